@@ -1,0 +1,61 @@
+"""The one family of exceptions: every message says what, where, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class XpflowError(Exception):
+    """Base of every error that xpflow raises on purpose; `hint` tells the reader what to do next."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions cross process boundaries (workers): a keyword-only argument needs its own recipe.
+        return (_rebuild, (type(self), self.message, self.hint))
+
+
+class ConfigError(XpflowError):
+    """A configuration file or option is wrong: names the key, the file and the nearest valid key."""
+
+
+class ModelLoadError(XpflowError):
+    """A model, tokenizer or checkpoint cannot be found or does not fit its architecture."""
+
+
+class DataError(XpflowError):
+    """A problem file, sample file or prompt does not have the promised content."""
+
+
+class GradingError(XpflowError):
+    """Grading could not be carried out; never stands for a wrong answer."""
+
+
+class SandboxUnavailable(GradingError):
+    """The requested jail cannot be used on this machine."""
+
+
+class ArtifactError(XpflowError):
+    """A file made by an earlier stage is absent, cut short or of the wrong kind."""
+
+
+class DecodingError(XpflowError):
+    """A decoder was asked for something that it cannot do (settings, shapes, special ids)."""
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Return the hint "did you mean 'x'?", or the list of valid names when nothing is near."""
+    names = sorted(valid)
+    close = get_close_matches(name, names, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else "valid: " + ", ".join(names)
+
+
+def _rebuild(kind: type[XpflowError], message: str, hint: str) -> XpflowError:
+    return kind(message, hint=hint)
