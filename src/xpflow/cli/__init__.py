@@ -1,0 +1,89 @@
+"""The command line: a table of sub-commands, each imported only when it is called.
+
+`xpflow --help` reads the table and nothing else, so it answers at once; torch is imported by the commands that
+need it. A sub-command is one file with a `typer` app in it (see `xpflow.cli.base`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from xpflow import __version__
+from xpflow.errors import XpflowError, nearest
+
+# group -> command -> (module, one line of help)
+GROUPS: dict[str, dict[str, tuple[str, str]]] = {
+    "Use a model": {
+        "decode": ("xpflow.cli.decode", "Decode a benchmark or one prompt into samples"),
+        "grade": ("xpflow.cli.grade", "Run samples against their tests in a jail"),
+        "score": ("xpflow.cli.score", "Pass rates with intervals, and paired comparisons"),
+        "problems": ("xpflow.cli.problems", "List, export or check the problems of a benchmark"),
+    },
+    "Look around": {
+        "doctor": ("xpflow.cli.doctor", "Say what works on this machine"),
+        "config": ("xpflow.cli.config", "Show, check or describe a study's configuration"),
+        "bench": ("xpflow.cli.bench", "Measure seconds and NFE of the stages and decoders"),
+    },
+    "Stages of a study": {
+        "pretrain": ("xpflow.cli.pretrain", "Train a micro model from nothing"),
+        "selfdata": ("xpflow.cli.selfdata", "Decode a model's own answers for self-alignment"),
+        "align": ("xpflow.cli.align", "Align a model to x-prediction (Eq. 11-12)"),
+        "solvable": ("xpflow.cli.solvable", "Keep the training prompts that the base model solves"),
+        "grpo": ("xpflow.cli.grpo", "Train a step-size policy (Eq. 18)"),
+        "merge": ("xpflow.cli.merge", "Merge shards into one file, the same bytes in any order"),
+        "tables": ("xpflow.cli.tables", "Write the tables of a study from its verdicts"),
+        "figures": ("xpflow.cli.figures", "Draw the figures of a study from its logs and verdicts"),
+    },
+}
+COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}
+
+EXIT_ERROR = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line (without the program's name) and return its exit code.
+
+    An XpflowError is printed as message and hint with exit code 2; with XPFLOW_DEBUG=1 it is raised, so that
+    the traceback shows. Any other exception is a bug and is raised.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(help_text())
+        return 0
+    if arguments[0] == "--version":
+        print(f"xpflow {__version__}")
+        return 0
+    try:
+        return _run(arguments[0], arguments[1:])
+    except XpflowError as error:
+        if os.environ.get("XPFLOW_DEBUG") == "1":
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_ERROR
+
+
+def help_text() -> str:
+    """Return what `xpflow --help` prints."""
+    width = max(map(len, COMMANDS))
+    lines = ["Usage: xpflow COMMAND [OPTIONS]", "", "Masked diffusion decoding as x-prediction flow.", ""]
+    for group, commands in GROUPS.items():
+        lines.append(f"{group}:")
+        lines += [f"  {name:<{width}}  {text}" for name, (_, text) in commands.items()]
+        lines.append("")
+    lines += [
+        "`xpflow COMMAND --help` has the options and examples; `xpflow --version` the version.",
+        "XPFLOW_DEBUG=1 shows the traceback of an error.",
+    ]
+    return "\n".join(lines)
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    if name not in COMMANDS:
+        raise XpflowError(f"no such command: {name!r}", hint=nearest(name, COMMANDS))
+    module = import_module(COMMANDS[name][0])
+    from xpflow.cli.base import run_app  # typer costs 0.1 s: only now
+
+    return run_app(module.app, f"xpflow {name}", arguments)
