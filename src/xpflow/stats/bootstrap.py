@@ -1,11 +1,11 @@
 """Paired hierarchical bootstrap over training seeds and problems.
 
-Every resample draws seeds with replacement and problems with replacement (crossed: each drawn problem is taken under
-each drawn seed) and applies the *same* draw to every arm, so differences and ratios are paired. An arm that does not
-depend on the seed (one row) is held against each seed of the others.
+Every resample draws seeds with replacement and problems with replacement (crossed: each drawn problem is
+taken under each drawn seed) and applies the *same* draw to every arm, so differences and ratios are paired.
+An arm that does not depend on the seed (one row) is held against each seed of the others.
 
-Do not over-trust: with fewer than about five seeds the between-seed part is estimated from very few values, and with
-one seed the interval is over problems only; `n_seeds` in the result says which it was.
+Do not over-trust: with fewer than about five seeds the between-seed part is estimated from very few values,
+and with one seed the interval is over problems only; `n_seeds` in the result says which it was.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def paired_difference(
 ) -> Estimate:
     """Return the difference of mean pass rates, a minus b.
 
-    bool [S, P] each, one row allowed for an arm without seeds; columns are the same problems in the same order.
+    bool [S, P] each, one row allowed for an arm without seeds; columns are the same problems in the same
+    order.
     """
     a_SP, b_SP = _aligned(passed_a, passed_b)
     means_a_R, means_b_R = _resampled_means(a_SP, b_SP, resamples, seed)
@@ -54,8 +55,8 @@ def paired_ratio(
 ) -> Estimate:
     """Return the ratio of mean pass rates, a over b (the share of b's accuracy that a keeps).
 
-    Shapes as in `paired_difference`. Resamples in which b solves nothing count as an infinite ratio. Raises DataError
-    when b solves nothing at all.
+    Shapes as in `paired_difference`. Resamples in which b solves nothing count as an infinite ratio. Raises
+    DataError when b solves nothing at all.
     """
     a_SP, b_SP = _aligned(passed_a, passed_b)
     if not b_SP.any():
@@ -79,20 +80,24 @@ def _aligned(passed_a: Passed, passed_b: Passed) -> tuple[Floats, Floats]:
 
 
 def _resampled_means(a_SP: Floats, b_SP: Floats, resamples: int, seed: int) -> tuple[Floats, Floats]:
-    """Return the mean of each arm in every resample, [R] each; one draw of seeds and problems serves both arms."""
+    """Return each arm's mean in every resample, [R] each; one draw of seeds and problems serves both."""
     n_seeds, n_problems = a_SP.shape
     generator = np.random.default_rng(seed)
     means_a, means_b = [], []
     for start in range(0, resamples, _CHUNK):
         size = min(_CHUNK, resamples - start)
         seeds_RS = generator.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=size) / n_seeds
-        problems_RP = generator.multinomial(n_problems, np.full(n_problems, 1 / n_problems), size=size) / n_problems
+        problems_RP = (
+            generator.multinomial(n_problems, np.full(n_problems, 1 / n_problems), size=size) / n_problems
+        )
         means_a.append(((seeds_RS @ a_SP) * problems_RP).sum(axis=1))
         means_b.append(((seeds_RS @ b_SP) * problems_RP).sum(axis=1))
     return np.concatenate(means_a), np.concatenate(means_b)
 
 
-def _estimate(value: float, draws_R: Floats, null: float, confidence: float, shape: tuple[int, ...]) -> Estimate:
+def _estimate(
+    value: float, draws_R: Floats, null: float, confidence: float, shape: tuple[int, ...]
+) -> Estimate:
     tail = (1 - confidence) / 2
     # "higher"/"lower" name observed draws, so infinite ratios need no interpolation
     low = float(np.quantile(draws_R, tail, method="lower"))

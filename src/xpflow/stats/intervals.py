@@ -1,7 +1,8 @@
 """Score (Wilson) intervals for pass rates.
 
-The interval treats problems as the sampling unit. It knows nothing about training seeds: with several seeds pass the
-mean count per seed and the number of problems, which keeps it honest (answers to one problem are not independent).
+The interval treats problems as the sampling unit. It knows nothing about training seeds: with several seeds
+pass the mean count per seed and the number of problems, which keeps it honest (answers to one problem are
+not independent).
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ class Interval:
 def wilson(successes: float, trials: int, confidence: float = 0.95) -> Interval:
     """Return the Wilson score interval of a rate.
 
-    `successes` may be fractional (a mean count over seeds); `trials` is the number of problems. Both ends are rates.
-    Raises DataError unless 0 <= successes <= trials and trials > 0. Source: Wilson (1927), through statsmodels.
+    `successes` may be fractional (a mean count over seeds); `trials` is the number of problems. Both ends
+    are rates. Raises DataError unless 0 <= successes <= trials and trials > 0. Source: Wilson (1927),
+    through statsmodels.
     """
     if trials <= 0 or not 0 <= successes <= trials:
         raise DataError(

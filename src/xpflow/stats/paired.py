@@ -33,7 +33,8 @@ def mcnemar_counts(both: int, only_a: int, only_b: int, neither: int) -> McNemar
 def mcnemar(passed_a_P: NDArray[np.bool_], passed_b_P: NDArray[np.bool_]) -> McNemar:
     """Compare two vectors of outcomes on the same problems in the same order.
 
-    Both bool [P]. One run of each decoder: do not pool seeds here, their answers to a problem are not independent.
+    Both bool [P]. One run of each decoder: do not pool seeds here, their answers to a problem are not
+    independent.
     """
     a, b = np.asarray(passed_a_P, dtype=bool), np.asarray(passed_b_P, dtype=bool)
     if a.shape != b.shape or a.ndim != 1:

@@ -16,7 +16,7 @@ Passed = NDArray[np.bool_]  # passed_SP
 
 @dataclass(frozen=True, slots=True)
 class PassRate:
-    """Mean pass rate over seeds; `sd` is the sample standard deviation of the seeds' rates (None with one seed)."""
+    """Mean pass rate over seeds; `sd` is the seeds' sample standard deviation (None with one seed)."""
 
     passes: int  # over all seeds
     answers: int  # seeds x problems

@@ -36,7 +36,8 @@ def test_pass_rate_counts_all_seeds_but_takes_its_interval_from_the_problems() -
         passed_SP[seed, :passes] = True
     rate = pass_rate(passed_SP)
     assert (rate.passes, rate.answers, rate.mean) == (200, 400, 0.5)
-    assert rate.sd is not None and math.isclose(rate.sd, np.std([0.4, 0.5, 0.5, 0.6], ddof=1))
+    assert rate.sd is not None
+    assert math.isclose(rate.sd, np.std([0.4, 0.5, 0.5, 0.6], ddof=1))
     assert rate.interval == wilson(50, 100)
 
 
