@@ -1,0 +1,57 @@
+# Two commands are all a newcomer needs: `make reproduce` and `make test`. Both set up .venv when it is missing.
+SHELL := /bin/bash
+STUDY ?= micro
+TORCH ?= torch==2.13.0
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+reproduce: .venv/.run  ## run the whole study (STUDY=micro, micro-full or smoke) and draw its tables and figures
+	snakemake --profile workflow/profiles/laptop --configfile config/$(STUDY).yaml
+
+test: .venv/.dev  ## run the tests
+	pytest
+
+lint: .venv/.dev  ## check style, types and the workflow
+	ruff check . && ruff format --check . && mypy && snakefmt --check Snakefile workflow
+	snakemake --lint --configfile config/micro.yaml
+
+bench: .venv/.run  ## measure seconds and NFE per stage, and our decoders against the plain official loop
+	xpflow bench
+
+config: .venv/.run  ## write config/micro.yaml and config/schema.json again from the models in src/xpflow/config
+	xpflow config show --default --out config/micro.yaml && xpflow config schema --out config/schema.json
+
+lock: .venv/.dev  ## write both lock files again from pyproject.toml (needs uv on the PATH)
+	uv pip compile $(LOCK_OPTIONS) pyproject.toml -o requirements.lock
+	uv pip compile $(LOCK_OPTIONS) pyproject.toml -o requirements-dev.lock --extra dev -c requirements.lock
+
+clean:  ## remove .venv and caches; results/ and paper_figures/ stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist src/xpflow.egg-info
+
+LOCK_OPTIONS = --quiet --generate-hashes --python-version 3.11 --no-emit-package torch --no-emit-package setuptools \
+	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+
+# The first of these that is CPython 3.11; `make PYTHON=/path/to/python3.11 ...` chooses another.
+PYTHON ?= $(shell for p in python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "xpflow needs CPython 3.11; found: $$(python3 --version 2>&1)." \
+		"Install it, or say where it is: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# torch comes first and apart: its build (CPU or CUDA) is the machine's choice, the rest is locked by hash.
+.venv/.run: requirements.lock pyproject.toml | .venv/bin/python
+	.venv/bin/python -m pip install --quiet $(TORCH)
+	.venv/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+	.venv/bin/python -m pip install --quiet --no-deps -e .
+	touch $@
+
+.venv/.dev: requirements-dev.lock .venv/.run
+	.venv/bin/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	touch $@
+
+.DEFAULT_GOAL := help
+.PHONY: help reproduce test lint bench config lock clean
