@@ -1,7 +1,7 @@
 """The command line: a table of sub-commands, each imported only when it is called.
 
-`xpflow --help` reads the table and nothing else, so it answers at once; torch is imported by the commands that
-need it. A sub-command is one file with a `typer` app in it (see `xpflow.cli.base`).
+`xpflow --help` reads the table and nothing else, so it answers at once; torch is imported by the commands
+that need it. A sub-command is one file with a `typer` app in it (see `xpflow.cli.base`).
 """
 
 from __future__ import annotations

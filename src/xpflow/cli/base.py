@@ -1,7 +1,7 @@
 """What every sub-command file shares: how its typer app is made and run.
 
-A sub-command file defines `app = new_app()` and decorates its function(s) with `@app.command(...)`: one function
-is `xpflow NAME`, several are `xpflow NAME SUB`. Heavy imports (torch, matplotlib) go inside the functions.
+A sub-command file defines `app = new_app()` and decorates its function(s) with `@app.command(...)`: one
+function is `xpflow NAME`, several are `xpflow NAME SUB`. Heavy imports (torch, matplotlib) go inside them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import typer
 
 
 def new_app(text: str | None = None) -> typer.Typer:
-    """Return an empty typer app with the project's habits: plain help, no completion, no pretty tracebacks."""
+    """Return an empty typer app with our habits: plain help, no completion, no pretty tracebacks."""
     return typer.Typer(
         help=text,
         add_completion=False,

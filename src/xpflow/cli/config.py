@@ -1,0 +1,71 @@
+"""`xpflow config`: show, check and describe the configuration of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xpflow.cli.base import examples, new_app
+
+app = new_app("Show, check or describe a study's configuration.")
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A study's file")]
+Out = Annotated[Path | None, typer.Option(help="Write here instead of printing")]
+
+DEFAULT_FILE = Path("config/micro.yaml")
+
+
+@app.command(epilog=examples("xpflow config show config/smoke.yaml", "xpflow config show --default"))
+def show(
+    file: File = DEFAULT_FILE,
+    default: Annotated[
+        bool, typer.Option("--default", help="The defaults, commented, whatever FILE says")
+    ] = False,
+    out: Out = None,
+) -> None:
+    """Print the whole configuration that a file stands for, defaults filled in."""
+    from xpflow.config import StudyConfig, load_study
+    from xpflow.config.render import render_plain, render_yaml
+
+    _emit(render_yaml(StudyConfig()) if default else render_plain(load_study(file)), out)
+
+
+@app.command(epilog=examples("xpflow config check config/*.yaml"))
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Studies' files")],
+    decoders: Annotated[
+        bool, typer.Option(help="Check the arms' settings with their decoders (loads torch)")
+    ] = True,
+) -> None:
+    """Validate files, and the settings of their arms with the decoders' own rules; say how large the studies are."""
+    from xpflow.config import expand, load_study
+
+    for file in files:
+        config = load_study(file)
+        if decoders:
+            from xpflow.config.arms import check_arms
+
+            check_arms(config, str(file))
+        rows = expand(config)
+        print(
+            f"{file}: valid; study {config.study.name}, {len(config.evaluation.arms)} arms, {len(rows)} decodings"
+        )
+
+
+@app.command(epilog=examples("xpflow config schema --out config/schema.json"))
+def schema(out: Out = None) -> None:
+    """Print the JSON schema of a study's file."""
+    from xpflow.config.render import render_schema
+
+    _emit(render_schema(), out)
+
+
+def _emit(text: str, out: Path | None) -> None:
+    if out is None:
+        print(text, end="")
+        return
+    from xpflow.artifacts.io import atomic_write_text
+
+    atomic_write_text(out, text)

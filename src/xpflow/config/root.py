@@ -1,0 +1,131 @@
+"""The whole configuration of a study: all blocks, and what must hold between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from xpflow.config.alignment import AlignmentBlock
+from xpflow.config.block import Block, budget_text
+from xpflow.config.evaluation import EvaluationBlock
+from xpflow.config.grading import GradingBlock
+from xpflow.config.grpo import GrpoBlock
+from xpflow.config.models import MODELS, ModelChoice
+from xpflow.config.pretrain import PretrainBlock
+from xpflow.config.problems import ProblemsBlock
+from xpflow.config.reporting import ReportingBlock
+from xpflow.config.runtime import RuntimeBlock
+from xpflow.config.selfdata import SelfdataBlock
+from xpflow.config.solvable import SolvableBlock
+from xpflow.config.study import StudyBlock
+from xpflow.errors import nearest
+
+Problem = tuple[tuple[str | int, ...], str]
+
+
+class StudyConfig(Block):
+    """One study. Defaults are those of the micro study; a file needs to hold only what differs."""
+
+    study: StudyBlock = Field(default=StudyBlock(), description="Name, seeds and pre-registered claims")
+    problems: ProblemsBlock = Field(default=ProblemsBlock(), description="Benchmarks and data")
+    models: tuple[ModelChoice, ...] = Field(default=MODELS, min_length=1, description="Models of the study")
+    pretrain: PretrainBlock = Field(
+        default=PretrainBlock(), description="How the shipped checkpoints were trained"
+    )
+    selfdata: SelfdataBlock = Field(default=SelfdataBlock(), description="The model's own answers")
+    alignment: AlignmentBlock = Field(default=AlignmentBlock(), description="x-prediction alignment")
+    solvable: SolvableBlock = Field(
+        default=SolvableBlock(), description="Prompts that the policy is trained on"
+    )
+    grpo: GrpoBlock = Field(default=GrpoBlock(), description="The study's own short policy training")
+    evaluation: EvaluationBlock = Field(default=EvaluationBlock(), description="Budgets and arms")
+    grading: GradingBlock = Field(default=GradingBlock(), description="Jail and limits of generated programs")
+    runtime: RuntimeBlock = Field(default=RuntimeBlock(), description="How the machine is used")
+    reporting: ReportingBlock = Field(default=ReportingBlock(), description="Tables and figures")
+
+    @model_validator(mode="after")
+    def _references(self) -> StudyConfig:
+        """Every name that one block uses must exist in the block that defines it."""
+        problems = [*_repeated(self), *_bad_arms(self), *_bad_claims(self), *_bad_names(self)]
+        if problems:
+            details: list[InitErrorDetails] = [
+                {"type": PydanticCustomError("reference", "{why}", {"why": why}), "loc": loc, "input": None}
+                for loc, why in problems
+            ]
+            raise ValidationError.from_exception_data("StudyConfig", details)
+        return self
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of the models, in order."""
+        return tuple(model.name for model in self.models)
+
+    @property
+    def benchmark_names(self) -> tuple[str, ...]:
+        """Names of the benchmarks, in order."""
+        return tuple(benchmark.name for benchmark in self.problems.benchmarks)
+
+
+def _repeated(config: StudyConfig) -> Iterator[Problem]:
+    named = {
+        ("models",): config.model_names,
+        ("problems", "benchmarks"): config.benchmark_names,
+        ("alignment", "variants"): tuple(variant.name for variant in config.alignment.variants),
+        ("evaluation", "arms"): tuple(arm.name for arm in config.evaluation.arms),
+        ("study", "seeds"): config.study.seeds,
+        ("study", "preregistration"): tuple(claim.id for claim in config.study.preregistration),
+    }
+    for loc, names in named.items():
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield (*loc, index), f"{name!r} occurs twice"
+
+
+def _bad_arms(config: StudyConfig) -> Iterator[Problem]:
+    weights = ("base", *(variant.name for variant in config.alignment.variants))
+    for index, arm in enumerate(config.evaluation.arms):
+        loc = ("evaluation", "arms", index)
+        yield from _unknown((*loc, "weights"), [arm.weights], weights)
+        yield from _unknown((*loc, "models"), arm.models, config.model_names)
+        yield from _unknown((*loc, "model_settings"), arm.model_settings, config.model_names)
+        yield from _unknown((*loc, "benchmarks"), arm.benchmarks, config.benchmark_names)
+        if arm.decoder == "flow" and arm.policy == "none":
+            yield (
+                (*loc, "policy"),
+                "flow needs a policy: shipped, trained, constant:A, confidence:K or a file",
+            )
+        if arm.seeds == "first" and (arm.weights != "base" or arm.policy == "trained"):
+            yield (*loc, "seeds"), "trained weights or policies depend on the seed: use `seeds: all`"
+
+
+def _bad_claims(config: StudyConfig) -> Iterator[Problem]:
+    arms = {arm.name: arm for arm in config.evaluation.arms}
+    for index, claim in enumerate(config.study.preregistration):
+        loc = ("study", "preregistration", index)
+        yield from _unknown((*loc, "models"), claim.models, config.model_names)
+        yield from _unknown((*loc, "benchmarks"), claim.benchmarks, config.benchmark_names)
+        for key, name, budget in (
+            ("arm_a", claim.arm_a, claim.budget),
+            ("arm_b", claim.arm_b, claim.budget_b or claim.budget),
+        ):
+            yield from _unknown((*loc, key), [name], arms)
+            if name in arms and budget not in (arms[name].budgets or config.evaluation.budgets):
+                yield (*loc, key), f"arm {name!r} is not run at budget {budget_text(budget)}"
+
+
+def _bad_names(config: StudyConfig) -> Iterator[Problem]:
+    variants = [variant.name for variant in config.alignment.variants]
+    yield from _unknown(("grpo", "model"), [config.grpo.model], config.model_names)
+    yield from _unknown(("grpo", "variant"), [config.grpo.variant], variants)
+    arms = [arm.name for arm in config.evaluation.arms]
+    for key in ("baseline_arm", "flow_arm", "trace_arm"):
+        yield from _unknown(("reporting", key), [getattr(config.reporting, key)], arms)
+
+
+def _unknown(loc: tuple[str | int, ...], names: Iterable[str], valid: Iterable[str]) -> Iterator[Problem]:
+    known = set(valid)
+    for name in names:
+        if name not in known:
+            yield loc, f"{name!r} is not known here; {nearest(name, known)}"
