@@ -39,7 +39,7 @@ def check(
         bool, typer.Option(help="Check the arms' settings with their decoders (loads torch)")
     ] = True,
 ) -> None:
-    """Validate files, and the settings of their arms with the decoders' own rules; say how large the studies are."""
+    """Validate files, and the settings of their arms with the decoders' own rules; say how large they are."""
     from xpflow.config import expand, load_study
 
     for file in files:
@@ -48,10 +48,8 @@ def check(
             from xpflow.config.arms import check_arms
 
             check_arms(config, str(file))
-        rows = expand(config)
-        print(
-            f"{file}: valid; study {config.study.name}, {len(config.evaluation.arms)} arms, {len(rows)} decodings"
-        )
+        arms, rows = len(config.evaluation.arms), len(expand(config))
+        print(f"{file}: valid; study {config.study.name}, {arms} arms, {rows} decodings")
 
 
 @app.command(epilog=examples("xpflow config schema --out config/schema.json"))

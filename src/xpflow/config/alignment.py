@@ -1,4 +1,4 @@
-"""Block `alignment`: x-prediction alignment (Eq. 11-12), full-parameter and LoRA, in two variants of the loss."""
+"""Block `alignment`: x-prediction alignment (Eq. 11-12): full-parameter or LoRA, with variants of the loss."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from xpflow.errors import ConfigError, XpflowError
 def arm_settings(
     config: StudyConfig, arm: Arm, model: str, benchmark: str, budget: Fraction
 ) -> dict[str, Any]:
-    """Return every decoder setting of one row: the study's, the model's and benchmark's, then the arm's own."""
+    """Return every decoder setting of one row: the study's, the model's, the benchmark's, the arm's."""
     choice = {entry.name: entry for entry in config.models}[model]
     length = {entry.name: entry for entry in config.problems.benchmarks}[benchmark].gen_length
     settings: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What every configuration block shares: unknown keys are errors, values never change, budgets are fractions."""
+"""What every configuration block shares: unknown keys are errors, values are frozen, budgets fractions."""
 
 from __future__ import annotations
 

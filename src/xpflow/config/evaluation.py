@@ -57,8 +57,8 @@ def _flow(name: str, weights: str = "paper", policy: str = "shipped", **settings
     )
 
 
-# To change the default study, change a row here and run `make config`. Thresholds of the `matched` rows are chosen on
-# validation problems so that the mean NFE is a quarter of N.
+# To change the default study, change a row here and run `make config`. Thresholds of the `matched` rows are
+# chosen on validation problems so that the mean NFE is a quarter of N.
 ARMS: tuple[Arm, ...] = (
     Arm(name="mask-base", decoder="mask_prediction", seeds="first"),
     Arm(name="flow-shipped", decoder="flow", weights="paper", policy="shipped"),

@@ -55,7 +55,7 @@ def find_arm(config: StudyConfig, name: str) -> Arm:
 
 
 def aligned_runs(config: StudyConfig) -> list[tuple[str, str, int]]:
-    """Return (model, variant, seed) of every alignment that some row or the policy training needs, in order."""
+    """Return (model, variant, seed) of every alignment that a row or the policy training needs, in order."""
     rows = {(row.model, find_arm(config, row.arm).weights, row.seed) for row in expand(config)}
     rows |= {(config.grpo.model, config.grpo.variant, seed) for seed in policy_seeds(config)}
     order = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from pydantic import Field
 
 from xpflow.config.block import Block, Budget
@@ -18,7 +20,8 @@ class GrpoBlock(Block):
     prompts_per_update: int = Field(default=8, gt=0, description="Prompts per update")
     group_size: int = Field(default=8, gt=1, description="G, rollouts per prompt")
     train_budget: Budget = Field(
-        default="1/1", description="Steps / N of a rollout: 1/1 as in the paper, 1/4 is a named alternative"
+        default=Fraction(1),
+        description="Steps / N of a rollout: the paper has 1/1; 1/4 is the alternative",
     )
     completion_weight: float = Field(default=0.1, ge=0, description="lambda, weight of the final progress t")
     clip: float = Field(default=0.2, gt=0, description="Clip range of the probability ratio")

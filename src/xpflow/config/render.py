@@ -17,8 +17,8 @@ WIDTH = 110
 
 HEADER = """\
 # yaml-language-server: $schema=schema.json
-# The micro study, and every key that a study has. Generated: `make config` writes this file from src/xpflow/config.
-# Another study's file holds only what differs from it. `xpflow config check FILE` says whether a file is valid.
+# The micro study, and every key that a study has. Generated: `make config` writes it from src/xpflow/config.
+# Another study's file holds only what differs from it; `xpflow config check FILE` says whether it is valid.
 """
 
 
@@ -32,7 +32,8 @@ def render_yaml(config: StudyConfig) -> str:
 
 def render_plain(config: StudyConfig) -> str:
     """Return the configuration as YAML with every key and no comments."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, width=WIDTH)
+    text: str = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, width=WIDTH)
+    return text
 
 
 def render_schema() -> str:

@@ -13,11 +13,13 @@ from xpflow.config.block import Block, Budget
 class ReportingBlock(Block):
     """Tables and figures."""
 
-    baseline_arm: str = Field(
-        default="mask-base", description="Arm that stands for the paper's mask prediction"
+    baseline_arm: str | None = Field(
+        default=None,
+        description="Arm that stands for the paper's mask prediction; null: the first with base weights",
     )
-    flow_arm: str = Field(
-        default="flow-shipped", description="Arm that stands for the paper's x-prediction flow"
+    flow_arm: str | None = Field(
+        default=None,
+        description="Arm that stands for the paper's x-prediction flow; null: the first with aligned weights",
     )
     headline_budget: Budget = Field(
         default=Fraction(1, 4), description="Budget of the paper's claims and ablations"

@@ -121,7 +121,8 @@ def _bad_names(config: StudyConfig) -> Iterator[Problem]:
     yield from _unknown(("grpo", "variant"), [config.grpo.variant], variants)
     arms = [arm.name for arm in config.evaluation.arms]
     for key in ("baseline_arm", "flow_arm", "trace_arm"):
-        yield from _unknown(("reporting", key), [getattr(config.reporting, key)], arms)
+        name = getattr(config.reporting, key)
+        yield from _unknown(("reporting", key), [] if name is None else [name], arms)
 
 
 def _unknown(loc: tuple[str | int, ...], names: Iterable[str], valid: Iterable[str]) -> Iterator[Problem]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from pydantic import Field
 
 from xpflow.config.block import Block, Budget
@@ -13,6 +15,6 @@ class SelfdataBlock(Block):
     benchmark: str = Field(default="micropy-personas", description="Source of the prompts")
     prompts: int = Field(default=256, gt=0, description="Prompts answered per seed")
     gen_length: int = Field(default=32, gt=0, description="N, response tokens")
-    budget: Budget = Field(default="1/1", description="Steps / N of the answers")
+    budget: Budget = Field(default=Fraction(1), description="Steps / N of the answers")
     batch_size: int = Field(default=32, gt=0, description="Rows decoded together")
     heldout: int = Field(default=64, ge=0, description="Real answers held out, for the cross-entropy on them")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from pydantic import Field
 
 from xpflow.config.block import Block, Budget
@@ -15,5 +17,5 @@ class SolvableBlock(Block):
     )
     limit: int | None = Field(default=None, gt=0, description="Only the first problems; null: all")
     gen_length: int = Field(default=32, gt=0, description="N, response tokens")
-    budget: Budget = Field(default="1/1", description="Steps / N of the base model's answer")
+    budget: Budget = Field(default=Fraction(1), description="Steps / N of the base model's answer")
     batch_size: int = Field(default=32, gt=0, description="Rows decoded together")

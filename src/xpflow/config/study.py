@@ -10,7 +10,7 @@ from xpflow.config.block import Block, Budget
 
 
 class Claim(Block):
-    """A paired comparison of two arms that is written down before the study runs, and reported whatever it says."""
+    """A paired comparison of two arms, written down before the study runs and reported whatever it says."""
 
     id: str = Field(pattern=r"^[a-z0-9-]+$", description="Short name, as the tables print it")
     text: str = Field(description="The claim in words")
