@@ -1,0 +1,1 @@
+"""Tables and figures of a study, made from its result files only; nothing here runs a model."""

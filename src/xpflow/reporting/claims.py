@@ -1,0 +1,185 @@
+"""What a study says against the paper: each claim confirmed, contradicted or undecided by the intervals.
+
+Rules, the same for every study. A difference is confirmed when its whole interval lies above zero,
+contradicted when it lies below. A recovery ratio is confirmed when its whole interval lies above the
+paper's ratio less the margin of the plan, contradicted when it lies below that. Everything else is
+undecided, whatever the point estimate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any
+
+from xpflow.config.block import budget_text
+from xpflow.reporting.contrasts import ContrastResult, Judgement, judge, recovery_ratio
+from xpflow.reporting.markup import number
+from xpflow.reporting.paper import DISCLAIMER, QUARTER, table1_count, table2_count
+from xpflow.reporting.plan import Direction, ReportPlan
+from xpflow.reporting.results import Outcomes
+from xpflow.stats.bootstrap import Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One claim on one model and benchmark; values are points (differences) or percent (ratios)."""
+
+    family: str
+    text: str
+    model: str
+    benchmark: str
+    paper: float | None
+    ours: float
+    low: float
+    high: float
+    n_seeds: int
+    n_problems: int
+    direction: Direction
+    judgement: Judgement
+
+    @property
+    def word(self) -> str:
+        """The judgement; where no direction was claimed, which side is ahead."""
+        if self.direction != "different" or self.judgement == "undecided":
+            return self.judgement
+        return "ahead" if self.low > 0 else "behind"
+
+
+def judge_claims(plan: ReportPlan, outcomes: Outcomes, contrasts: list[ContrastResult]) -> list[Claim]:
+    """Return the claims: flow against mask prediction, recovery, ablations, then further checks."""
+    claims = [_difference_claim(plan, result) for result in contrasts]
+    ratios = [
+        claim
+        for model in plan.models
+        for benchmark in plan.benchmarks
+        if (claim := _ratio_claim(plan, outcomes, model.name, benchmark)) is not None
+    ]
+    order = {"primary": 0, "recovery": 1, "ablation": 2, "check": 3}
+    return sorted(claims + ratios, key=lambda claim: order[claim.family])  # stable within a family
+
+
+def paper_difference(plan: ReportPlan, result: ContrastResult) -> float | None:
+    """Return the paper's difference in points that a contrast corresponds to, if it has one."""
+    contrast, place = result.contrast, (result.model, result.benchmark)
+    if contrast.kind == "ablation":
+        full, without = table2_count(*place, "none"), table2_count(*place, contrast.removed)
+    elif {contrast.a, contrast.b} == {plan.flow, plan.baseline}:
+        full = table1_count(*place, plan.arm(contrast.a).decoder, contrast.budget_a)
+        without = table1_count(*place, plan.arm(contrast.b).decoder, contrast.budget_b)
+    else:
+        return None
+    return None if full is None or without is None else full.percent - without.percent
+
+
+def claims_markdown(plan: ReportPlan, claims: list[Claim]) -> str:
+    """Return the generated section "what this study says against the paper"."""
+    groups = {
+        "primary": f"Flow above mask prediction at {budget_text(plan.headline_budget)} of the budget",
+        "recovery": "Share of the full-budget accuracy that flow keeps "
+        f"(claim: no more than {100 * plan.ratio_margin:g} points below the paper's share)",
+        "ablation": "Each part of the decoder helps",
+        "check": "Not claimed by the paper, asked by a sceptic: the first against the second",
+    }
+    lines = [f"## What {plan.study} says against the paper", "", _summary(claims), ""]
+    for family, title in groups.items():
+        members = [claim for claim in claims if claim.family == family]
+        if members:
+            lines += [f"**{title}.** {_tally(members)}", "", *map(_sentence, members), ""]
+    lines += [
+        f"Judged by {100 * plan.confidence:g} % intervals of a paired bootstrap over seeds and problems: "
+        "confirmed when the whole interval is on the claim's side, contradicted when it is wholly on the "
+        "other, undecided otherwise.",
+        "",
+        DISCLAIMER,
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def claims_record(claims: list[Claim]) -> list[dict[str, Any]]:
+    """Return the claims as plain rows for a JSON file."""
+    return [asdict(claim) for claim in claims]
+
+
+def _difference_claim(plan: ReportPlan, result: ContrastResult) -> Claim:
+    text = result.contrast.name
+    if result.contrast.equal_nfe and not result.equal_nfe:
+        text += f" (not at equal NFE: {result.a.nfe:.1f} against {result.b.nfe:.1f})"
+    return _claim(
+        result.contrast.kind,
+        text,
+        (result.model, result.benchmark),
+        paper_difference(plan, result),
+        result.difference,
+        result.judgement,
+        result.contrast.direction,
+    )
+
+
+def _ratio_claim(plan: ReportPlan, outcomes: Outcomes, model: str, benchmark: str) -> Claim | None:
+    estimate = recovery_ratio(plan, outcomes, model, benchmark)
+    part = table1_count(model, benchmark, "flow", QUARTER)
+    whole = table1_count(model, benchmark, "mask_prediction", Fraction(1))
+    if estimate is None or part is None or whole is None:
+        return None
+    paper = part.passes / whole.passes
+    text = f"flow at {budget_text(plan.headline_budget)} over mask prediction at 1/1"
+    judgement = judge(estimate, paper - plan.ratio_margin)
+    return _claim("recovery", text, (model, benchmark), 100 * paper, estimate, judgement)
+
+
+def _claim(
+    family: str,
+    text: str,
+    place: tuple[str, str],
+    paper: float | None,
+    estimate: Estimate,
+    judgement: Judgement,
+    direction: Direction = "greater",
+) -> Claim:
+    interval = estimate.interval.scaled(100)
+    return Claim(
+        family=family,
+        text=text,
+        model=place[0],
+        benchmark=place[1],
+        paper=paper,
+        ours=100 * estimate.value,
+        low=interval.low,
+        high=interval.high,
+        n_seeds=estimate.n_seeds,
+        n_problems=estimate.n_problems,
+        direction=direction,
+        judgement=judgement,
+    )
+
+
+def _sentence(claim: Claim) -> str:
+    unit, sign = ("%", "") if claim.family == "recovery" else ("points", "+")
+    low, high = number(claim.low, sign), number(claim.high, sign)
+    ours = f"{number(claim.ours, sign)} {unit} [{low}, {high}]"
+    paper = "" if claim.paper is None else f"; the paper: {number(claim.paper, sign)} {unit}"
+    where = f"{claim.model}, {claim.benchmark}"
+    return f"- {claim.text}, {where}: **{claim.word}**, {ours}{paper}."
+
+
+def _tally(claims: list[Claim]) -> str:
+    words = [claim.word for claim in claims]
+    parts = [f"{words.count(word)} {word}" for word in _WORDS if word in words]
+    return ", ".join(parts) + "."
+
+
+def _summary(claims: list[Claim]) -> str:
+    own = [claim for claim in claims if claim.family != "check"]
+    if not own:
+        return "The study evaluated none of the paper's claims."
+    contradicted = [claim for claim in own if claim.judgement == "contradicted"]
+    text = f"Of {len(own)} comparisons with a claim of the paper: {_tally(own)}"
+    if contradicted:
+        names = "; ".join(f"{claim.text} ({claim.model}, {claim.benchmark})" for claim in contradicted)
+        text += f" **The study contradicts the paper on: {names}.**"
+    return text
+
+
+_WORDS = ("confirmed", "ahead", "contradicted", "behind", "undecided")

@@ -1,0 +1,41 @@
+"""What stands above and below every table: study, seeds, models, how to read a cell, what each arm ran."""
+
+from __future__ import annotations
+
+from xpflow.reporting.paper import DISCLAIMER
+from xpflow.reporting.plan import ReportPlan
+
+READING = (
+    "percent of the problems solved (± standard deviation over seeds) [{confidence:g} % Wilson interval, "
+    "problems as the unit]; below: solved/asked over all seeds, mean executed NFE"
+)
+
+
+def facts(plan: ReportPlan, *, reading: bool = True) -> tuple[tuple[str, str], ...]:
+    """Return the header of a table; `reading` adds how to read an accuracy cell."""
+    models = ", ".join(
+        f"{model.name} (weights sha256 {model.sha256[:12]})" if model.sha256 else model.name
+        for model in plan.models
+    )
+    lines = [
+        ("Study", f"{plan.study}, {plan.title}" if plan.title else plan.study),
+        ("Seeds", ", ".join(map(str, plan.seeds))),
+        ("Models", models),
+        *plan.settings,
+    ]
+    if reading:
+        lines.append(("Cells", READING.format(confidence=100 * plan.confidence)))
+    return (*lines, ("Beware", DISCLAIMER))
+
+
+def arm_notes(plan: ReportPlan, names: list[str]) -> tuple[str, ...]:
+    """Return one line per arm: what exactly it ran, and with which seeds."""
+    notes = []
+    for name in dict.fromkeys(names):
+        arm = plan.arm(name)
+        seeds = sorted({cell.seed for cell in plan.cells if cell.arm == name})
+        if seeds:
+            text = f"{arm.label}: decoder {arm.decoder}, weights {arm.weights}, policy {arm.policy}"
+            text += f", {arm.settings}" if arm.settings else ""
+            notes.append(f"{text}; seeds {', '.join(map(str, seeds))}.")
+    return tuple(notes)

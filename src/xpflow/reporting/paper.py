@@ -1,0 +1,81 @@
+"""The numbers of the paper, to be printed beside ours and never mixed with them.
+
+Source: "Masked Diffusion Decoding as x-Prediction Flow" (arXiv 2606.29066v1), Tables 1 and 2. Counts are
+recovered from the percentages (164 HumanEval and 500 MBPP problems).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+DISCLAIMER = (
+    "A micro model does not reproduce a full-scale number: the paper's column stands beside ours for "
+    "orientation (LLaDA-8B-Instruct and LLaDA2.0-mini on HumanEval and MBPP); only signs and ratios can be "
+    "compared."
+)
+
+FULL = Fraction(1)
+QUARTER = Fraction(1, 4)
+PROBLEMS = {"humaneval": 164, "mbpp": 500}
+MODELS = {"llada": "LLaDA-8B-Instruct", "llada2": "LLaDA2.0-mini"}
+BENCHMARKS = {"humaneval": "HumanEval", "mbpp": "MBPP"}
+
+# (model family, benchmark family, decoder, budget) -> problems solved
+TABLE_1: dict[tuple[str, str, str, Fraction], int] = {
+    ("llada", "humaneval", "mask_prediction", QUARTER): 55,
+    ("llada", "humaneval", "flow", QUARTER): 74,
+    ("llada", "humaneval", "mask_prediction", FULL): 76,
+    ("llada", "mbpp", "mask_prediction", QUARTER): 106,
+    ("llada", "mbpp", "flow", QUARTER): 165,
+    ("llada", "mbpp", "mask_prediction", FULL): 198,
+    ("llada2", "humaneval", "mask_prediction", QUARTER): 53,
+    ("llada2", "humaneval", "flow", QUARTER): 98,
+    ("llada2", "humaneval", "mask_prediction", FULL): 131,
+    ("llada2", "mbpp", "mask_prediction", QUARTER): 157,
+    ("llada2", "mbpp", "flow", QUARTER): 219,
+    ("llada2", "mbpp", "mask_prediction", FULL): 316,
+}
+
+# what is taken away -> problems solved; LLaDA, HumanEval, a quarter of the budget
+TABLE_2 = {"none": 74, "hard_commitment": 68, "re_editing": 44, "alignment": 28}
+ABLATION_LABELS = {
+    "hard_commitment": "without hard commitment",
+    "re_editing": "without re-editing",
+    "alignment": "without alignment",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PaperCount:
+    """Problems solved of problems asked, in the paper."""
+
+    passes: int
+    problems: int
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.passes / self.problems
+
+
+def model_family(name: str) -> str:
+    """Return "llada2" or "llada" from a model's name or directory."""
+    return "llada2" if "llada2" in name.lower() else "llada"
+
+
+def benchmark_family(name: str) -> str:
+    """Return "mbpp" or "humaneval": whose shape a benchmark has."""
+    return "mbpp" if "mbpp" in name.lower() else "humaneval"
+
+
+def table1_count(model: str, benchmark: str, decoder: str, budget: Fraction) -> PaperCount | None:
+    """Return the paper's Table 1 entry that corresponds to one of our cells, if it has one."""
+    family = benchmark_family(benchmark)
+    passes = TABLE_1.get((model_family(model), family, decoder, budget))
+    return None if passes is None else PaperCount(passes, PROBLEMS[family])
+
+
+def table2_count(model: str, benchmark: str, removed: str) -> PaperCount | None:
+    """Return the paper's Table 2 entry; it has LLaDA on HumanEval only."""
+    here = model_family(model) == "llada" and benchmark_family(benchmark) == "humaneval"
+    return PaperCount(TABLE_2[removed], PROBLEMS["humaneval"]) if here and removed in TABLE_2 else None

@@ -1,0 +1,167 @@
+"""Tables 1 and 2 of the paper on a study's own numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from xpflow.artifacts.io import atomic_write_text
+from xpflow.config.block import budget_text
+from xpflow.reporting import paper
+from xpflow.reporting.header import arm_notes, facts
+from xpflow.reporting.markup import EMPTY, Column, Lines, Table, to_csv, to_latex, to_markdown
+from xpflow.reporting.plan import ArmSpec, ReportPlan
+from xpflow.reporting.results import CellStats, Outcomes
+
+
+def table1(plan: ReportPlan, outcomes: Outcomes) -> Table:
+    """Return accuracy by budget and arm (without the ablations), the paper's number beside each cell."""
+    ablated = set(plan.ablation_arms.values())
+    arms = [arm for arm in plan.arms if arm.name not in ablated]
+    sections, records = [], []
+    for budget in plan.budgets:
+        rows = []
+        for arm in arms:
+            places = [place for place in _places(plan) if plan.has(*place, arm.name, budget)]
+            if not places:
+                continue
+            cells = {place: outcomes.stats(*place, arm.name, budget, plan.confidence) for place in places}
+            counts = {place: _paper_cell(plan, place, arm.name, budget) for place in places}
+            rows.append(
+                ((_cap(arm, budget),), (arm.label,), (arm.weights_label,), *_cells(plan, cells, counts))
+            )
+            records += [_record(place, arm.name, budget, cells[place], counts[place]) for place in places]
+        sections.append(tuple(rows))
+    return Table(
+        label="table1",
+        title=f"Table 1 ({plan.study}): accuracy by budget and decoder",
+        facts=facts(plan),
+        columns=(Column("budget"), Column("decoder"), Column("weights"), *_columns(plan)),
+        sections=tuple(section for section in sections if section),
+        notes=arm_notes(plan, [arm.name for arm in arms]),
+        records=tuple(records),
+    )
+
+
+def table2(plan: ReportPlan, outcomes: Outcomes) -> Table:
+    """Return the ablations at the headline budget: the whole decoder, each part removed, mask prediction."""
+    budget = plan.headline_budget
+    variants = _variants(plan)
+    rows, records = [], []
+    for label, arm, part in variants:
+        places = [place for place in _places(plan) if plan.has(*place, arm, budget)]
+        if not places:
+            continue
+        cells = {place: outcomes.stats(*place, arm, budget, plan.confidence) for place in places}
+        counts = {place: _paper_variant(plan, place, arm, part) for place in places}
+        rows.append(((label,), *_cells(plan, cells, counts)))
+        records += [_record(place, arm, budget, cells[place], counts[place]) for place in places]
+    return Table(
+        label="table2",
+        title=f"Table 2 ({plan.study}): ablations at {budget_text(budget)} of the budget",
+        facts=facts(plan),
+        columns=(Column("variant"), *_columns(plan)),
+        sections=(tuple(rows),),
+        notes=arm_notes(plan, [arm for _, arm, _ in variants]),
+        records=tuple(records),
+    )
+
+
+def write_table(table: Table, folder: Path) -> list[Path]:
+    """Write a table as .md, .tex and .csv; returns the paths."""
+    texts = {".md": to_markdown(table), ".tex": to_latex(table), ".csv": to_csv(table)}
+    for suffix, text in texts.items():
+        atomic_write_text(folder / f"{table.label}{suffix}", text)
+    return [folder / f"{table.label}{suffix}" for suffix in texts]
+
+
+def _cap(arm: ArmSpec, budget: Fraction) -> str:
+    """Return the budget as printed: for a threshold decoder it is a cap, which the executed NFE may undercut."""
+    return f"≤ {budget_text(budget)}" if arm.decoder == "threshold" else budget_text(budget)
+
+
+def _variants(plan: ReportPlan) -> list[tuple[str, str, str]]:
+    """Return label, arm and removed part of each row of Table 2."""
+    ablations = [
+        (paper.ABLATION_LABELS.get(part, f"without {part}"), arm, part)
+        for part, arm in plan.ablation_arms.items()
+    ]
+    return [("flow, all parts", plan.flow, "none"), *ablations, ("mask prediction", plan.baseline, "")]
+
+
+def _paper_variant(plan: ReportPlan, place: tuple[str, str], arm: str, part: str) -> paper.PaperCount | None:
+    if part:
+        return paper.table2_count(*place, part)
+    return _paper_cell(plan, place, arm, plan.headline_budget)
+
+
+def _places(plan: ReportPlan) -> list[tuple[str, str]]:
+    return [(model.name, benchmark) for model in plan.models for benchmark in plan.benchmarks]
+
+
+def _columns(plan: ReportPlan) -> list[Column]:
+    return [
+        column
+        for model, benchmark in _places(plan)
+        for column in (
+            Column("ours", f"{model}, {benchmark}", "r"),
+            Column("paper", f"{model}, {benchmark}", "r"),
+        )
+    ]
+
+
+def _cells(
+    plan: ReportPlan,
+    cells: Mapping[tuple[str, str], CellStats],
+    counts: Mapping[tuple[str, str], paper.PaperCount | None],
+) -> list[Lines]:
+    lines: list[Lines] = []
+    for place in _places(plan):
+        count = counts.get(place)
+        lines.append(_ours(cells[place]) if place in cells else EMPTY)
+        lines.append(EMPTY if count is None else (f"{count.percent:.1f}", f"{count.passes}/{count.problems}"))
+    return lines
+
+
+def _ours(cell: CellStats) -> Lines:
+    rate, interval = cell.rate, cell.rate.interval.scaled(100)
+    spread = "" if rate.sd is None else f" ± {100 * rate.sd:.1f}"
+    return (
+        f"{100 * rate.mean:.1f}{spread} [{interval.low:.1f}, {interval.high:.1f}]",
+        f"{rate.passes}/{rate.answers}, NFE {cell.nfe:.1f}",
+    )
+
+
+def _paper_cell(
+    plan: ReportPlan, place: tuple[str, str], arm: str, budget: Fraction
+) -> paper.PaperCount | None:
+    """The paper has two arms; only ours that stand for them get its numbers."""
+    if arm not in (plan.flow, plan.baseline):
+        return None
+    return paper.table1_count(*place, plan.arm(arm).decoder, budget)
+
+
+def _record(
+    place: tuple[str, str], arm: str, budget: Fraction, cell: CellStats, count: paper.PaperCount | None
+) -> dict[str, Any]:
+    rate = cell.rate
+    return {
+        "model": place[0],
+        "benchmark": place[1],
+        "arm": arm,
+        "budget": budget_text(budget),
+        "passes": rate.passes,
+        "answers": rate.answers,
+        "seeds": rate.n_seeds,
+        "problems": rate.n_problems,
+        "percent": 100 * rate.mean,
+        "sd_over_seeds": None if rate.sd is None else 100 * rate.sd,
+        "wilson_low": 100 * rate.interval.low,
+        "wilson_high": 100 * rate.interval.high,
+        "mean_nfe": cell.nfe,
+        "paper_percent": None if count is None else count.percent,
+        "paper_passes": None if count is None else count.passes,
+        "paper_problems": None if count is None else count.problems,
+    }

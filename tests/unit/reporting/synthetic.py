@@ -1,0 +1,64 @@
+"""A made-up study on disk: verdicts drawn with given pass rates, for tests of the reports."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from xpflow.artifacts.io import write_jsonl
+from xpflow.config import StudyConfig, study_from_mapping
+from xpflow.reporting.from_config import plan_from_config
+from xpflow.reporting.plan import Cell, ReportPlan
+
+# arm -> pass rate and executed NFE by budget; the rest of the budgets are interpolated from 1/4
+RATES = {
+    "mask-base": {"1/8": (0.08, 4), "1/4": (0.25, 8), "1/2": (0.5, 16), "1/1": (0.75, 32)},
+    "flow-shipped": {"1/8": (0.3, 4), "1/4": (0.55, 8), "1/2": (0.56, 15), "1/1": (0.56, 29)},
+    "mask-paper": {"1/4": (0.3, 8), "1/1": (0.6, 32)},
+    "flow-no-commit": {"1/4": (0.5, 8)},
+    "flow-no-reedit": {"1/4": (0.4, 8)},
+    "flow-no-alignment": {"1/4": (0.1, 8)},
+    "threshold-matched-base": {"1/1": (0.6, 8.1)},
+}
+
+
+def config(name: str = "synthetic", seeds: tuple[int, ...] = (0, 1, 2)) -> StudyConfig:
+    """Return the default study cut down to the arms of RATES."""
+    arms = [arm.model_dump(mode="json") for arm in StudyConfig().evaluation.arms if arm.name in RATES]
+    return study_from_mapping(
+        {
+            "study": {"name": name, "title": "made-up numbers", "seeds": list(seeds)},
+            "evaluation": {"arms": arms},
+            "reporting": {"bootstrap_samples": 300},
+        }
+    )
+
+
+def plan(name: str = "synthetic", seeds: tuple[int, ...] = (0, 1, 2)) -> ReportPlan:
+    """Return the report plan of `config`."""
+    return plan_from_config(config(name, seeds))
+
+
+def write_results(results: Path, cells: tuple[Cell, ...], problems: int = 60) -> None:
+    """Write samples and verdicts of every cell; problems share their difficulty over all cells."""
+    for cell in cells:
+        rate, nfe = RATES[cell.arm][f"{cell.budget.numerator}/{cell.budget.denominator}"]
+        key = "/".join(map(str, (cell.model, cell.benchmark, cell.arm, cell.budget, cell.seed)))
+        own = np.random.default_rng(zlib.crc32(key.encode()))
+        shared = np.random.default_rng(zlib.crc32(f"{cell.model}/{cell.benchmark}".encode()))
+        level = 0.7 * shared.uniform(size=problems) + 0.3 * own.uniform(size=problems)
+        passed = level < np.quantile(level, min(1.0, max(0.0, rate + own.normal(0, 0.02))))
+        tasks = [f"{cell.benchmark}/{number}" for number in range(problems)]
+        write_jsonl(
+            cell.folder(results) / "verdicts.jsonl",
+            [
+                {"task_id": task, "verdict": "passed" if ok else "wrong", "reason": ""}
+                for task, ok in zip(tasks, passed, strict=True)
+            ],
+        )
+        write_jsonl(
+            cell.folder(results) / "samples.jsonl",
+            [{"task_id": task, "completion": "    pass\n", "nfe": nfe} for task in tasks],
+        )
