@@ -1,4 +1,4 @@
-"""Block `alignment`: x-prediction alignment (Eq. 11-12): full-parameter or LoRA, with variants of the loss."""
+"""Block `alignment`: x-prediction alignment (Eq. 11-12), full-parameter or LoRA, and variants of its loss."""
 
 from __future__ import annotations
 

@@ -1,0 +1,46 @@
+"""`xpflow config`: what it prints is what the package would read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from xpflow.cli import main
+from xpflow.config import StudyConfig, study_from_mapping
+
+
+def test_show_fills_in_the_defaults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("grpo: {updates: 7}\n", encoding="utf-8")
+    assert main(["config", "show", str(file)]) == 0
+    shown = study_from_mapping(yaml.safe_load(capsys.readouterr().out))
+    assert shown.grpo.updates == 7
+    assert shown.alignment == StudyConfig().alignment
+
+
+def test_show_default_and_schema_write_files(tmp_path: Path) -> None:
+    assert main(["config", "show", "--default", "--out", str(tmp_path / "a.yaml")]) == 0
+    assert main(["config", "schema", "--out", str(tmp_path / "s.json")]) == 0
+    assert yaml.safe_load((tmp_path / "a.yaml").read_text(encoding="utf-8"))["study"]["name"] == "micro"
+    assert json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))["additionalProperties"] is False
+
+
+def test_check_says_how_large_a_study_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("study: {name: mine}\n", encoding="utf-8")
+    assert main(["config", "check", str(file), "--no-decoders"]) == 0
+    assert "valid; study mine" in capsys.readouterr().out
+
+
+def test_check_finds_a_setting_that_a_decoder_does_not_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("evaluation: {settings: {supress: mask}}\n", encoding="utf-8")
+    assert main(["config", "check", str(file)]) == 2
+    err = capsys.readouterr().err
+    assert "evaluation.arms[mask-base]" in err
+    assert "supress" in err
