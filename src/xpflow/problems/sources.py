@@ -1,4 +1,4 @@
-"""Where the data sets that are not shipped come from: pinned hub revisions, or local files named in the config."""
+"""Where the data sets that do not ship come from: pinned hub revisions, or local files named in the config."""
 
 from __future__ import annotations
 
@@ -14,20 +14,25 @@ MBPP_REVISION = "4bb6404fdc6cacfda99d4ac4205087b89d32030c"
 
 @dataclass(frozen=True, slots=True)
 class DataSources:
-    """Local files and hub revisions of the external data sets; a file wins over the hub."""
+    """Local files and hub revisions of the external data sets; a file wins over the hub.
 
-    mbpp_file: Path | None = None
+    The fields are those of the config's `problems.sources`."""
+
+    humaneval: str | Path | None = None
+    mbpp: str | Path | None = None
     mbpp_revision: str = MBPP_REVISION
-    personas_file: Path | None = None
-    personas_revision: str | None = None
+    tulu3_personas: str | Path | None = None
+    tulu3_personas_revision: str | None = None
 
 
-def announce_file(path: Path, setting: str) -> None:
+def announce_file(path: str | Path, setting: str) -> None:
     """Print the SHA-256 of a local data file on stderr, so that the log of a run says what it read.
 
     Raises:
         DataError: the file does not exist; names the setting it came from.
     """
-    if not path.is_file():
-        raise DataError(f"{setting}: no such file: {path}", hint="paths are relative to the working directory")
+    if not Path(path).is_file():
+        raise DataError(
+            f"{setting}: no such file: {path}", hint="paths are relative to the working directory"
+        )
     print(f"{setting}: {path} sha256 {sha256_file(path)}", file=sys.stderr)

@@ -1,0 +1,172 @@
+"""Grading: programs in, verdicts out, in the order given.
+
+    extract (text -> program)  ->  run in a jail  ->  Verdict
+
+Identical programs for the same problem are run once per call. A timeout, and a program killed by the
+kernel, is tried once more with nothing running beside it before it counts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from xpflow.errors import DataError, GradingError, nearest
+from xpflow.grading.extract import extract
+from xpflow.grading.jail import Jail, choose_jail
+from xpflow.grading.limits import Limits
+from xpflow.grading.pool import Job, Outcome, Pool
+from xpflow.grading.verdict import VERDICTS, Verdict
+from xpflow.problems.problem import Problem
+
+Progress = Callable[[int, int], None]
+
+
+class Grader:
+    """A context manager that keeps its workers warm over many calls of `grade`.
+
+    `jail` is a name, a Jail, or None for the best that works here. `workers` defaults to the CPU count. With
+    `record_infrastructure`, a program for which no verdict could be had gets the verdict `infrastructure`
+    instead of raising GradingError. To be used from the thread that made it.
+    """
+
+    def __init__(
+        self,
+        jail: str | Jail | None = None,
+        *,
+        workers: int | None = None,
+        limits: Limits | None = None,
+        record_infrastructure: bool = False,
+    ) -> None:
+        self.jail = jail if isinstance(jail, Jail) else choose_jail(jail)
+        self.limits = limits or Limits()
+        self.record_infrastructure = record_infrastructure
+        self._pool = Pool(self.jail, max(1, workers or os.cpu_count() or 1), self.limits)
+
+    def grade(self, items: Sequence[tuple[Problem, str]], progress: Progress | None = None) -> list[Verdict]:
+        """Return one verdict for each (problem, program); `progress(done, total)` counts distinct programs.
+
+        Raises:
+            GradingError: a problem has no tests, or a program could not be graded after `limits.retries`
+            retries.
+        """
+        jobs, places = _distinct(items)
+        outcomes: dict[int, Outcome] = {}
+
+        def done(job: Job, outcome: Outcome) -> None:
+            outcomes[job.index] = outcome
+            if progress is not None:
+                progress(len(outcomes), len(jobs))
+
+        self._pool.run(jobs, done)
+        again = [job for job in jobs if _doubtful(outcomes[job.index])]
+        for job in again:
+            job.attempts = 0
+        self._pool.run(again, done, workers=1)
+        self._refuse_infrastructure(items, places, outcomes)
+        return [_verdict(problem, outcomes[place]) for (problem, _), place in zip(items, places, strict=True)]
+
+    def close(self) -> None:
+        """End the workers."""
+        self._pool.close()
+
+    def __enter__(self) -> Grader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _refuse_infrastructure(
+        self, items: Sequence[tuple[Problem, str]], places: Sequence[int], outcomes: Mapping[int, Outcome]
+    ) -> None:
+        failed = [i for i, place in enumerate(places) if outcomes[place]["verdict"] == "infrastructure"]
+        if failed and not self.record_infrastructure:
+            problem, outcome = items[failed[0]][0], outcomes[places[failed[0]]]
+            raise GradingError(
+                f"{len(failed)} of {len(items)} programs could not be graded in jail {self.jail.name!r}; "
+                f"the first is for {problem.task_id}: {outcome['reason']}",
+                hint="this is no verdict on the programs: run `xpflow doctor`, free memory, and grade again",
+            )
+
+
+def grade_program(
+    problem: Problem, program: str, jail: str | Jail | None = None, limits: Limits | None = None
+) -> Verdict:
+    """Return the verdict on one complete program."""
+    with Grader(jail, workers=1, limits=limits) as grader:
+        return grader.grade([(problem, program)])[0]
+
+
+def grade_samples(
+    problems: Sequence[Problem],
+    samples: Sequence[Mapping[str, Any]],
+    jail: str | Jail | None = None,
+    workers: int | None = None,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+    *,
+    protocol: str | None = None,
+    record_infrastructure: bool = False,
+) -> list[Verdict]:
+    """Return one verdict for each sample row {task_id, completion, ...}, in order.
+
+    `protocol` names the extractor (see `EXTRACTORS`); None takes the problem's own.
+
+    Raises:
+        DataError: a row lacks a field or names an unknown task. GradingError: see `Grader.grade`.
+    """
+    by_id = {problem.task_id: problem for problem in problems}
+    items = []
+    for number, sample in enumerate(samples, start=1):
+        problem = _problem_of(sample, by_id, number)
+        items.append((problem, extract(sample["completion"], problem, protocol)))
+    with Grader(jail, workers=workers, limits=limits, record_infrastructure=record_infrastructure) as grader:
+        return grader.grade(items, progress)
+
+
+def _problem_of(sample: Mapping[str, Any], by_id: Mapping[str, Problem], number: int) -> Problem:
+    for field in ("task_id", "completion"):
+        if not isinstance(sample.get(field), str):
+            raise DataError(
+                f"sample {number}, field {field!r}: expected a string, found {sample.get(field)!r:.60}"
+            )
+    task_id = sample["task_id"]
+    if task_id not in by_id:
+        raise DataError(
+            f"sample {number}: no problem {task_id!r} in this benchmark", hint=nearest(task_id, by_id)
+        )
+    return by_id[task_id]
+
+
+def _distinct(items: Sequence[tuple[Problem, str]]) -> tuple[list[Job], list[int]]:
+    """Return the distinct jobs, and for each item the index of its job."""
+    seen: dict[tuple[Problem, str], int] = {}
+    jobs: list[Job] = []
+    for problem, program in items:
+        if not problem.tests:
+            raise GradingError(
+                f"{problem.task_id} has no tests", hint="prompt-only problems cannot be graded"
+            )
+        if (problem, program) not in seen:
+            seen[problem, program] = len(jobs)
+            check = problem.entry_point if problem.shape == "humaneval" else ""
+            jobs.append(Job(len(jobs), program, problem.setup, problem.tests, check))
+    return jobs, [seen[item] for item in items]
+
+
+def _doubtful(outcome: Outcome) -> bool:
+    return outcome["verdict"] == "timeout" or bool(outcome.get("killed"))
+
+
+def _verdict(problem: Problem, outcome: Outcome) -> Verdict:
+    name = outcome["verdict"]
+    if name not in VERDICTS:
+        raise GradingError(f"the worker sent an unknown verdict {name!r} for {problem.task_id}")
+    time_s, memory_mib = float(outcome.get("time_s", 0.0)), float(outcome.get("memory_mib", 0.0))
+    return Verdict(
+        problem.task_id, name, str(outcome.get("reason", "")), round(time_s, 4), round(memory_mib, 1)
+    )

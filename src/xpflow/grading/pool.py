@@ -1,0 +1,224 @@
+"""A warm pool: a few workers, each in its own jail, fed one program at a time from a single thread.
+
+A worker that dies, or does not answer in time, is replaced and its program given to another one; after
+`limits.retries` more tries the program's outcome is `infrastructure`.
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import struct
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from secrets import token_hex
+from typing import Any
+
+from xpflow.errors import SandboxUnavailable
+from xpflow.grading.jail import Jail, private_folder, start
+from xpflow.grading.limits import Limits
+
+START_S = 60.0
+GRACE_S = 15.0
+REPLY_LIMIT = 1 << 20
+Outcome = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Job:
+    """One program to run: what goes to the worker, and how often it was tried."""
+
+    index: int
+    program: str
+    setup: str
+    tests: tuple[str, ...]
+    check: str
+    attempts: int = 0
+
+    def request(self, limits: Limits) -> bytes:
+        """Return the frame for the worker, with a fresh nonce."""
+        body = {
+            "program": self.program,
+            "setup": self.setup,
+            "tests": self.tests,
+            "check": self.check,
+            "nonce": token_hex(16),
+            "limits": asdict(limits),
+        }
+        data = json.dumps(body).encode()
+        return struct.pack("<I", len(data)) + data
+
+
+class Lost(Exception):
+    """A worker ended, said nothing for too long, or does not speak the protocol."""
+
+
+@dataclass(slots=True)
+class Seat:
+    """One worker process and what it is doing; `ready` once it has said hello, `job` while it runs one."""
+
+    jail: Jail
+    number: int
+    ready: bool = False
+    job: Job | None = None
+    deadline: float = 0.0
+    _data: bytes = b""
+    _folder: Any = field(init=False)
+    _errors: Any = field(init=False)
+    _process: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._folder = private_folder()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the seat
+        self._process = start(self.jail, self._folder.name, self.number, self._errors)
+        self.deadline = time.monotonic() + START_S
+
+    def fileno(self) -> int:
+        """The descriptor on which replies arrive."""
+        return int(self._process.stdout.fileno())
+
+    def give(self, job: Job, limits: Limits) -> None:
+        """Send a program; raises Lost when the worker is gone."""
+        self.job = job
+        self.deadline = time.monotonic() + limits.wall_s + GRACE_S
+        data = memoryview(job.request(limits))
+        try:
+            while data:
+                data = data[self._process.stdin.write(data) :]
+        except OSError as error:
+            raise Lost(str(error)) from error
+
+    def take(self) -> Outcome | None:
+        """Read what has arrived; return a whole reply or None; raises Lost at the end of the stream."""
+        part = self._process.stdout.read(65536)
+        if not part:
+            raise Lost("the worker ended")
+        self._data += part
+        size = struct.unpack("<I", self._data[:4])[0] if len(self._data) >= 4 else 0
+        if size > REPLY_LIMIT:
+            raise Lost("the worker does not speak the protocol")
+        if len(self._data) < 4 + size or not size:
+            return None
+        body, self._data = self._data[4 : 4 + size], self._data[4 + size :]
+        try:
+            return dict(json.loads(body))
+        except (ValueError, TypeError) as error:
+            raise Lost("the worker does not speak the protocol") from error
+
+    def close(self) -> str:
+        """Kill the worker with all in its jail; return what it wrote on standard error."""
+        self._process.kill()
+        with suppress(OSError):
+            self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
+        self._errors.seek(0)
+        text = str(self._errors.read(4000).decode(errors="replace").strip())
+        self._errors.close()
+        self._folder.cleanup()
+        return text
+
+
+class Pool:
+    """Workers that stay warm between calls of `run`; to be used from the thread that made it."""
+
+    def __init__(self, jail: Jail, workers: int, limits: Limits) -> None:
+        self.jail, self.workers, self.limits = jail, workers, limits
+        self._seats: list[Seat] = []
+        self._selector = selectors.DefaultSelector()
+        self._failed_starts = 0
+        self._numbers = 0
+
+    def run(
+        self, jobs: Sequence[Job], on_done: Callable[[Job, Outcome], None], *, workers: int | None = None
+    ) -> None:
+        """Run all jobs, at most `workers` at a time; `on_done` is called once for each as it completes.
+
+        Raises:
+            SandboxUnavailable: workers cannot be started.
+        """
+        waiting = deque(jobs)
+        width = min(workers or self.workers, self.workers, len(jobs))
+        while waiting or any(seat.job for seat in self._seats):
+            self._assign(waiting, width, on_done)
+            for seat in self._arrived():
+                self._handle(seat, waiting, on_done)
+
+    def close(self) -> None:
+        """End all workers."""
+        for seat in list(self._seats):
+            self._drop(seat)
+        self._selector.close()
+
+    def _assign(self, waiting: deque[Job], width: int, on_done: Callable[[Job, Outcome], None]) -> None:
+        while len(self._seats) < width:
+            self._numbers += 1
+            seat = Seat(self.jail, self._numbers)
+            self._seats.append(seat)
+            self._selector.register(seat, selectors.EVENT_READ)
+        for seat in self._seats[:width]:
+            if seat.ready and seat.job is None and waiting:
+                try:
+                    seat.give(waiting.popleft(), self.limits)
+                except Lost as lost:
+                    self._lose(seat, lost, waiting, on_done)
+                    return
+
+    def _arrived(self) -> list[Seat]:
+        """Wait for replies; seats past their deadline are included."""
+        busy = [seat for seat in self._seats if seat.job or not seat.ready]
+        nearest = min((seat.deadline for seat in busy), default=time.monotonic())
+        events = self._selector.select(max(0.0, nearest - time.monotonic()))
+        seats = [key.fileobj for key, _ in events]
+        now = time.monotonic()
+        return [seat for seat in self._seats if seat in seats or (seat in busy and seat.deadline < now)]
+
+    def _handle(self, seat: Seat, waiting: deque[Job], on_done: Callable[[Job, Outcome], None]) -> None:
+        try:
+            if seat.deadline < time.monotonic() and (seat.job or not seat.ready):
+                raise Lost("the worker did not answer in time")
+            reply = seat.take()
+        except Lost as lost:
+            self._lose(seat, lost, waiting, on_done)
+            return
+        if reply is None:
+            return
+        if not seat.ready:
+            seat.ready, self._failed_starts = True, 0
+            return
+        job, seat.job = seat.job, None
+        if reply.get("spent"):
+            self._drop(seat)
+        if job is not None:
+            self._settle(job, reply, waiting, on_done)
+
+    def _lose(
+        self, seat: Seat, lost: Lost, waiting: deque[Job], on_done: Callable[[Job, Outcome], None]
+    ) -> None:
+        job, started = seat.job, seat.ready
+        text = self._drop(seat)
+        if not started:
+            self._failed_starts += 1
+            if self._failed_starts > self.limits.retries + self.workers:
+                raise SandboxUnavailable(f"workers do not start in jail {self.jail.name!r}: {text or lost}")
+        if job is not None:
+            reason = f"{lost}{': ' + text[-200:] if text else ''}"
+            self._settle(job, {"verdict": "infrastructure", "reason": reason}, waiting, on_done)
+
+    def _settle(
+        self, job: Job, outcome: Outcome, waiting: deque[Job], on_done: Callable[[Job, Outcome], None]
+    ) -> None:
+        job.attempts += 1
+        if outcome["verdict"] == "infrastructure" and job.attempts <= self.limits.retries:
+            waiting.append(job)
+        else:
+            on_done(job, outcome)
+
+    def _drop(self, seat: Seat) -> str:
+        self._selector.unregister(seat)
+        self._seats.remove(seat)
+        return seat.close()
