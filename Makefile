@@ -7,8 +7,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
+# flock instead of Snakemake's own lock: it goes away with the process, so a killed run needs no --unlock.
 reproduce: .venv/.run  ## run the whole study (STUDY=micro, micro-full or smoke) and draw its tables and figures
-	snakemake --profile workflow/profiles/laptop --configfile config/$(STUDY).yaml
+	@flock -n Makefile true || echo "waiting for another run in this folder to end"
+	flock Makefile snakemake --nolock --profile workflow/profiles/laptop --configfile config/$(STUDY).yaml
 
 test: .venv/.dev  ## run the tests
 	pytest
