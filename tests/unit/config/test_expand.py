@@ -17,14 +17,7 @@ from xpflow.config import (
 
 
 def study(arms: list[dict[str, Any]], **evaluation: Any) -> StudyConfig:
-    names = {"baseline_arm": arms[0]["name"], "flow_arm": arms[0]["name"]}
-    return study_from_mapping(
-        {
-            "study": {"seeds": [0, 1]},
-            "evaluation": {"arms": arms, **evaluation},
-            "reporting": names,
-        }
-    )
+    return study_from_mapping({"study": {"seeds": [0, 1]}, "evaluation": {"arms": arms, **evaluation}})
 
 
 MASK = {"name": "mask", "decoder": "mask_prediction", "seeds": "first"}
