@@ -51,8 +51,8 @@ def _notes(plan: ReportPlan) -> tuple[str, ...]:
         "seed of the other.",
         "McNemar: problems only a solves : only b solves, exact two-sided p, first seed only; Holm over the "
         "ablation family.",
-        "Positive differences favour a. Claims stood in the configuration before the study ran, except those marked "
-        "not registered, which the report adds to every study.",
+        "Positive differences favour a. Claims stood in the configuration before the study ran, except those "
+        "marked not registered, which the report adds to every study.",
     )
 
 

@@ -41,6 +41,7 @@ def plan_from_config(config: StudyConfig) -> ReportPlan:
         resamples=report.bootstrap_samples,
         bootstrap_seed=report.bootstrap_seed,
         ratio_margin=report.ratio_margin,
+        settings=(("Generation length", _lengths(config)),),
     )
 
 
@@ -174,6 +175,13 @@ def _policy_label(policy: str) -> str:
     name, _, value = policy.partition(":")
     forms = {"constant": f"a = {value}", "confidence": f"a = c^{value}"}
     return known.get(policy) or forms.get(name) or f"policy {Path(policy).name}"
+
+
+def _lengths(config: StudyConfig) -> str:
+    entries = config.problems.benchmarks
+    return ", ".join(
+        f"{entry.name}: N = {entry.gen_length} tokens ({entry.split} split)" for entry in entries
+    )
 
 
 def _weights_hash(model: ModelChoice) -> str:

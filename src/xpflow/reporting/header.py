@@ -35,7 +35,7 @@ def arm_notes(plan: ReportPlan, names: list[str]) -> tuple[str, ...]:
         arm = plan.arm(name)
         seeds = sorted({cell.seed for cell in plan.cells if cell.arm == name})
         if seeds:
-            text = f"{arm.label}: decoder {arm.decoder}, weights {arm.weights}, policy {arm.policy}"
+            text = f"{arm.label}, weights {arm.weights_label}, policy {arm.policy}"
             text += f", {arm.settings}" if arm.settings else ""
-            notes.append(f"{text}; seeds {', '.join(map(str, seeds))}.")
+            notes.append(f"{name}: {text}; seeds {', '.join(map(str, seeds))}.")
     return tuple(notes)

@@ -15,6 +15,11 @@ Lines = tuple[str, ...]
 EMPTY: Lines = ("–",)
 
 
+def number(value: float, sign: str = "+") -> str:
+    """Return a value to one decimal, signed unless `sign` is empty; true minus, no negative zero."""
+    return f"{value:{sign}z.1f}".replace("-", "−")
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column: `group` is the spanning head above it (equal neighbours are joined), `align` l, r or c."""
@@ -67,9 +72,8 @@ def to_latex(table: Table) -> str:
     for number, section in enumerate(table.sections):
         lines += [r"\midrule"] if number else []
         lines += [_latex_row(row) for row in section]
-    caption = " ".join(
-        [f"{table.title}.", *(f"{name}: {value}." for name, value in table.facts), *table.notes]
-    )
+    facts = (f"{name}: {value.rstrip('.')}." for name, value in table.facts)
+    caption = " ".join([f"{table.title}.", *facts, *table.notes])
     lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{_escape(caption)}}}"]
     return "\n".join([*lines, rf"\label{{tab:{table.label}}}", r"\end{table*}"]) + "\n"
 

@@ -78,7 +78,7 @@ def write_table(table: Table, folder: Path) -> list[Path]:
 
 
 def _cap(arm: ArmSpec, budget: Fraction) -> str:
-    """Return the budget as printed: for a threshold decoder it is a cap, which the executed NFE may undercut."""
+    """Return the budget as printed: for threshold decoding it is a cap."""
     return f"≤ {budget_text(budget)}" if arm.decoder == "threshold" else budget_text(budget)
 
 

@@ -1,0 +1,134 @@
+"""Figures 2a and 2b: what alignment does to embeddings and predictions, and what the paper leaves out.
+
+Figure 2a shows the squared error at masked and unmasked positions, with the accuracy at unmasked positions
+beside it. Figure 2b shows the cross-entropy at masked positions against the pretrained model, with two
+curves beside it that a model can lose while both of the paper's curves look fine: the cross-entropy on
+held-out real answers and the full-budget pass rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
+
+from xpflow.reporting.plots.curves import draw, over_seeds, read_log
+from xpflow.reporting.plots.style import BLUE, GREEN, GREY, INK, ORANGE, SKY, VERMILION, figure, note, save
+
+FIELDS = (
+    "update",
+    "mse_unmasked",
+    "mse_masked",
+    "ce_masked",
+    "ce_masked_base",
+    "acc_unmasked",
+    "ce_heldout",
+)
+# variant -> colour, lighter colour, line width (the second lies on the first where both agree)
+LOOKS = {"paper": (VERMILION, ORANGE, 2.4), "preserving": (BLUE, SKY, 1.3)}
+DASHED, DOTTED = (0, (4, 1.5)), (0, (1, 1.2))
+HEIGHT_PER_MODEL = 2.0
+SMALLEST_ERROR = 1e-4
+
+
+def read_alignment(paths: Mapping[tuple[str, str, int], Path]) -> pd.DataFrame:
+    """Read alignment logs by (model, variant, seed) into one table."""
+    logs = [
+        read_log(path, FIELDS, model=model, variant=variant, seed=seed)
+        for (model, variant, seed), path in paths.items()
+    ]
+    return pd.concat(logs, ignore_index=True)
+
+
+def figure_2a(log: pd.DataFrame, folder: Path, formats: Sequence[str] = ("png", "pdf")) -> list[Path]:
+    """Draw squared error by update (paper's Figure 2a) and accuracy at unmasked positions."""
+    models = list(dict.fromkeys(log["model"]))
+    log = log.assign(wrong=(1 - log["acc_unmasked"]).clip(lower=SMALLEST_ERROR))
+    with figure(height=0.6 + HEIGHT_PER_MODEL * len(models), nrows=len(models), ncols=2) as (drawing, axes):
+        for (left, right), model in zip(axes, models, strict=True):
+            for variant, rows in _variants(log[log["model"] == model]):
+                color, light, width = _look(variant)
+                masked, unmasked, wrong = (
+                    over_seeds(rows, "update", field) for field in ("mse_masked", "mse_unmasked", "wrong")
+                )
+                draw(left, masked, "update", light, linestyle=DASHED, linewidth=width, marker="")
+                draw(left, unmasked, "update", color, linewidth=width, marker="")
+                draw(right, wrong, "update", color, linewidth=width, marker="")
+            left.set_yscale("log")
+            _accuracy_axis(right)
+            _label(left, f"{model}: error of the predicted embedding", "squared error (log scale)")
+            _label(right, f"{model}: accuracy, unmasked positions", "accuracy (log of error)")
+        _legend(drawing, log, [("masked positions", DASHED), ("unmasked positions", "-")])
+        note(drawing, "Left: Figure 2a of the paper. Right: not in the paper. Bands: extremes over seeds.")
+        return save(drawing, folder, "figure_2a", formats)
+
+
+def figure_2b(log: pd.DataFrame, folder: Path, formats: Sequence[str] = ("png", "pdf")) -> list[Path]:
+    """Draw masked cross-entropy (paper's Figure 2b), held-out cross-entropy and full-budget pass rate."""
+    models = list(dict.fromkeys(log["model"]))
+    with figure(height=0.6 + HEIGHT_PER_MODEL * len(models), nrows=len(models), ncols=3) as (drawing, axes):
+        for row, model in zip(axes, models, strict=True):
+            here = log[log["model"] == model]
+            for variant, rows in _variants(here):
+                color, _, width = _look(variant)
+                for panel, field in zip(row, ("ce_masked", "ce_heldout", "pass_full"), strict=True):
+                    marker = {} if field == "pass_full" else {"marker": ""}
+                    curve = over_seeds(rows, "update", field)
+                    draw(panel, curve, "update", color, linewidth=width, **marker)
+            _reference(row[0], float(here["ce_masked_base"].mean()))
+            _reference(row[1], float(here.loc[here["update"] == here["update"].min(), "ce_heldout"].mean()))
+            _label(row[0], f"{model}: own answers", "cross-entropy, masked (nats)")
+            _label(row[1], "held-out real answers", "cross-entropy, masked (nats)")
+            _label(row[2], "full-budget pass rate", "problems solved")
+            row[2].yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            row[2].set_ylim(bottom=0)
+        _legend(drawing, log, [("pretrained model", DOTTED)])
+        note(
+            drawing,
+            "Left: Figure 2b of the paper. Middle and right: not in the paper. Bands: extremes over seeds.",
+        )
+        return save(drawing, folder, "figure_2b", formats)
+
+
+def _variants(log: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Return the variants with their rows, the known ones first."""
+    order = [*LOOKS, *sorted(set(log["variant"]) - set(LOOKS))]
+    return [(name, log[log["variant"] == name]) for name in order if (log["variant"] == name).any()]
+
+
+def _look(variant: str) -> tuple[str, str, float]:
+    return LOOKS.get(variant, (GREEN, GREY, 1.0))
+
+
+def _accuracy_axis(axes: Any) -> None:
+    """Show an error as accuracy on a logarithmic axis: .947 and .996 are far apart for a decoder."""
+    axes.set_yscale("log")
+    axes.invert_yaxis()
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda error, _: f"{100 * (1 - error):g}%"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _reference(axes: Any, value: float) -> None:
+    axes.axhline(value, color=INK, linewidth=1.1, linestyle=DOTTED, zorder=1.5)
+
+
+def _label(axes: Any, title: str, y_label: str) -> None:
+    axes.set_title(title)
+    axes.set_ylabel(y_label)
+    axes.set_xlabel("update")
+    axes.margins(x=0.02)
+
+
+def _legend(drawing: Any, log: pd.DataFrame, styles: list[tuple[str, Any]]) -> None:
+    handles = [
+        Line2D([], [], color=_look(name)[0], label="paper's loss" if name == "paper" else f"{name} variant")
+        for name, _ in _variants(log)
+    ]
+    handles += [
+        Line2D([], [], color=INK, linestyle=style, linewidth=1.2, label=label) for label, style in styles
+    ]
+    drawing.legend(handles=handles, loc="outside upper center", ncols=len(handles))

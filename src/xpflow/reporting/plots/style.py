@@ -1,0 +1,62 @@
+"""What all figures share: style file, colour-blind-safe palette (Okabe and Ito), saving without dates."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from xpflow.artifacts.io import atomic_write_bytes
+from xpflow.errors import ConfigError
+
+STYLE = Path(__file__).with_name("xpflow.mplstyle")
+WIDTH_INCH = 7.0  # two columns of a page
+
+INK, GREY = "#333333", "#8C8C8C"
+BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
+SKY, ORANGE, PURPLE = "#56B4E9", "#E69F00", "#CC79A7"
+
+# no dates, no version strings: the same figure is the same bytes
+_METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+    "svg": {"Date": None, "Creator": None},
+}
+
+
+@contextmanager
+def figure(width: float = WIDTH_INCH, height: float = 2.6, **grid: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield a figure and its axes (an array [rows, columns]) in the project's style; sizes in inches."""
+    with plt.style.context(STYLE):
+        drawing, axes = plt.subplots(figsize=(width, height), squeeze=False, layout="constrained", **grid)
+        try:
+            yield drawing, axes
+        finally:
+            plt.close(drawing)
+
+
+def save(drawing: Any, folder: Path, name: str, formats: Sequence[str] = ("png", "pdf")) -> list[Path]:
+    """Write a figure in every format, whole or not at all; returns the paths."""
+    unknown = [ending for ending in formats if ending not in _METADATA]
+    if unknown:
+        raise ConfigError(f"no such figure format: {unknown[0]!r}", hint="formats: " + ", ".join(_METADATA))
+    paths = []
+    for ending in formats:
+        buffer = io.BytesIO()
+        drawing.savefig(buffer, format=ending, metadata=_METADATA[ending])
+        paths.append(folder / f"{name}.{ending}")
+        atomic_write_bytes(paths[-1], buffer.getvalue())
+    return paths
+
+
+def note(drawing: Any, text: str) -> None:
+    """Write a small line under the whole figure: what the bands and marks mean."""
+    drawing.supxlabel(text, fontsize=6.5, color=GREY, x=0.01, ha="left")
