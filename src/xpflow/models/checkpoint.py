@@ -1,0 +1,251 @@
+"""Checkpoint folders in the published layout: config.json and safetensors, whole or in shards.
+
+Loading checks names and shapes before it reads any data: a missing, extra or misshaped tensor is an error
+that names it. Nothing is unpickled and no code from the folder is run. Saving writes every file whole; a new
+folder appears in one rename, files in an existing folder are replaced one by one with the weights last.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from xpflow.artifacts import atomic_write_text
+from xpflow.errors import ModelLoadError, nearest
+from xpflow.models.llada import LLaDAConfig, LLaDAModelLM
+from xpflow.models.llada2 import LLaDA2MoeConfig, LLaDA2MoeModelLM
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+ARCHITECTURES: dict[str, tuple[type[PretrainedConfig], type[PreTrainedModel]]] = {
+    "llada": (LLaDAConfig, LLaDAModelLM),
+    "llada2_moe": (LLaDA2MoeConfig, LLaDA2MoeModelLM),
+}
+_VOLATILE = ("transformers_version", "_name_or_path", "auto_map")  # would make equal models differ in bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """Where a tensor lies and what shape its file says it has."""
+
+    file: Path
+    shape: tuple[int, ...]
+
+
+def read_config(folder: str | Path) -> PretrainedConfig:
+    """Read `config.json` into the configuration class of its `model_type`."""
+    path = Path(folder) / "config.json"
+    fields = _read_json(path)
+    kind = str(fields.pop("model_type", None))
+    if fields.get("rope_scaling", 0) is None:
+        del fields["rope_scaling"]  # transformers 5 warns about the old name even where it says nothing
+    if kind not in ARCHITECTURES:
+        raise ModelLoadError(f"{path}: unknown model_type {kind!r}", hint=nearest(kind, ARCHITECTURES))
+    try:
+        return ARCHITECTURES[kind][0](**fields)
+    except (TypeError, ValueError) as error:
+        raise ModelLoadError(f"{path}: {error}") from error
+
+
+def load_checkpoint(
+    folder: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = torch.float32
+) -> PreTrainedModel:
+    """Load a model folder straight to `device` in `dtype` (None keeps the stored one), in eval mode.
+
+    Raises ModelLoadError when a file is absent or unreadable, or a tensor is missing, extra or misshaped.
+    """
+    model = _empty_model(read_config(folder), Path(folder))
+    stored = find_tensors(folder)
+    _check(model.state_dict(), stored, Path(folder))
+    for file in sorted({tensor.file for tensor in stored.values()}):
+        tensors = _read_tensors(file, torch.device(device), dtype)
+        model.load_state_dict(tensors, strict=False, assign=True)
+    model.config.dtype = next(model.parameters()).dtype
+    model.train(False)
+    return model
+
+
+def find_tensors(folder: str | Path) -> dict[str, StoredTensor]:
+    """List the tensors of a folder from its file headers: the index's shards, or the single weights file."""
+    folder = Path(folder)
+    if (folder / INDEX).exists():
+        return _indexed_tensors(folder)
+    if not (folder / WEIGHTS).exists():
+        raise ModelLoadError(
+            f"{folder}: neither {WEIGHTS} nor {INDEX}",
+            hint="weights are read from safetensors files only, never from pickles (.bin, .pt)",
+        )
+    return _header(folder / WEIGHTS)
+
+
+def save_checkpoint(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase | None,
+    folder: str | Path,
+    max_shard_bytes: int | None = None,
+) -> None:
+    """Write a model (and its tokenizer) in the published layout; equal models give equal bytes.
+
+    With `max_shard_bytes` the weights are cut into shards of at most that size (a larger tensor has a shard
+    of its own) plus an index, as on the hub. Other files in an existing folder stay.
+    """
+    with _staged(Path(folder)) as stage:
+        if tokenizer is not None:
+            tokenizer.save_pretrained(stage)
+        atomic_write_text(stage / "config.json", config_json(model))
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+        _write_weights(state, stage, max_shard_bytes)
+
+
+def config_json(model: PreTrainedModel) -> str:
+    """Return the text of `config.json`: sorted keys, without fields that depend on the machine."""
+    fields: dict[str, Any] = model.config.to_diff_dict()
+    kept = {name: value for name, value in fields.items() if name not in _VOLATILE}
+    kept["architectures"] = [type(model).__name__]
+    kept["dtype"] = str(model.dtype).removeprefix("torch.")
+    return json.dumps(kept, indent=2, sort_keys=True) + "\n"
+
+
+def _empty_model(config: PretrainedConfig, folder: Path) -> PreTrainedModel:
+    try:
+        with torch.device("meta"):
+            model: PreTrainedModel = ARCHITECTURES[config.model_type][1](config)
+            return model
+    except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
+        raise ModelLoadError(f"{folder / 'config.json'}: no model can be built from it ({error})") from error
+
+
+def _check(expected: dict[str, Tensor], stored: dict[str, StoredTensor], folder: Path) -> None:
+    missing = [name for name in expected if name not in stored]
+    faults = [f"missing tensor {name}, expected shape {list(expected[name].shape)}" for name in missing]
+    for name, found in stored.items():
+        if name not in expected:
+            faults.append(f"extra tensor {name} of shape {list(found.shape)} in {found.file.name}")
+        elif tuple(expected[name].shape) != found.shape:
+            shapes = f"expected shape {list(expected[name].shape)}, found {list(found.shape)}"
+            faults.append(f"misshaped tensor {name}: {shapes} in {found.file.name}")
+    if faults:
+        more = f"\n  ... and {len(faults) - 10} more" if len(faults) > 10 else ""
+        raise ModelLoadError(
+            f"{folder}: the weights do not fit config.json:\n  " + "\n  ".join(faults[:10]) + more,
+            hint="config.json and the weights must come from the same model and revision",
+        )
+
+
+def _read_tensors(file: Path, device: torch.device, dtype: torch.dtype | None) -> dict[str, Tensor]:
+    with _opened(file, str(device)) as reader:
+        names = list(reader.keys())  # the reader is no dict: it cannot be iterated
+        return {name: reader.get_tensor(name).to(device=device, dtype=dtype) for name in names}
+
+
+def _header(file: Path) -> dict[str, StoredTensor]:
+    with _opened(file) as reader:
+        names = list(reader.keys())
+        return {name: StoredTensor(file, tuple(reader.get_slice(name).get_shape())) for name in names}
+
+
+def _indexed_tensors(folder: Path) -> dict[str, StoredTensor]:
+    try:
+        weight_map = dict(_read_json(folder / INDEX)["weight_map"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelLoadError(f"{folder / INDEX}: no table 'weight_map'") from error
+    found: dict[str, StoredTensor] = {}
+    for file_name in sorted(set(weight_map.values())):
+        if Path(file_name).name != file_name:
+            raise ModelLoadError(f"{folder / INDEX}: {file_name!r} is not a file of this folder")
+        found |= _header(folder / file_name)
+    for name, file_name in weight_map.items():
+        if name not in found or found[name].file.name != file_name:
+            raise ModelLoadError(f"{folder / file_name}: missing tensor {name}, which {INDEX} places there")
+    return found
+
+
+@contextmanager
+def _opened(file: Path, device: str = "cpu") -> Iterator[Any]:
+    try:
+        with safe_open(file, framework="pt", device=device) as reader:
+            yield reader
+    except (FileNotFoundError, SafetensorError) as error:
+        hint = "the file is absent or cut short: fetch or make it again"
+        raise ModelLoadError(f"{file}: {error or 'cannot be read'}", hint=hint) from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise ModelLoadError(f"no such file: {path}", hint="is this a model folder?") from error
+    except (TypeError, ValueError) as error:
+        raise ModelLoadError(f"{path}: not a JSON object ({error})") from error
+
+
+def _write_weights(state: dict[str, Tensor], folder: Path, max_shard_bytes: int | None) -> None:
+    if max_shard_bytes is None:
+        save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
+        return
+    shards = _cut(state, max_shard_bytes)
+    names = [f"model-{i:05d}-of-{len(shards):05d}.safetensors" for i in range(1, len(shards) + 1)]
+    for file_name, shard in zip(names, shards, strict=True):
+        save_file({name: state[name] for name in shard}, folder / file_name, metadata={"format": "pt"})
+    weight_map = {name: file for file, shard in zip(names, shards, strict=True) for name in shard}
+    total = sum(tensor.nbytes for tensor in state.values())
+    index = {"metadata": {"total_size": total}, "weight_map": weight_map}
+    atomic_write_text(folder / INDEX, json.dumps(index, indent=2, sort_keys=True) + "\n")
+
+
+def _cut(state: dict[str, Tensor], max_shard_bytes: int) -> list[list[str]]:
+    shards: list[list[str]] = [[]]
+    size = 0
+    for name, tensor in state.items():
+        if shards[-1] and size + tensor.nbytes > max_shard_bytes:
+            shards.append([])
+            size = 0
+        shards[-1].append(name)
+        size += tensor.nbytes
+    return shards
+
+
+@contextmanager
+def _staged(target: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `target` whose files take their place only when all are written."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+    try:
+        yield stage
+        stage.chmod(0o755)
+        for file in stage.iterdir():
+            _sync(file)
+        if target.exists():
+            _move_files(stage, target)
+        else:
+            os.replace(stage, target)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _move_files(stage: Path, target: Path) -> None:
+    names = {file.name for file in stage.iterdir()}
+    stale = {f.name for f in target.iterdir() if f.suffix == ".safetensors" or f.name == INDEX} - names
+    for name in sorted(names, key=lambda name: (name == INDEX, name.endswith(".safetensors"), name)):
+        os.replace(stage / name, target / name)
+    for name in stale:
+        if name == INDEX or name.startswith("model"):
+            (target / name).unlink()
+
+
+def _sync(file: Path) -> None:
+    with open(file, "rb") as handle:
+        os.fsync(handle.fileno())

@@ -1,0 +1,243 @@
+"""LLaDA2: a block-causal masked diffusion language model with a mixture of experts (LLaDA2.0-mini, micro).
+
+Tensor names, shapes and numerical conventions are those of the published inclusionAI/LLaDA2.0 checkpoints
+(modeling_llada2_moe.py): fused query_key_value with grouped queries, a norm on each query and key head before
+the rotary embedding, which turns the first `partial_rotary_factor` of a head in the activation's dtype (cos
+and sin are computed in fp32); the router works in fp32; logits are cast to fp32; no shift.
+Deviation: without a 4-D mask the block-causal mask is built here from `config.block_length`, aligned to
+absolute position 0 (upstream's generate builds it outside).
+Not covered: KV cache, sliding window, RoPE scaling, dropout, biases (unused by the published weights).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    PretrainedConfig,
+    PreTrainedModel,
+)
+
+from xpflow.models.layers import (
+    MaskedLMOutput,
+    OutLinear,
+    RMSNorm,
+    at_least_fp32,
+    attend,
+    block_causal_mask,
+    embed,
+    initialise,
+    key_mask,
+    require_supported,
+    rotary_tables,
+    rotate,
+    split_heads,
+    take_positions,
+)
+from xpflow.models.moe import GatedMLP, Router, SparseMoE
+
+_SUPPORTED: dict[str, tuple[Any, ...]] = {
+    "hidden_act": ("silu",),
+    "score_function": ("sigmoid",),
+    "use_qk_norm": (True,),
+    "use_qkv_bias": (False,),
+    "use_bias": (False,),
+    "norm_head": (False,),
+    "tie_word_embeddings": (False,),
+    "moe_router_enable_expert_bias": (True,),
+    "rope_parameters": (None,),
+    "use_sliding_window": (False, None),
+}
+
+
+class LLaDA2MoeConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
+    """The published field names, with LLaDA2.0-mini's values; the decoders read the last five."""
+
+    model_type = "llada2_moe"
+
+    vocab_size: int = 157184
+    hidden_size: int = 2048
+    intermediate_size: int = 5120
+    num_hidden_layers: int = 20
+    num_attention_heads: int = 16
+    num_key_value_heads: int = 4
+    head_dim: int | None = 128
+    first_k_dense_replace: int = 1
+    moe_intermediate_size: int = 512
+    num_experts: int = 256
+    num_experts_per_tok: int = 8
+    num_shared_experts: int = 1
+    n_group: int = 8
+    topk_group: int = 4
+    norm_topk_prob: bool = True
+    routed_scaling_factor: float = 2.5
+    partial_rotary_factor: float = 0.5
+    rope_theta: float = 600000.0
+    rms_norm_eps: float = 1e-6
+    max_position_embeddings: int = 32768
+    initializer_range: float = 0.02
+    use_cache: bool = False
+    tie_word_embeddings: bool = False
+    bos_token_id: int | None = 156891
+    eos_token_id: int | None = 156892
+    pad_token_id: int | None = 156892
+    mask_token_id: int = 156895  # not in the published config.json, only in its tokenizer
+    eot_token_id: int | None = None  # <|role_end|>: left to the tokenizer
+    suppress_token_ids: list[int] | None = None
+    block_length: int = 32
+
+
+class LLaDA2Attention(nn.Module):
+    """Grouped-query attention with normed and partly rotated heads."""
+
+    def __init__(self, config: LLaDA2MoeConfig) -> None:
+        super().__init__()
+        self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
+        head = head_width(config)
+        rows = (self.heads + 2 * self.kv_heads) * head
+        self.query_key_value = nn.Linear(config.hidden_size, rows, bias=False)
+        self.query_layernorm = RMSNorm(head, config.rms_norm_eps)
+        self.key_layernorm = RMSNorm(head, config.rms_norm_eps)
+        self.dense = OutLinear(self.heads * head, config.hidden_size, bias=False)
+
+    def forward(self, x_BSD: Tensor, cos_SR: Tensor, sin_SR: Tensor, mask: Tensor | None) -> Tensor:
+        fused_BHSK = split_heads(self.query_key_value(x_BSD), self.heads + 2 * self.kv_heads)
+        q_BHSK, k_BGSK, v_BGSK = fused_BHSK.tensor_split([self.heads, self.heads + self.kv_heads], dim=1)
+        q_BHSK, k_BGSK = self.query_layernorm(q_BHSK), self.key_layernorm(k_BGSK)
+        cos_SR, sin_SR = cos_SR.to(q_BHSK.dtype), sin_SR.to(q_BHSK.dtype)
+        q_BHSK, k_BGSK = rotate(q_BHSK, cos_SR, sin_SR), rotate(k_BGSK, cos_SR, sin_SR)
+        attended_BSD = attend(q_BHSK.to(v_BGSK.dtype), k_BGSK.to(v_BGSK.dtype), v_BGSK, mask)
+        return self.dense(attended_BSD)  # type: ignore[no-any-return]
+
+
+class LLaDA2Layer(nn.Module):
+    """One layer: attention, then the dense MLP (first layers) or the mixture of experts."""
+
+    def __init__(self, config: LLaDA2MoeConfig, index: int) -> None:
+        super().__init__()
+        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.attention = LLaDA2Attention(config)
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        dense = index < config.first_k_dense_replace
+        self.mlp: GatedMLP | SparseMoE
+        self.mlp = GatedMLP(config.hidden_size, config.intermediate_size) if dense else SparseMoE(config)
+
+    def forward(
+        self, x_BSD: Tensor, cos_SR: Tensor, sin_SR: Tensor, mask: Tensor | None, positions_BN: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return [B, S, D] and the experts' load; `positions_BN` (last layer) keeps only [B, N, D]."""
+        x_BSD = x_BSD + self.attention(self.input_layernorm(x_BSD), cos_SR, sin_SR, mask)
+        x_BND = take_positions(x_BSD, positions_BN)
+        normed_BND, load_E = self.post_attention_layernorm(x_BND), None
+        if isinstance(self.mlp, SparseMoE):
+            out_BND, load_E = self.mlp(normed_BND)
+        else:
+            out_BND = self.mlp(normed_BND)
+        return x_BND + out_BND, load_E
+
+
+class LLaDA2Stack(nn.Module):
+    """The module tree behind the published names `model.*`; LLaDA2MoeModelLM runs it."""
+
+    def __init__(self, config: LLaDA2MoeConfig) -> None:
+        super().__init__()
+        self.word_embeddings: nn.Module = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(LLaDA2Layer(config, i) for i in range(config.num_hidden_layers))
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+
+
+class LLaDA2MoeModelLM(PreTrainedModel):  # type: ignore[no-untyped-call]
+    """LLaDA2 with its output head, under the published class and tensor names."""
+
+    config: LLaDA2MoeConfig
+    config_class = LLaDA2MoeConfig
+    base_model_prefix = "model"
+    _supports_sdpa = True
+    _no_split_modules = ["LLaDA2Layer"]  # noqa: RUF012 (the base class declares it so)
+
+    def __init__(self, config: LLaDA2MoeConfig) -> None:
+        require_supported(config, _SUPPORTED)
+        super().__init__(config)
+        self.model = LLaDA2Stack(config)
+        self.lm_head: nn.Module = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        logits_positions_BN: Tensor | None = None,
+        position_ids: Tensor | None = None,
+    ) -> MaskedLMOutput:
+        """Return fp32 logits [B, S, V], or [B, N, V] at `logits_positions_BN` only.
+
+        Exactly one of `input_ids` [B, S] and `inputs_embeds` [B, S, D]. `attention_mask`: None or 2-D [B, S]
+        (non-zero where a key may be seen), both under the block-causal mask, or 4-D [B or 1, 1 or H, S, S],
+        bool or additive, which replaces it. `position_ids` [B, S], all below S, replace 0..S-1 in the rotary
+        embedding (training on a clean and a noisy copy needs it). In training, `router_load` [MoE layers, E]
+        counts tokens per expert (in the last layer of those at `logits_positions_BN`, where alone it runs).
+        """
+        x_BSD = embed(self.model.word_embeddings, input_ids, inputs_embeds)
+        S, rotated = x_BSD.shape[1], int(head_width(self.config) * self.config.partial_rotary_factor)
+        cos_SR, sin_SR = rotary_tables(S, rotated, self.config.rope_theta, x_BSD)
+        if position_ids is not None:
+            cos_SR, sin_SR = (table_SR[position_ids].unsqueeze(1) for table_SR in (cos_SR, sin_SR))
+        mask = block_causal_mask(key_mask(attention_mask), S, self.config.block_length, x_BSD.device)
+        loads: list[Tensor] = []
+        last = len(self.model.layers) - 1
+        for index, layer in enumerate(self.model.layers):
+            positions_BN = logits_positions_BN if index == last else None
+            x_BSD, load_E = layer(x_BSD, cos_SR, sin_SR, mask, positions_BN)
+            loads += [] if load_E is None else [load_E]
+        logits = self.lm_head(self.model.norm(x_BSD))
+        load_LE = torch.stack(loads) if loads else None
+        return MaskedLMOutput(logits=logits.to(at_least_fp32(logits.dtype)), router_load=load_LE)
+
+    @torch.no_grad()
+    def update_expert_bias(self, router_load: Tensor, rate: float) -> None:
+        """Move each expert's selection bias by `rate` towards an even load (arXiv 2408.15664, sign update).
+
+        `router_load` [MoE layers, E] is the `router_load` of a training forward, or the sum of several.
+        """
+        routers = [module for module in self.modules() if isinstance(module, Router)]
+        for router, load_E in zip(routers, router_load.float(), strict=True):
+            router.expert_bias += rate * torch.sign(load_E.mean() - load_E).to(router.expert_bias)
+
+    def get_input_embeddings(self) -> nn.Module:
+        """Return the embedding table (its `weight` is W_in of the paper)."""
+        table: nn.Module = self.model.word_embeddings
+        return table
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.model.word_embeddings = value
+
+    def get_output_embeddings(self) -> nn.Module:
+        head: nn.Module = self.lm_head
+        return head
+
+    def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
+        self.lm_head = new_embeddings
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        initialise(module, self.config.initializer_range, self.config.num_hidden_layers)
+        if isinstance(module, Router):
+            nn.init.normal_(module.weight, std=self.config.initializer_range)
+            nn.init.zeros_(module.expert_bias)
+
+
+def head_width(config: LLaDA2MoeConfig) -> int:
+    """Return the width of one attention head."""
+    return config.head_dim or config.hidden_size // config.num_attention_heads
+
+
+AutoConfig.register("llada2_moe", LLaDA2MoeConfig, exist_ok=True)
+for _auto in (AutoModel, AutoModelForMaskedLM, AutoModelForCausalLM):
+    _auto.register(LLaDA2MoeConfig, LLaDA2MoeModelLM, exist_ok=True)
