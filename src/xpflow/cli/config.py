@@ -25,7 +25,7 @@ def show(
     ] = False,
     out: Out = None,
 ) -> None:
-    """Print the whole configuration that a file stands for, defaults filled in."""
+    """Print a study, defaults filled in."""
     from xpflow.config import StudyConfig, load_study
     from xpflow.config.render import render_plain, render_yaml
 
@@ -39,7 +39,10 @@ def check(
         bool, typer.Option(help="Check the arms' settings with their decoders (loads torch)")
     ] = True,
 ) -> None:
-    """Validate files, and the settings of their arms with the decoders' own rules; say how large they are."""
+    """Validate files and say how large they are.
+
+    The settings of the arms are checked with the decoders' own rules.
+    """
     from xpflow.config import expand, load_study
 
     for file in files:
@@ -54,7 +57,7 @@ def check(
 
 @app.command(epilog=examples("xpflow config schema --out config/schema.json"))
 def schema(out: Out = None) -> None:
-    """Print the JSON schema of a study's file."""
+    """Print the JSON schema of a study."""
     from xpflow.config.render import render_schema
 
     _emit(render_schema(), out)

@@ -29,7 +29,7 @@ def test_every_command_has_help_with_an_example(name: str, capsys: pytest.Captur
     assert main([name, "--help"]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"Usage: xpflow {name}")
-    if name != "config":  # its sub-commands have them
+    if "Commands:" not in out:  # else its sub-commands have them
         assert f"xpflow {name}" in out.partition("Examples:")[2]
 
 

@@ -1,0 +1,88 @@
+"""`xpflow problems`: which benchmarks there are, what a problem looks like, and files of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xpflow.cli.base import examples, new_app
+
+if TYPE_CHECKING:
+    from xpflow.problems import DataSources
+
+app = new_app("List, show or export the problems of a benchmark.")
+
+Name = Annotated[
+    str, typer.Argument(metavar="BENCHMARK", help="Name of a benchmark (`xpflow problems list`)")
+]
+Split = Annotated[str | None, typer.Option(help="Split; the benchmark's own default when left out")]
+Limit = Annotated[int | None, typer.Option(min=0, help="Only the first problems")]
+DataFile = Annotated[Path | None, typer.Option("--file", help="Local data file instead of the hub's")]
+
+
+@app.command("list", epilog=examples("xpflow problems list"))
+def list_() -> None:
+    """List the benchmarks and their splits.
+
+    The first split is the default one.
+    """
+    from xpflow.problems import BENCHMARKS
+
+    width = max(map(len, BENCHMARKS))
+    for name, entry in BENCHMARKS.items():
+        splits = [entry.default_split, *(split for split in entry.splits if split != entry.default_split)]
+        print(f"{name:<{width}}  {entry.about} ({', '.join(splits)})")
+
+
+@app.command(
+    epilog=examples(
+        "xpflow problems show micropy-he --limit 2", "xpflow problems show mbpp --file mbpp.jsonl"
+    )
+)
+def show(name: Name, split: Split = None, limit: Limit = 1, file: DataFile = None) -> None:
+    """Print prompts, solutions and tests."""
+    from xpflow.problems import load_benchmark
+
+    for problem in load_benchmark(name, split, limit, _sources(name, file)):
+        print(f"# {problem.task_id} ({problem.source}, {problem.split}), entry point {problem.entry_point}")
+        print(problem.prompt.rstrip())
+        print("# canonical solution")
+        print(problem.canonical_solution.rstrip())
+        print("# tests", *problem.tests, "", sep="\n")
+
+
+@app.command(epilog=examples("xpflow problems export micropy-mbpp --split validation --out problems.jsonl"))
+def export(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="File to write, in HumanEval's or MBPP's schema")],
+    split: Split = None,
+    limit: Limit = None,
+    file: DataFile = None,
+) -> None:
+    """Write problems to a file.
+
+    `--problems` of the other commands reads it.
+    """
+    from xpflow.problems import load_benchmark, problems_to_file
+
+    problems = load_benchmark(name, split, limit, _sources(name, file))
+    problems_to_file(out, problems)
+    print(f"{out}: {len(problems)} problems")
+
+
+def _sources(name: str, file: Path | None) -> DataSources:
+    """Return the data sources with a local file for one benchmark; raises DataError if it takes none."""
+    from dataclasses import fields
+
+    from xpflow.errors import DataError
+    from xpflow.problems import DataSources as Sources
+
+    setting = name.replace("-", "_")
+    if file is None:
+        return Sources()
+    if setting not in {field.name for field in fields(Sources)}:
+        raise DataError(f"{name} takes no data file", hint="leave out --file")
+    chosen: dict[str, Any] = {setting: file}
+    return Sources(**chosen)
