@@ -11,10 +11,13 @@ class PretrainBlock(Block):
     """Pre-training of a micro model on MicroPy; not part of a default run."""
 
     seed: int = Field(default=0, description="Seed of weights, data order and masks")
-    steps: int = Field(default=20_000, gt=0, description="Optimizer steps")
+    steps: dict[str, int] = Field(
+        default_factory=lambda: {"llada-micro": 6000, "llada2-micro": 4000},
+        description="Optimizer steps of each model",
+    )
     batch_size: int = Field(default=64, gt=0, description="Sequences per step")
     response_length: int = Field(default=32, gt=0, description="N, response tokens")
-    learning_rate: float = Field(default=0.01, gt=0, description="Peak learning rate of the matrices (Muon)")
+    learning_rate: float = Field(default=0.008, gt=0, description="Peak learning rate of the matrices (Muon)")
     embedding_learning_rate: float = Field(
         default=0.004, gt=0, description="Peak learning rate of the rest (AdamW)"
     )
@@ -26,5 +29,6 @@ class PretrainBlock(Block):
     balance_rate: float = Field(
         default=1e-3, ge=0, description="Step of the experts' balancing bias (LLaDA2)"
     )
+    autocast: bool = Field(default=True, description="Forward and backward in bf16, weights in fp32")
     log_every: int = Field(default=50, gt=0, description="Steps between log rows")
     checkpoint_every: int = Field(default=500, gt=0, description="Steps between resumable checkpoints")

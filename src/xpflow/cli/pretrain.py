@@ -1,0 +1,25 @@
+"""`xpflow pretrain`: train a micro model from random weights, resumable by step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xpflow.cli.base import examples, new_app
+
+app = new_app()
+
+
+@app.command(epilog=examples("xpflow pretrain --model llada-micro --out results/micro/pretrain/llada-micro"))
+def pretrain(
+    model: Annotated[str, typer.Option(help="llada-micro or llada2-micro")],
+    out: Annotated[Path, typer.Option(help="Folder for checkpoint, log and training state")],
+    config: Annotated[Path, typer.Option(help="Study whose block `pretrain` to use")] = Path("config/micro.yaml"),
+) -> None:
+    """Pre-train a micro model on MicroPy (an hour of one core); goes on from its last saved state."""
+    from xpflow.config import load_study
+    from xpflow.training.pretrain_run import pretrain_to_folder
+
+    pretrain_to_folder(model, out, load_study(config))

@@ -1,0 +1,32 @@
+"""Which combinations belong to training, validation and test: decided by a hash, never by hand.
+
+Every combination belongs to exactly one split, so a test task's semantics never occurs in training, with any
+constants. Its parts do occur: each aggregator, map, filter, condition and expression is seen in training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from typing import Literal
+
+from xpflow.problems.micropy.grammar import Combination, Family, combinations
+
+Split = Literal["train", "validation", "test"]
+VERSION = "micropy-1"
+_TEST_SHARE, _VALIDATION_SHARE = 0.25, 0.12
+
+
+def split_of(family: Family, combination: Combination) -> Split:
+    """Return the split a combination belongs to (sha256 of its name, so the same on every machine)."""
+    name = "|".join((VERSION, family, *combination))
+    share = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
+    if share < _TEST_SHARE:
+        return "test"
+    return "validation" if share < _TEST_SHARE + _VALIDATION_SHARE else "train"
+
+
+@cache
+def combinations_of(family: Family, split: Split) -> tuple[Combination, ...]:
+    """Return all combinations of a family in a split, in grammar order."""
+    return tuple(c for c in combinations(family) if split_of(family, c) == split)

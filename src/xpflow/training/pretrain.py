@@ -1,0 +1,149 @@
+"""Pre-training of the micro models on MicroPy: from random weights to a shipped checkpoint.
+
+Resumable by step: the data, the masks and the learning rate of a step depend on nothing but the seed and its number.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase
+
+from xpflow.artifacts.io import atomic_writer
+from xpflow.models.micro import SpecialIds, micro_config, new_model
+from xpflow.models.tokenizer import SPECIAL_TOKENS, Family, micropy_texts, train_tokenizer
+from xpflow.training.corpus import Corpus, collate
+from xpflow.training.objectives import bidirectional_loss, block_causal_loss
+
+Report = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Settings of a pre-training run; `decay_share` of the steps at the end lower the rate linearly to zero."""
+
+    steps: int = 6000
+    batch_size: int = 64
+    response_length: int = 32
+    learning_rate: float = 0.008
+    embedding_learning_rate: float = 0.004
+    weight_decay: float = 0.01
+    warmup_steps: int = 100
+    decay_share: float = 0.4
+    balance_rate: float = 1e-3
+    seed: int = 0
+    log_every: int = 50
+    checkpoint_every: int = 500
+    autocast: bool = True
+
+
+class Trainer:
+    """The state of a run: model, two optimizers, step counter; `run` goes on from wherever the state is."""
+
+    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> None:
+        self.model, self.recipe, self.step = model, recipe, 0
+        self.corpus = Corpus(tokenizer, recipe.response_length, seed=recipe.seed)
+        self.optimizers = make_optimizers(model, recipe)
+        self.loss_of = block_causal_loss if getattr(model.config, "block_length", None) else bidirectional_loss
+
+    def run(self, report: Report, checkpoint: Path | None = None) -> None:
+        """Train to the last step, reporting a row every `log_every` steps and saving every `checkpoint_every`."""
+        self.model.train()
+        started, total, since = time.monotonic(), 0.0, 0
+        while self.step < self.recipe.steps:
+            total += self.train_step()
+            since += 1
+            if self.step % self.recipe.log_every == 0 or self.step == self.recipe.steps:
+                seconds = time.monotonic() - started
+                rate = learning_rate_factor(self.step, self.recipe)
+                report({"step": self.step, "loss": total / since, "lr_factor": rate, "seconds": seconds})
+                total, since = 0.0, 0
+            if checkpoint is not None and self.step % self.recipe.checkpoint_every == 0:
+                self.save(checkpoint)
+        self.model.eval()
+
+    def train_step(self) -> float:
+        """Do one optimizer step and return its loss in nats per masked token."""
+        recipe = self.recipe
+        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
+        canvas, prompts = collate(self.corpus.examples(self.step, recipe.batch_size), self.model.config.pad_token_id)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.autocast):
+            loss, output = self.loss_of(self.model, canvas, prompts, recipe.response_length, generator)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        factor = learning_rate_factor(self.step, recipe)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * factor
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        if hasattr(self.model, "update_expert_bias"):
+            self.model.update_expert_bias(output.router_load, recipe.balance_rate)
+        self.step += 1
+        return float(loss.detach())
+
+    def save(self, path: Path) -> None:
+        """Write the whole training state to one file, atomically."""
+        state = {
+            "step": self.step,
+            "recipe": json.dumps(asdict(self.recipe)),
+            "model": self.model.state_dict(),
+            "optimizers": [o.state_dict() for o in self.optimizers],
+        }
+        with atomic_writer(path) as beside:
+            torch.save(state, beside)
+
+    def load(self, path: Path) -> None:
+        """Continue from a file that `save` wrote."""
+        state = torch.load(path, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.step = int(state["step"])
+
+
+def learning_rate_factor(step: int, recipe: Recipe) -> float:
+    """Return the share of the peak rate at a step: linear warm-up, constant, linear decay to zero."""
+    warm = min(1.0, (step + 1) / max(1, recipe.warmup_steps))
+    decay_steps = max(1.0, recipe.decay_share * recipe.steps)
+    return min(warm, max(0.0, (recipe.steps - step) / decay_steps), 1.0)
+
+
+def make_optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """Return Muon for the hidden matrices and AdamW for embeddings, head, norms and routers."""
+    hidden, other = [], []
+    outer = {id(p) for m in (model.get_input_embeddings(), model.get_output_embeddings()) for p in m.parameters()}  # type: ignore[operator]
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            (hidden if parameter.ndim == 2 and id(parameter) not in outer else other).append(parameter)
+    rate, decay = recipe.learning_rate, recipe.weight_decay
+    muon = torch.optim.Muon(hidden, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+    adam = torch.optim.AdamW(other, lr=recipe.embedding_learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
+    for optimizer, peak in ((muon, recipe.learning_rate), (adam, recipe.embedding_learning_rate)):
+        for group in optimizer.param_groups:
+            group["peak"] = peak
+    return [muon, adam]
+
+
+def new_micro_model(name: str, seed: int, vocab_size: int = 1024) -> tuple[Any, PreTrainedTokenizerBase]:
+    """Return a micro model with random weights and its tokenizer, trained on the MicroPy training split."""
+    family: Family = "llada" if name == "llada-micro" else "llada2"
+    tokenizer = train_tokenizer(family, micropy_texts(family), vocab_size)
+    tokens = {key: tokenizer.convert_tokens_to_ids(token) for key, token in SPECIAL_TOKENS[family].items()}
+    eot = tokens.get("eot", tokens.get("role_end"))
+    ids = SpecialIds(
+        mask_token_id=tokens["mask"],
+        eos_token_id=tokens["eos"],
+        pad_token_id=tokens["eos"],
+        bos_token_id=tokens["bos"],
+        eot_token_id=eot,
+        suppress_token_ids=sorted(i for key, i in tokens.items() if key != "eos" and i != eot),
+    )
+    return new_model(micro_config(name, len(tokenizer), ids), seed), tokenizer

@@ -1,0 +1,48 @@
+"""A pre-training run in a folder: training state, log and, at the end, the checkpoint in the published layout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xpflow.config.root import StudyConfig
+from xpflow.models.checkpoint import save_checkpoint
+from xpflow.training.pretrain import Recipe, Trainer, new_micro_model
+
+
+def recipe_for(model: str, study: StudyConfig) -> Recipe:
+    """Return the recipe of a model from the study's block `pretrain`."""
+    settings = study.pretrain.model_dump()
+    settings["steps"] = settings["steps"][model]
+    return Recipe(**settings)
+
+
+def pretrain_to_folder(model: str, out: Path, study: StudyConfig) -> None:
+    """Train `model` to the end of its recipe, resuming from `out/state.pt` when it is there.
+
+    Writes `log.jsonl` (a row per `log_every` steps) and `checkpoint/` (published layout) into `out`.
+    """
+    torch.set_num_threads(study.runtime.threads or 1)
+    out.mkdir(parents=True, exist_ok=True)
+    recipe = recipe_for(model, study)
+    trainer = Trainer(*new_micro_model(model, recipe.seed), recipe)
+    state, log = out / "state.pt", out / "log.jsonl"
+    rows: list[dict[str, Any]] = []
+    if state.exists():
+        trainer.load(state)
+        rows = [row for row in map(json.loads, log.read_text().splitlines()) if row["step"] <= trainer.step]
+        print(f"{model}: resumed at step {trainer.step} of {recipe.steps}", file=sys.stderr)
+    with log.open("w", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(row) + "\n" for row in rows)
+
+        def report(row: dict[str, Any]) -> None:
+            stream.write(json.dumps(row) + "\n")
+            stream.flush()
+            print(f"{model} step {row['step']}/{recipe.steps} loss {row['loss']:.4f}", file=sys.stderr, flush=True)
+
+        trainer.run(report, state)
+    save_checkpoint(trainer.model, trainer.corpus.tokenizer, out / "checkpoint")
