@@ -1,0 +1,35 @@
+"""`xpflow figures`: argument parsing and one call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xpflow.cli.base import examples, new_app
+
+app = new_app()
+
+
+@app.command(
+    epilog=examples(
+        "xpflow figures --config config/micro.yaml --results results/micro --out paper_figures/micro",
+        "xpflow figures --config config/micro.yaml --results results/micro --out . --only sweep",
+    )
+)
+def figures(
+    config: Annotated[Path, typer.Option(help="The study")],
+    results: Annotated[Path, typer.Option(help="Its results, results/<study>")],
+    out: Annotated[Path, typer.Option(help="Folder of the figures")],
+    only: Annotated[
+        list[str] | None, typer.Option(help="alignment (2a, 2b), sweep, grpo or trace; repeat")
+    ] = None,
+    trace: Annotated[Path | None, typer.Option(help="A file of `xpflow decode --trace`")] = None,
+) -> None:
+    """Draw Figures 2a and 2b, the budget sweep, the policy's learning curve and one decoding trace."""
+    from xpflow.config import load_study
+    from xpflow.reporting.produce import produce_figures
+
+    for path in produce_figures(load_study(config), results, out, only or (), trace):
+        print(path)

@@ -1,0 +1,33 @@
+"""`xpflow tables`: argument parsing and one call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xpflow.cli.base import examples, new_app
+
+app = new_app()
+
+
+@app.command(
+    epilog=examples(
+        "xpflow tables --config config/micro.yaml --results results/micro --out paper_figures/micro"
+    )
+)
+def tables(
+    config: Annotated[Path, typer.Option(help="The study")],
+    results: Annotated[Path, typer.Option(help="Its results, results/<study>")],
+    out: Annotated[Path, typer.Option(help="Folder of the tables")],
+) -> None:
+    """Write Table 1, Table 2, the paired contrasts (Markdown, LaTeX, CSV) and what they say about the claims.
+
+    Every cell of the study must be there; a problem that was not graded stops the command.
+    """
+    from xpflow.config import load_study
+    from xpflow.reporting.produce import produce_tables
+
+    for path in produce_tables(load_study(config), results, out):
+        print(path)

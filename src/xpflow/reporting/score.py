@@ -1,0 +1,126 @@
+"""Scores of single verdict files and paired comparisons between them, as `xpflow score` prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xpflow.errors import DataError
+from xpflow.reporting.markup import number
+from xpflow.reporting.results import read_nfe, read_verdicts
+from xpflow.stats.bootstrap import Estimate, paired_difference
+from xpflow.stats.paired import McNemar, mcnemar
+from xpflow.stats.rates import PassRate, pass_rate
+
+
+@dataclass(frozen=True, slots=True)
+class FileScore:
+    """One verdict file: its pass rate, how many answers got each verdict, and the mean NFE where known."""
+
+    name: str
+    rate: PassRate
+    verdicts: dict[str, int]
+    nfe: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A paired comparison, a minus b, on the problems that both files hold."""
+
+    a: str
+    b: str
+    test: McNemar
+    difference: Estimate
+
+
+def score_file(path: Path, samples: Path | None = None, confidence: float = 0.95) -> FileScore:
+    """Score one verdict file; `samples` adds the executed NFE and must hold the same problems."""
+    verdicts = read_verdicts(path)
+    nfe = read_nfe(samples) if samples else {}
+    if samples and nfe.keys() != verdicts.keys():
+        raise DataError(f"{samples} and {path} are not of the same problems")
+    passed = np.array([[verdict == "passed" for verdict in verdicts.values()]])
+    names = sorted(set(verdicts.values()), key=lambda name: (name != "passed", name))
+    counts = {name: list(verdicts.values()).count(name) for name in names}
+    mean_nfe = float(np.mean(list(nfe.values()))) if nfe else None
+    return FileScore(str(path), pass_rate(passed, confidence), counts, mean_nfe)
+
+
+def compare_files(a: Path, b: Path, *, resamples: int, seed: int, confidence: float = 0.95) -> Comparison:
+    """Compare two verdict files problem by problem; DataError unless they hold the same problems."""
+    verdicts_a, verdicts_b = read_verdicts(a), read_verdicts(b)
+    if verdicts_a.keys() != verdicts_b.keys():
+        odd = sorted(verdicts_a.keys() ^ verdicts_b.keys())
+        raise DataError(
+            f"{a} and {b} do not hold the same problems ({len(odd)} in one of them only, first: {odd[0]})",
+            hint="a paired comparison needs both decoders on every problem",
+        )
+    tasks = sorted(verdicts_a)
+    passed_a, passed_b = (
+        np.array([verdicts[task] == "passed" for task in tasks]) for verdicts in (verdicts_a, verdicts_b)
+    )
+    difference = paired_difference(passed_a, passed_b, resamples=resamples, seed=seed, confidence=confidence)
+    return Comparison(str(a), str(b), mcnemar(passed_a, passed_b), difference)
+
+
+def score_lines(scores: Sequence[FileScore], confidence: float = 0.95) -> list[str]:
+    """Return a line or two of text for every file."""
+    lines = []
+    for score in scores:
+        interval = score.rate.interval.scaled(100)
+        lines.append(
+            f"{score.name}: {score.rate.passes}/{score.rate.answers} passed, {100 * score.rate.mean:.1f} % "
+            f"[{interval.low:.1f}, {interval.high:.1f}] ({100 * confidence:g} % Wilson)"
+        )
+        details = ", ".join(f"{name} {count}" for name, count in score.verdicts.items())
+        lines.append(f"  {details}" + (f"; mean NFE {score.nfe:.1f}" if score.nfe is not None else ""))
+    return lines
+
+
+def comparison_lines(comparison: Comparison, confidence: float = 0.95) -> list[str]:
+    """Return a paired comparison in words."""
+    test, difference = comparison.test, comparison.difference
+    interval = difference.interval.scaled(100)
+    return [
+        f"{comparison.a} minus {comparison.b}, paired on {difference.n_problems} problems:",
+        f"  difference {number(100 * difference.value)} points "
+        f"[{number(interval.low)}, {number(interval.high)}] ({100 * confidence:g} % bootstrap over problems)",
+        f"  passed by both {test.both}, only the first {test.only_a}, only the second {test.only_b}, "
+        f"neither {test.neither}; exact McNemar p = {test.p_value:.2g}",
+    ]
+
+
+def score_record(scores: Sequence[FileScore], comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    """Return scores and comparisons as plain values for JSON."""
+    return {
+        "files": [
+            {
+                "file": score.name,
+                "passed": score.rate.passes,
+                "problems": score.rate.answers,
+                "rate": score.rate.mean,
+                "low": score.rate.interval.low,
+                "high": score.rate.interval.high,
+                "verdicts": score.verdicts,
+                "mean_nfe": score.nfe,
+            }
+            for score in scores
+        ],
+        "comparisons": [
+            {
+                "a": one.a,
+                "b": one.b,
+                "difference": one.difference.value,
+                "low": one.difference.interval.low,
+                "high": one.difference.interval.high,
+                "only_a": one.test.only_a,
+                "only_b": one.test.only_b,
+                "mcnemar_p": one.test.p_value,
+            }
+            for one in comparisons
+        ],
+    }

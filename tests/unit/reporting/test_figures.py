@@ -1,0 +1,137 @@
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from xpflow.artifacts.io import write_jsonl
+from xpflow.errors import ConfigError, DataError
+from xpflow.reporting.plots.alignment import figure_2a, figure_2b, read_alignment
+from xpflow.reporting.plots.curves import over_seeds
+from xpflow.reporting.plots.grpo import figure_grpo, read_grpo
+from xpflow.reporting.plots.style import figure, save
+from xpflow.reporting.plots.sweep import figure_sweep, sweep_points
+from xpflow.reporting.plots.trace_picture import figure_trace, picture, visible
+from xpflow.reporting.results import Outcomes, load_results
+
+
+@dataclass
+class FakeTrace:
+    head: dict[str, Any]
+    arrays: dict[str, Any]
+    step: Any
+
+
+def _trace() -> FakeTrace:
+    t = np.linspace(0.1, 1, 12).reshape(2, 6)
+    marks = np.zeros((2, 6), dtype=bool)
+    marks[1, 2] = True
+    head = {"tokens": [5, 6, 7, 2, 2, 2], "nfe": 2}
+    return FakeTrace(head, {"t": t, "reedit": marks, "commit": ~marks}, np.arange(2))
+
+
+def _alignment_log(path: Path, variant: str, seed: int) -> None:
+    rows = [
+        {
+            "update": update,
+            "mse_unmasked": 30.0 / (1 + update),
+            "mse_masked": 12.0,
+            "ce_masked": 0.2 + 0.001 * seed,
+            "ce_masked_base": 0.2,
+            "acc_unmasked": 1.0 if update == 20 else 0.9,
+            "ce_heldout": 0.3,
+            "seed": seed,
+            "variant": variant,
+            **({"pass_full": 0.5} if update % 20 == 0 else {}),
+        }
+        for update in range(0, 21, 5)
+    ]
+    write_jsonl(path, rows)
+
+
+def _grpo_log(path: Path, seed: int) -> None:
+    fields = ("reward", "pass_rate", "completion", "groups_with_variance", "nfe", "seconds")
+    rows = [{"update": update, **dict.fromkeys(fields, 0.5 + 0.01 * seed)} for update in range(6)]
+    rows[0]["val_pass"] = 0.4
+    write_jsonl(path, rows)
+
+
+def _draw_alignment(tmp_path: Path, out: Path) -> list[Path]:
+    logs = {}
+    for variant in ("paper", "preserving"):
+        for seed in (0, 1):
+            logs["llada-micro", variant, seed] = tmp_path / f"{variant}{seed}.jsonl"
+            _alignment_log(logs["llada-micro", variant, seed], variant, seed)
+    log = read_alignment(logs)
+    return [*figure_2a(log, out), *figure_2b(log, out)]
+
+
+def _draw_grpo(tmp_path: Path, out: Path) -> list[Path]:
+    logs = {seed: tmp_path / f"grpo{seed}.jsonl" for seed in (0, 1)}
+    for seed, path in logs.items():
+        _grpo_log(path, seed)
+    return figure_grpo(read_grpo(logs), out)
+
+
+def _draw_trace(tmp_path: Path, out: Path) -> list[Path]:
+    return figure_trace(picture(_trace(), lambda token: f"${token}", "title", end_ids=[2]), out)
+
+
+@pytest.mark.parametrize("draw", [_draw_alignment, _draw_grpo, _draw_trace])
+def test_a_figure_drawn_twice_is_the_same_bytes(draw, tmp_path: Path) -> None:
+    first, again = draw(tmp_path, tmp_path / "a"), draw(tmp_path, tmp_path / "b")
+    assert {path.suffix for path in first} == {".png", ".pdf"}
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
+
+
+def test_svg_has_no_date_and_stable_ids(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        with figure(height=1.0) as (drawing, axes):
+            axes[0, 0].plot([0, 1], [0, 1])
+            save(drawing, tmp_path, name, ("svg",))
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    assert b"dc:date" not in (tmp_path / "a.svg").read_bytes()
+
+
+def test_an_unknown_format_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    with figure(height=1.0) as (drawing, _), pytest.raises(ConfigError, match="pdf"):
+        save(drawing, tmp_path, "a", ("gif",))
+
+
+def test_the_sweep_has_every_point_and_draws_both_axes(study: tuple, tmp_path: Path) -> None:
+    plan, folder = study
+    points = sweep_points(plan, Outcomes(load_results(folder, plan.cells)))
+    assert len(points) == 4 * (4 + 4 + 2 + 1)  # four panels; ablations are left out
+    for axis in ("budget", "nfe"):
+        paths = figure_sweep(plan, points, axis, tmp_path, ("png",))
+        assert paths == [tmp_path / f"sweep_{axis}.png"]
+        assert paths[0].read_bytes().startswith(b"\x89PNG")
+
+
+def test_bands_are_the_extremes_over_seeds_and_rows_without_a_value_are_left_out() -> None:
+    log = pd.DataFrame({"update": [0, 0, 5, 5], "y": [1.0, 3.0, None, None], "seed": [0, 1, 0, 1]})
+    assert over_seeds(log, "update", "y").to_dict("records") == [
+        {"update": 0, "mean": 2.0, "low": 1.0, "high": 3.0}
+    ]
+    assert over_seeds(log, "update", "absent").empty
+
+
+def test_a_log_without_a_field_is_refused_by_name(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "log.jsonl", [{"update": 0}])
+    with pytest.raises(DataError, match="no field 'reward'"):
+        read_grpo({0: tmp_path / "log.jsonl"})
+
+
+def test_a_trace_ends_with_its_first_end_token() -> None:
+    shown = picture(_trace(), str, "title", end_ids=[2])
+    assert shown.tokens == ("5", "6", "7", "2")
+    assert shown.t_LN.shape == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("\n", "\\n"), (" x", "·x"), ("    return", "·×4return"), ("a b", "a·b"), ("", "")]
+)
+def test_white_space_in_tokens_is_visible(text: str, shown: str) -> None:
+    assert visible(text) == shown

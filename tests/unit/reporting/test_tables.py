@@ -1,0 +1,89 @@
+import io
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from xpflow.reporting.contrast_table import contrasts_table
+from xpflow.reporting.contrasts import evaluate_contrasts
+from xpflow.reporting.markup import Column, Table, number, to_csv, to_latex, to_markdown
+from xpflow.reporting.paper import DISCLAIMER
+from xpflow.reporting.results import Outcomes, load_results
+from xpflow.reporting.tables import table1, table2, write_table
+
+
+@pytest.fixture(scope="module")
+def tables(study: tuple) -> dict[str, Table]:
+    plan, folder = study
+    outcomes = Outcomes(load_results(folder, plan.cells))
+    contrasts = contrasts_table(plan, evaluate_contrasts(plan, outcomes))
+    return {"table1": table1(plan, outcomes), "table2": table2(plan, outcomes), "contrasts": contrasts}
+
+
+@pytest.mark.parametrize("name", ["table1", "table2", "contrasts"])
+def test_every_spelling_says_study_seeds_models_and_what_cannot_be_compared(tables, name) -> None:
+    for text in (to_markdown(tables[name]), to_csv(tables[name]), to_latex(tables[name])):
+        for fact in ("synthetic", "0, 1, 2", "llada2-micro", "N = 32 tokens", DISCLAIMER):
+            assert fact in text
+
+
+def test_table_1_has_the_papers_numbers_in_columns_of_their_own(tables) -> None:
+    text = to_markdown(tables["table1"])
+    assert text.count(": paper") == 4
+    flow = next(row for row in text.splitlines() if row.startswith("| 1/4 | flow, shipped policy"))
+    assert "45.1<br>74/164" in flow
+    assert "33.0<br>165/500" in flow
+    other = next(row for row in text.splitlines() if row.startswith("| 1/4 | mask prediction | aligned"))
+    assert "74/164" not in other  # the paper has no such arm
+
+
+def test_a_cell_shows_counts_percent_interval_and_nfe(tables) -> None:
+    frame = pd.read_csv(io.StringIO(to_csv(tables["table1"])), comment="#")
+    row = frame[(frame["arm"] == "mask-base") & (frame["budget"] == "1/4")].iloc[0]
+    cell = (
+        f"{row['percent']:.1f} [{row['wilson_low']:.1f}, {row['wilson_high']:.1f}]"
+        f"<br>{row['passes']}/60, NFE 8.0"
+    )
+    assert cell in to_markdown(tables["table1"])
+
+
+def test_table_1_keeps_the_ablations_for_table_2(tables) -> None:
+    arms_1 = {record["arm"] for record in tables["table1"].records}
+    arms_2 = {record["arm"] for record in tables["table2"].records}
+    assert not any(arm.startswith("flow-no-") for arm in arms_1)
+    assert {"flow-no-commit", "flow-no-reedit", "flow-no-alignment", "flow-shipped", "mask-base"} == arms_2
+
+
+def test_threshold_budgets_are_printed_as_caps(tables) -> None:
+    assert "| ≤ 1/1 | threshold 0.7 | base |" in to_markdown(tables["table1"])
+
+
+def test_latex_rows_have_as_many_cells_as_columns(tables) -> None:
+    for table in tables.values():
+        body = to_latex(table).split(r"\midrule", 1)[1].split(r"\bottomrule")[0]
+        rows = [line for line in body.splitlines() if line.rstrip("]-2pt[").rstrip().endswith("\\\\")]
+        assert rows
+        assert {line.count(" & ") + line.startswith(" &") * 0 + 1 for line in rows} == {len(table.columns)}
+
+
+def test_latex_and_markdown_escape_what_they_must() -> None:
+    table = Table(
+        "t", "a_b", (("f", "50 %"),), (Column("x|y"),), (((("c^8 & d",),),),), records=({"v": 1.5},)
+    )
+    assert r"c\textasciicircum{}8 \& d" in to_latex(table)
+    assert r"a\_b" in to_latex(table)
+    assert r"x\|y" in to_markdown(table)
+    assert to_csv(table).endswith("v\n1.5\n")
+
+
+def test_numbers_have_a_true_minus_and_no_negative_zero() -> None:
+    assert [number(value) for value in (-1.25, -0.01, 2.0)] == ["−1.2", "+0.0", "+2.0"]
+    assert number(97.4, "") == "97.4"
+
+
+def test_the_same_results_give_the_same_bytes(study: tuple, tables, tmp_path: Path) -> None:
+    plan, folder = study
+    shuffled = load_results(folder, plan.cells).sample(frac=1, random_state=1)
+    again = table1(plan, Outcomes(shuffled))
+    first = [path.read_bytes() for path in write_table(tables["table1"], tmp_path / "a")]
+    assert first == [path.read_bytes() for path in write_table(again, tmp_path / "b")]
