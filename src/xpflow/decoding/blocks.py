@@ -44,8 +44,8 @@ class Block:
     """One block of some rows.
 
     positions_BM: absolute places; open_BM: which of them are decoded; steps_B: cap on steps; row_start_B,
-    row_end_B: first and one past the last open place of the whole response; window: canvas length that a
-    forward needs.
+    row_end_B: first and one past the last open place of the whole response; length: of the block; window:
+    canvas length that a forward needs.
     """
 
     number: int
@@ -56,6 +56,7 @@ class Block:
     row_end_B: Tensor
     window: int
     absolute: bool
+    length: int
 
     def take(self, keep_B: Tensor) -> Block:
         """Return the block of some rows, given by index."""
@@ -107,19 +108,30 @@ def block_rows(canvas: Canvas, schedule: Schedule, number: int) -> Tensor:
     return (_block_start(canvas, schedule, number) < canvas.end_B).nonzero()[:, 0]
 
 
-def make_block(canvas: Canvas, schedule: Schedule, number: int) -> Block:
-    """Return the block of a relative number; every row of the canvas must have it."""
-    start_B = _block_start(canvas, schedule, number)
-    positions_BM = start_B[:, None] + torch.arange(schedule.block_length, device=start_B.device)
+def make_block(canvas: Canvas, schedule: Schedule, number: int, mask_id: int | None = None) -> Block:
+    """Return the block of a relative number; every row of the canvas must have it.
+
+    With a `mask_id`, earlier response positions of a bidirectional model that still hold it are open again,
+    as they are upstream (it takes a model that predicts its own mask token): the block then starts at the
+    response.
+    """
+    start_B, length = _block_start(canvas, schedule, number), schedule.block_length
+    width = torch.arange(length, device=start_B.device)
+    positions_BM = start_B[:, None] + width
     open_BM = (positions_BM >= canvas.start_B[:, None]) & (positions_BM < canvas.end_B[:, None])
+    if mask_id is not None and number and not schedule.absolute:
+        earlier_BM = canvas.start_B[:, None] + torch.arange(number * length, device=start_B.device)
+        left_BM = canvas.tokens_BS.gather(1, earlier_BM) == mask_id
+        if bool(left_BM.any()):
+            positions_BM = torch.cat((earlier_BM, positions_BM), dim=1)
+            open_BM = torch.cat((left_BM, open_BM), dim=1)
     steps_B = torch.full_like(start_B, schedule.steps_per_block)
     if schedule.absolute and schedule.settings.block_steps == "proportional":
         budget = schedule.settings.budget
         steps_B = -(-open_BM.sum(-1) * budget.numerator // budget.denominator)
     window = int(positions_BM.max()) + 1 if schedule.absolute else int(canvas.end_B.max())
-    return Block(
-        number, positions_BM, open_BM, steps_B, canvas.start_B, canvas.end_B, window, schedule.absolute
-    )
+    ends = (canvas.start_B, canvas.end_B)
+    return Block(number, positions_BM, open_BM, steps_B, *ends, window, schedule.absolute, length)
 
 
 def _block_start(canvas: Canvas, schedule: Schedule, number: int) -> Tensor:

@@ -49,7 +49,7 @@ def decode(
         model: masked diffusion model; called as model(input_ids= or inputs_embeds=, attention_mask=,
         logits_positions_BN=). prompts: token ids, without padding.
         settings: from `settings_from(decoder, {...})`.
-        policy: step-size policy of the flow decoder; none: the one that the settings name.
+        policy: step-size policy of the flow decoder, or its spec; none: the one that the settings name.
         trace: keep what happened at every step and token.
         generator: source of the rows' seeds; only decoders with temperature or random remasking draw.
         seeds: one seed per prompt instead of `generator`: then a row's result does not depend on the others.

@@ -9,9 +9,11 @@ Legend: m mask embedding, x_i state, t_i progress, c_i confidence, a_i step size
     argmax of c among t < 0.99:  x <- x_pred,  t <- 1      # hard commitment
 Invariant: x = sum_v A_v e(v) + (1 - t) m with A >= 0 and sum_v A_v = t.
 
-Deviation: open points of the paper are settings (FlowSettings); at t = 1 the update is masked, as Eq. 6 with
-dt = 0 says and the cancelled form does not, and "held" reads out the prediction that last moved a token, so
-that a token which is no longer moved keeps what its embedding says.
+Deviation: open points of the paper are settings (FlowSettings). At t = 1 the update is masked, as Eq. 6 with
+dt = 0 says and the cancelled form does not. The two forms differ just below 1, where x still moves by a: so
+t, a and c are float32 whatever the model's dtype is, and t reaches 1 exactly when 1 - t drops below half an
+ulp. The readout "held" is the prediction that last moved a token: one that no longer moves keeps what its
+embedding says.
 """
 
 from __future__ import annotations
@@ -91,7 +93,7 @@ class Flow:
         closed_BM = ~block.open_BM
         return FlowState(
             x_BME=self.table_VE[tokens_BM],
-            t_BM=closed_BM.to(self.table_VE.dtype),
+            t_BM=closed_BM.to(torch.float32),
             held_BM=tokens_BM,
             committed_BM=closed_BM,
             quiet_B=torch.zeros(len(tokens_BM), dtype=torch.bool, device=tokens_BM.device),
@@ -105,8 +107,8 @@ class Flow:
         """Return the token ids of the block by the readout that the settings name."""
         if self.settings.readout != "nearest":
             return state.held_BM
-        nearest_BM = torch.cdist(state.x_BME, self.table_VE.expand(len(state.x_BME), -1, -1)).argmin(-1)
-        return nearest_BM
+        closeness_BMV = -torch.cdist(state.x_BME, self.table_VE.expand(len(state.x_BME), -1, -1))
+        return suppress(closeness_BMV, self.hidden_ids).argmax(-1)
 
     def wanted(self, state: FlowState, block: Block) -> Tensor | None:
         """Return None: re-editing needs the confidence of every token of the block."""
@@ -148,7 +150,7 @@ class Flow:
         """Return x_pred (Eq. 4), its token and its confidence (Eq. 9)."""
         logits_BMV = suppress(logits_BMV, self.hidden_ids)
         ids_BM = logits_BMV.argmax(-1)
-        c_BM = confidence_of(logits_BMV, ids_BM, self.settings).to(self.table_VE.dtype)
+        c_BM = confidence_of(logits_BMV, ids_BM, self.settings).to(torch.float32)
         if self.settings.prediction == "hard":
             return Reading(self.table_VE[ids_BM], ids_BM, c_BM)
         weights = logits_BMV.to(self.table_VE.dtype).softmax(-1)
@@ -184,7 +186,7 @@ class Flow:
         step_B, total_B = info.steps_before_B + info.step, info.steps_total_B
         if self.settings.rho == "block":
             step_B, total_B = torch.full_like(step_B, info.step), info.block.steps_B
-        rho_B: Tensor = (step_B / (total_B - 1).clamp(min=1)).to(self.table_VE.dtype)
+        rho_B: Tensor = (step_B / (total_B - 1).clamp(min=1)).to(torch.float32)
         return rho_B
 
     def _edits(self, state: FlowState, t_BM: Tensor, reading: Reading, open_BM: Tensor) -> Tensor:
@@ -223,7 +225,7 @@ class Flow:
 
 def move(state: FlowState, reading: Reading, a_BM: Tensor, free_BM: Tensor) -> FlowState:
     """Move free tokens towards x_pred by a: x + a (x_pred - x), 1 - t <- (1 - a)(1 - t) (Eq. 5-8)."""
-    x_BME = torch.lerp(state.x_BME, reading.x_BME, (a_BM * free_BM)[..., None])
+    x_BME = torch.lerp(state.x_BME, reading.x_BME, (a_BM * free_BM).to(state.x_BME.dtype)[..., None])
     t_BM = torch.where(free_BM, 1.0 - (1.0 - a_BM) * (1.0 - state.t_BM), state.t_BM)
     held_BM = torch.where(free_BM, reading.ids_BM, state.held_BM)
     return replace(state, x_BME=x_BME, t_BM=t_BM, held_BM=held_BM)
@@ -231,7 +233,7 @@ def move(state: FlowState, reading: Reading, a_BM: Tensor, free_BM: Tensor) -> F
 
 def reedit(state: FlowState, reading: Reading, edit_BM: Tensor, m_E: Tensor) -> FlowState:
     """Set x = c x_pred + (1 - c) m and t = c at the edited tokens (Eq. 10)."""
-    c_BM1 = reading.c_BM[..., None]
+    c_BM1 = reading.c_BM.to(state.x_BME.dtype)[..., None]
     return replace(
         state,
         x_BME=torch.where(edit_BM[..., None], torch.lerp(m_E, reading.x_BME, c_BM1), state.x_BME),
@@ -257,13 +259,13 @@ def make(
     settings: FlowSettings,
     facts: ModelFacts,
     schedule: Schedule,
-    policy: Policy | None = None,
+    policy: Policy | str | None = None,
     recorder: Recorder | None = None,
     **_: object,
 ) -> Flow:
     """Return the stepper; without a policy the one that the settings name is loaded."""
-    if policy is None:
-        policy = load_policy(settings.policy, expectation=settings.expectation)
+    if policy is None or isinstance(policy, str):
+        policy = load_policy(policy or settings.policy, expectation=settings.expectation)
     if not callable(policy):
         raise DecodingError(
             f"not a step-size policy: {policy!r}", hint="pass a callable, or a spec in settings.policy"

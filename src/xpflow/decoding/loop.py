@@ -52,7 +52,8 @@ def run_canvas(run: Run, canvas: Canvas) -> tuple[Canvas, Tensor]:
         if not len(rows):
             break
         part = canvas.take(rows)
-        block = make_block(part, run.schedule, number)
+        reopen = None if run.stepper.continuous else run.facts.mask_id
+        block = make_block(part, run.schedule, number, reopen)
         tokens_BM, used_B = run_block(run, part, block, before_B[rows], total_B[rows])
         places = (rows[:, None], block.positions_BM)
         canvas = replace(canvas, tokens_BS=canvas.tokens_BS.index_put(places, tokens_BM))

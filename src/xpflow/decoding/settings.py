@@ -99,7 +99,7 @@ class TokenSettings(DecodeSettings):
     )
     confidence_eos_eot_inf: Literal["off", "official", "corrected"] = Field(
         default="off",
-        description="EOS and EoT get confidence 0; official: upstream's bug too (only EoT at temperature > 0)",
+        description="EOS and EoT get confidence 0; official: with upstream's bug (only EoT at T > 0)",
     )
 
 

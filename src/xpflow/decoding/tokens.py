@@ -38,7 +38,8 @@ class TokenReader:
 
     def begin(self, block: Block, tokens_BM: Tensor) -> TokenState:
         """Return the state at the start of a block."""
-        return TokenState(tokens_BM, (block.open_BM & (tokens_BM == self.facts.mask_id)).sum(-1))
+        masks_BM = block.open_BM & (tokens_BM == self.facts.mask_id)
+        return TokenState(tokens_BM, masks_BM[:, -block.length :].sum(-1))
 
     def inputs(self, state: TokenState) -> Tensor:
         """Return the ids that the model sees."""
