@@ -1,7 +1,7 @@
 """Micro configurations of both architectures: small enough to train and decode on one CPU core.
 
 Every mechanism of the large models is kept (grouped routing, shared expert, QK norm, partial rotary, untied
-heads); only sizes shrink. With about 520 tokens the two have 0.98 and 1.47 million parameters.
+heads); only sizes shrink. Each has about a million parameters.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ MODELS: dict[str, ModelEntry] = {
     entry.name: entry
     for entry in (
         ModelEntry("llada-micro", "LLaDA, 1 M parameters, trained on MicroPy; shipped"),
-        ModelEntry("llada2-micro", "LLaDA2, 1.5 M parameters, trained on MicroPy; shipped"),
+        ModelEntry("llada2-micro", "LLaDA2, 1 M parameters, trained on MicroPy; shipped"),
         ModelEntry(
             "GSAI-ML/LLaDA-8B-Instruct",
             "LLaDA 8B Instruct, as published",
