@@ -58,7 +58,7 @@ def micropy_v1(text: str, problem: Problem) -> str:
 
 
 def opencompass_humaneval_v2(text: str, problem: Problem) -> str:
-    """OpenCompass's "humaneval v2": first fenced block, else all; leading white space dropped; after the prompt.
+    """OpenCompass's "humaneval v2": prompt, then first fenced block, else all, without leading white space.
 
     A body-only answer loses its first indentation by this rule; it is kept as it is for comparison with
     published numbers. Source: opencompass/datasets/humaneval.py (humaneval_postprocess_v2).
@@ -79,27 +79,35 @@ def opencompass_mbpp(text: str, problem: Problem) -> str:
         if found:
             text = found[1]
             break
-    text = text.split(FENCE)[0]
-    text = _MBPP_DONE.split(text)[0]
+    text = _before_done(text.split(FENCE)[0])
     text = text.replace("\\_", "_").strip()
     return text.removeprefix("'").removesuffix("'")
 
 
 def _mbpp_patterns() -> list[re.Pattern[str]]:
-    """Patterns 1-8 quote the answer, 9-12 do not, 13-17 are fences, 18-20 lack an end or a beginning."""
+    """Patterns 1-8 quote the answer, 9-12 do not, 13-17 are fences, 18-20 lack an end or a beginning.
+
+    Written so that a long answer costs linear time: white space before an end is left to the final strip, and
+    what may start anywhere is anchored where that gives the same match.
+    """
     begins, dones = (r"\[BEGIN\]", "BEGIN"), (r"\[DONE\]", "DONE")
-    sources = [
-        rf"{begin}\s*'(.*){close}\s*{done}" for done in dones for close in ("'", "") for begin in begins
-    ]
-    sources += [rf"{begin}\s*(.*)\s*{done}" for done in dones for begin in begins]
-    sources += [rf"{FENCE}python\s*(.*)\s*{FENCE}", rf"{FENCE}\s*(.*)\s*{FENCE}"]
-    sources += [rf"{FENCE}python\s*(.*)\s*\Z", rf"{FENCE}\s*(.*)\s*\Z", rf"(.*)\s*{FENCE}.*"]
-    sources += [r"\[BEGIN\]\s*'(.*)", r"\[BEGIN\](.*)", r"'(.*)'\s*\[DONE\]"]
+    closes = (r"'\s*", "")
+    sources = [rf"{begin}\s*'(.*){close}{done}" for done in dones for close in closes for begin in begins]
+    sources += [rf"{begin}\s*(.*){done}" for done in dones for begin in begins]
+    sources += [rf"{FENCE}python\s*(.*){FENCE}", rf"{FENCE}\s*(.*){FENCE}"]
+    sources += [rf"{FENCE}python\s*(.*)", rf"{FENCE}\s*(.*)", rf"\A(.*){FENCE}"]
+    sources += [r"\[BEGIN\]\s*'(.*)", r"\[BEGIN\](.*)", r"\A[^']*'(.*)'\s*\[DONE\]"]
     return [re.compile(source, re.DOTALL) for source in sources]
 
 
 _MBPP_PATTERNS = _mbpp_patterns()
-_MBPP_DONE = re.compile(r"'?\s*\[?DONE\]?")
+
+
+def _before_done(text: str) -> str:
+    """Cut at the first DONE, with the bracket, white space and quote before it."""
+    before, done, _ = text.partition("DONE")
+    return before.removesuffix("[").rstrip().removesuffix("'") if done else text
+
 
 EXTRACTORS: dict[str, Callable[[str, Problem], str]] = {
     "human-eval": plain,

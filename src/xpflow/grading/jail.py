@@ -59,7 +59,7 @@ class Jail:
 
 
 def choose_jail(name: str | None = None) -> Jail:
-    """Return the named jail; None or "auto": bwrap where it works, else `unsafe-local` with a printed warning.
+    """Return the named jail; None or "auto": bwrap where it works, else `unsafe-local` and a printed warning.
 
     Raises:
         SandboxUnavailable: no such jail, or the named one does not work on this machine.
@@ -111,12 +111,17 @@ def _warn(text: str) -> None:
     print(f"warning: {text}", file=sys.stderr)
 
 
+def _uid(seat: int) -> int:
+    return FIRST_UID + (os.getpid() * 64 + seat) % UIDS
+
+
 def _arguments(uid: int | None, contained: bool, folder: str) -> str:
     return json.dumps({"uid": uid, "contained": contained, "folder": folder})
 
 
 def _local(folder: str, seat: int) -> Launch:
-    command = [sys.executable, *_PYTHON_FLAGS, str(WORKER), _arguments(None, False, folder)]
+    uid = _uid(seat) if os.geteuid() == 0 else None
+    command = [sys.executable, *_PYTHON_FLAGS, str(WORKER), _arguments(uid, False, folder)]
     return Launch(command, {**_ENVIRONMENT, "HOME": folder, "TMPDIR": folder}, folder)
 
 
@@ -125,7 +130,7 @@ def _bwrap(folder: str, seat: int) -> Launch:
 
 
 def _bwrap_command(as_root: bool, seat: int) -> list[str]:
-    uid = FIRST_UID + (os.getpid() * 64 + seat) % UIDS if as_root else None
+    uid = _uid(seat) if as_root else None
     environment = {**_ENVIRONMENT, "HOME": "/tmp", "TMPDIR": "/tmp", "PYTHONHOME": JAIL_HOME}
     environment["LD_LIBRARY_PATH"] = f"{JAIL_HOME}/lib"
     python = f"{JAIL_HOME}/bin/python"

@@ -70,12 +70,27 @@ def prepare(setup: dict[str, Any]) -> None:
     if not setup["contained"]:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        setup["uid"] = usable_user(setup["uid"], setup["folder"])
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.chdir(setup["folder"])
     for name in PRELOADED:
         __import__(name)
     gc.collect()
     gc.freeze()
+
+
+def usable_user(uid: int | None, folder: str) -> int | None:
+    """Return `uid` if it can read the standard library (root's home may hide it), else None."""
+    if uid is None:
+        return None
+    child = os.fork()
+    if child == 0:
+        os.setresuid(uid, uid, uid)
+        os._exit(0 if os.access(os.__file__, os.R_OK) else 1)
+    if os.waitpid(child, 0)[1] != 0:
+        return None
+    os.chown(folder, uid, uid)
+    return uid
 
 
 def send(message: dict[str, Any]) -> None:
@@ -128,7 +143,7 @@ def serve(request: Request, setup: dict[str, Any]) -> Result:
 
 
 def watch(child: int, reader: int, request: Request, start: float) -> tuple[bytes, str]:
-    """Wait for the child's reply line, its end or a limit; return the bytes read and the limit that was hit."""
+    """Wait for the child's reply line, its end or a limit; return the bytes read and the limit hit."""
     poll = select.poll()
     poll.register(reader, select.POLLIN)
     pidfd = os.pidfd_open(child)
@@ -164,28 +179,27 @@ def cpu_time(pid: int) -> float:
 
 def end(child: int, contained: bool) -> tuple[int, resource.struct_rusage]:
     """Kill the child and every process it left, reap them all, return the child's wait status and usage."""
-    kill_left(child, contained)
+    with suppress(ProcessLookupError, PermissionError):
+        if contained:
+            os.kill(-1, signal.SIGKILL)  # as process 1 of a namespace: everything in it
+        else:
+            os.killpg(child, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
     _, status, usage = os.wait4(child, 0)
     with suppress(ChildProcessError):
         while True:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                kill_left(child, contained)
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:  # some live on, in groups of their own
+                kill_orphans(contained)
                 time.sleep(0.001)
     return status, usage
 
 
-def kill_left(child: int, contained: bool) -> None:
-    """Send SIGKILL: as process 1 of a namespace to all in it, else to the group and to own children."""
-    with suppress(ProcessLookupError, PermissionError):
-        if contained:
-            os.kill(-1, signal.SIGKILL)
-        else:
-            os.killpg(child, signal.SIGKILL)
-    if not contained:
-        for pid in children():
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+def kill_orphans(contained: bool) -> None:
+    """Send SIGKILL to what a program left running."""
+    for pid in [-1] if contained else children():
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def children() -> list[int]:

@@ -44,7 +44,7 @@ def load_personas(sources: DataSources) -> list[Problem]:
 
 
 def persona_problems(rows: Sequence[Mapping[str, Any]], where: str) -> list[Problem]:
-    """Turn rows {id, prompt, messages} into problems without tests; `messages` (another model's) is unused."""
+    """Turn rows {id, prompt, messages} into problems without tests; `messages` is unused."""
     return [_problem(row, f"{where}, prompt {number}") for number, row in enumerate(rows, start=1)]
 
 

@@ -48,7 +48,7 @@ class Problem:
         return self.prompt + self.canonical_solution if self.shape == "humaneval" else self.canonical_solution
 
     def to_row(self) -> dict[str, Any]:
-        """Return the problem in HumanEval's or MBPP's schema, with a few fields of ours (`source`, `split`)."""
+        """Return the problem in HumanEval's or MBPP's schema, with `source`, `split` added."""
         extra = {"source": self.source, "split": self.split}
         if self.shape == "humaneval":
             return {

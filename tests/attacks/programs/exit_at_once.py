@@ -1,0 +1,5 @@
+# WHAT: ends the process with status 0 before any test
+# EXPECT: error
+import os
+
+os._exit(0)

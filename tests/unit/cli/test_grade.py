@@ -1,0 +1,88 @@
+"""`xpflow grade` and `xpflow doctor` from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from xpflow.artifacts import read_jsonl, write_jsonl
+from xpflow.cli import main
+from xpflow.problems import load_benchmark, problems_to_file
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[str, str]:
+    """Three problems and their samples: right, wrong, and right in a fenced block."""
+    problems = load_benchmark("micropy-he", "validation", limit=3)
+    problems_to_file(tmp_path / "problems.jsonl", problems)
+    right = [problem.canonical_solution for problem in problems]
+    answers = [right[0], "    return None", f"Sure:\n```python\n{right[2]}```"]
+    rows = [{"task_id": p.task_id, "completion": a, "nfe": 4} for p, a in zip(problems, answers, strict=True)]
+    write_jsonl(tmp_path / "samples.jsonl", rows)
+    return str(tmp_path / "problems.jsonl"), str(tmp_path / "samples.jsonl")
+
+
+def test_samples_become_verdicts_in_order(
+    files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new" / "verdicts.jsonl"
+    code = main(["grade", "--problems", files[0], "--samples", files[1], "--out", str(out), "--workers", "1"])
+    assert code == 0
+    rows = read_jsonl(out)
+    assert [row["verdict"] for row in rows] == ["passed", "wrong", "passed"]
+    assert {"task_id", "verdict", "reason", "time_s"} <= set(rows[0])
+    assert "passed 2 of 3" in capsys.readouterr().out
+
+
+def test_the_same_by_benchmark_name(files: tuple[str, str], tmp_path: Path) -> None:
+    out = tmp_path / "v.jsonl"
+    arguments = [
+        "--benchmark",
+        "micropy-he",
+        "--split",
+        "validation",
+        "--samples",
+        files[1],
+        "--out",
+        str(out),
+    ]
+    assert main(["grade", *arguments]) == 0
+    assert [row["verdict"] for row in read_jsonl(out)] == ["passed", "wrong", "passed"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--benchmark NAME or --problems FILE"),
+        (["--benchmark", "micropy-hee"], "did you mean 'micropy-he'"),
+        (["--benchmark", "micropy-he", "--split", "validation", "--jail", "bwarp"], "did you mean 'bwrap'"),
+        (
+            ["--benchmark", "micropy-he", "--split", "validation", "--protocol", "x"],
+            "no such extraction protocol",
+        ),
+        (["--benchmark", "humaneval"], "no problem 'MicroPy-HE/validation/0'"),
+        (["--benchmark", "micropy-he", "--split", "validation", "--cpu-s", "0"], "cpu_s must be above 0"),
+    ],
+)
+def test_mistakes_end_with_code_2_and_a_message(
+    arguments: list[str],
+    message: str,
+    files: tuple[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = main(["grade", "--samples", files[1], "--out", str(tmp_path / "v.jsonl"), *arguments])
+    assert code == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "v.jsonl").exists()
+
+
+def test_the_doctor_names_every_part_and_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    findings = json.loads(capsys.readouterr().out)
+    assert {"torch", "git", "bwrap", "unsafe-local", "docker", "podman", "apptainer", "SLURM", "cores"} <= {
+        finding["name"] for finding in findings
+    }
+    assert {finding["state"] for finding in findings} <= {"ok", "absent", "broken"}

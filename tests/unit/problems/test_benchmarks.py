@@ -1,0 +1,105 @@
+"""The registry and the readers of external data: sizes, splits, and what happens when data is not there."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from xpflow.artifacts import sha256_file
+from xpflow.errors import DataError
+from xpflow.grading import Grader, Limits
+from xpflow.problems import BENCHMARKS, DataSources, load_benchmark
+from xpflow.problems.mbpp import SPLITS, mbpp_problems, split_of
+
+TINY = Path(__file__).with_name("data") / "mbpp_tiny.jsonl"
+REAL = Path(os.environ.get("XPFLOW_MBPP", Path(__file__).parents[4] / "shared" / "data" / "mbpp.jsonl"))
+SIZES = {"prompt": 10, "test": 500, "validation": 90, "train": 374}
+
+
+@pytest.fixture(scope="module")
+def full_size(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of MBPP's size and schema, in reverse order of task number."""
+    row = {"text": "t", "code": "def f(): return 1", "test_list": ["assert f() == 1"], "test_setup_code": ""}
+    file = tmp_path_factory.mktemp("mbpp") / "full.jsonl"
+    file.write_text("".join(json.dumps({**row, "task_id": n}) + "\n" for n in range(974, 0, -1)))
+    return file
+
+
+def test_humaneval_has_164_problems_in_the_order_of_their_numbers() -> None:
+    problems = load_benchmark("humaneval")
+    assert [p.task_id for p in problems] == [f"HumanEval/{i}" for i in range(164)]
+
+
+def test_every_task_number_of_mbpp_belongs_to_one_split() -> None:
+    assert Counter(split_of(number) for number in range(1, 975)) == SIZES
+    for number in (0, 975, "11", None):
+        with pytest.raises(DataError, match="task_id"):
+            split_of(number)
+
+
+@pytest.mark.parametrize("split", sorted(SPLITS))
+def test_mbpp_splits_have_their_sizes_and_order(split: str, full_size: Path) -> None:
+    problems = load_benchmark("mbpp", split, sources=DataSources(mbpp=full_size))
+    first, last = SPLITS[split]
+    assert [p.task_id for p in problems] == [f"MBPP/{n}" for n in range(first, last + 1)]
+    assert all((p.split, p.source, p.shown_tests) == (split, "mbpp", 3) for p in problems)
+
+
+def test_a_local_file_is_announced_with_its_hash(full_size: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    load_benchmark("mbpp", "prompt", sources=DataSources(mbpp=str(full_size)))
+    assert sha256_file(full_size) in capsys.readouterr().err
+
+
+def test_an_incomplete_mbpp_file_is_an_error() -> None:
+    with pytest.raises(DataError, match="expected 500 problems, found 1"):
+        load_benchmark("mbpp", "test", sources=DataSources(mbpp=TINY))
+
+
+def test_the_solutions_of_the_tiny_mbpp_file_pass_with_setup_code_and_carriage_returns() -> None:
+    problems = mbpp_problems([json.loads(line) for line in TINY.read_text().splitlines()], str(TINY))
+    with Grader(workers=1, limits=Limits(cpu_s=2)) as grader:
+        assert [v.verdict for v in grader.grade([(p, p.solution) for p in problems])] == ["passed"] * 3
+
+
+@pytest.mark.skipif(not REAL.is_file(), reason="no mbpp.jsonl beside the repository (XPFLOW_MBPP names one)")
+def test_the_original_mbpp_has_an_entry_point_everywhere_and_its_solutions_pass() -> None:
+    problems = [p for split in SPLITS for p in load_benchmark("mbpp", split, sources=DataSources(mbpp=REAL))]
+    assert len(problems) == 974
+    assert all(len(p.tests) == 3 and p.entry_point in p.canonical_solution for p in problems)
+    with Grader(workers=2) as grader:
+        verdicts = grader.grade([(p, p.solution) for p in problems[::8]])
+    assert [v for v in verdicts if not v.passed] == []
+
+
+def test_personas_come_from_a_file_of_id_prompt_messages(tmp_path: Path) -> None:
+    file = tmp_path / "personas.jsonl"
+    file.write_text(json.dumps({"id": "p1", "prompt": "Write f.", "messages": []}) + "\n")
+    (problem,) = load_benchmark("tulu3-personas", sources=DataSources(tulu3_personas=file))
+    assert (problem.task_id, problem.prompt, problem.tests) == ("p1", "Write f.", ())
+    file.write_text(json.dumps({"id": "p1", "messages": []}) + "\n")
+    with pytest.raises(DataError, match="prompt 1, field 'prompt'"):
+        load_benchmark("tulu3-personas", sources=DataSources(tulu3_personas=file))
+
+
+def test_personas_without_file_or_revision_are_an_error_that_asks_for_one() -> None:
+    with pytest.raises(DataError, match="no revision given"):
+        load_benchmark("tulu3-personas")
+
+
+@pytest.mark.parametrize("name", ["micropy-he", "micropy-mbpp"])
+def test_micropy_is_found_by_name_in_three_splits(name: str) -> None:
+    assert BENCHMARKS[name].splits == ("train", "validation", "test")
+    assert {p.split for p in load_benchmark(name, "validation", limit=5)} == {"validation"}
+
+
+def test_unknown_names_are_errors_with_the_nearest_valid_one(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="did you mean 'humaneval'"):
+        load_benchmark("human-eval")
+    with pytest.raises(DataError, match="did you mean 'validation'"):
+        load_benchmark("mbpp", "valid")
+    with pytest.raises(DataError, match="no such file"):
+        load_benchmark("mbpp", sources=DataSources(mbpp=tmp_path / "absent.jsonl"))
