@@ -16,7 +16,9 @@ app = new_app()
 def pretrain(
     model: Annotated[str, typer.Option(help="llada-micro or llada2-micro")],
     out: Annotated[Path, typer.Option(help="Folder for checkpoint, log and training state")],
-    config: Annotated[Path, typer.Option(help="Study whose block `pretrain` to use")] = Path("config/micro.yaml"),
+    config: Annotated[Path, typer.Option(help="Study whose block `pretrain` to use")] = Path(
+        "config/micro.yaml"
+    ),
 ) -> None:
     """Pre-train a micro model on MicroPy (an hour of one core); goes on from its last saved state."""
     from xpflow.config import load_study

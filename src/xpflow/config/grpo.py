@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Literal
 
 from pydantic import Field
 
@@ -33,4 +34,23 @@ class GrpoBlock(Block):
     warm_start: str | None = Field(
         default="confidence:8", description="Policy that is cloned before training; null: from nothing"
     )
+    warm_start_updates: int = Field(default=300, gt=0, description="Regression steps of the cloning (Adam)")
+    exploration: Literal["token", "trajectory"] = Field(
+        default="token",
+        description="token: every step size is drawn by itself, as in the paper; trajectory: rollouts also differ by a "
+        "shift of mu that one rollout keeps",
+    )
+    trajectory_scale: float = Field(
+        default=0.5, ge=0, description="Standard deviation of that shift, in the logit of mu, per feature"
+    )
+    drop_flat_groups: bool = Field(
+        default=False, description="Leave out groups whose rollouts all have the same task reward"
+    )
+    std_floor: float = Field(
+        default=1e-4, gt=0, description="Added to the group's standard deviation; large: no normalisation"
+    )
+    validate_every: int = Field(
+        default=0, ge=0, description="Updates between validations that select the policy; 0: the last one is kept"
+    )
+    validation_limit: int = Field(default=100, gt=0, description="Validation problems of each benchmark")
     checkpoint_every: int = Field(default=10, gt=0, description="Updates between resumable checkpoints")

@@ -12,7 +12,7 @@ class PretrainBlock(Block):
 
     seed: int = Field(default=0, description="Seed of weights, data order and masks")
     steps: dict[str, int] = Field(
-        default_factory=lambda: {"llada-micro": 6000, "llada2-micro": 4000},
+        default_factory=lambda: {"llada-micro": 3600, "llada2-micro": 2600},
         description="Optimizer steps of each model",
     )
     batch_size: int = Field(default=64, gt=0, description="Sequences per step")

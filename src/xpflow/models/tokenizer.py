@@ -1,7 +1,8 @@
 """The byte-level BPE tokenizer of the micro models and the chat templates of both families.
 
-The micro tokenizers are of the same kind as upstream's: byte-level BPE, special tokens outside the merges, a chat
-template that always ends with an open assistant turn. Their merges are trained on the MicroPy training split only.
+The micro tokenizers are of the same kind as upstream's: byte-level BPE, special tokens outside the merges, a
+chat template that always ends with an open assistant turn. Their merges are trained on the MicroPy training
+split only.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ CHAT_TEMPLATES: dict[Family, str] = {
     "llada": (
         "{% for message in messages %}"
         "{% if loop.first %}{{ bos_token }}{% endif %}"
-        "<|start_header_id|>{{ message['role'] }}<|end_header_id|>\n\n{{ message['content'] | trim }}<|eot_id|>"
-        "{% endfor %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}"
+        "<|start_header_id|>{{ message['role'] }}<|end_header_id|>\n\n{{ message['content'] | trim
+        }}<|eot_id|>" "{% endfor %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}"
     ),
     "llada2": (
         "{% for message in messages %}"
@@ -52,7 +53,8 @@ CHAT_TEMPLATES: dict[Family, str] = {
 
 
 def train_tokenizer(family: Family, texts: Iterable[str], vocab_size: int = 1024) -> PreTrainedTokenizerFast:
-    """Train a byte-level BPE tokenizer of a family on texts; its vocabulary has at most `vocab_size` entries."""
+    """Train a byte-level BPE tokenizer of a family on texts; its vocabulary has at most `vocab_size`
+    entries."""
     special = SPECIAL_TOKENS[family]
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(  # type: ignore[no-untyped-call]
@@ -85,7 +87,11 @@ def micropy_texts(family: Family, count: int = 20_000, seed: int = 0) -> Iterato
     """Yield the texts the micro tokenizer is trained on: requests, answers and the template's own words."""
     from xpflow.problems.micropy.dataset import training_pairs
 
-    turns = ("user\n\n", "assistant\n\n") if family == "llada" else ("<role>HUMAN</role>", "<role>ASSISTANT</role>")
+    turns = (
+        ("user\n\n", "assistant\n\n")
+        if family == "llada"
+        else ("<role>HUMAN</role>", "<role>ASSISTANT</role>")
+    )
     for question, answer in islice(training_pairs(seed), count):
         yield turns[0]
         yield question
@@ -94,7 +100,8 @@ def micropy_texts(family: Family, count: int = 20_000, seed: int = 0) -> Iterato
 
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """Return the token ids of one user turn in the model's chat template, ending with the open assistant turn."""
+    """Return the token ids of one user turn in the model's chat template, ending with the open assistant
+    turn."""
     rendered = tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False)
     return list(tokenizer(rendered, add_special_tokens=False)["input_ids"])
 

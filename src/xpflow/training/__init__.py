@@ -1,1 +1,2 @@
-"""Training stages: pre-training of the micro models, self-alignment data, alignment and the step-size policy."""
+"""Training stages: pre-training of the micro models, self-alignment data, alignment and the step-size
+policy."""

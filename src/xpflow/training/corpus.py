@@ -1,7 +1,9 @@
-"""Batches of (prompt, response) token sequences for pre-training, addressable by number so that a run can resume.
+"""Batches of (prompt, response) token sequences for pre-training, addressable by number so that a run can
+resume.
 
-Sequence layout: `canvas_BS` = prompt, N response tokens (the answer, the model's end tokens, padding with EOS as
-LLaDA's fine-tuning data), then right padding. Rows of a batch are cut to the longest one, rounded up to `multiple`.
+Sequence layout: `canvas_BS` = prompt, N response tokens (the answer, the model's end tokens, padding with EOS
+as LLaDA's fine-tuning data), then right padding. Rows of a batch are cut to the longest one, rounded up to
+`multiple`.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ class Example:
 
 
 def response_ids(tokenizer: PreTrainedTokenizerBase, answer: str, length: int) -> tuple[int, ...] | None:
-    """Return the `length` response ids of an answer (answer, end of turn, EOS padding), or None if it is too long."""
+    """Return the `length` response ids of an answer (answer, end of turn, EOS padding), or None if it is too
+    long."""
     ids = list(tokenizer(answer, add_special_tokens=False)["input_ids"])
     end_of_turn = tokenizer.convert_tokens_to_ids("<|eot_id|>")
     ids += [end_of_turn] if isinstance(end_of_turn, int) and end_of_turn != tokenizer.unk_token_id else []
@@ -41,7 +44,8 @@ def response_ids(tokenizer: PreTrainedTokenizerBase, answer: str, length: int) -
 
 
 class Corpus:
-    """MicroPy examples of one split in a fixed endless order: `batch(step)` is a pure function of seed and step."""
+    """MicroPy examples of one split in a fixed endless order: `batch(step)` is a pure function of seed and
+    step."""
 
     def __init__(
         self, tokenizer: PreTrainedTokenizerBase, length: int, *, seed: int = 0, split: Split = "train"

@@ -1,19 +1,60 @@
-"""Masked-diffusion training losses of the two architectures.
+"""Corrupted sequences of the two architectures and the losses on them.
 
-Legend: B rows, S canvas length, N response length, K noisy length (whole blocks that cover any response), V vocabulary.
+Legend: B rows, S canvas length, N response length, K read positions, V vocabulary, D embedding width.
 
-LLaDA's loss (arXiv 2502.09992, Eq. 3) draws a mask ratio t and weights by 1/t. We use its lower-variance form: the
-*number* of masked response tokens is uniform on 1..N, stratified over the batch, and the loss is the mean over the
-masked tokens of a row. It has the same minimiser and estimates the any-order negative log-likelihood per token.
+LLaDA's loss (arXiv 2502.09992, Eq. 3) draws a mask ratio t and weights by 1/t. Pre-training uses its
+lower-variance form: the *number* of masked response tokens is uniform on 1..N, stratified over the batch, and
+the loss is the mean over the masked tokens of a row. It has the same minimiser and estimates the any-order
+negative log-likelihood.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Corrupted:
+    """A batch with masked response tokens: what the model is called with, and what it should say.
+
+    `inputs` are keyword arguments of the model, whose logits are `[B, K, V]`; `target_BK` clean ids;
+    `mask_BK` the masked positions; `response_BK` all response positions (K may cover a few prompt or padding
+    tokens beside them).
+    """
+
+    inputs: dict[str, Tensor]
+    target_BK: Tensor
+    mask_BK: Tensor
+    response_BK: Tensor
+
+
+def corrupt(
+    config: Any, canvas_BS: Tensor, prompt_B: Tensor, length: int, generator: torch.Generator
+) -> Corrupted:
+    """Mask response tokens of clean right-padded canvases in the way the architecture is trained on.
+
+    Args:
+        config: of the model; with a `block_length` it is block-causal. canvas_BS: prompt, N response tokens,
+        padding. prompt_B: prompt lengths. length: N. generator: source of the masks (CPU).
+    """
+    if getattr(config, "block_length", None):
+        return _corrupt_blocks(config, canvas_BS, prompt_B, length, generator)
+    positions_BN = prompt_B[:, None] + torch.arange(length)[None, :]
+    target_BN = canvas_BS.gather(1, positions_BN)
+    response_BN = torch.ones_like(target_BN, dtype=torch.bool)
+    mask_BN = stratified_mask(response_BN, generator)
+    noisy_BN = target_BN.masked_fill(mask_BN, config.mask_token_id)
+    inputs = {
+        "input_ids": canvas_BS.scatter(1, positions_BN, noisy_BN),
+        "attention_mask": torch.arange(canvas_BS.shape[1])[None, :] < (prompt_B + length)[:, None],
+        "logits_positions_BN": positions_BN,
+    }
+    return Corrupted(inputs, target_BN, mask_BN, response_BN)
 
 
 def stratified_mask(candidates_BK: Tensor, generator: torch.Generator) -> Tensor:
@@ -33,61 +74,51 @@ def stratified_mask(candidates_BK: Tensor, generator: torch.Generator) -> Tensor
     return (rank_BK < count_B[:, None]) & candidates_BK
 
 
-def response_positions(prompt_B: Tensor, length: int) -> Tensor:
-    """Return the absolute positions of the N response tokens of every row, `[B, N]`."""
-    return prompt_B[:, None] + torch.arange(length)[None, :]
+def masked_cross_entropy(logits_BKV: Tensor, target_BK: Tensor, mask_BK: Tensor) -> Tensor:
+    """Return the mean over rows of the mean cross-entropy (nats) at the positions of a mask."""
+    ce_BK = F.cross_entropy(logits_BKV.flatten(0, 1).float(), target_BK.flatten(), reduction="none")
+    return row_mean(ce_BK.view_as(target_BK), mask_BK)
 
 
-def masked_cross_entropy(logits_BNV: Tensor, target_BN: Tensor, mask_BN: Tensor) -> Tensor:
-    """Return the mean over rows of the mean cross-entropy (nats) at masked positions."""
-    ce_BN = F.cross_entropy(logits_BNV.flatten(0, 1).float(), target_BN.flatten(), reduction="none")
-    ce_BN = ce_BN.view_as(target_BN) * mask_BN
-    return (ce_BN.sum(-1) / mask_BN.sum(-1).clamp(min=1)).mean()
+def row_mean(values_BK: Tensor, mask_BK: Tensor) -> Tensor:
+    """Return the mean over rows of each row's mean over a mask (rows without any count as 0)."""
+    per_row = (values_BK * mask_BK).sum(-1) / mask_BK.sum(-1).clamp(min=1)
+    return per_row.mean()
 
 
-def bidirectional_loss(
-    model: Any, canvas_BS: Tensor, prompt_B: Tensor, length: int, generator: torch.Generator
-) -> tuple[Tensor, Any]:
-    """Return LLaDA's masked-diffusion loss on a clean canvas (see the module for the weighting) and the output."""
-    positions_BN = response_positions(prompt_B, length)
-    target_BN = canvas_BS.gather(1, positions_BN)
-    mask_BN = stratified_mask(torch.ones_like(target_BN, dtype=torch.bool), generator)
-    noisy_BN = target_BN.masked_fill(mask_BN, model.config.mask_token_id)
-    noisy_BS = canvas_BS.scatter(1, positions_BN, noisy_BN)
-    valid_BS = torch.arange(canvas_BS.shape[1])[None, :] < (prompt_B + length)[:, None]
-    out = model(input_ids=noisy_BS, attention_mask=valid_BS, logits_positions_BN=positions_BN)
-    return masked_cross_entropy(out.logits, target_BN, mask_BN), out
+def x_prediction_error(logits_BKV: Tensor, target_BK: Tensor, table_VD: Tensor) -> Tensor:
+    """Return || softmax(z) W_in - e(x0) ||^2 for every position, `[B, K]` (Eq. 11-12)."""
+    predicted_BKD = logits_BKV.float().softmax(-1) @ table_VD
+    return (predicted_BKD - table_VD[target_BK]).square().sum(-1)
 
 
-def block_causal_loss(
-    model: Any, canvas_BS: Tensor, prompt_B: Tensor, length: int, generator: torch.Generator
-) -> tuple[Tensor, Any]:
-    """Return block diffusion's loss, every response block from clean earlier blocks (BD3-LM, Eq. 8), and the output.
+def _corrupt_blocks(
+    config: Any, canvas_BS: Tensor, prompt_B: Tensor, length: int, generator: torch.Generator
+) -> Corrupted:
+    """Block diffusion: every response block is predicted from its own noisy copy and the clean blocks before
+    it.
 
-    The sequence is the clean canvas followed by a noisy copy of the response blocks at the same position ids. Noisy
-    tokens see their own noisy block and the clean blocks before it; clean tokens see clean blocks up to their own.
+    The sequence is the clean canvas followed by a noisy copy of the response's blocks at the same position
+    ids (as BD3-LM trains, arXiv 2503.09573). Each block draws its own number of masks.
     """
-    block = int(model.config.block_length)
+    block = int(config.block_length)
     width = (-(-length // block) + 1) * block
-    clean_BS = F.pad(canvas_BS, (0, width), value=model.config.pad_token_id)
-    size = clean_BS.shape[1]
-    start_B = prompt_B // block * block
-    places_BK = start_B[:, None] + torch.arange(width)[None, :]
-    target_BK = clean_BS.gather(1, places_BK)
-    is_response_BK = (places_BK >= prompt_B[:, None]) & (places_BK < (prompt_B + length)[:, None])
-    mask_BK = _mask_per_block(is_response_BK, block, generator)
-    noisy_BK = target_BK.masked_fill(mask_BK, model.config.mask_token_id)
-
-    clean_ids_BS = clean_BS[:, : size - width]
-    positions = torch.cat((torch.arange(size - width).expand(len(prompt_B), -1), places_BK), dim=1)
-    is_noisy = torch.arange(positions.shape[1]) >= size - width
-    out = model(
-        input_ids=torch.cat((clean_ids_BS, noisy_BK), dim=1),
-        position_ids=positions,
-        attention_mask=_two_copy_mask(positions // block, is_noisy),
-        logits_positions_BN=torch.arange(size - width, positions.shape[1]).expand(len(prompt_B), -1),
-    )
-    return masked_cross_entropy(out.logits, target_BK, mask_BK), out
+    padded_BS = F.pad(canvas_BS, (0, width), value=config.pad_token_id)
+    size = canvas_BS.shape[1]
+    places_BK = (prompt_B // block * block)[:, None] + torch.arange(width)[None, :]
+    target_BK = padded_BS.gather(1, places_BK)
+    response_BK = (places_BK >= prompt_B[:, None]) & (places_BK < (prompt_B + length)[:, None])
+    mask_BK = _mask_per_block(response_BK, block, generator)
+    noisy_BK = target_BK.masked_fill(mask_BK, config.mask_token_id)
+    positions = torch.cat((torch.arange(size).expand(len(prompt_B), -1), places_BK), dim=1)
+    is_noisy_T = torch.arange(positions.shape[1]) >= size
+    inputs = {
+        "input_ids": torch.cat((canvas_BS, noisy_BK), dim=1),
+        "position_ids": positions,
+        "attention_mask": _two_copy_mask(positions // block, is_noisy_T),
+        "logits_positions_BN": torch.arange(size, positions.shape[1]).expand(len(prompt_B), -1),
+    }
+    return Corrupted(inputs, target_BK, mask_BK, response_BK)
 
 
 def _mask_per_block(candidates_BK: Tensor, block: int, generator: torch.Generator) -> Tensor:

@@ -1,6 +1,7 @@
 """Pre-training of the micro models on MicroPy: from random weights to a shipped checkpoint.
 
-Resumable by step: the data, the masks and the learning rate of a step depend on nothing but the seed and its number.
+Resumable by step: the data, the masks and the learning rate of a step depend on nothing but the seed and its
+number.
 """
 
 from __future__ import annotations
@@ -13,21 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from xpflow.artifacts.io import atomic_writer
 from xpflow.models.micro import SpecialIds, micro_config, new_model
 from xpflow.models.tokenizer import SPECIAL_TOKENS, Family, micropy_texts, train_tokenizer
 from xpflow.training.corpus import Corpus, collate
-from xpflow.training.objectives import bidirectional_loss, block_causal_loss
+from xpflow.training.objectives import corrupt, masked_cross_entropy
 
 Report = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Settings of a pre-training run; `decay_share` of the steps at the end lower the rate linearly to zero."""
+    """Settings of a pre-training run; `decay_share` of the steps at the end lower the rate linearly to
+    zero."""
 
     steps: int = 6000
     batch_size: int = 64
@@ -51,10 +53,10 @@ class Trainer:
         self.model, self.recipe, self.step = model, recipe, 0
         self.corpus = Corpus(tokenizer, recipe.response_length, seed=recipe.seed)
         self.optimizers = make_optimizers(model, recipe)
-        self.loss_of = block_causal_loss if getattr(model.config, "block_length", None) else bidirectional_loss
 
     def run(self, report: Report, checkpoint: Path | None = None) -> None:
-        """Train to the last step, reporting a row every `log_every` steps and saving every `checkpoint_every`."""
+        """Train to the last step, reporting a row every `log_every` steps and saving every
+        `checkpoint_every`."""
         self.model.train()
         started, total, since = time.monotonic(), 0.0, 0
         while self.step < self.recipe.steps:
@@ -73,9 +75,13 @@ class Trainer:
         """Do one optimizer step and return its loss in nats per masked token."""
         recipe = self.recipe
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
-        canvas, prompts = collate(self.corpus.examples(self.step, recipe.batch_size), self.model.config.pad_token_id)
+        canvas, prompts = collate(
+            self.corpus.examples(self.step, recipe.batch_size), self.model.config.pad_token_id
+        )
+        batch = corrupt(self.model.config, canvas, prompts, recipe.response_length, generator)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.autocast):
-            loss, output = self.loss_of(self.model, canvas, prompts, recipe.response_length, generator)
+            output = self.model(**batch.inputs)
+        loss = masked_cross_entropy(output.logits, batch.target_BK, batch.mask_BK)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         factor = learning_rate_factor(self.step, recipe)
@@ -119,7 +125,9 @@ def learning_rate_factor(step: int, recipe: Recipe) -> float:
 def make_optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
     """Return Muon for the hidden matrices and AdamW for embeddings, head, norms and routers."""
     hidden, other = [], []
-    outer = {id(p) for m in (model.get_input_embeddings(), model.get_output_embeddings()) for p in m.parameters()}  # type: ignore[operator]
+    outer = {
+        id(p) for m in (model.get_input_embeddings(), model.get_output_embeddings()) for p in m.parameters()
+    }  # type: ignore[operator]
     for parameter in model.parameters():
         if parameter.requires_grad:
             (hidden if parameter.ndim == 2 and id(parameter) not in outer else other).append(parameter)

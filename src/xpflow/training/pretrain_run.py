@@ -1,4 +1,5 @@
-"""A pre-training run in a folder: training state, log and, at the end, the checkpoint in the published layout."""
+"""A pre-training run in a folder: training state, log and, at the end, the checkpoint in the published
+layout."""
 
 from __future__ import annotations
 
@@ -42,7 +43,11 @@ def pretrain_to_folder(model: str, out: Path, study: StudyConfig) -> None:
         def report(row: dict[str, Any]) -> None:
             stream.write(json.dumps(row) + "\n")
             stream.flush()
-            print(f"{model} step {row['step']}/{recipe.steps} loss {row['loss']:.4f}", file=sys.stderr, flush=True)
+            print(
+                f"{model} step {row['step']}/{recipe.steps} loss {row['loss']:.4f}",
+                file=sys.stderr,
+                flush=True,
+            )
 
         trainer.run(report, state)
     save_checkpoint(trainer.model, trainer.corpus.tokenizer, out / "checkpoint")

@@ -23,8 +23,13 @@ def signature(names: Names) -> str:
 
 
 def body(task: Task, names: Names, style: str, rng: Random) -> str:
-    """Return an indented function body that computes the task, in a style; `rng` picks equivalent spellings."""
-    lines = _number_body(task, names, style, rng) if task.family == "number" else _sequence_body(task, names, style, rng)
+    """Return an indented function body that computes the task, in a style; `rng` picks equivalent
+    spellings."""
+    lines = (
+        _number_body(task, names, style, rng)
+        if task.family == "number"
+        else _sequence_body(task, names, style, rng)
+    )
     return "\n".join(INDENT + line for line in lines)
 
 

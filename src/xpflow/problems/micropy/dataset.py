@@ -1,4 +1,5 @@
-"""The fixed problem sets of MicroPy and the endless stream of examples that the micro models are trained on."""
+"""The fixed problem sets of MicroPy and the endless stream of examples that the micro models are trained
+on."""
 
 from __future__ import annotations
 
@@ -49,7 +50,9 @@ def load(shape: Shape, split: Split) -> tuple[Problem, ...]:
     """
     size = SIZES.get((shape, split))
     if size is None:
-        raise DataError(f"MicroPy has no {shape} problems in split {split!r}", hint="splits: train, validation, test")
+        raise DataError(
+            f"MicroPy has no {shape} problems in split {split!r}", hint="splits: train, validation, test"
+        )
     build = humaneval_problem if shape == "humaneval" else mbpp_problem
     problems: dict[str, Problem] = {}
     rng = Random(f"{VERSION}/{shape}/{split}")
@@ -84,7 +87,8 @@ def persona_problems(count: int, seed: int = 0) -> list[Problem]:
 
 
 def training_pairs(seed: int, split: Split = "train") -> Iterator[tuple[str, str]]:
-    """Yield (user text, answer) pairs of one split without end: 40 % HumanEval-like, 40 % MBPP-like, 20 % persona."""
+    """Yield (user text, answer) pairs of one split without end: 40 % HumanEval-like, 40 % MBPP-like, 20 %
+    persona."""
     rng = Random(f"{VERSION}/stream/{split}/{seed}")
     while True:
         rendering = draw_rendering(draw_training_task(rng, split), rng)

@@ -1,4 +1,5 @@
-"""Argument tuples that a MicroPy task is tested on: boundaries of its constants, edge cases and random values."""
+"""Argument tuples that a MicroPy task is tested on: boundaries of its constants, edge cases and random
+values."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ _ALPHABET = "aeiouAEIbcdxzBCDKZ0379 -"
 
 
 def candidate_inputs(task: Task, rng: Random, count: int = 32) -> list[Arguments]:
-    """Return `count` distinct argument tuples; the first is short and typical, fit to be shown in a prompt."""
+    """Return `count` distinct argument tuples; the first is short and typical, fit to be shown in a
+    prompt."""
     draw = {"list": _list_arguments, "text": _text_arguments, "number": _number_arguments}[task.family]
     seen: dict[str, Arguments] = {}
     for index in range(20 * count):

@@ -1,7 +1,8 @@
 """Single-token mutants of a MicroPy solution and what a program does on given inputs.
 
-Covers only programs written by this package's own grammar: short, loop-free but for one `for` over an argument,
-so they end and touch nothing. Programs from a model never come here; the grader runs those in a jail.
+Covers only programs written by this package's own grammar: short, loop-free but for one `for` over an
+argument, so they end and touch nothing. Programs from a model never come here; the grader runs those in a
+jail.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def mutants(code: str) -> Iterator[str]:
 
 
 def _grows_forever(code: str) -> bool:
-    """Whether a loop appends to the very list it walks: the only way a mutant of this grammar does not end."""
+    """Whether a loop appends to the very list it walks: the only way a mutant of this grammar does not
+    end."""
     walked, grown = re.search(r"for \w+ in (\w+):", code), re.search(r"(\w+)\.append", code)
     return bool(walked and grown and walked[1] == grown[1])
 
@@ -94,7 +96,8 @@ def _replacements(token: tokenize.TokenInfo, names: list[str]) -> list[str]:
 
 
 def _local_names(tokens: list[tokenize.TokenInfo]) -> list[str]:
-    """Names of arguments and variables of a function, in order of appearance, without builtins and keywords."""
+    """Names of arguments and variables of a function, in order of appearance, without builtins and
+    keywords."""
     import builtins
 
     seen = dict.fromkeys(t.string for t in tokens if t.type == tokenize.NAME)

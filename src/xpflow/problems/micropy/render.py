@@ -16,10 +16,9 @@ from xpflow.problems.micropy.words import describe
 from xpflow.problems.problem import Problem
 
 MINIMUM_TESTS, MAXIMUM_TESTS = 6, 14
-PERSONAS = (
-    "a nurse who checks readings;a teacher who marks tests;a baker who counts orders;a gardener;a pilot;"
-    "a librarian;a student of statistics;a shop owner;a chess coach;a weather observer;a cook;a carpenter"
-).split(";")
+PERSONAS = ["a nurse who checks readings", "a teacher who marks tests", "a baker who counts orders", "a
+gardener", "a pilot", "a librarian", "a student of statistics", "a shop owner", "a chess coach", "a weather
+observer", "a cook", "a carpenter"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +104,11 @@ def mbpp_problem(task_id: str, rendering: Rendering, split: str, rng: Random) ->
 
 
 def select_tests(rendering: Rendering, rng: Random) -> list[tuple[Arguments, Any]]:
-    """Choose inputs so that every single-token mutant that any candidate input exposes is exposed by a chosen one.
+    """Choose inputs so that every single-token mutant that any candidate input exposes is exposed by a chosen
+    one.
 
-    Greedy set cover over `candidate_inputs`; the first (typical) input always leads and the empty one follows.
+    Greedy set cover over `candidate_inputs`; the first (typical) input always leads and the empty one
+    follows.
     """
     pool = candidate_inputs(rendering.task, rng)
     truth = behaviour(rendering.code, pool)

@@ -1,0 +1,33 @@
+"""`xpflow align`: x-prediction alignment of a model on its own answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xpflow.cli.base import examples, new_app
+
+app = new_app()
+
+
+@app.command(
+    epilog=examples("xpflow align --model llada-micro --variant paper --data selfdata.jsonl --out aligned")
+)
+def align(
+    model: Annotated[str, typer.Option(help="A model of the study")],
+    data: Annotated[Path, typer.Option(help="What `xpflow selfdata` wrote")],
+    out: Annotated[Path, typer.Option(help="Folder for the aligned checkpoint and log.jsonl")],
+    variant: Annotated[str, typer.Option(help="A name in alignment.variants")] = "paper",
+    seed: Annotated[int, typer.Option(help="Seed of data order, masks and adapters")] = 0,
+    config: Annotated[Path, typer.Option(help="Study")] = Path("config/micro.yaml"),
+) -> None:
+    """Align a model so that clean tokens predict themselves (Eq. 11-12); resumes after a kill."""
+    from xpflow.config import load_study
+    from xpflow.training.align_run import align_to_folder
+    from xpflow.training.stage import set_up
+
+    study = load_study(config)
+    set_up(study)
+    align_to_folder(study, model, variant, seed, data, out)

@@ -1,0 +1,30 @@
+"""`xpflow grpo`: train a step-size policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xpflow.cli.base import examples, new_app
+
+app = new_app()
+
+
+@app.command(epilog=examples("xpflow grpo --model aligned/ --problems solvable.jsonl --out policy"))
+def grpo(
+    model: Annotated[str, typer.Option(help="The frozen aligned model: a name or a checkpoint directory")],
+    problems: Annotated[Path, typer.Option(help="Problems to train on, as `xpflow solvable` writes them")],
+    out: Annotated[Path, typer.Option(help="Folder for policy.safetensors and log.jsonl")],
+    seed: Annotated[int, typer.Option(help="Seed of weights, prompts and draws")] = 0,
+    config: Annotated[Path, typer.Option(help="Study whose block `grpo` to use")] = Path("config/micro.yaml"),
+) -> None:
+    """Train a step-size policy with group-relative advantages (Eq. 18); resumes after a kill."""
+    from xpflow.config import load_study
+    from xpflow.training.grpo_run import train_policy_to_folder
+    from xpflow.training.stage import set_up
+
+    study = load_study(config)
+    set_up(study)
+    train_policy_to_folder(study, model, problems, seed, out)

@@ -1,0 +1,36 @@
+"""`xpflow selfdata`: a model's own answers to persona prompts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xpflow.cli.base import examples, new_app
+
+app = new_app()
+
+
+@app.command(epilog=examples("xpflow selfdata --model llada-micro --seed 0 --out selfdata.jsonl"))
+def selfdata(
+    model: Annotated[str, typer.Option(help="A model of the study, or a checkpoint directory")],
+    out: Annotated[Path, typer.Option(help="JSONL file: {task_id, prompt_ids, response, kind}")],
+    seed: Annotated[int, typer.Option(help="Seed of the study; each has prompts of its own")] = 0,
+    shard: Annotated[str, typer.Option(help="K/N: only every N-th row from the K-th")] = "1/1",
+    config: Annotated[Path, typer.Option(help="Study")] = Path("config/micro.yaml"),
+) -> None:
+    """Answer persona prompts at full budget: the data of x-prediction alignment."""
+    from xpflow.artifacts.io import write_jsonl
+    from xpflow.cli.progress import progress
+    from xpflow.config import load_study
+    from xpflow.training.selfdata import self_aligned_rows
+    from xpflow.training.stage import model_source, parse_shard, set_up
+
+    study = load_study(config)
+    set_up(study)
+    with progress("selfdata") as report:
+        rows = self_aligned_rows(
+            study, model_source(study, model), seed, shard=parse_shard(shard), report=report
+        )
+    write_jsonl(out, rows)

@@ -1,0 +1,39 @@
+"""`xpflow solvable`: keep the training problems that the base model already solves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xpflow.cli.base import examples, new_app
+
+app = new_app()
+
+
+@app.command(
+    epilog=examples("xpflow solvable --model llada-micro --problems train.jsonl --out solvable.jsonl")
+)
+def solvable(
+    model: Annotated[str, typer.Option(help="A model of the study, or a checkpoint directory")],
+    problems: Annotated[
+        Path, typer.Option(help="Training problems, as `xpflow problems export` writes them")
+    ],
+    out: Annotated[Path, typer.Option(help="File for the problems that were solved")],
+    config: Annotated[Path, typer.Option(help="Study")] = Path("config/micro.yaml"),
+) -> None:
+    """Decode training problems at full budget, grade the answers and keep what passes."""
+    from xpflow.cli.progress import progress
+    from xpflow.config import load_study
+    from xpflow.problems import problems_from_file, problems_to_file
+    from xpflow.training.solvable import solvable_problems
+    from xpflow.training.stage import model_source, set_up
+
+    study = load_study(config)
+    set_up(study)
+    everything = problems_from_file(problems)[: study.solvable.limit]
+    with progress("solvable") as report:
+        kept = solvable_problems(study, model_source(study, model), everything, report)
+    problems_to_file(out, kept)
+    print(f"{len(kept)} of {len(everything)} problems solved -> {out}")

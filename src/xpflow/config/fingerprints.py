@@ -1,0 +1,146 @@
+"""Fingerprints of stages: a rule carries the one of its stage in `params`, so that exactly the right jobs rerun.
+
+A fingerprint covers the settings that a stage reads and the content of the shipped files that it uses, but
+nothing of how the machine is used (threads, shards, device, workers). What an earlier stage made is not part of
+it: Snakemake passes that on through the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from xpflow.artifacts.io import sha256_file
+from xpflow.config.expand import find_arm
+from xpflow.config.jobs import Job
+from xpflow.config.root import StudyConfig
+from xpflow.policies import SHIPPED as POLICIES
+
+MODELS = Path(__file__).parents[1] / "models" / "shipped"
+LARGE = 200_000_000  # bytes; a larger checkpoint is known by its size
+
+
+def fingerprint(*values: Any) -> str:
+    """Return 12 hexadecimal digits that change when a value changes; pydantic models count by their fields."""
+    text = json.dumps(values, sort_keys=True, default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def study(config: StudyConfig) -> str:
+    """Return the fingerprint of every key."""
+    return fingerprint(config)
+
+
+def problems(config: StudyConfig, benchmark: str) -> str:
+    """Return the fingerprint of a benchmark's problem file."""
+    chosen = {entry.name: entry for entry in config.problems.benchmarks}[benchmark]
+    return fingerprint(chosen.name, chosen.split, chosen.limit, config.problems.sources)
+
+
+def training_problems(config: StudyConfig) -> str:
+    """Return the fingerprint of the problems that the policy may be trained on."""
+    return fingerprint(config.solvable.benchmark, config.solvable.limit, config.problems.sources)
+
+
+def selfdata(config: StudyConfig, model: str) -> str:
+    """Return the fingerprint of a model's own answers."""
+    return fingerprint(config.selfdata, config.problems.sources, _base(config, model))
+
+
+def align(config: StudyConfig, model: str, variant: str) -> str:
+    """Return the fingerprint of an alignment."""
+    block = config.alignment
+    how = {choice.name: choice.alignment for choice in config.models}[model]
+    loss = {entry.name: entry for entry in block.variants}[variant]
+    rest = block.model_dump(mode="json", exclude={"variants", "full", "lora"})
+    return fingerprint(how, getattr(block, how), loss, rest, _base(config, model))
+
+
+def solvable(config: StudyConfig, model: str) -> str:
+    """Return the fingerprint of the filter for training problems."""
+    return fingerprint(config.solvable, _verdicts(config), _base(config, model))
+
+
+def grpo(config: StudyConfig) -> str:
+    """Return the fingerprint of the policy training."""
+    block = config.grpo
+    validation = (config.problems, config.reporting.headline_budget) if block.validate_every else ()
+    numbers = (config.solvable.gen_length, config.runtime.dtype)
+    return fingerprint(block, validation, numbers, _verdicts(config))
+
+
+def decode(config: StudyConfig, job: Job) -> str:
+    """Return the fingerprint of a decoding job: its arms and budgets, and no others."""
+    choice = {entry.name: entry for entry in config.models}[job.model]
+    length = {entry.name: entry for entry in config.problems.benchmarks}[job.benchmark].gen_length
+    arms = {row.arm: find_arm(config, row.arm) for row in job.rows}
+    ways = [
+        (name, arm.decoder, arm.settings_for(job.model), arm.policy, _policy(arm.policy))
+        for name, arm in arms.items()
+    ]
+    block = config.evaluation
+    shared = (block.settings, block.batch_size, length, choice.block_length)
+    return fingerprint(job.cells, ways, shared, _base(config, job.model))
+
+
+def grade(config: StudyConfig) -> str:
+    """Return the fingerprint of grading."""
+    return fingerprint(_verdicts(config))
+
+
+def trace(config: StudyConfig) -> str:
+    """Return the fingerprint of the decoding picture's trace."""
+    report = config.reporting
+    choice = config.models[0]
+    which = (report.trace_arm, report.trace_problem, report.headline_budget, choice.block_length)
+    return fingerprint(which, config.evaluation, config.problems, _base(config, choice.name))
+
+
+def report(config: StudyConfig) -> str:
+    """Return the fingerprint of tables and figures: every key except how the machine is used."""
+    weights = [_base(config, name) for name in config.model_names]
+    return fingerprint(config.model_dump(mode="json", exclude={"runtime"}), weights)
+
+
+def _base(config: StudyConfig, model: str) -> tuple[Any, ...]:
+    """Return what identifies a model's base weights and the precision it runs in."""
+    choice = {entry.name: entry for entry in config.models}[model]
+    folder = Path(choice.directory) if choice.directory else MODELS / choice.name
+    files = sorted(path for path in folder.glob("*") if path.suffix in {".safetensors", ".json"})
+    content = [(path.name, _content(path)) for path in files]
+    return (model if not content else "", content, config.runtime.dtype)
+
+
+def _policy(spec: str) -> Any:
+    """Return the content of the files that a policy's spec may stand for."""
+    if spec == "shipped":
+        return [_content(path) for path in sorted(POLICIES.glob("*.safetensors"))]
+    for path in (POLICIES / f"{spec}.safetensors", Path(spec)):
+        if path.is_file():
+            return _content(path)
+    return None
+
+
+def _verdicts(config: StudyConfig) -> dict[str, Any]:
+    return config.grading.model_dump(include={"jail", "cpu_s", "wall_s", "memory_mib"})
+
+
+def _content(path: Path) -> str:
+    stat = path.stat()
+    return _hash(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=256)
+def _hash(path: Path, mtime_ns: int, size: int) -> str:
+    return str(size) if size > LARGE else sha256_file(path)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return str(value)

@@ -1,0 +1,70 @@
+"""A policy training in a folder: the policy, its log, and the training state beside it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from xpflow.artifacts.io import sha256_file, write_jsonl
+from xpflow.config.root import StudyConfig
+from xpflow.decoding.step_policy import LearnedPolicy
+from xpflow.errors import DataError
+from xpflow.models.registry import load_model
+from xpflow.problems import load_benchmark, problems_from_file
+from xpflow.training.grpo import PolicyTrainer, Row
+from xpflow.training.rollout import RolloutEngine
+from xpflow.training.solvable import make_grader
+
+
+def train_policy_to_folder(
+    study: StudyConfig, model: str | Path, problems_file: Path, seed: int, out: Path
+) -> None:
+    """Train a policy on the problems of a file; writes `policy.safetensors` and `log.jsonl` into `out`."""
+    block = study.grpo
+    problems = problems_from_file(problems_file)
+    if not problems:
+        raise DataError(
+            f"{problems_file} has no problems", hint="the base model solved none; train on others"
+        )
+    frozen, tokenizer = load_model(model)
+    length = study.solvable.gen_length
+    with make_grader(study) as grader:
+        engine = RolloutEngine(frozen, tokenizer, grader, length)
+        trainer = PolicyTrainer(engine, problems, block, seed, _validation(study, engine))
+        rows = trainer.run(_printer(block.updates), out.with_name(out.name + ".state"))
+    out.mkdir(parents=True, exist_ok=True)
+    notes = {
+        "seed": seed,
+        "settings": block.model_dump(mode="json"),
+        "problems_sha256": sha256_file(problems_file),
+    }
+    trainer.policy.save(out / "policy.safetensors", **notes)
+    write_jsonl(out / "log.jsonl", rows)
+    out.with_name(out.name + ".state").unlink(missing_ok=True)
+
+
+def _validation(study: StudyConfig, engine: RolloutEngine) -> Any:
+    """Return a function that gives a policy's pass rate on validation problems of the study's benchmarks."""
+    block = study.grpo
+    if not block.validate_every:
+        return None
+    budget = study.reporting.headline_budget
+    problems = [
+        problem
+        for benchmark in study.problems.benchmarks
+        for problem in load_benchmark(benchmark.name, "validation", block.validation_limit)
+    ]
+
+    def validate(policy: LearnedPolicy) -> float:
+        return engine.pass_rate(problems, budget, policy)
+
+    return validate
+
+
+def _printer(updates: int) -> Any:
+    def report(row: Row) -> None:
+        shown = " ".join(f"{key} {value:.3f}" for key, value in row.items() if key != "update")
+        print(f"grpo update {row['update'] + 1}/{updates}: {shown}", file=sys.stderr, flush=True)
+
+    return report

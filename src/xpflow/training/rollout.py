@@ -1,0 +1,113 @@
+"""Rollouts of the flow decoder with sampled step sizes, and their rewards.
+
+Legend: R rollouts of an update (prompts x G, a prompt's rollouts side by side), N response tokens, n
+decisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xpflow.decoding import decode, settings_from
+from xpflow.decoding.flow import RecorderStep
+from xpflow.decoding.stepper import StepRecord
+from xpflow.grading import Grader, extract
+from xpflow.models.tokenizer import decode_response, encode_prompt
+from xpflow.problems.instruction import instruction
+from xpflow.problems.problem import Problem
+
+
+@dataclass(slots=True)
+class Decisions:
+    """Every step size that was drawn: state, draw, its log-density, and whose it was."""
+
+    features: list[Tensor] = field(default_factory=list)
+    draws: list[Tensor] = field(default_factory=list)
+    densities: list[Tensor] = field(default_factory=list)
+    steps: list[Tensor] = field(default_factory=list)
+    rollouts: list[Tensor] = field(default_factory=list)
+    offsets: list[Tensor] = field(default_factory=list)
+
+    def __call__(self, step: RecorderStep) -> None:
+        """Record one decision step (the decoder's recorder hook): only tokens that can move count."""
+        active_BM = step.info.active_BM & (step.offset_BM >= 0)
+        assert step.features_BM8 is not None
+        self.features.append(step.features_BM8[active_BM])
+        self.steps.append(step.action.a_BM[active_BM])
+        if step.action.y_BM is not None and step.action.log_prob_BM is not None:
+            self.draws.append(step.action.y_BM[active_BM])
+            self.densities.append(step.action.log_prob_BM[active_BM])
+        self.rollouts.append(step.info.rows_B[:, None].expand_as(active_BM)[active_BM])
+        self.offsets.append(step.offset_BM[active_BM])
+
+
+@dataclass(slots=True)
+class FinalProgress:
+    """The t of every response token after the last step of its rollout (an observer of the decoder)."""
+
+    t_RN: Tensor
+
+    def __call__(self, record: StepRecord) -> None:
+        """Overwrite the progress of the rows of a step."""
+        block = record.info.block
+        inside_BM = (block.offset_BM >= 0) & (block.offset_BM < self.t_RN.shape[1]) & block.open_BM
+        rows_BM = record.info.rows_B[:, None].expand_as(inside_BM)
+        self.t_RN[rows_BM[inside_BM], block.offset_BM[inside_BM]] = record.t_BM[inside_BM].to(self.t_RN.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollouts:
+    """What an update learns from; `task_R` is 1 where the program passed all its tests."""
+
+    decisions: Decisions
+    task_R: Tensor
+    t_RN: Tensor
+    nfe: float
+
+
+class RolloutEngine:
+    """Decodes and grades: one frozen model, one grader, one response length."""
+
+    def __init__(self, model: Any, tokenizer: Any, grader: Grader, length: int) -> None:
+        self.model, self.tokenizer, self.grader, self.length = model, tokenizer, grader, length
+
+    def encode(self, problem: Problem) -> list[int]:
+        """Return the prompt ids of a problem."""
+        return encode_prompt(self.tokenizer, instruction(problem))
+
+    def roll(self, problems: Sequence[Problem], budget: Fraction, policy: Any) -> Rollouts:
+        """Decode every problem once with `policy`, recording decisions, and grade the answers."""
+        decisions, final = Decisions(), FinalProgress(torch.zeros(len(problems), self.length))
+        settings = settings_from(
+            "flow",
+            {"gen_length": self.length, "budget": budget, "batch_size": len(problems), "suppress": "special"},
+        )
+        prompts = [self.encode(problem) for problem in problems]
+        result = decode(self.model, prompts, settings, policy, recorder=decisions, observer=final)
+        task_R = self._passed(problems, result.tokens)
+        return Rollouts(decisions, task_R, final.t_RN, float(result.nfe.float().mean()))
+
+    def pass_rate(
+        self, problems: Sequence[Problem], budget: Fraction, policy: Any, batch_size: int = 32
+    ) -> float:
+        """Return the share of problems that the deterministic policy solves at a budget."""
+        options = {
+            "gen_length": self.length,
+            "budget": budget,
+            "batch_size": batch_size,
+            "suppress": "special",
+        }
+        prompts = [self.encode(problem) for problem in problems]
+        result = decode(self.model, prompts, settings_from("flow", options), policy)
+        return float(self._passed(problems, result.tokens).mean())
+
+    def _passed(self, problems: Sequence[Problem], tokens_RN: Tensor) -> Tensor:
+        texts = [decode_response(self.tokenizer, row) for row in tokens_RN.tolist()]
+        programs = [(problem, extract(text, problem)) for problem, text in zip(problems, texts, strict=True)]
+        return torch.tensor([float(verdict.verdict == "passed") for verdict in self.grader.grade(programs)])

@@ -1,0 +1,98 @@
+"""Self-alignment data: a model's own full-budget answers to persona prompts, and real answers kept apart.
+
+Row: {task_id, prompt_ids, response, kind}; kind is "train", "probe" (own answers that only the log looks at)
+or "heldout" (real answers, no model involved).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from xpflow.config.root import StudyConfig
+from xpflow.decoding import decode, settings_from
+from xpflow.errors import DataError
+from xpflow.models.registry import load_model
+from xpflow.models.tokenizer import encode_prompt
+from xpflow.problems.instruction import instruction
+from xpflow.problems.problem import Problem
+from xpflow.problems.registry import load_benchmark
+from xpflow.problems.sources import DataSources
+from xpflow.training.corpus import response_ids
+from xpflow.training.stage import of_total
+
+Row = dict[str, Any]
+PROBES = 32
+
+
+def self_aligned_rows(
+    study: StudyConfig,
+    model_source: str | Path,
+    seed: int,
+    *,
+    shard: tuple[int, int] = (1, 1),
+    report: Callable[[int, int], None] | None = None,
+) -> list[Row]:
+    """Answer the prompts of a seed with a model at the block's budget (greedy), and add the held-out real
+    answers.
+
+    Args:
+        shard: (k, n): only every n-th row, from the k-th; the union over k is the whole set in any order.
+    """
+    settings = study.selfdata
+    model, tokenizer = load_model(model_source)
+    asked, held = prompts_of_seed(study, seed)
+    kinds = ["train"] * (len(asked) - PROBES) + ["probe"] * PROBES
+    k, n = shard
+    asked, held, kinds = asked[k - 1 :: n], held[k - 1 :: n], kinds[k - 1 :: n]
+    prompts = [encode_prompt(tokenizer, instruction(problem)) for problem in asked]
+    options = {
+        "gen_length": settings.gen_length,
+        "budget": settings.budget,
+        "batch_size": settings.batch_size,
+        "suppress": "special",
+    }
+    result = decode(
+        model, prompts, settings_from("mask_prediction", options), progress=of_total(report, len(prompts))
+    )
+    own = [
+        {"task_id": problem.task_id, "prompt_ids": prompt, "response": tokens, "kind": kind}
+        for problem, prompt, tokens, kind in zip(asked, prompts, result.tokens.tolist(), kinds, strict=True)
+    ]
+    return own + _real_rows(tokenizer, held, settings.gen_length)
+
+
+def prompts_of_seed(study: StudyConfig, seed: int) -> tuple[list[Problem], list[Problem]]:
+    """Return the prompts that a seed's data answers (no two seeds share one) and the held-out ones (all
+    share)."""
+    settings = study.selfdata
+    sources = DataSources(**study.problems.sources.model_dump())
+    everything = load_benchmark(settings.benchmark, sources=sources)
+    wanted = settings.prompts + PROBES
+    if (seed + 1) * wanted + settings.heldout > len(everything):
+        raise DataError(
+            f"seed {seed} needs prompts {seed * wanted} to {(seed + 1) * wanted} of {settings.benchmark}, "
+            f"which has {len(everything)} with {settings.heldout} held out",
+            hint="lower selfdata.prompts or use smaller seed numbers",
+        )
+    return everything[seed * wanted : (seed + 1) * wanted], everything[len(everything) - settings.heldout :]
+
+
+def _real_rows(tokenizer: PreTrainedTokenizerBase, held: list[Problem], length: int) -> list[Row]:
+    rows = []
+    for problem in held:
+        response = response_ids(tokenizer, problem.canonical_solution.rstrip("\n"), length)
+        if response is not None:
+            prompt = encode_prompt(tokenizer, instruction(problem))
+            rows.append(
+                {
+                    "task_id": problem.task_id,
+                    "prompt_ids": prompt,
+                    "response": list(response),
+                    "kind": "heldout",
+                }
+            )
+    return rows

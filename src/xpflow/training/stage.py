@@ -1,0 +1,55 @@
+"""What the training stages share around their work: threads, model look-up, shards, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from xpflow.config.models import ModelChoice
+from xpflow.config.root import StudyConfig
+from xpflow.errors import ConfigError, nearest
+
+
+def set_up(study: StudyConfig) -> None:
+    """Set the number of threads that the study gives a job."""
+    torch.set_num_threads(study.runtime.threads)
+
+
+def model_settings(study: StudyConfig, name: str) -> ModelChoice:
+    """Return the study's settings of a model; raises ConfigError naming the nearest one."""
+    for settings in study.models:
+        if settings.name == name:
+            return settings
+    raise ConfigError(f"the study has no model {name!r}", hint=nearest(name, [m.name for m in study.models]))
+
+
+def model_source(study: StudyConfig, name: str) -> str | Path:
+    """Return where a model's base weights are: the study's directory for it, else the name itself."""
+    for settings in study.models:
+        if settings.name == name and settings.directory:
+            return settings.directory
+    return name
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Return (k, n) of "k/n"; raises ConfigError unless 1 <= k <= n."""
+    try:
+        k, n = (int(part) for part in text.split("/"))
+    except ValueError:
+        k, n = 0, 0
+    if not 1 <= k <= n:
+        raise ConfigError(f"not a shard: {text!r}", hint="write K/N with 1 <= K <= N, as 1/2")
+    return k, n
+
+
+def of_total(report: Callable[[int, int], None] | None, total: int) -> Callable[[int], None] | None:
+    """Turn a report of (done, total) into the decoder's progress callback, which knows only how many are
+    done."""
+    return None if report is None else partial(_call_with_total, report, total)
+
+
+def _call_with_total(report: Callable[[int, int], None], total: int, done: int) -> None:
+    report(done, total)
