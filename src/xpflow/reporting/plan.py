@@ -6,7 +6,7 @@ other studies can build one by hand.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -106,6 +106,11 @@ class ReportPlan:
     resamples: int = 10_000
     bootstrap_seed: int = 0
     ratio_margin: float = 0.05  # how far below the paper's recovery ratio still counts as kept
+    planned: frozenset[tuple[str, str, str, Fraction]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        keys = frozenset((cell.model, cell.benchmark, cell.arm, cell.budget) for cell in self.cells)
+        object.__setattr__(self, "planned", keys)
 
     def arm(self, name: str) -> ArmSpec:
         """Return an arm by name; ConfigError names the nearest one."""
@@ -129,6 +134,4 @@ class ReportPlan:
 
     def has(self, model: str, benchmark: str, arm: str, budget: Fraction) -> bool:
         """Say whether the study planned this cell for any seed."""
-        return (model, benchmark, arm, budget) in {
-            (cell.model, cell.benchmark, cell.arm, cell.budget) for cell in self.cells
-        }
+        return (model, benchmark, arm, budget) in self.planned

@@ -113,6 +113,7 @@ class Outcomes:
     def __init__(self, table: pd.DataFrame) -> None:
         groups = table.groupby(["model", "benchmark", "arm", "budget"], sort=True)
         self._groups: dict[tuple[str, str, str, str], pd.DataFrame] = dict(iter(groups))
+        self._passed: dict[tuple[str, str, str, str], NDArray[np.bool_]] = {}
 
     def frame(self, model: str, benchmark: str, arm: str, budget: Fraction) -> pd.DataFrame:
         """Return the rows of one table cell, all seeds; DataError when there are none."""
@@ -123,12 +124,18 @@ class Outcomes:
 
     def passed(self, model: str, benchmark: str, arm: str, budget: Fraction) -> NDArray[np.bool_]:
         """Return bool [S, P], seeds and task ids sorted; DataError unless every seed has all problems."""
-        frame = self.frame(model, benchmark, arm, budget)
+        key = (model, benchmark, arm, budget_text(budget))
+        if key not in self._passed:
+            self._passed[key] = self._matrix(self.frame(model, benchmark, arm, budget), " / ".join(key))
+        return self._passed[key]
+
+    @staticmethod
+    def _matrix(frame: pd.DataFrame, where: str) -> NDArray[np.bool_]:
         wide = frame.assign(passed=frame["verdict"] == "passed").pivot(
             index="seed", columns="task_id", values="passed"
         )
         if wide.isna().to_numpy().any():
-            raise DataError(f"{model} / {benchmark} / {arm}: the seeds were not run on the same problems")
+            raise DataError(f"{where}: the seeds were not run on the same problems")
         return np.asarray(wide.to_numpy(), dtype=bool)
 
     def tasks(self, model: str, benchmark: str, arm: str, budget: Fraction) -> tuple[str, ...]:

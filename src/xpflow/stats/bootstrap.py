@@ -11,6 +11,7 @@ and with one seed the interval is over problems only; `n_seeds` in the result sa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,18 +82,25 @@ def _aligned(passed_a: Passed, passed_b: Passed) -> tuple[Floats, Floats]:
 
 def _resampled_means(a_SP: Floats, b_SP: Floats, resamples: int, seed: int) -> tuple[Floats, Floats]:
     """Return each arm's mean in every resample, [R] each; one draw of seeds and problems serves both."""
-    n_seeds, n_problems = a_SP.shape
-    generator = np.random.default_rng(seed)
+    seeds_RS, problems_RP = _draws(*a_SP.shape, resamples, seed)
     means_a, means_b = [], []
     for start in range(0, resamples, _CHUNK):
-        size = min(_CHUNK, resamples - start)
-        seeds_RS = generator.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=size) / n_seeds
-        problems_RP = (
-            generator.multinomial(n_problems, np.full(n_problems, 1 / n_problems), size=size) / n_problems
-        )
-        means_a.append(((seeds_RS @ a_SP) * problems_RP).sum(axis=1))
-        means_b.append(((seeds_RS @ b_SP) * problems_RP).sum(axis=1))
+        chunk = slice(start, start + _CHUNK)
+        weights_RP = problems_RP[chunk] / a_SP.size
+        means_a.append(((seeds_RS[chunk] @ a_SP) * weights_RP).sum(axis=1))
+        means_b.append(((seeds_RS[chunk] @ b_SP) * weights_RP).sum(axis=1))
     return np.concatenate(means_a), np.concatenate(means_b)
+
+
+@lru_cache(maxsize=4)  # a study compares many arms under the same draws
+def _draws(
+    n_seeds: int, n_problems: int, resamples: int, seed: int
+) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Return how often each seed [R, S] and each problem [R, P] is drawn in every resample."""
+    generator = np.random.default_rng(seed)
+    seeds_RS = generator.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=resamples)
+    problems_RP = generator.multinomial(n_problems, np.full(n_problems, 1 / n_problems), size=resamples)
+    return seeds_RS.astype(np.int16), problems_RP.astype(np.int16)
 
 
 def _estimate(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from pathlib import Path
 
 import numpy as np
 
-from xpflow.artifacts.io import write_jsonl
 from xpflow.config import StudyConfig, study_from_mapping
 from xpflow.reporting.from_config import plan_from_config
 from xpflow.reporting.plan import Cell, ReportPlan
@@ -51,14 +51,20 @@ def write_results(results: Path, cells: tuple[Cell, ...], problems: int = 60) ->
         level = 0.7 * shared.uniform(size=problems) + 0.3 * own.uniform(size=problems)
         passed = level < np.quantile(level, min(1.0, max(0.0, rate + own.normal(0, 0.02))))
         tasks = [f"{cell.benchmark}/{number}" for number in range(problems)]
-        write_jsonl(
+        _write(
             cell.folder(results) / "verdicts.jsonl",
             [
                 {"task_id": task, "verdict": "passed" if ok else "wrong", "reason": ""}
                 for task, ok in zip(tasks, passed, strict=True)
             ],
         )
-        write_jsonl(
+        _write(
             cell.folder(results) / "samples.jsonl",
             [{"task_id": task, "completion": "    pass\n", "nfe": nfe} for task in tasks],
         )
+
+
+def _write(path: Path, rows: list[dict[str, object]]) -> None:
+    """Write rows without the fsync of the real writer: some hundred files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
