@@ -40,8 +40,9 @@ CHAT_TEMPLATES: dict[Family, str] = {
     "llada": (
         "{% for message in messages %}"
         "{% if loop.first %}{{ bos_token }}{% endif %}"
-        "<|start_header_id|>{{ message['role'] }}<|end_header_id|>\n\n{{ message['content'] | trim
-        }}<|eot_id|>" "{% endfor %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}"
+        "<|start_header_id|>{{ message['role'] }}<|end_header_id|>\n\n"
+        "{{ message['content'] | trim }}<|eot_id|>"
+        "{% endfor %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}"
     ),
     "llada2": (
         "{% for message in messages %}"

@@ -114,8 +114,9 @@ class Aligner:
         chosen = [self.data.train[i] for i in epoch_order(len(self.data.train), seed, step, size)]
         canvas, prompts = collate(chosen, self.config.pad_token_id)
         self.student.train()
-        self.loss(corrupt(self.config, canvas, prompts, self.length, generator)).backward()  # type:
-        ignore[no-untyped-call] nn.utils.clip_grad_norm_(self.student.parameters(), self.block.grad_clip)
+        loss = self.loss(corrupt(self.config, canvas, prompts, self.length, generator))
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.student.parameters(), self.block.grad_clip)
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * min(
                 1.0, (step + 1) / max(1, self.block.warmup_updates)

@@ -7,11 +7,14 @@ from random import Random
 
 from xpflow.problems.micropy.grammar import Task
 
-FUNCTIONS = ["solve", "calc", "apply", "collect", "pick", "fold", "scan", "gather", "measure", "select",
-"process", "tally", "score", "build", "make", "run", "derive", "extract", "resolve", "combine", "inspect",
-"handle", "total_up", "work_out", "get_result", "do_task", "evaluate", "produce"] LISTS = ["xs", "nums",
-"values", "items", "data", "seq"] ELEMENTS = ["x", "v", "i", "e"] LIST_HELPERS = ["n", "k", "limit", "m"]
-TEXTS = ["s", "text", "word", "line"]
+FUNCTIONS = (
+    "solve calc apply collect pick fold scan gather measure select process tally score build make run derive "
+    "extract resolve combine inspect handle total_up work_out get_result do_task evaluate produce"
+).split()
+LISTS = ("xs", "nums", "values", "items", "data", "seq")
+ELEMENTS = ("x", "v", "i", "e")
+LIST_HELPERS = ("n", "k", "limit", "m")
+TEXTS = ("s", "text", "word", "line")
 CHARACTERS = ("c", "ch")
 TEXT_HELPERS = ("letter", "key", "t")
 PAIRS = (("a", "b"), ("x", "y"), ("p", "q"), ("m", "n"))

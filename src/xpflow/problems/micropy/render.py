@@ -16,9 +16,10 @@ from xpflow.problems.micropy.words import describe
 from xpflow.problems.problem import Problem
 
 MINIMUM_TESTS, MAXIMUM_TESTS = 6, 14
-PERSONAS = ["a nurse who checks readings", "a teacher who marks tests", "a baker who counts orders", "a
-gardener", "a pilot", "a librarian", "a student of statistics", "a shop owner", "a chess coach", "a weather
-observer", "a cook", "a carpenter"]
+PERSONAS = (
+    "a nurse who checks readings;a teacher who marks tests;a baker who counts orders;a gardener;a pilot;"
+    "a librarian;a student of statistics;a shop owner;a chess coach;a weather observer;a cook;a carpenter"
+).split(";")
 
 
 @dataclass(frozen=True, slots=True)
