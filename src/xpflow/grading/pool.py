@@ -141,6 +141,8 @@ class Pool:
         Raises:
             SandboxUnavailable: workers cannot be started.
         """
+        for seat in [seat for seat in self._seats if seat.job]:  # left over from a call that was interrupted
+            self._drop(seat)
         waiting = deque(jobs)
         width = min(workers or self.workers, self.workers, len(jobs))
         while waiting or any(seat.job for seat in self._seats):

@@ -129,6 +129,16 @@ def test_a_failure_of_the_machinery_can_be_recorded_and_the_workers_go_on() -> N
         assert grader.grade([(ADD, "passed")])[0].passed
 
 
+def test_a_call_that_was_interrupted_does_not_disturb_the_next() -> None:
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with Grader(fake(), workers=2) as grader:
+        with pytest.raises(KeyboardInterrupt):
+            grader.grade([(ADD, "passed"), (ADD, "wrong"), (ADD, "error")], interrupt)
+        assert [v.verdict for v in grader.grade([(ADD, "memory"), (ADD, "wrong")])] == ["memory", "wrong"]
+
+
 def test_a_worker_that_does_not_start_is_replaced() -> None:
     assert grade_program(ADD, "passed", fake(first_dies=True)).passed
 
