@@ -18,7 +18,7 @@ class Limits:
     """
 
     cpu_s: float = 5.0
-    wall_s: float = 15.0
+    wall_s: float = 30.0
     memory_mib: int = 512
     file_mib: int = 16
     open_files: int = 64
