@@ -7,13 +7,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from xpflow.artifacts.io import atomic_write_text
-from xpflow.config import StudyConfig, aligned_runs, policy_seeds
+from xpflow.config import StudyConfig, policy_seeds
 from xpflow.errors import ArtifactError, ConfigError, nearest
+from xpflow.reporting.alignment_table import alignment_table, read_alignment
 from xpflow.reporting.claims import claims_markdown, claims_record, judge_claims
 from xpflow.reporting.contrast_table import contrasts_table
 from xpflow.reporting.contrasts import evaluate_contrasts
 from xpflow.reporting.from_config import plan_from_config
+from xpflow.reporting.full_budget import full_budget_rows
 from xpflow.reporting.results import Outcomes, load_results
 from xpflow.reporting.tables import table1, table2, write_table
 
@@ -21,7 +25,7 @@ FIGURES = ("alignment", "sweep", "grpo", "trace")
 
 
 def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
-    """Write Table 1, Table 2, the contrasts and the claims of a study; returns the paths.
+    """Write Tables 1 and 2, the contrasts, the alignment table and the claims of a study; returns the paths.
 
     `results` is results/<study>, `out` paper_figures/<study>. An incomplete study is an error that names the
     first missing file.
@@ -30,11 +34,13 @@ def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
     outcomes = Outcomes(load_results(results, plan.cells))
     contrasts = evaluate_contrasts(plan, outcomes)
     claims = judge_claims(plan, outcomes, contrasts)
-    paths = [
-        path
-        for table in (table1(plan, outcomes), table2(plan, outcomes), contrasts_table(plan, contrasts))
-        for path in write_table(table, out)
+    tables = [
+        table1(plan, outcomes),
+        table2(plan, outcomes),
+        contrasts_table(plan, contrasts),
+        alignment_table(plan, _alignment_log(config, results)),
     ]
+    paths = [path for table in tables for path in write_table(table, out)]
     atomic_write_text(out / "claims.md", claims_markdown(plan, claims))
     atomic_write_text(out / "claims.json", json.dumps(claims_record(claims), indent=1, sort_keys=True) + "\n")
     return [*paths, out / "claims.md", out / "claims.json"]
@@ -70,14 +76,21 @@ def _planned(config: StudyConfig, name: str, trace: Path | None) -> bool:
 
 
 def _alignment(config: StudyConfig, results: Path, out: Path) -> list[Path]:
-    from xpflow.reporting.plots.alignment import figure_2a, figure_2b, read_alignment
+    from xpflow.reporting.plots.alignment import figure_2a, figure_2b
 
-    logs = {
-        (model, variant, seed): results / model / "aligned" / variant / f"seed{seed}" / "log.jsonl"
-        for model, variant, seed in aligned_runs(config)
-    }
-    log, formats = read_alignment(logs), config.reporting.figure_formats
+    log, formats = _alignment_log(config, results), config.reporting.figure_formats
     return [*figure_2a(log, out, formats), *figure_2b(log, out, formats)]
+
+
+def _alignment_log(config: StudyConfig, results: Path) -> pd.DataFrame:
+    """Return the alignment logs; a pass rate that they lack comes from the evaluation, before and after."""
+    log, plan = read_alignment(config, results), plan_from_config(config)
+    masked = {arm.name for arm in plan.arms if arm.decoder == "mask_prediction"}
+    cells = [cell for cell in plan.cells if cell.arm in masked and cell.budget == 1]
+    if "pass_full" in log or not cells:
+        return log
+    rows = full_budget_rows(plan, Outcomes(load_results(results, cells)), log)
+    return log.merge(rows, how="left", on=["model", "variant", "seed", "update"])
 
 
 def _sweep(config: StudyConfig, results: Path, out: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xpflow.config import StudyConfig, study_from_mapping
+from xpflow.config import StudyConfig, aligned_runs, study_from_mapping
 from xpflow.reporting.from_config import plan_from_config
 from xpflow.reporting.plan import Cell, ReportPlan
 
@@ -62,6 +62,27 @@ def write_results(results: Path, cells: tuple[Cell, ...], problems: int = 60) ->
             cell.folder(results) / "samples.jsonl",
             [{"task_id": task, "completion": "    pass\n", "nfe": nfe} for task in tasks],
         )
+
+
+def write_alignment(results: Path, config: StudyConfig, updates: int = 20) -> None:
+    """Write alignment logs: errors fall, the cross-entropy of the paper's loss drifts by 5 %."""
+    for model, variant, seed in aligned_runs(config):
+        drift = 0.05 if variant == "paper" else 0.01
+        rows = [
+            {
+                "update": update,
+                "seed": seed,
+                "variant": variant,
+                "mse_unmasked": 30.0 / (1 + update),
+                "mse_masked": 12.0,
+                "ce_masked": 0.2 * (1 - drift * update / updates) + 1e-4 * seed,
+                "ce_masked_base": 0.2,
+                "acc_unmasked": 1.0 if update == updates else 0.9,
+                "ce_heldout": 0.3 + drift * update / updates,
+            }
+            for update in range(0, updates + 1, 5)
+        ]
+        _write(results / model / "aligned" / variant / f"seed{seed}" / "log.jsonl", rows)
 
 
 def _write(path: Path, rows: list[dict[str, object]]) -> None:

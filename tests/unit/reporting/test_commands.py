@@ -7,6 +7,8 @@ import yaml
 from xpflow.artifacts.io import write_jsonl
 from xpflow.cli import main
 
+TABLES = ("table1", "table2", "contrasts", "alignment")
+
 
 def _verdicts(path: Path, passed: str) -> Path:
     """Write a verdict file from a string of 1 and 0."""
@@ -49,17 +51,25 @@ def test_score_refuses_files_of_different_problems(tmp_path: Path, capsys) -> No
 
 
 def test_tables_and_figures_of_a_study_from_its_files(synthetic, tmp_path: Path, capsys) -> None:
-    data = synthetic.config(seeds=(0,)).model_dump(mode="json")
+    config = synthetic.config(seeds=(0,))
+    data = config.model_dump(mode="json")
     data["reporting"]["figure_formats"] = ["pdf"]
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(data))
     results, out = tmp_path / "results", tmp_path / "out"
     synthetic.write_results(results, synthetic.plan(seeds=(0,)).cells, problems=20)
+    synthetic.write_alignment(results, config)
     arguments = ["--config", str(tmp_path / "study.yaml"), "--results", str(results), "--out", str(out)]
     assert main(["tables", *arguments]) == 0
-    assert main(["figures", *arguments, "--only", "sweep"]) == 0
+    assert main(["figures", *arguments, "--only", "sweep", "--only", "alignment"]) == 0
     names = {path.name for path in out.iterdir()}
-    tables = {f"{name}.{end}" for name in ("table1", "table2", "contrasts") for end in ("md", "tex", "csv")}
-    assert names >= tables | {"claims.md", "claims.json", "sweep_budget.pdf", "sweep_nfe.pdf"}
+    tables = {f"{name}.{end}" for name in TABLES for end in ("md", "tex", "csv")}
+    assert names >= tables | {
+        "claims.md",
+        "claims.json",
+        "sweep_budget.pdf",
+        "sweep_nfe.pdf",
+        "figure_2b.pdf",
+    }
     assert capsys.readouterr().out.splitlines()[0] == str(out / "table1.md")
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from xpflow.artifacts.io import write_jsonl
 from xpflow.errors import ConfigError, DataError
-from xpflow.reporting.plots.alignment import figure_2a, figure_2b, read_alignment
+from xpflow.reporting.alignment_table import read_alignment
+from xpflow.reporting.plots.alignment import figure_2a, figure_2b
 from xpflow.reporting.plots.curves import over_seeds
 from xpflow.reporting.plots.grpo import figure_grpo, read_grpo
 from xpflow.reporting.plots.style import figure, save
@@ -32,25 +33,6 @@ def _trace() -> FakeTrace:
     return FakeTrace(head, {"t": t, "reedit": marks, "commit": ~marks}, np.arange(2))
 
 
-def _alignment_log(path: Path, variant: str, seed: int) -> None:
-    rows = [
-        {
-            "update": update,
-            "mse_unmasked": 30.0 / (1 + update),
-            "mse_masked": 12.0,
-            "ce_masked": 0.2 + 0.001 * seed,
-            "ce_masked_base": 0.2,
-            "acc_unmasked": 1.0 if update == 20 else 0.9,
-            "ce_heldout": 0.3,
-            "seed": seed,
-            "variant": variant,
-            **({"pass_full": 0.5} if update % 20 == 0 else {}),
-        }
-        for update in range(0, 21, 5)
-    ]
-    write_jsonl(path, rows)
-
-
 def _grpo_log(path: Path, seed: int) -> None:
     fields = ("reward", "pass_rate", "completion", "groups_with_variance", "nfe", "seconds")
     rows = [{"update": update, **dict.fromkeys(fields, 0.5 + 0.01 * seed)} for update in range(6)]
@@ -58,30 +40,28 @@ def _grpo_log(path: Path, seed: int) -> None:
     write_jsonl(path, rows)
 
 
-def _draw_alignment(tmp_path: Path, out: Path) -> list[Path]:
-    logs = {}
-    for variant in ("paper", "preserving"):
-        for seed in (0, 1):
-            logs["llada-micro", variant, seed] = tmp_path / f"{variant}{seed}.jsonl"
-            _alignment_log(logs["llada-micro", variant, seed], variant, seed)
-    log = read_alignment(logs)
+def _draw_alignment(synthetic, tmp_path: Path, out: Path) -> list[Path]:
+    config = synthetic.config(seeds=(0, 1))
+    synthetic.write_alignment(tmp_path, config)
+    log = read_alignment(config, tmp_path).assign(pass_full=0.5)
+    log = log[log["model"] == "llada-micro"]
     return [*figure_2a(log, out, ("pdf",)), *figure_2b(log, out, ("pdf",))]
 
 
-def _draw_grpo(tmp_path: Path, out: Path) -> list[Path]:
+def _draw_grpo(_, tmp_path: Path, out: Path) -> list[Path]:
     logs = {seed: tmp_path / f"grpo{seed}.jsonl" for seed in (0, 1)}
     for seed, path in logs.items():
         _grpo_log(path, seed)
     return figure_grpo(read_grpo(logs), out, ("png",))
 
 
-def _draw_trace(tmp_path: Path, out: Path) -> list[Path]:
+def _draw_trace(_, __: Path, out: Path) -> list[Path]:
     return figure_trace(picture(_trace(), lambda token: f"${token}", "title", end_ids=[2]), out)
 
 
 @pytest.mark.parametrize("draw", [_draw_alignment, _draw_grpo, _draw_trace])
-def test_a_figure_drawn_twice_is_the_same_bytes(draw, tmp_path: Path) -> None:
-    first, again = draw(tmp_path, tmp_path / "a"), draw(tmp_path, tmp_path / "b")
+def test_a_figure_drawn_twice_is_the_same_bytes(draw, synthetic, tmp_path: Path) -> None:
+    first, again = draw(synthetic, tmp_path, tmp_path / "a"), draw(synthetic, tmp_path, tmp_path / "b")
     assert first
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
 

@@ -8,7 +8,7 @@ held-out real answers and the full-budget pass rate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +16,14 @@ import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
-from xpflow.reporting.plots.curves import draw, over_seeds, read_log
+from xpflow.reporting.plots.curves import draw, over_seeds
 from xpflow.reporting.plots.style import BLUE, GREEN, GREY, INK, ORANGE, SKY, VERMILION, figure, note, save
 
-FIELDS = (
-    "update",
-    "mse_unmasked",
-    "mse_masked",
-    "ce_masked",
-    "ce_masked_base",
-    "acc_unmasked",
-    "ce_heldout",
-)
 # variant -> colour, lighter colour, line width (the second lies on the first where both agree)
 LOOKS = {"paper": (VERMILION, ORANGE, 2.4), "preserving": (BLUE, SKY, 1.3)}
 DASHED, DOTTED = (0, (4, 1.5)), (0, (1, 1.2))
 HEIGHT_PER_MODEL = 2.0
 SMALLEST_ERROR = 1e-4
-
-
-def read_alignment(paths: Mapping[tuple[str, str, int], Path]) -> pd.DataFrame:
-    """Read alignment logs by (model, variant, seed) into one table."""
-    logs = [
-        read_log(path, FIELDS, model=model, variant=variant, seed=seed)
-        for (model, variant, seed), path in paths.items()
-    ]
-    return pd.concat(logs, ignore_index=True)
 
 
 def figure_2a(log: pd.DataFrame, folder: Path, formats: Sequence[str] = ("png", "pdf")) -> list[Path]:

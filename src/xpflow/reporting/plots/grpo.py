@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
-from xpflow.reporting.plots.curves import over_seeds, read_log, seed_count, smooth
+from xpflow.reporting.logs import read_log
+from xpflow.reporting.plots.curves import over_seeds, seed_count, smooth
 from xpflow.reporting.plots.style import BLUE, GREEN, INK, PURPLE, VERMILION, figure, note, save
 
 FIELDS = ("update", "reward", "pass_rate", "completion", "groups_with_variance", "nfe")

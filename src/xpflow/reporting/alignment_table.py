@@ -1,0 +1,129 @@
+"""What alignment did, in numbers: the two criteria set before the study, and what they do not show.
+
+Criteria: the squared error at unmasked positions falls at least tenfold, and the cross-entropy at masked
+positions of the model's own answers changes by at most 2 %. The last columns are outside both and can still
+get worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from xpflow.config import StudyConfig, aligned_runs
+from xpflow.reporting.header import facts
+from xpflow.reporting.logs import read_log
+from xpflow.reporting.markup import EMPTY, Column, Lines, Table, number
+from xpflow.reporting.plan import ReportPlan, weights_label
+
+FIELDS = (
+    "update",
+    "mse_unmasked",
+    "mse_masked",
+    "ce_masked",
+    "ce_masked_base",
+    "acc_unmasked",
+    "ce_heldout",
+)
+LEAST_FALL, MOST_CHANGE = 10.0, 0.02
+COLUMNS = (
+    Column("model"),
+    Column("weights"),
+    Column("squared error, unmasked", align="r"),
+    Column("fall", align="r"),
+    Column("accuracy, unmasked", align="r"),
+    Column("CE, masked, own answers", align="r"),
+    Column("change", align="r"),
+    Column("CE, held-out answers", align="r"),
+    Column("full-budget pass rate", align="r"),
+)
+
+
+def read_alignment(config: StudyConfig, results: Path) -> pd.DataFrame:
+    """Read the alignment logs of a study into one table, with columns model, variant and seed."""
+    logs = [
+        read_log(
+            results / model / "aligned" / variant / f"seed{seed}" / "log.jsonl",
+            FIELDS,
+            model=model,
+            variant=variant,
+            seed=seed,
+        )
+        for model, variant, seed in aligned_runs(config)
+    ]
+    return pd.concat(logs, ignore_index=True)
+
+
+def alignment_table(plan: ReportPlan, log: pd.DataFrame) -> Table:
+    """Return a row per model and variant: means over seeds, before and after alignment."""
+    records = [
+        _record(str(model), str(variant), runs)
+        for (model, variant), runs in log.groupby(["model", "variant"])
+    ]
+    order = [model.name for model in plan.models]
+    records.sort(key=lambda record: (order.index(record["model"]), record["variant"]))
+    return Table(
+        label="alignment",
+        title=f"Alignment ({plan.study}): before and after",
+        facts=facts(plan, reading=False),
+        columns=COLUMNS,
+        sections=(tuple(_row(record) for record in records),),
+        notes=(
+            f"Criteria: fall at least {LEAST_FALL:g}-fold; change at most {100 * MOST_CHANGE:g} %. "
+            "Means over seeds, worst seed for the criteria.",
+            "Full-budget pass rate: mask prediction with all its steps, mean over the benchmarks.",
+        ),
+        records=tuple(records),
+    )
+
+
+def _record(model: str, variant: str, runs: pd.DataFrame) -> dict[str, Any]:
+    first = runs[runs["update"] == runs["update"].min()].groupby("seed").mean(numeric_only=True)
+    last = runs[runs["update"] == runs["update"].max()].groupby("seed").mean(numeric_only=True)
+    falls = first["mse_unmasked"] / last["mse_unmasked"]
+    changes = last["ce_masked"] / last["ce_masked_base"] - 1
+    worst = float(changes.loc[changes.abs().idxmax()])
+    return {
+        "model": model,
+        "variant": variant,
+        "seeds": len(last),
+        "mse_unmasked_before": float(first["mse_unmasked"].mean()),
+        "mse_unmasked_after": float(last["mse_unmasked"].mean()),
+        "fall": float(falls.min()),
+        "fall_met": bool(falls.min() >= LEAST_FALL),
+        "acc_unmasked_before": float(first["acc_unmasked"].mean()),
+        "acc_unmasked_after": float(last["acc_unmasked"].mean()),
+        "ce_masked_before": float(last["ce_masked_base"].mean()),
+        "ce_masked_after": float(last["ce_masked"].mean()),
+        "ce_change": worst,
+        "ce_change_met": bool(abs(worst) <= MOST_CHANGE),
+        "ce_heldout_before": float(first["ce_heldout"].mean()),
+        "ce_heldout_after": float(last["ce_heldout"].mean()),
+        "pass_full_before": _mean(first, "pass_full"),
+        "pass_full_after": _mean(last, "pass_full"),
+    }
+
+
+def _mean(rows: pd.DataFrame, field: str) -> float | None:
+    known = field in rows and bool(rows[field].notna().any())
+    return float(rows[field].mean()) if known else None
+
+
+def _row(record: Mapping[str, Any]) -> tuple[Lines, ...]:
+    met = {True: "met", False: "not met"}
+    return (
+        (record["model"],),
+        (weights_label(record["variant"]),),
+        (f"{record['mse_unmasked_before']:.3g} → {record['mse_unmasked_after']:.3g}",),
+        (f"{record['fall']:.1f}-fold", met[record["fall_met"]]),
+        (f"{record['acc_unmasked_before']:.4f} → {record['acc_unmasked_after']:.4f}",),
+        (f"{record['ce_masked_before']:.4f} → {record['ce_masked_after']:.4f}",),
+        (f"{number(100 * record['ce_change'])} %", met[record["ce_change_met"]]),
+        (f"{record['ce_heldout_before']:.4f} → {record['ce_heldout_after']:.4f}",),
+        EMPTY
+        if record["pass_full_after"] is None
+        else (f"{100 * record['pass_full_before']:.1f} → {100 * record['pass_full_after']:.1f} %",),
+    )
