@@ -2,7 +2,8 @@
 
 A policy is called as `policy(features_BM8, info)` and returns a tensor a_BM or an `Action`. Cheap policies
 set `needs_features = False` and get None; `info` always carries the confidence c and the progress t.
-Specs: "constant:0.3", "confidence:8", the path of a saved learned policy, or the name of a shipped one.
+Specs: "constant:0.3", "confidence:8", the path of a saved learned policy, or the name of a shipped one
+("shipped" where there is only one).
 """
 
 from __future__ import annotations
@@ -104,10 +105,12 @@ def load_policy(spec: str | Path, *, expectation: str = "A") -> Policy:
             raise DecodingError(
                 f"policy {str(spec)!r} needs a number after the colon", hint=f"as {name}:0.5"
             ) from error
-    shipped = SHIPPED / f"{spec}.safetensors"
-    path = shipped if shipped.is_file() else Path(spec)
+    shipped = {file.stem: file for file in sorted(SHIPPED.glob("*.safetensors"))}
+    if spec == "shipped" and len(shipped) == 1:
+        return load_policy(next(iter(shipped)), expectation=expectation)
+    path = shipped.get(str(spec), Path(spec))
     if not path.is_file():
-        known = [*POLICIES, *(file.stem for file in sorted(SHIPPED.glob("*.safetensors")))]
+        known = [*POLICIES, *shipped]
         raise DecodingError(f"no such policy or file: {str(spec)!r}", hint=nearest(name, known))
     return cast(Policy, LearnedPolicy.load(path).with_expectation(expectation))
 

@@ -1,0 +1,110 @@
+"""`xpflow decode` on a tiny random model: samples, shards, traces, one prompt, errors."""
+
+from __future__ import annotations
+
+import pytest
+
+from xpflow.artifacts.io import read_jsonl
+from xpflow.cli import main
+from xpflow.decoding import load_traces
+from xpflow.decoding.replay import check
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A checkpoint folder of a random LLaDA with its tokenizer."""
+    from xpflow.models.checkpoint import save_checkpoint
+    from xpflow.models.llada import LLaDAConfig, LLaDAModelLM
+    from xpflow.models.tokenizer import train_tokenizer
+
+    tokenizer = train_tokenizer("llada", ["def f(x):\n    return x + 1\n"], vocab_size=300)
+    mask, eos = tokenizer.convert_tokens_to_ids("<|mdm_mask|>"), tokenizer.eos_token_id
+    config = LLaDAConfig(
+        vocab_size=len(tokenizer),
+        d_model=16,
+        n_layers=1,
+        n_heads=2,
+        mlp_hidden_size=32,
+        mask_token_id=mask,
+        eos_token_id=eos,
+        pad_token_id=eos,
+        eot_token_id=tokenizer.convert_tokens_to_ids("<|eot_id|>"),
+    )
+    path = tmp_path_factory.mktemp("model")
+    save_checkpoint(LLaDAModelLM(config), tokenizer, path)
+    return str(path)
+
+
+def run(*arguments: object) -> int:
+    return main(["decode", *map(str, arguments)])
+
+
+def test_samples_have_human_evals_format_and_shards_merge_to_the_same_rows(folder, tmp_path):
+    common = (
+        "--model",
+        folder,
+        "--benchmark",
+        "humaneval",
+        "--limit",
+        4,
+        "--set",
+        "gen_length=16",
+        "--seed",
+        3,
+    )
+    common += ("--set", "batch_size=1")
+    common += ("--decoder", "flow", "--budget", "1/4", "--policy", "constant:0.5")
+    assert run(*common, "--out", tmp_path / "all.jsonl", "--trace", tmp_path / "t.npz") == 0
+    for k in (1, 2):
+        assert run(*common, "--shard", f"{k}/2", "--out", tmp_path / f"{k}.jsonl") == 0
+    rows = read_jsonl(tmp_path / "all.jsonl")
+    assert [row["task_id"] for row in rows] == [f"HumanEval/{i}" for i in range(4)]
+    assert {key: rows[0][key] for key in ("nfe", "seed", "decoder", "budget")} == {
+        "nfe": 4,
+        "seed": 3,
+        "decoder": "flow",
+        "budget": "1/4",
+    }
+    assert isinstance(rows[0]["completion"], str)
+    parts = [read_jsonl(tmp_path / f"{k}.jsonl") for k in (1, 2)]
+    assert [len(part) for part in parts] == [2, 2]
+    assert sorted((row for part in parts for row in part), key=lambda row: row["task_id"]) == rows
+    traces = load_traces(tmp_path / "t.npz")
+    assert [trace.head["task_id"] for trace in traces] == [row["task_id"] for row in rows]
+    check(traces[0])
+
+
+def test_one_prompt_is_printed_as_it_resolves(folder, capsys):
+    assert run("--model", folder, "--prompt", "Add one.", "--set", "gen_length=8", "--budget", "1/2") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:8] for line in lines[:4]] == [f"step {step:3d}" for step in (1, 2, 3, 4)]
+    assert lines[0].count("▒") == 6
+    assert lines[3].count("▒") == 0
+    assert lines[-1] == "4 forwards (budget: 4 steps)"
+
+
+def test_an_arm_of_a_study_brings_its_settings(folder, tmp_path):
+    arguments = ("--model", folder, "--study-model", "llada-micro", "--benchmark", "micropy-he", "--limit", 2)
+    study = ("--config", "config/micro.yaml", "--arm", "threshold-base", "--budget", "1/4")
+    code = run(*arguments, *study, "--out", tmp_path / "s.jsonl")
+    assert code == 0
+    rows = read_jsonl(tmp_path / "s.jsonl")
+    assert {row["decoder"] for row in rows} == {"threshold"}
+    assert all(len(row["tokens"]) == 32 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--decoder", "flow"), "--benchmark or --prompt"),
+        (("--prompt", "x", "--set", "gen_lenght=8"), "gen_length"),
+        (("--prompt", "x", "--set", "gen_length"), "KEY=VALUE"),
+        (("--prompt", "x", "--decoder", "flwo"), "did you mean 'flow'"),
+        (("--benchmark", "humaneval"), "--out"),
+        (("--benchmark", "humaneval", "--out", "o.jsonl", "--shard", "3/2"), "1 <= K <= N"),
+        (("--prompt", "x", "--decoder", "flow", "--policy", "konstant:1"), "constant"),
+    ],
+)
+def test_mistakes_end_with_a_message_and_a_hint(folder, arguments, message, capsys):
+    assert run("--model", folder, *arguments) == 2
+    assert message in capsys.readouterr().err
