@@ -67,13 +67,18 @@ def figure_2b(log: pd.DataFrame, folder: Path, formats: Sequence[str] = ("png", 
             _label(row[1], "held-out real answers", "cross-entropy, masked (nats)")
             _label(row[2], "full-budget pass rate", "problems solved")
             row[2].yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-            row[2].set_ylim(bottom=0)
+            row[2].set_ylim(0, min(1.02, 1.1 * _largest(here, "pass_full")))
         _legend(drawing, log, [("pretrained model", DOTTED)])
         note(
             drawing,
             "Left: Figure 2b of the paper. Middle and right: not in the paper. Bands: extremes over seeds.",
         )
         return save(drawing, folder, "figure_2b", formats)
+
+
+def _largest(log: pd.DataFrame, field: str) -> float:
+    known = field in log and bool(log[field].notna().any())
+    return max(0.05, float(log[field].max())) if known else 1.0
 
 
 def _variants(log: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
