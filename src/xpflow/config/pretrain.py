@@ -12,12 +12,15 @@ class PretrainBlock(Block):
 
     seed: int = Field(default=0, description="Seed of weights, data order and masks")
     steps: dict[str, int] = Field(
-        default_factory=lambda: {"llada-micro": 3600, "llada2-micro": 2600},
+        default_factory=lambda: {"llada-micro": 2600, "llada2-micro": 2600},
         description="Optimizer steps of each model",
     )
     batch_size: int = Field(default=64, gt=0, description="Sequences per step")
     response_length: int = Field(default=32, gt=0, description="N, response tokens")
-    learning_rate: float = Field(default=0.008, gt=0, description="Peak learning rate of the matrices (Muon)")
+    learning_rate: dict[str, float] = Field(
+        default_factory=lambda: {"llada-micro": 0.003, "llada2-micro": 0.008},
+        description="Peak learning rate of each model's matrices (Muon); LLaDA has no QK norm and bears less",
+    )
     embedding_learning_rate: float = Field(
         default=0.004, gt=0, description="Peak learning rate of the rest (AdamW)"
     )

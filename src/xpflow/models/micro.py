@@ -41,7 +41,7 @@ def llada_micro_config(vocab_size: int, ids: SpecialIds) -> LLaDAConfig:
         n_kv_heads=4,
         mlp_hidden_size=384,
         max_sequence_length=512,
-        rope_theta=10000.0,
+        init_std=128**-0.5,  # the embeddings' scale; with 0.02 copying of names was learned late
         **asdict(ids),
     )
 

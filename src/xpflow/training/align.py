@@ -69,6 +69,7 @@ class Aligner:
         )
         trained = [p for p in self.student.parameters() if p.requires_grad]
         rate = self.settings.learning_rate
+        self.reference: dict[str, float] = {}
         self.optimizer = torch.optim.AdamW(
             trained, lr=rate, betas=(0.9, 0.95), weight_decay=block.weight_decay
         )
@@ -132,7 +133,7 @@ class Aligner:
             self._measure(self.student, self.data.probe),
             self._measure(self.student, self.data.heldout),
         )
-        base = self._measure(self.base, self.data.probe)
+        self.reference = self.reference or self._measure(self.base, self.data.probe)
         return {
             "update": step,
             "seed": seed,
@@ -140,7 +141,7 @@ class Aligner:
             "mse_unmasked": own["mse_unmasked"],
             "mse_masked": own["mse_masked"],
             "ce_masked": own["ce_masked"],
-            "ce_masked_base": base["ce_masked"],
+            "ce_masked_base": self.reference["ce_masked"],
             "acc_unmasked": own["acc_unmasked"],
             "acc_unmasked_heldout": real["acc_unmasked"],
             "ce_heldout": real["ce_masked"],

@@ -18,7 +18,8 @@ from xpflow.training.pretrain import Recipe, Trainer, new_micro_model
 def recipe_for(model: str, study: StudyConfig) -> Recipe:
     """Return the recipe of a model from the study's block `pretrain`."""
     settings = study.pretrain.model_dump()
-    settings["steps"] = settings["steps"][model]
+    for key in ("steps", "learning_rate"):
+        settings[key] = settings[key][model]
     return Recipe(**settings)
 
 
