@@ -33,6 +33,8 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "align": ("xpflow.cli.align", "Align a model to x-prediction (Eq. 11-12)"),
         "solvable": ("xpflow.cli.solvable", "Keep the training prompts that the base model solves"),
         "grpo": ("xpflow.cli.grpo", "Train a step-size policy (Eq. 18)"),
+        "evaluate": ("xpflow.cli.evaluate", "Decode all arms of a study that share one model's weights"),
+        "trace": ("xpflow.cli.trace", "Decode the problem that the picture of a study shows"),
         "merge": ("xpflow.cli.merge", "Merge shards into one file, the same bytes in any order"),
         "tables": ("xpflow.cli.tables", "Write the tables of a study from its verdicts"),
         "figures": ("xpflow.cli.figures", "Draw the figures of a study from its logs and verdicts"),

@@ -60,6 +60,7 @@ def export(
     split: Split = None,
     limit: Limit = None,
     file: DataFile = None,
+    config: Annotated[Path | None, typer.Option(help="Study whose data sources apply")] = None,
 ) -> None:
     """Write problems to a file.
 
@@ -67,9 +68,18 @@ def export(
     """
     from xpflow.problems import load_benchmark, problems_to_file
 
-    problems = load_benchmark(name, split, limit, _sources(name, file))
+    sources = _sources(name, file) if config is None else _study_sources(config)
+    problems = load_benchmark(name, split, limit, sources)
     problems_to_file(out, problems)
     print(f"{out}: {len(problems)} problems")
+
+
+def _study_sources(config: Path) -> DataSources:
+    """Return the data sources that a study names."""
+    from xpflow.config import load_study
+    from xpflow.problems import DataSources as Sources
+
+    return Sources(**load_study(config).problems.sources.model_dump())
 
 
 def _sources(name: str, file: Path | None) -> DataSources:

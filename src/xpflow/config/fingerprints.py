@@ -1,8 +1,8 @@
-"""Fingerprints of stages: a rule carries the one of its stage in `params`, so that exactly the right jobs rerun.
+"""Fingerprints of stages: a rule carries its stage's in `params`, so that exactly the right jobs rerun.
 
 A fingerprint covers the settings that a stage reads and the content of the shipped files that it uses, but
-nothing of how the machine is used (threads, shards, device, workers). What an earlier stage made is not part of
-it: Snakemake passes that on through the files.
+nothing of how the machine is used (threads, shards, device, workers). What an earlier stage made is not part
+of it: Snakemake passes that on through the files.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from xpflow.artifacts.io import sha256_file
 from xpflow.config.expand import find_arm
 from xpflow.config.jobs import Job
 from xpflow.config.root import StudyConfig
-from xpflow.policies import SHIPPED as POLICIES
 
-MODELS = Path(__file__).parents[1] / "models" / "shipped"
+PACKAGE = Path(__file__).parents[1]
+MODELS, POLICIES = PACKAGE / "models" / "shipped", PACKAGE / "policies" / "shipped"
 LARGE = 200_000_000  # bytes; a larger checkpoint is known by its size
 
 
 def fingerprint(*values: Any) -> str:
-    """Return 12 hexadecimal digits that change when a value changes; pydantic models count by their fields."""
+    """Return 12 hexadecimal digits that change when a value does; pydantic models count by their fields."""
     text = json.dumps(values, sort_keys=True, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -99,7 +99,7 @@ def job_groups(config: StudyConfig) -> list[JobGroup]:
 
 
 def trace_row(config: StudyConfig) -> Row | None:
-    """Return the row of the decoding picture: first model and benchmark, headline budget; None without one."""
+    """Return the row of the decoding picture: first model and benchmark, headline budget; None without."""
     model, benchmark = config.model_names[0], config.benchmark_names[0]
     arms = {arm.name: arm for arm in config.evaluation.arms}
     rows = [

@@ -1,0 +1,42 @@
+"""The whole study as one DAG: `make reproduce`, or `snakemake --profile workflow/profiles/laptop`.
+
+--configfile FILE chooses the study (default: config/micro.yaml); `snakemake -n` says what would run and why.
+Further targets: `pretrain` (the shipped models, anew), `policy` (the step-size policy of a study, by itself).
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+report: "workflow/report/workflow.rst"
+
+
+# A container image for all rules, pinned by digest, belongs here: container: "..."
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/selfdata.smk"
+include: "workflow/rules/align.smk"
+include: "workflow/rules/policy.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+include: "workflow/rules/pretrain.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        STUDY_FILE,
+        rules.tables.output,
+        rules.figures.output,
+
+
+# The decoders' own settings are checked once, before the first job: that needs torch, so not at every parse.
+onstart:
+    shell("xpflow config check {CONFIG}")
+
+
+onsuccess:
+    print(f"Tables and figures of study {STUDY.study.name}: {FIGURES}/")

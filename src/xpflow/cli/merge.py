@@ -1,0 +1,47 @@
+"""`xpflow merge`: shards into whole files, the same bytes in any order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xpflow.cli.base import examples, new_app
+
+app = new_app("Merge shards; the bytes depend on the rows alone, not on the order or number of files.")
+
+
+@app.command(epilog=examples("xpflow merge rows part-1.jsonl part-2.jsonl --out whole.jsonl"))
+def rows(
+    parts: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSON lines with a task_id")],
+    out: Annotated[Path, typer.Option(help="Merged file, sorted by task_id")],
+) -> None:
+    """Merge files of rows; a task that comes twice is an error."""
+    from xpflow.evaluation.merge import merge_rows
+
+    print(f"{merge_rows(parts, out)} rows -> {out}")
+
+
+@app.command(
+    epilog=examples("xpflow merge evaluation parts/1 parts/2 --problems he.jsonl --out eval/micropy-he")
+)
+def evaluation(
+    parts: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="Folders with samples.jsonl and verdicts.jsonl")
+    ],
+    problems: Annotated[Path, typer.Option(help="Every problem of the benchmark; gives the order")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the benchmark, results/<study>/<model>/eval/<benchmark>")
+    ],
+) -> None:
+    """Sort graded shards of a decoding job into OUT/<arm>/<budget>/seed<seed>/{samples,verdicts}.jsonl.
+
+    A run that lacks a problem, or has one twice, is an error.
+    """
+    from xpflow.evaluation.merge import merge_evaluation
+    from xpflow.problems import problems_from_file
+
+    tasks = [problem.task_id for problem in problems_from_file(problems)]
+    for folder in merge_evaluation(parts, tasks, out):
+        print(folder)

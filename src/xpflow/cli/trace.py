@@ -1,0 +1,49 @@
+"""`xpflow trace`: the decoding that the picture of a study shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xpflow.cli.base import examples, new_app
+
+app = new_app()
+
+
+@app.command(
+    epilog=examples(
+        "xpflow trace --config config/micro.yaml --checkpoint aligned --problems he.jsonl --out trace.npz"
+    )
+)
+def trace(
+    problems: Annotated[Path, typer.Option(help="Problems of the study's first benchmark")],
+    out: Annotated[Path, typer.Option(help="Trace file, .npz or .jsonl, for `xpflow figures --trace`")],
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Folder of the arm's aligned weights; default: base weights")
+    ] = None,
+    policy_trained: Annotated[
+        Path | None, typer.Option(help="Policy, where the arm has `policy: trained`")
+    ] = None,
+    config: Annotated[Path, typer.Option(help="Study; block `reporting` names arm and problem")] = Path(
+        "config/micro.yaml"
+    ),
+) -> None:
+    """Decode the problem of the decoding picture with the study's first model and keep every step."""
+    from xpflow.config import load_study
+    from xpflow.decoding import save_traces
+    from xpflow.evaluation.decode_job import Decoder, trace_problem
+    from xpflow.problems import problems_from_file
+    from xpflow.training.stage import set_up
+
+    study = load_study(config)
+    set_up(study)
+    decoder = Decoder(
+        study,
+        study.model_names[0],
+        problems_from_file(problems),
+        checkpoint=checkpoint,
+        trained_policy=policy_trained,
+    )
+    save_traces(out, [trace_problem(decoder)])

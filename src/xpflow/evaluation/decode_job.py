@@ -1,0 +1,122 @@
+"""One decoding job: a model, loaded once, decodes a benchmark or a shard of it with every arm and budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xpflow.config.arms import arm_settings
+from xpflow.config.block import budget_text
+from xpflow.config.expand import Row, find_arm
+from xpflow.config.jobs import Job, trace_row
+from xpflow.config.root import StudyConfig
+from xpflow.decoding import DecodeSettings, Trace, settings_from
+from xpflow.decoding.samples import decode_samples
+from xpflow.decoding.shards import shard_rows
+from xpflow.errors import ConfigError
+from xpflow.models.registry import load_model
+from xpflow.models.tokenizer import encode_prompt
+from xpflow.problems.instruction import instruction
+from xpflow.problems.problem import Problem
+from xpflow.training.stage import model_source
+
+Report = Callable[[int, int], None]
+Shard = tuple[int, int]
+Sample = dict[str, Any]
+
+
+class Decoder:
+    """A loaded model that decodes problems in the ways of a study's rows.
+
+    `checkpoint` is the folder of the weights, None the base weights; `trained_policy` the file that
+    `policy: trained` stands for.
+    """
+
+    def __init__(
+        self,
+        config: StudyConfig,
+        model: str,
+        problems: Sequence[Problem],
+        *,
+        checkpoint: Path | None = None,
+        trained_policy: Path | None = None,
+    ) -> None:
+        self.config, self.trained_policy = config, trained_policy
+        self.items = [(problem.task_id, instruction(problem)) for problem in problems]
+        dtype = torch.bfloat16 if config.runtime.dtype == "bfloat16" else torch.float32
+        source = checkpoint or model_source(config, model)
+        self.model, self.tokenizer = load_model(source, config.runtime.device, dtype)
+
+    def samples(self, row: Row, shard: Shard, progress: Callable[[int], None] | None = None) -> list[Sample]:
+        """Return the samples of one row, or of a shard of it, with columns that say which row it is."""
+        settings, policy = self._way(row)
+        found, _ = decode_samples(
+            self.model,
+            self.tokenizer,
+            self.items,
+            settings,
+            policy,
+            seed=row.seed,
+            shard=shard,
+            progress=progress,
+        )
+        columns = {"model": row.model, "benchmark": row.benchmark, "arm": row.arm}
+        return [{**sample, **columns, "budget": budget_text(row.budget)} for sample in found]
+
+    def trace(self, row: Row, place: int) -> Trace:
+        """Return the trace of one problem, decoded in the way of a row."""
+        settings, policy = self._way(row)
+        item = self.items[min(place, len(self.items) - 1)]
+        _, traces = decode_samples(
+            self.model, self.tokenizer, [item], settings, policy, seed=row.seed, trace=True
+        )
+        return traces[0]
+
+    def count(self, shard: Shard) -> int:
+        """Return how many problems a shard has."""
+        prompts = [encode_prompt(self.tokenizer, text) for _, text in self.items]
+        return len(shard_rows(prompts, self.config.evaluation.batch_size, *shard))
+
+    def _way(self, row: Row) -> tuple[DecodeSettings, str | None]:
+        """Return the decoder settings of a row, and its policy."""
+        arm = find_arm(self.config, row.arm)
+        values = arm_settings(self.config, arm, row.model, row.benchmark, row.budget)
+        if arm.policy == "trained" and self.trained_policy is None:
+            raise ConfigError(
+                f"arm {arm.name!r} has `policy: trained`, and no trained policy was given",
+                hint="give --policy-trained FILE",
+            )
+        policy = str(self.trained_policy) if arm.policy == "trained" else arm.policy
+        return settings_from(arm.decoder, values), None if policy == "none" else policy
+
+
+def run_job(decoder: Decoder, job: Job, shard: Shard = (1, 1), report: Report | None = None) -> list[Sample]:
+    """Return the samples of a job's shard, all arms and budgets one after the other.
+
+    A shard holds whole batches, so the samples do not depend on how many shards there are. `report` is called
+    with (done, total) answers.
+    """
+    total = decoder.count(shard) * len(job.rows)
+    samples: list[Sample] = []
+    for row in job.rows:
+        samples += decoder.samples(row, shard, _after(report, len(samples), total))
+    return samples
+
+
+def trace_problem(decoder: Decoder) -> Trace:
+    """Return the trace of the decoding picture: the problem and the arm that block `reporting` names."""
+    row = trace_row(decoder.config)
+    if row is None:
+        raise ConfigError(
+            "the study has no flow arm for the decoding picture", hint="set reporting.trace_arm"
+        )
+    return decoder.trace(row, decoder.config.reporting.trace_problem)
+
+
+def _after(report: Report | None, before: int, total: int) -> Callable[[int], None] | None:
+    if report is None:
+        return None
+    return lambda done: report(before + done, total)

@@ -1,0 +1,96 @@
+"""What the workflow would do: linted, explained by a dry run, stopped by a typo before any job."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xpflow.config import load_study
+from xpflow.config.jobs import jobs_of
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "config"
+
+
+def counts(output: str) -> dict[str, int]:
+    """Return the table of job counts that a dry run prints."""
+    table = output.rsplit("Job stats:", 1)[1]
+    return {name: int(number) for name, number in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+
+
+def test_the_linter_and_the_formatter_have_nothing_to_say(workflow_in: Callable[[str], Any]) -> None:
+    linted = workflow_in("lint").run("--lint", config=CONFIG / "micro.yaml")
+    assert linted.returncode == 0, linted.stdout
+    formatted = subprocess.run(
+        [str(Path(sys.executable).parent / "snakefmt"), "--check", "Snakefile", "workflow"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert formatted.returncode == 0, formatted.stderr
+
+
+@pytest.mark.parametrize("name", ["micro", "micro-full"])
+def test_a_dry_run_counts_one_job_for_each_part_of_the_study(
+    name: str, workflow_in: Callable[[str], Any]
+) -> None:
+    study = load_study(CONFIG / f"{name}.yaml")
+    done = workflow_in(name).run("--dry-run", config=CONFIG / f"{name}.yaml")
+    assert done.returncode == 0, done.stdout
+    found = counts(done.stdout)
+    models, seeds, jobs = len(study.models), len(study.study.seeds), len(jobs_of(study))
+    shards = study.runtime.shards
+    assert found["answer_prompts"] == models * seeds * shards
+    assert found["align"] == models * seeds * len(study.alignment.variants)
+    assert found["train_policy"] == seeds
+    assert found["decode_shard"] == found["grade_shard"] == jobs * shards
+    assert sum(number for rule, number in found.items() if rule.startswith("merge_")) == jobs + models * seeds
+    assert found["tables"] == found["figures"] == found["filter_solvable"] == 1
+
+
+def test_a_dry_run_says_in_words_what_each_job_is_for(workflow_in: Callable[[str], Any]) -> None:
+    output = workflow_in("words").run("--dry-run", config=CONFIG / "micro.yaml").stdout
+    assert "Align llada2-micro to x-prediction (Eq. 11-12), preserving loss, seed 0" in output
+    assert re.search(
+        r"Decode micropy-he with llada-micro, base weights, seed 0: \d+ arms and budgets", output
+    )
+    assert len(re.findall(r"^Job \d+: ", output, re.MULTILINE)) == counts(output)["total"] - 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("alignment: {updats: 3}", ["line 1", "alignment.updats", "no such key"]),
+        ("runtime:\n  theads: 1", ["line 2", "runtime.theads", "did you mean 'threads'?"]),
+    ],
+)
+def test_a_typo_stops_it_with_key_file_and_the_nearest_key(
+    text: str, expected: list[str], tmp_path: Path, workflow_in: Callable[[str], Any]
+) -> None:
+    (tmp_path / "mine.yaml").write_text(text)
+    workflow = workflow_in("typo")
+    done = workflow.run(config=tmp_path / "mine.yaml")
+    assert done.returncode == 1
+    assert all(part in done.stdout for part in [*expected, "mine.yaml"]), done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (workflow.folder / "results").exists()
+
+
+def test_a_decoder_s_own_settings_are_checked_before_the_first_job(
+    tmp_path: Path, workflow_in: Callable[[str], Any]
+) -> None:
+    arm = "{name: mask, decoder: mask_prediction, settings: {temperatur: 1.0}}"
+    (tmp_path / "mine.yaml").write_text(f"evaluation: {{arms: [{arm}]}}\n")
+    workflow = workflow_in("arms")
+    done = workflow.run(config=tmp_path / "mine.yaml")
+    assert done.returncode == 1
+    assert "evaluation.arms[mask]" in done.stdout
+    assert "did you mean 'temperature'?" in done.stdout
+    assert not list(workflow.folder.rglob("study.yaml"))

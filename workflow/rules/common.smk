@@ -1,0 +1,152 @@
+"""The study, its paths and the only helper functions of the workflow."""
+
+import os
+import re
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from xpflow.config import fingerprints as fp
+from xpflow.config import aligned_runs, find_arm, load_study, policy_seeds
+from xpflow.config.jobs import job_groups, jobs_of, kind_of, trace_row
+from xpflow.errors import XpflowError
+
+
+def either(names):
+    """Return a wildcard's pattern for any of the names."""
+    return "|".join(re.escape(str(name)) for name in names)
+
+
+def chosen_config():
+    """Return the study's file: the one of --configfile, or the default."""
+    settings = workflow.config_settings
+    if len(settings.configfiles) > 1 or settings.config:
+        raise WorkflowError(
+            "a study is one file: give one --configfile and no --config;"
+            " the file holds only what differs from config/micro.yaml"
+        )
+    files = settings.configfiles
+    return os.path.relpath(files[0]) if files else "config/micro.yaml"
+
+
+def validated(path):
+    """Return the study, or stop with the key, the file and the nearest valid key."""
+    try:
+        return load_study(path)
+    except XpflowError as error:
+        raise WorkflowError(str(error)) from None
+
+
+CONFIG = chosen_config()
+STUDY = validated(CONFIG)
+RESULTS = f"results/{STUDY.study.name}"
+FIGURES = f"paper_figures/{STUDY.study.name}"
+LOGS = f"{RESULTS}/logs"
+TIMES = f"{RESULTS}/benchmarks"
+ENVIRONMENT = "../../environment.yml"
+
+# Every command reads the study from this file, whatever file it came from and however that one is spelled.
+STUDY_FILE = f"{RESULTS}/study.yaml"
+JOBS = {(job.model, job.benchmark, job.kind, job.seed): job for job in jobs_of(STUDY)}
+TRACE = trace_row(STUDY)
+TABLE_NAMES = ["table1", "table2", "contrasts", "alignment"]
+FIGURE_NAMES = [
+    *["figure_2a", "figure_2b", "sweep_budget", "sweep_nfe"],
+    *(["grpo"] if policy_seeds(STUDY) else []),
+    *(["trace"] if TRACE else []),
+]
+
+
+wildcard_constraints:
+    model=either(STUDY.model_names),
+    benchmark=either(STUDY.benchmark_names),
+    variant="[a-z]+",
+    kind=r"[a-z]+(-trained)?",
+    seed=r"\d+",
+
+
+scattergather:
+    shards=STUDY.runtime.shards,
+
+
+def get_job(wildcards):
+    """Return the decoding job of a rule's wildcards."""
+    return JOBS[
+        wildcards.model, wildcards.benchmark, wildcards.kind, int(wildcards.seed)
+    ]
+
+
+def get_shard(wildcards):
+    """Return "1/2" for the scatter item "1-of-2"."""
+    return wildcards.scatteritem.replace("-of-", "/")
+
+
+def get_split_options(wildcards):
+    """Return the options of `xpflow problems export` for a benchmark of the study."""
+    [chosen] = [
+        entry
+        for entry in STUDY.problems.benchmarks
+        if entry.name == wildcards.benchmark
+    ]
+    limit = "" if chosen.limit is None else f" --limit {chosen.limit}"
+    return f"--split {chosen.split}{limit}"
+
+
+def get_aligned(model, variant, seed):
+    """Return a file of an aligned checkpoint that stands for the whole folder; nothing for base weights."""
+    return (
+        []
+        if variant == "base"
+        else f"{RESULTS}/{model}/aligned/{variant}/seed{seed}/model.safetensors"
+    )
+
+
+def get_policy(kind, seed):
+    """Return the trained policy that a kind of job needs, if any."""
+    return (
+        f"{RESULTS}/policy/seed{seed}/policy.safetensors"
+        if kind.endswith("-trained")
+        else []
+    )
+
+
+def get_job_weights(wildcards):
+    """Return the aligned weights that a decoding job needs."""
+    return get_aligned(wildcards.model, get_job(wildcards).weights, wildcards.seed)
+
+
+def get_weights_options(wildcards, input):
+    """Return the options of `xpflow evaluate` and `xpflow trace` for weights and policy."""
+    aligned = f"--checkpoint {Path(str(input.weights)).parent}" if input.weights else ""
+    policy = f"--policy-trained {input.policy}" if input.policy else ""
+    return f"{aligned} {policy}".strip()
+
+
+def get_part(kind, name):
+    """Return the pattern of one file of a decoding job's shards, as `gather` takes it."""
+    return f"{RESULTS}/{{{{model}}}}/parts/{{{{benchmark}}}}/{kind}/seed{{{{seed}}}}/{{scatteritem}}/{name}"
+
+
+def get_runs(group, name):
+    """Return one published file for each arm and budget of a group of jobs."""
+    return [
+        f"{RESULTS}/{{model}}/eval/{{benchmark}}/{cell}/seed{{seed}}/{name}"
+        for cell in group.cells
+    ]
+
+
+def get_alignment_logs(wildcards):
+    """Return the logs of every alignment that the study shows."""
+    return [
+        f"{RESULTS}/{model}/aligned/{variant}/seed{seed}/log.jsonl"
+        for model, variant, seed in aligned_runs(STUDY)
+    ]
+
+
+def get_all_runs(name):
+    """Return every published samples or verdicts file of the study."""
+    return [
+        f"{RESULTS}/{job.model}/eval/{job.benchmark}/{cell}/seed{job.seed}/{name}"
+        for job in JOBS.values()
+        for cell in job.cells
+    ]

@@ -1,0 +1,148 @@
+rule decode_shard:
+    input:
+        study=ancient(STUDY_FILE),
+        problems=f"{RESULTS}/problems/{{benchmark}}.jsonl",
+        weights=get_job_weights,
+        policy=lambda wildcards: get_policy(wildcards.kind, wildcards.seed),
+    output:
+        temp(
+            f"{RESULTS}/{{model}}/parts/{{benchmark}}/{{kind}}/seed{{seed}}/{{scatteritem}}/samples.jsonl"
+        ),
+    log:
+        f"{LOGS}/decode_shard/{{model}}.{{benchmark}}.{{kind}}.seed{{seed}}.{{scatteritem}}.log",
+    benchmark:
+        f"{TIMES}/decode_shard/{{model}}.{{benchmark}}.{{kind}}.seed{{seed}}.{{scatteritem}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: STUDY.runtime.threads
+    resources:
+        mem_mb=900,
+        runtime=240,
+    params:
+        study=lambda wildcards: fp.decode(STUDY, get_job(wildcards)),
+        weights=lambda wildcards: get_job(wildcards).weights,
+        options=get_weights_options,
+        shard=get_shard,
+        runs=lambda wildcards: len(get_job(wildcards).rows),
+    message:
+        "Decode {wildcards.benchmark} with {wildcards.model}, {wildcards.kind} weights, seed {wildcards.seed}:"
+        " {params.runs} arms and budgets, part {params.shard}"
+    shell:
+        "xpflow evaluate --config {input.study} --model {wildcards.model} --weights {params.weights}"
+        " {params.options} --benchmark {wildcards.benchmark} --problems {input.problems}"
+        " --seed {wildcards.seed} --shard {params.shard} --out {output} > {log} 2>&1"
+
+
+rule grade_shard:
+    input:
+        study=ancient(STUDY_FILE),
+        problems=f"{RESULTS}/problems/{{benchmark}}.jsonl",
+        samples=rules.decode_shard.output,
+    output:
+        temp(
+            f"{RESULTS}/{{model}}/parts/{{benchmark}}/{{kind}}/seed{{seed}}/{{scatteritem}}/verdicts.jsonl"
+        ),
+    log:
+        f"{LOGS}/grade_shard/{{model}}.{{benchmark}}.{{kind}}.seed{{seed}}.{{scatteritem}}.log",
+    benchmark:
+        f"{TIMES}/grade_shard/{{model}}.{{benchmark}}.{{kind}}.seed{{seed}}.{{scatteritem}}.tsv"
+    priority: 5
+    conda:
+        ENVIRONMENT
+    threads: STUDY.grading.workers
+    resources:
+        mem_mb=800,
+        runtime=120,
+    params:
+        study=fp.grade(STUDY),
+        shard=get_shard,
+    message:
+        "Run the programs of {wildcards.model}, {wildcards.benchmark}, {wildcards.kind} weights,"
+        " seed {wildcards.seed}, part {params.shard} against their tests"
+    shell:
+        "xpflow grade --config {input.study} --problems {input.problems} --samples {input.samples}"
+        " --out {output} > {log} 2>&1"
+
+
+# One rule for each set of arms and budgets that jobs have in common: its outputs are known by name.
+for group in job_groups(STUDY):
+
+    rule:
+        name:
+            f"merge_{group.name}"
+        input:
+            samples=gather.shards(get_part(group.kind, "samples.jsonl")),
+            verdicts=gather.shards(get_part(group.kind, "verdicts.jsonl")),
+            problems=f"{RESULTS}/problems/{{benchmark}}.jsonl",
+        output:
+            samples=get_runs(group, "samples.jsonl"),
+            verdicts=get_runs(group, "verdicts.jsonl"),
+        log:
+            f"{LOGS}/merge/{{model}}.{{benchmark}}.{group.kind}.seed{{seed}}.log",
+        benchmark:
+            f"{TIMES}/merge/{{model}}.{{benchmark}}.{group.kind}.seed{{seed}}.tsv"
+        wildcard_constraints:
+            model=either(group.models),
+            benchmark=either(group.benchmarks),
+            seed=either(group.seeds),
+        priority: 5
+        conda:
+            ENVIRONMENT
+        threads: 1
+        resources:
+            mem_mb=300,
+            runtime=10,
+        params:
+            study=lambda wildcards, kind=group.kind: [
+                fp.decode(
+                    STUDY,
+                    JOBS[
+                        wildcards.model, wildcards.benchmark, kind, int(wildcards.seed)
+                    ],
+                ),
+                fp.grade(STUDY),
+            ],
+            folders=lambda wildcards, input: sorted(
+                {Path(path).parent for path in input.samples}
+            ),
+            out=lambda wildcards: f"{RESULTS}/{wildcards.model}/eval/{wildcards.benchmark}",
+            kind=group.kind,
+        message:
+            "Sort the results of {wildcards.model}, {wildcards.benchmark}, {params.kind} weights,"
+            " seed {wildcards.seed} by arm and budget"
+        shell:
+            "xpflow merge evaluation {params.folders} --problems {input.problems} --out {params.out}"
+            " > {log} 2>&1"
+
+
+if TRACE:
+
+    rule trace:
+        input:
+            study=ancient(STUDY_FILE),
+            problems=f"{RESULTS}/problems/{TRACE.benchmark}.jsonl",
+            weights=get_aligned(
+                TRACE.model, find_arm(STUDY, TRACE.arm).weights, TRACE.seed
+            ),
+            policy=get_policy(kind_of(find_arm(STUDY, TRACE.arm)), TRACE.seed),
+        output:
+            f"{RESULTS}/trace.npz",
+        log:
+            f"{LOGS}/trace.log",
+        benchmark:
+            f"{TIMES}/trace.tsv"
+        conda:
+            ENVIRONMENT
+        threads: STUDY.runtime.threads
+        resources:
+            mem_mb=900,
+            runtime=30,
+        params:
+            study=fp.trace(STUDY),
+            options=get_weights_options,
+            about=f"{TRACE.model}, {TRACE.arm} at {TRACE.budget}",
+        message:
+            "Decode one problem for the decoding picture: {params.about}"
+        shell:
+            "xpflow trace --config {input.study} {params.options} --problems {input.problems} --out {output}"
+            " > {log} 2>&1"

@@ -1,0 +1,27 @@
+# The shipped models, from random weights; hours. `snakemake pretrain` asks for it, nothing else does.
+rule pretrain_model:
+    output:
+        "results/pretrain/{model}/checkpoint/model.safetensors",
+    log:
+        "results/pretrain/{model}/pretrain.log",
+    benchmark:
+        "results/pretrain/{model}/pretrain.tsv"
+    conda:
+        ENVIRONMENT
+    threads: STUDY.runtime.threads
+    resources:
+        mem_mb=2000,
+        runtime=720,
+    params:
+        study=lambda wildcards: fp.fingerprint(STUDY.pretrain),
+        config=CONFIG,
+        folder=lambda wildcards, output: Path(str(output)).parents[1],
+    message:
+        "Train {wildcards.model} on MicroPy from random weights; goes on from its last saved state"
+    shell:
+        "xpflow pretrain --config {params.config} --model {wildcards.model} --out {params.folder} >> {log} 2>&1"
+
+
+rule pretrain:
+    input:
+        expand(rules.pretrain_model.output, model=list(STUDY.pretrain.steps)),

@@ -1,0 +1,78 @@
+rule tables:
+    input:
+        study=ancient(STUDY_FILE),
+        samples=get_all_runs("samples.jsonl"),
+        verdicts=get_all_runs("verdicts.jsonl"),
+        alignment=get_alignment_logs,
+    output:
+        [
+            report(
+                f"{FIGURES}/{name}.md",
+                caption=f"../report/{name}.rst",
+                category="Tables",
+            )
+            for name in [*TABLE_NAMES, "claims"]
+        ],
+        expand(
+            f"{FIGURES}/{{name}}.{{ending}}", name=TABLE_NAMES, ending=["tex", "csv"]
+        ),
+        f"{FIGURES}/claims.json",
+    log:
+        f"{LOGS}/tables.log",
+    benchmark:
+        f"{TIMES}/tables.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        study=fp.report(STUDY),
+        results=lambda wildcards, input: Path(input.study).parent,
+        out=lambda wildcards, output: Path(str(output[0])).parent,
+    message:
+        "Write Tables 1 and 2, the paired comparisons and the claims to {params.out}"
+    shell:
+        "xpflow tables --config {input.study} --results {params.results} --out {params.out} > {log} 2>&1"
+
+
+rule figures:
+    input:
+        study=ancient(STUDY_FILE),
+        samples=get_all_runs("samples.jsonl"),
+        verdicts=get_all_runs("verdicts.jsonl"),
+        alignment=get_alignment_logs,
+        policy=expand(rules.train_policy.output.log, seed=policy_seeds(STUDY)),
+        trace=rules.trace.output if TRACE else [],
+    output:
+        [
+            report(
+                f"{FIGURES}/{name}.{ending}",
+                caption=f"../report/{name}.rst",
+                category="Figures",
+                labels={"figure": name, "format": ending},
+            )
+            for name in FIGURE_NAMES
+            for ending in STUDY.reporting.figure_formats
+        ],
+    log:
+        f"{LOGS}/figures.log",
+    benchmark:
+        f"{TIMES}/figures.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        study=fp.report(STUDY),
+        results=lambda wildcards, input: Path(input.study).parent,
+        out=lambda wildcards, output: Path(str(output[0])).parent,
+        trace=lambda wildcards, input: f"--trace {input.trace}" if input.trace else "",
+    message:
+        "Draw Figures 2a and 2b, accuracy against budget and the decoding picture in {params.out}"
+    shell:
+        "xpflow figures --config {input.study} --results {params.results} --out {params.out} {params.trace}"
+        " > {log} 2>&1"

@@ -1,0 +1,50 @@
+rule answer_prompts:
+    input:
+        study=ancient(STUDY_FILE),
+    output:
+        temp(f"{RESULTS}/{{model}}/parts/selfdata/seed{{seed}}/{{scatteritem}}.jsonl"),
+    log:
+        f"{LOGS}/answer_prompts/{{model}}.seed{{seed}}.{{scatteritem}}.log",
+    benchmark:
+        f"{TIMES}/answer_prompts/{{model}}.seed{{seed}}.{{scatteritem}}.tsv"
+    priority: 30
+    conda:
+        ENVIRONMENT
+    threads: STUDY.runtime.threads
+    resources:
+        mem_mb=900,
+        runtime=60,
+    params:
+        study=lambda wildcards: fp.selfdata(STUDY, wildcards.model),
+        shard=get_shard,
+    message:
+        "{wildcards.model} answers persona prompts at full budget, seed {wildcards.seed}, part {params.shard}"
+    shell:
+        "xpflow selfdata --config {input.study} --model {wildcards.model} --seed {wildcards.seed}"
+        " --shard {params.shard} --out {output} > {log} 2>&1"
+
+
+rule merge_answers:
+    input:
+        gather.shards(
+            f"{RESULTS}/{{{{model}}}}/parts/selfdata/seed{{{{seed}}}}/{{scatteritem}}.jsonl"
+        ),
+    output:
+        f"{RESULTS}/{{model}}/selfdata/seed{{seed}}.jsonl",
+    log:
+        f"{LOGS}/merge_answers/{{model}}.seed{{seed}}.log",
+    benchmark:
+        f"{TIMES}/merge_answers/{{model}}.seed{{seed}}.tsv"
+    priority: 30
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=200,
+        runtime=5,
+    params:
+        study=lambda wildcards: fp.selfdata(STUDY, wildcards.model),
+    message:
+        "Merge the answers of {wildcards.model}, seed {wildcards.seed}"
+    shell:
+        "xpflow merge rows {input} --out {output} > {log} 2>&1"
