@@ -1,0 +1,1 @@
+"""Measurements: what decoding costs, and against what it is faster."""

@@ -1,0 +1,168 @@
+"""What decoding costs: our mask prediction against the plain official loop, and flow beyond its forwards.
+
+All rows of a comparison come from one process, the same model and the same prompts, and are the best of
+`repeats` runs, taken in turn so that a busy machine disturbs both sides alike.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xpflow.bench.official import official_loop
+from xpflow.decoding import DecodeResult, DecodeSettings, LearnedPolicy, decode, settings_from
+
+Prompts = Sequence[Sequence[int]]
+REPEATS = 3
+GEN_LENGTH = 32
+SINGLE_ROWS = 8  # prompts of the measurements at batch 1
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One way to decode: seconds (best run), forwards of all rows together, rows, and a note."""
+
+    name: str
+    seconds: float
+    nfe: int
+    rows: int
+    note: str = ""
+
+    def to_row(self) -> dict[str, Any]:
+        """Return the measurement as a row of a table."""
+        return {
+            "name": self.name,
+            "seconds": round(self.seconds, 4),
+            "nfe": self.nfe,
+            "nfe_per_s": round(self.nfe / self.seconds, 1),
+            "rows": self.rows,
+            "note": self.note,
+        }
+
+
+class TimedModel:
+    """A model that adds up the time of its forwards."""
+
+    def __init__(self, model: Any) -> None:
+        self.model, self.config, self.seconds, self.calls = model, model.config, 0.0, 0
+
+    def __call__(self, **inputs: Any) -> Any:
+        started = time.perf_counter()
+        output = self.model(**inputs)
+        self.seconds += time.perf_counter() - started
+        self.calls += 1
+        return output
+
+    def get_input_embeddings(self) -> Any:
+        """Return the embedding table of the model."""
+        return self.model.get_input_embeddings()
+
+
+def bench_model(name: str, rows: int, batch_size: int, repeats: int = REPEATS) -> Iterator[Measurement]:
+    """Yield all measurements of one model: comparison (bidirectional models), flow's overhead, every
+    decoder."""
+    from xpflow.models import load_model
+
+    model, tokenizer = load_model(name)
+    prompts, length = micropy_prompts(tokenizer, rows), GEN_LENGTH
+    if not getattr(model.config, "block_length", None):
+        yield from compare_with_official(model, prompts[:SINGLE_ROWS], length, 1, repeats)
+        yield from compare_with_official(model, prompts, length, batch_size, repeats)
+    yield from flow_overhead(model, prompts[:SINGLE_ROWS], length, 1, repeats)
+    yield from flow_overhead(model, prompts, length, batch_size, repeats)
+    yield from every_decoder(model, prompts, length, batch_size)
+
+
+def micropy_prompts(tokenizer: Any, rows: int) -> list[list[int]]:
+    """Return the token ids of MicroPy validation problems, both shapes in turn."""
+    from xpflow.models.tokenizer import encode_prompt
+    from xpflow.problems import instruction, load_benchmark
+
+    half = -(-rows // 2)
+    shapes = [load_benchmark(name, "validation", half) for name in ("micropy-he", "micropy-mbpp")]
+    problems = [problem for pair in zip(*shapes, strict=True) for problem in pair][:rows]
+    return [encode_prompt(tokenizer, instruction(problem)) for problem in problems]
+
+
+def compare_with_official(
+    model: Any, prompts: Prompts, gen_length: int, batch_size: int, repeats: int = REPEATS
+) -> list[Measurement]:
+    """Measure mask prediction at full budget, official loop and ours, at one batch size (bidirectional
+    models)."""
+    settings = settings_from("mask_prediction", {"gen_length": gen_length, "batch_size": batch_size})
+    expected: list[Tensor] = []
+
+    def official() -> None:
+        batches = [prompts[i : i + batch_size] for i in range(0, len(prompts), batch_size)]
+        expected[:] = [official_loop(model, batch, gen_length, gen_length, gen_length) for batch in batches]
+
+    result: list[DecodeResult] = []
+
+    def ours() -> None:
+        result[:] = [decode(model, prompts, settings)]
+
+    slow, fast = best_of((official, ours), repeats)
+    same = int((torch.cat(expected) == result[0].tokens).all(-1).sum())
+    nfe = gen_length * len(prompts)
+    note = f"{same} of {len(prompts)} rows token-identical, {slow / fast:.2f}x as fast"
+    return [
+        Measurement(f"official loop, batch {batch_size}", slow, nfe, len(prompts)),
+        Measurement(f"mask_prediction, batch {batch_size}", fast, nfe, len(prompts), note),
+    ]
+
+
+def flow_overhead(
+    model: Any, prompts: Prompts, gen_length: int, batch_size: int, repeats: int = REPEATS
+) -> list[Measurement]:
+    """Measure what a flow step costs beyond its forward, for a cheap and for a learned policy."""
+    rows = []
+    values = {"gen_length": gen_length, "batch_size": batch_size, "stop_at_fixed_point": False}
+    settings = settings_from("flow", {**values, "budget": "1/4", "policy": "confidence:8"})
+    for name, policy in (("confidence:8", None), ("learned policy", LearnedPolicy())):
+        shares = []
+        best = float("inf")
+        for _ in range(repeats):
+            timed = TimedModel(model)
+            started = time.perf_counter()
+            result = decode(timed, prompts, settings, policy)
+            total = time.perf_counter() - started
+            best = min(best, total)
+            shares.append((total - timed.seconds) / timed.seconds)
+        note = f"{100 * min(shares):.1f} % beyond the forwards"
+        rows.append(
+            Measurement(f"flow {name}, batch {batch_size}", best, int(result.nfe.sum()), len(prompts), note)
+        )
+    return rows
+
+
+def every_decoder(model: Any, prompts: Prompts, gen_length: int, batch_size: int) -> list[Measurement]:
+    """Measure every decoder at a quarter of the budget with its default settings."""
+    common = {"gen_length": gen_length, "batch_size": batch_size, "budget": "1/4"}
+    rows = []
+    for name in ("mask_prediction", "threshold", "flow"):
+        rows.append(_one(model, prompts, settings_from(name, common)))
+    return rows
+
+
+def best_of(ways: Sequence[Callable[[], None]], repeats: int) -> list[float]:
+    """Return the least seconds of each way, measured in turn; one run of each before is not counted."""
+    best = [float("inf")] * len(ways)
+    for turn in range(repeats + 1):
+        for index, way in enumerate(ways):
+            started = time.perf_counter()
+            way()
+            if turn:
+                best[index] = min(best[index], time.perf_counter() - started)
+    return best
+
+
+def _one(model: Any, prompts: Prompts, settings: DecodeSettings) -> Measurement:
+    results: list[DecodeResult] = []
+    seconds = best_of([lambda: results.append(decode(model, prompts, settings))], 1)[0]
+    name = f"{settings.decoder} at 1/4, batch {settings.batch_size}"
+    return Measurement(name, seconds, int(results[-1].nfe.sum()), len(prompts))

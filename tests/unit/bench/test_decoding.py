@@ -1,0 +1,35 @@
+"""The bench compares like with like: the plain loop is the official algorithm, batched or not."""
+
+from __future__ import annotations
+
+from fakes.models import FakeModel
+from fakes.official import Official, llada_generate
+from xpflow.bench.decoding import best_of, compare_with_official, every_decoder, flow_overhead
+from xpflow.bench.official import official_loop
+
+PROMPTS = [[5, 6, 7], [8, 9, 10], [11, 12, 13]]
+
+
+def test_the_plain_loop_is_the_official_algorithm():
+    model = FakeModel(seed=5).double()
+    tokens = official_loop(model, PROMPTS, gen_length=8, steps=4, block_length=4)
+    assert tokens.tolist() == [llada_generate(model, prompt, Official(4, 8, 4)) for prompt in PROMPTS]
+
+
+def test_measurements_have_seconds_forwards_and_identity():
+    model = FakeModel(seed=5).double()
+    slow, fast = compare_with_official(model, PROMPTS, 8, 2, repeats=1)
+    assert (slow.nfe, fast.nfe) == (24, 24)
+    assert "3 of 3 rows token-identical" in fast.note
+    for measurement in (
+        *flow_overhead(model, PROMPTS, 8, 2, repeats=1),
+        *every_decoder(model, PROMPTS, 8, 2),
+    ):
+        assert measurement.seconds > 0
+        assert measurement.nfe <= 2 * len(PROMPTS)
+
+
+def test_best_of_takes_turns_and_drops_the_first_run():
+    calls = []
+    best_of([lambda: calls.append("a"), lambda: calls.append("b")], 2)
+    assert "".join(calls) == "ababab"
