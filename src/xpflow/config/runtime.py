@@ -24,5 +24,7 @@ class RuntimeBlock(Block):
         default=1, gt=0, description="Threads of one job; jobs run side by side, one per core"
     )
     shards: int = Field(
-        default=2, gt=0, description="Parts that generation, decoding and grading are cut into"
+        default=1,
+        gt=0,
+        description="Parts that generation, decoding and grading are cut into; more for many cores or machines",
     )
