@@ -94,3 +94,16 @@ def test_a_decoder_s_own_settings_are_checked_before_the_first_job(
     assert "evaluation.arms[mask]" in done.stdout
     assert "did you mean 'temperature'?" in done.stdout
     assert not list(workflow.folder.rglob("study.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [("pretrain", "Train llada2-micro on MicroPy"), ("policy", "Train a step-size policy")],
+)
+def test_the_long_trainings_run_only_when_they_are_asked_for(
+    target: str, expected: str, workflow_in: Callable[[str], Any]
+) -> None:
+    done = workflow_in(target).run("--dry-run", target, config=CONFIG / "micro.yaml")
+    assert done.returncode == 0, done.stdout
+    assert expected in done.stdout
+    assert "decode_shard" not in done.stdout
