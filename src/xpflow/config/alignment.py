@@ -20,6 +20,7 @@ class FullSettings(Block):
     """Alignment of all parameters."""
 
     updates: int = Field(default=100, gt=0, description="Optimizer steps (paper: 100)")
+    batch_size: int = Field(default=32, gt=0, description="Sequences per step")
     learning_rate: float = Field(default=1e-3, gt=0, description="Peak learning rate (AdamW)")
 
 
@@ -27,7 +28,8 @@ class LoraSettings(Block):
     """Alignment of low-rank adapters, merged into the weights afterwards."""
 
     updates: int = Field(default=400, gt=0, description="Optimizer steps (paper: 400)")
-    learning_rate: float = Field(default=3e-3, gt=0, description="Peak learning rate (AdamW)")
+    batch_size: int = Field(default=8, gt=0, description="Sequences per step")
+    learning_rate: float = Field(default=5e-3, gt=0, description="Peak learning rate (AdamW)")
     rank: int = Field(default=16, gt=0, description="Rank of the adapters")
     alpha: float = Field(
         default=32.0, gt=0, description="Scale of the adapters; they count alpha / rank times"
@@ -44,8 +46,10 @@ class AlignmentBlock(Block):
     )
     full: FullSettings = Field(default=FullSettings(), description="Models with `alignment: full`")
     lora: LoraSettings = Field(default=LoraSettings(), description="Models with `alignment: lora`")
-    batch_size: int = Field(default=32, gt=0, description="Sequences per step")
     warmup_updates: int = Field(default=5, ge=0, description="Linear warm-up, in steps")
+    decay_share: float = Field(
+        default=0.5, ge=0, le=1, description="Share of the steps, at the end, that lower the rate to zero"
+    )
     weight_decay: float = Field(default=0.0, ge=0, description="Decoupled weight decay")
     grad_clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient")
     log_every: int = Field(default=5, gt=0, description="Steps between rows of log.jsonl (Figures 2a, 2b)")

@@ -11,6 +11,8 @@ the table still learns through the model's input.
 from __future__ import annotations
 
 import copy
+import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from xpflow.config.alignment import AlignmentBlock, FullSettings, LoraSettings, Variant
-from xpflow.training.checkpoint import load_state, save_state
+from xpflow.errors import DataError
+from xpflow.training.checkpoint import TrainingState
 from xpflow.training.corpus import Example, collate
 from xpflow.training.objectives import Corrupted, corrupt, masked_cross_entropy, row_mean, x_prediction_error
 
@@ -42,11 +45,19 @@ class AlignmentData:
 
     @classmethod
     def from_rows(cls, rows: list[Row]) -> AlignmentData:
-        """Sort the rows of a self-alignment file by their kind."""
+        """Sort the rows of a self-alignment file by their kind; raises DataError without any to train on."""
         groups: dict[str, list[Example]] = {"train": [], "probe": [], "heldout": []}
         for row in rows:
             groups[row["kind"]].append(Example(tuple(row["prompt_ids"]), tuple(row["response"])))
+        if not groups["train"]:
+            raise DataError(
+                "the self-alignment data has no row of kind 'train'", hint="make it again: xpflow selfdata"
+            )
         return cls(groups["train"], groups["probe"] or groups["train"][:8], groups["heldout"])
+
+    def sha256(self) -> str:
+        """Return a hash of all examples."""
+        return hashlib.sha256(repr((self.train, self.probe, self.heldout)).encode()).hexdigest()
 
 
 class Aligner:
@@ -55,12 +66,8 @@ class Aligner:
     def __init__(
         self, model: Any, data: AlignmentData, block: AlignmentBlock, variant: Variant, full: bool
     ) -> None:
-        self.base, self.data, self.block, self.variant = (
-            model.eval().requires_grad_(False),
-            data,
-            block,
-            variant,
-        )
+        self.base = model.eval().requires_grad_(False)
+        self.data, self.block, self.variant = data, block, variant
         self.settings: FullSettings | LoraSettings = block.full if full else block.lora
         self.config, self.length = model.config, len(data.train[0].response)
         student = copy.deepcopy(model).requires_grad_(True)
@@ -81,9 +88,8 @@ class Aligner:
         resumes."""
         if isinstance(self.settings, LoraSettings):
             _reset_adapters(self.student, seed)
-        guard = {"block": self.block.model_dump(), "variant": self.variant.model_dump(), "seed": seed}
-        kept = {"settings": guard, "module": self.student, "optimizers": [self.optimizer]}
-        step, rows = load_state(state, **kept) if state else (0, [])
+        kept = TrainingState(self._guard(seed), self.student, [self.optimizer])
+        step, rows = kept.load(state) if state else (0, [])
         while step < self.settings.updates:
             if step % self.block.log_every == 0:
                 rows.append(self._watch(step, seed))
@@ -91,11 +97,21 @@ class Aligner:
             self._update(step, seed)
             step += 1
             if state and step % save_every == 0:
-                save_state(state, step=step, rows=rows, **kept)
+                kept.save(state, step, rows)
         rows.append(self._watch(step, seed))
         report(rows[-1])
         merged = self.student if isinstance(self.settings, FullSettings) else self.student.merge_and_unload()
         return merged.eval().requires_grad_(False), rows
+
+    def _guard(self, seed: int) -> Row:
+        """Return what a saved state must agree with: settings, seed and data."""
+        return {
+            "block": self.block.model_dump(),
+            "variant": self.variant.model_dump(),
+            "full": isinstance(self.settings, FullSettings),
+            "seed": seed,
+            "data_sha256": self.data.sha256(),
+        }
 
     def loss(self, batch: Corrupted) -> Tensor:
         """Return the variant's loss on a batch (scalar)."""
@@ -111,7 +127,7 @@ class Aligner:
 
     def _update(self, step: int, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        size = min(self.block.batch_size, len(self.data.train))
+        size = min(self.settings.batch_size, len(self.data.train))
         chosen = [self.data.train[i] for i in epoch_order(len(self.data.train), seed, step, size)]
         canvas, prompts = collate(chosen, self.config.pad_token_id)
         self.student.train()
@@ -119,9 +135,7 @@ class Aligner:
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.student.parameters(), self.block.grad_clip)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * min(
-                1.0, (step + 1) / max(1, self.block.warmup_updates)
-            )
+            group["lr"] = self.settings.learning_rate * rate_factor(step, self.settings.updates, self.block)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
@@ -129,10 +143,8 @@ class Aligner:
     def _watch(self, step: int, seed: int) -> Row:
         """Measure the curves of Figures 2a and 2b, and what they do not show, on fixed masks."""
         self.student.eval()
-        own, real = (
-            self._measure(self.student, self.data.probe),
-            self._measure(self.student, self.data.heldout),
-        )
+        own = self._measure(self.student, self.data.probe)
+        real = self._measure(self.student, self.data.heldout)
         self.reference = self.reference or self._measure(self.base, self.data.probe)
         return {
             "update": step,
@@ -143,12 +155,15 @@ class Aligner:
             "ce_masked": own["ce_masked"],
             "ce_masked_base": self.reference["ce_masked"],
             "acc_unmasked": own["acc_unmasked"],
-            "acc_unmasked_heldout": real["acc_unmasked"],
-            "ce_heldout": real["ce_masked"],
+            "acc_unmasked_heldout": real.get("acc_unmasked", math.nan),
+            "ce_heldout": real.get("ce_masked", math.nan),
         }
 
     def _measure(self, model: Any, examples: list[Example], repeats: int = 4) -> dict[str, float]:
+        """Return means over `repeats` fixed maskings of the examples: errors, nats, shares; {} without examples."""
         sums: dict[str, float] = {}
+        if not examples:
+            return sums
         table_VD = model.get_input_embeddings().weight
         for repeat in range(repeats):
             canvas, prompts = collate(examples, self.config.pad_token_id)
@@ -167,6 +182,13 @@ class Aligner:
             for key, value in found.items():
                 sums[key] = sums.get(key, 0.0) + float(value) / repeats
         return sums
+
+
+def rate_factor(step: int, updates: int, block: AlignmentBlock) -> float:
+    """Return the share of the peak rate: linear warm-up, constant, linear decay over the last `decay_share`."""
+    warm = (step + 1) / max(1, block.warmup_updates)
+    decay = (updates - step) / max(1.0, block.decay_share * updates)
+    return min(1.0, warm, decay)
 
 
 def epoch_order(count: int, seed: int, step: int, size: int) -> list[int]:
@@ -191,7 +213,11 @@ def _with_adapters(model: Any, settings: LoraSettings) -> Any:
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
-        r=settings.rank, lora_alpha=settings.alpha, target_modules=LORA_TARGETS, lora_dropout=0.0, bias="none"
+        r=settings.rank,
+        lora_alpha=settings.alpha,  # type: ignore[arg-type]  # any number works
+        target_modules=LORA_TARGETS,
+        lora_dropout=0.0,
+        bias="none",
     )
     return get_peft_model(model.requires_grad_(False), config)
 

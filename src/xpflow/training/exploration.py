@@ -45,10 +45,10 @@ class TrajectoryPolicy:
 
 def antithetic_shifts(rollouts: int, group: int, scale: float, generator: torch.Generator) -> Tensor:
     """Return `[rollouts, 9]` shifts (bias and one weight per feature); within a group they come in +/-
-    pairs."""
-    half = -(-group // 2)
-    drawn = torch.randn(rollouts // group, half, FEATURES + 1, generator=generator) * scale
-    return torch.cat((drawn, -drawn), dim=1)[:, :group].reshape(rollouts, FEATURES + 1)
+    pairs (the last rollout of an odd group is not shifted), so they sum to zero."""
+    drawn = torch.randn(rollouts // group, group // 2, FEATURES + 1, generator=generator) * scale
+    odd = torch.zeros(rollouts // group, group % 2, FEATURES + 1)
+    return torch.cat((drawn, -drawn, odd), dim=1).reshape(rollouts, FEATURES + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Teacher:
 
     def __call__(self, features_BM8: Tensor | None, info: PolicyInfo) -> Tensor | Action:
         """Return the teacher's step size."""
-        return self.policy(None, info)
+        return self.policy(features_BM8, info)
 
 
 def clone(
@@ -75,6 +75,6 @@ def clone(
     for _ in range(updates):
         loss = (student(features_n8).log2() - wanted).square().mean()
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
     return float(loss.detach())

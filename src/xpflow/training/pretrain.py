@@ -36,6 +36,7 @@ class Recipe:
     response_length: int = 32
     learning_rate: float = 0.008
     embedding_learning_rate: float = 0.004
+    query_key_learning_rate: float | None = None
     weight_decay: float = 0.01
     warmup_steps: int = 100
     decay_share: float = 0.4
@@ -122,22 +123,27 @@ def learning_rate_factor(step: int, recipe: Recipe) -> float:
     return min(warm, max(0.0, (recipe.steps - step) / decay_steps), 1.0)
 
 
-def make_optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """Return Muon for the hidden matrices and AdamW for embeddings, head, norms and routers."""
-    hidden, other = [], []
-    outer = {
-        id(p) for m in (model.get_input_embeddings(), model.get_output_embeddings()) for p in m.parameters()
-    }  # type: ignore[operator]
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            (hidden if parameter.ndim == 2 and id(parameter) not in outer else other).append(parameter)
+def make_optimizers(model: Any, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """Return Muon for the hidden matrices and AdamW for embeddings, head, norms and routers.
+
+    With a `query_key_learning_rate`, the query and key projections go to AdamW at that rate: orthogonal updates make
+    attention without QK norm saturate.
+    """
+    outer = {id(m.weight) for m in (model.get_input_embeddings(), model.get_output_embeddings())}
+    groups: dict[str, list[nn.Parameter]] = {"hidden": [], "attention": [], "other": []}
+    for name, parameter in model.named_parameters():
+        hidden = parameter.ndim == 2 and id(parameter) not in outer
+        apart = recipe.query_key_learning_rate is not None and name.endswith(
+            ("q_proj.weight", "k_proj.weight")
+        )
+        groups["other" if not hidden else "attention" if apart else "hidden"].append(parameter)
     rate, decay = recipe.learning_rate, recipe.weight_decay
-    muon = torch.optim.Muon(hidden, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
-    adam = torch.optim.AdamW(other, lr=recipe.embedding_learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
-    for optimizer, peak in ((muon, recipe.learning_rate), (adam, recipe.embedding_learning_rate)):
-        for group in optimizer.param_groups:
-            group["peak"] = peak
-    return [muon, adam]
+    muon = torch.optim.Muon(groups["hidden"], lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+    muon.param_groups[0]["peak"] = rate
+    plain = [{"params": groups["other"], "peak": recipe.embedding_learning_rate}]
+    if groups["attention"]:
+        plain.append({"params": groups["attention"], "peak": recipe.query_key_learning_rate})
+    return [muon, torch.optim.AdamW(plain, lr=1.0, betas=(0.9, 0.98), weight_decay=0.0)]
 
 
 def new_micro_model(name: str, seed: int, vocab_size: int = 1024) -> tuple[Any, PreTrainedTokenizerBase]:

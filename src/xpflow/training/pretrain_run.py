@@ -18,7 +18,7 @@ from xpflow.training.pretrain import Recipe, Trainer, new_micro_model
 def recipe_for(model: str, study: StudyConfig) -> Recipe:
     """Return the recipe of a model from the study's block `pretrain`."""
     settings = study.pretrain.model_dump()
-    for key in ("steps", "learning_rate"):
+    for key in ("steps", "learning_rate", "embedding_learning_rate", "query_key_learning_rate"):
         settings[key] = settings[key][model]
     return Recipe(**settings)
 

@@ -17,6 +17,7 @@ from xpflow.problems.micropy.render import (
     humaneval_prompt,
     mbpp_problem,
     mbpp_prompt,
+    persona_docstring,
     persona_prompt,
     shown_assertion,
 )
@@ -65,22 +66,27 @@ def load(shape: Shape, split: Split) -> tuple[Problem, ...]:
 
 
 def persona_problems(count: int, seed: int = 0) -> list[Problem]:
-    """Return persona-style requests over training combinations, without tests, for self-alignment."""
+    """Return requests in persons' voices over training combinations, without tests, for self-alignment.
+
+    They alternate between a plain request, whose answer is a function, and a signature with a docstring, whose
+    answer is a body: what a model is aligned on has to cover the shapes that it is asked in.
+    """
     rng = Random(f"{VERSION}/personas/{seed}")
     found: dict[str, Problem] = {}
     while len(found) < count:
         rendering = draw_rendering(draw_training_task(rng, "train"), rng)
-        prompt = persona_prompt(rendering, rng)
+        as_body = len(found) % 2 == 1
+        prompt = persona_docstring(rendering, rng) if as_body else persona_prompt(rendering, rng)
         if prompt not in found:
             found[prompt] = Problem(
                 task_id=f"MicroPy-Persona/{len(found)}",
                 prompt=prompt,
                 entry_point=rendering.names.function,
                 tests=(),
-                canonical_solution=rendering.code,
+                canonical_solution=rendering.body + "\n" if as_body else rendering.code,
                 source="micropy-personas",
                 split="train",
-                shape="mbpp",
+                shape="humaneval" if as_body else "mbpp",
                 shown_tests=0,
             )
     return list(found.values())

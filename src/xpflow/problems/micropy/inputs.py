@@ -1,8 +1,14 @@
 """Argument tuples that a MicroPy task is tested on: boundaries of its constants, edge cases and random
-values."""
+values.
+
+`candidate_inputs` draws from the problem's random stream (its order is part of what MicroPy is);
+`boundary_inputs` is a fixed list beside it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -10,6 +16,7 @@ from xpflow.problems.micropy.grammar import Task
 
 Arguments = tuple[Any, ...]
 _ALPHABET = "aeiouAEIbcdxzBCDKZ0379 -"
+_EDGE_CHARACTERS = "aeiouAEIOUbzBZ09 -"
 
 
 def candidate_inputs(task: Task, rng: Random, count: int = 32) -> list[Arguments]:
@@ -66,3 +73,35 @@ def _number_arguments(task: Task, rng: Random, index: int) -> Arguments:
         equal = rng.randint(-9, 12)
         return equal, equal + rng.choice((0, 0, 1, -1))
     return rng.randint(-12, 25), rng.randint(-12, 25)
+
+
+def boundary_inputs(task: Task) -> list[Arguments]:
+    """Return argument tuples at and around every boundary of a task; nothing is drawn.
+
+    Lists of one or two numbers and texts of one or two characters, where an aggregate cannot hide what became
+    of an element, and pairs of numbers about each constant and each other.
+    """
+    if task.family == "text":
+        texts = (*_EDGE_CHARACTERS, *map("".join, product("aAbB1", repeat=2)), "aba", "abA1")
+        return [(text, h) if task.has_helper else (text,) for text in texts for h in _helpers(task, "aAb1")]
+    constants = [int(c) for c in task.constants if c != "@"]
+    if task.family == "number":
+        firsts = _around(constants or [3])
+        return [(a, b) for a in firsts for b in dict.fromkeys((-5, -1, 0, 1, 2, 7, a - 1, a, a + 1))]
+    found: list[Arguments] = []
+    for helper in _helpers(task, (2, 3, 5)):
+        values = _around([*constants, helper] if task.has_helper else constants or [2])
+        lists = [[v] for v in values] + [[v, w] for v, w in product(values, (-1, 1, 20))]
+        found += [(items, helper) if task.has_helper else (items,) for items in lists]
+    return found
+
+
+def _helpers(task: Task, some: Sequence[Any]) -> Sequence[Any]:
+    """Return values of the helper argument to try, or one that is not used when there is none."""
+    return some if task.has_helper else some[:1]
+
+
+def _around(marks: Sequence[int]) -> list[int]:
+    """Return small numbers and those next to each mark, its negative and its double, without repetition."""
+    near = [n + d for m in marks for n in (m, -m, 2 * m) for d in (-1, 0, 1)]
+    return list(dict.fromkeys((-3, -2, -1, 0, 1, 2, 3, 4, *near)))

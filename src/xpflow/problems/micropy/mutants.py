@@ -7,11 +7,13 @@ jail.
 
 from __future__ import annotations
 
+import builtins
 import io
 import keyword
 import re
 import tokenize
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 _OPERATORS = {
@@ -98,11 +100,9 @@ def _replacements(token: tokenize.TokenInfo, names: list[str]) -> list[str]:
 def _local_names(tokens: list[tokenize.TokenInfo]) -> list[str]:
     """Names of arguments and variables of a function, in order of appearance, without builtins and
     keywords."""
-    import builtins
-
     seen = dict.fromkeys(t.string for t in tokens if t.type == tokenize.NAME)
     function = tokens[1].string
-    attributes = {b.string for a, b in zip(tokens, tokens[1:], strict=False) if a.string == "."}
+    attributes = {b.string for a, b in pairwise(tokens) if a.string == "."}
     skip = {function, "default", *attributes}
     return [n for n in seen if not keyword.iskeyword(n) and not hasattr(builtins, n) and n not in skip]
 

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from xpflow.problems.micropy.code import STYLES, body, signature
 from xpflow.problems.micropy.grammar import Task
-from xpflow.problems.micropy.inputs import Arguments, candidate_inputs
+from xpflow.problems.micropy.inputs import Arguments, boundary_inputs, candidate_inputs
 from xpflow.problems.micropy.mutants import behaviour, mutants
 from xpflow.problems.micropy.names import Names, draw_names
 from xpflow.problems.micropy.words import describe
 from xpflow.problems.problem import Problem
 
-MINIMUM_TESTS, MAXIMUM_TESTS = 6, 14
+MINIMUM_TESTS, MAXIMUM_TESTS, MAXIMUM_BOUNDARY_TESTS = 6, 14, 8
 PERSONAS = (
-    "a nurse who checks readings;a teacher who marks tests;a baker who counts orders;a gardener;a pilot;"
-    "a librarian;a student of statistics;a shop owner;a chess coach;a weather observer;a cook;a carpenter"
-).split(";")
+    "a nurse who checks readings",
+    "a teacher who marks tests",
+    "a baker who counts orders",
+    "a gardener",
+    "a pilot",
+    "a librarian",
+    "a student of statistics",
+    "a shop owner",
+    "a chess coach",
+    "a weather observer",
+    "a cook",
+    "a carpenter",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,13 @@ def persona_prompt(rendering: Rendering, rng: Random) -> str:
     """Return a request in a person's voice, in the manner of the Tulu 3 persona prompts."""
     who = rng.choice(PERSONAS)
     return f"I am {who}. I need {signature(rendering.names)[4:-1]} to {rendering.sentence}."
+
+
+def persona_docstring(rendering: Rendering, rng: Random) -> str:
+    """Return a signature whose docstring is a request in a person's voice."""
+    who = rng.choice(PERSONAS)
+    sentence = rendering.sentence[0].upper() + rendering.sentence[1:]
+    return f'{signature(rendering.names)}\n    """{sentence}. I am {who}."""\n'
 
 
 def assertion(function: str, arguments: Arguments, value: Any) -> str:
@@ -105,22 +123,45 @@ def mbpp_problem(task_id: str, rendering: Rendering, split: str, rng: Random) ->
 
 
 def select_tests(rendering: Rendering, rng: Random) -> list[tuple[Arguments, Any]]:
-    """Choose inputs so that every single-token mutant that any candidate input exposes is exposed by a chosen
-    one.
+    """Choose inputs that expose the single-token mutants of the solution; returns (arguments, value) pairs.
 
-    Greedy set cover over `candidate_inputs`; the first (typical) input always leads and the empty one
-    follows.
+    Greedy set cover over `candidate_inputs`: the first (typical) input always leads, the second (for lists and
+    texts mostly the empty one) follows. Mutants that none of the chosen inputs exposes are then looked for with
+    `boundary_inputs`, which draw nothing: prompts and shown asserts do not depend on them.
     """
+    code, changed = rendering.code, list(mutants(rendering.code))
     pool = candidate_inputs(rendering.task, rng)
-    truth = behaviour(rendering.code, pool)
-    right = [repr(value) for value in truth]
-    wrong = [list(map(repr, behaviour(mutant, pool))) for mutant in mutants(rendering.code)]
-    exposes = [{m for m, out in enumerate(wrong) if out[i] != right[i]} for i in range(len(pool))]
+    exposes = _exposures(code, changed, pool)
     chosen = list(range(min(2, len(pool))))
-    alive = set().union(*exposes) - set().union(*(exposes[i] for i in chosen))
-    while alive and len(chosen) < MAXIMUM_TESTS:
-        best = max(range(len(pool)), key=lambda i: len(exposes[i] & alive))
-        chosen.append(best)
-        alive -= exposes[best]
+    chosen += _cover(exposes, _missed(exposes, chosen), MAXIMUM_TESTS - len(chosen))
     chosen += [i for i in range(len(pool)) if i not in chosen][: max(0, MINIMUM_TESTS - len(chosen))]
-    return [(pool[i], ast.literal_eval(repr(truth[i]))) for i in chosen]
+    known = set().union(*(exposes[i] for i in chosen))
+    missed = [mutant for number, mutant in enumerate(changed) if number not in known]
+    edges = boundary_inputs(rendering.task)
+    found = _exposures(code, missed, edges)
+    more = _cover(found, _missed(found, []), MAXIMUM_BOUNDARY_TESTS)
+    arguments = [pool[i] for i in chosen] + [edges[i] for i in more]
+    values = behaviour(code, arguments)
+    return [(a, ast.literal_eval(repr(value))) for a, value in zip(arguments, values, strict=True)]
+
+
+def _exposures(code: str, changed: Sequence[str], pool: Sequence[Arguments]) -> list[set[int]]:
+    """Return, for each input, the numbers of the mutants that answer it otherwise than `code`."""
+    right = [repr(value) for value in behaviour(code, pool)]
+    wrong = [list(map(repr, behaviour(mutant, pool))) for mutant in changed]
+    return [{m for m, out in enumerate(wrong) if out[i] != right[i]} for i in range(len(pool))]
+
+
+def _missed(exposes: Sequence[set[int]], chosen: Sequence[int]) -> set[int]:
+    """Return the mutants that some input exposes and no chosen one does."""
+    return set().union(*exposes) - set().union(*(exposes[i] for i in chosen))
+
+
+def _cover(exposes: Sequence[set[int]], alive: set[int], limit: int) -> list[int]:
+    """Choose at most `limit` inputs, each time the first that exposes most of the mutants still alive."""
+    chosen: list[int] = []
+    while alive and len(chosen) < limit:
+        best = max(range(len(exposes)), key=lambda i: len(exposes[i] & alive))
+        chosen.append(best)
+        alive = alive - exposes[best]
+    return chosen
