@@ -19,7 +19,7 @@ study: {name: kill}
 problems: {benchmarks: [{name: micropy-he, limit: 6}]}
 models: [{name: llada-micro, alignment: full}]
 selfdata: {prompts: 4, budget: 1/8, heldout: 4}
-alignment: {full: {updates: 4}, batch_size: 4, warmup_updates: 1, log_every: 1}
+alignment: {full: {updates: 4, batch_size: 4}, warmup_updates: 1, log_every: 1}
 evaluation:
   budgets: [1/4]
   batch_size: 2

@@ -17,12 +17,12 @@ class GrpoBlock(Block):
         default="llada-micro", description="The model it is trained on; used unchanged on the others"
     )
     variant: str = Field(default="paper", description="Alignment variant of that model's weights")
-    updates: int = Field(default=30, gt=0, description="Policy updates")
+    updates: int = Field(default=20, gt=0, description="Policy updates")
     prompts_per_update: int = Field(default=8, gt=0, description="Prompts per update")
     group_size: int = Field(default=8, gt=1, description="G, rollouts per prompt")
     train_budget: Budget = Field(
-        default=Fraction(1),
-        description="Steps / N of a rollout: the paper has 1/1; 1/4 is the alternative",
+        default=Fraction(1, 4),
+        description="Steps / N of a rollout: the paper has 1/1, where hard commits alone finish every token",
     )
     completion_weight: float = Field(default=0.1, ge=0, description="lambda, weight of the final progress t")
     clip: float = Field(default=0.2, gt=0, description="Clip range of the probability ratio")
@@ -34,7 +34,7 @@ class GrpoBlock(Block):
     warm_start: str | None = Field(
         default="confidence:8", description="Policy that is cloned before training; null: from nothing"
     )
-    warm_start_updates: int = Field(default=300, gt=0, description="Regression steps of the cloning (Adam)")
+    warm_start_updates: int = Field(default=200, gt=0, description="Regression steps of the cloning (Adam)")
     exploration: Literal["token", "trajectory"] = Field(
         default="token",
         description="token: every step size is drawn by itself, as in the paper; trajectory: rollouts also differ by a "
