@@ -10,9 +10,12 @@ from typing import Any
 
 import torch
 
+from xpflow.artifacts.io import read_jsonl
 from xpflow.config.root import StudyConfig
 from xpflow.models.checkpoint import save_checkpoint
+from xpflow.training.card import validation_counts, write_card
 from xpflow.training.pretrain import Recipe, Trainer, new_micro_model
+from xpflow.training.solvable import make_grader
 
 
 def recipe_for(model: str, study: StudyConfig) -> Recipe:
@@ -51,4 +54,13 @@ def pretrain_to_folder(model: str, out: Path, study: StudyConfig) -> None:
             )
 
         trainer.run(report, state)
-    save_checkpoint(trainer.model, trainer.corpus.tokenizer, out / "checkpoint")
+    finish(model, recipe, trainer, out, study)
+
+
+def finish(model: str, recipe: Recipe, trainer: Trainer, out: Path, study: StudyConfig) -> None:
+    """Write the checkpoint in the published layout and its card, with validation pass rates."""
+    folder = out / "checkpoint"
+    save_checkpoint(trainer.model, trainer.corpus.tokenizer, folder)
+    with make_grader(study) as grader:
+        counts = validation_counts(folder, grader, recipe.response_length)
+    write_card(folder, model, recipe, read_jsonl(out / "log.jsonl"), counts)
