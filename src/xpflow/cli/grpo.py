@@ -23,8 +23,8 @@ def grpo(
     """Train a step-size policy with group-relative advantages (Eq. 18); resumes after a kill."""
     from xpflow.config import load_study
     from xpflow.training.grpo_run import train_policy_to_folder
-    from xpflow.training.stage import set_up
+    from xpflow.training.stage import model_source, set_up
 
     study = load_study(config)
     set_up(study)
-    train_policy_to_folder(study, model, problems, seed, out)
+    train_policy_to_folder(study, model_source(study, model), problems, seed, out)

@@ -160,7 +160,7 @@ class Aligner:
         }
 
     def _measure(self, model: Any, examples: list[Example], repeats: int = 4) -> dict[str, float]:
-        """Return means over `repeats` fixed maskings of the examples: errors, nats, shares; {} without examples."""
+        """Return means over `repeats` fixed maskings (errors, nats, shares); {} without examples."""
         sums: dict[str, float] = {}
         if not examples:
             return sums
@@ -185,7 +185,7 @@ class Aligner:
 
 
 def rate_factor(step: int, updates: int, block: AlignmentBlock) -> float:
-    """Return the share of the peak rate: linear warm-up, constant, linear decay over the last `decay_share`."""
+    """Return the share of the peak rate: linear warm-up, constant, linear decay in the last `decay_share`."""
     warm = (step + 1) / max(1, block.warmup_updates)
     decay = (updates - step) / max(1.0, block.decay_share * updates)
     return min(1.0, warm, decay)

@@ -44,8 +44,7 @@ def response_ids(tokenizer: PreTrainedTokenizerBase, answer: str, length: int) -
 
 
 class Corpus:
-    """MicroPy examples of one split in a fixed endless order: `batch(step)` is a pure function of seed and
-    step."""
+    """MicroPy examples of one split in a fixed endless order: a step's are a function of seed and step."""
 
     def __init__(
         self, tokenizer: PreTrainedTokenizerBase, length: int, *, seed: int = 0, split: Split = "train"

@@ -22,7 +22,7 @@ from xpflow.decoding.policies import load_policy
 from xpflow.decoding.step_policy import LearnedPolicy, PolicyShape
 from xpflow.problems.problem import Problem
 from xpflow.training.align import epoch_order
-from xpflow.training.checkpoint import load_state, save_state
+from xpflow.training.checkpoint import TrainingState
 from xpflow.training.exploration import Teacher, TrajectoryPolicy, antithetic_shifts, clone
 from xpflow.training.rollout import RolloutEngine, Rollouts
 
@@ -41,24 +41,19 @@ class PolicyTrainer:
         seed: int,
         validate: Validate | None = None,
     ) -> None:
-        self.engine, self.problems, self.block, self.seed, self.validate = (
-            engine,
-            problems,
-            block,
-            seed,
-            validate,
-        )
+        self.engine, self.problems, self.block = engine, problems, block
+        self.seed, self.validate = seed, validate
         shape = PolicyShape(width=block.hidden, kappa_min=block.kappa_min, kappa_max=block.kappa_max)
         self.policy = LearnedPolicy(shape, generator=torch.Generator().manual_seed(seed))
         self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=block.learning_rate)
-        self.best: tuple[float, dict[str, Tensor]] | None = None
 
     def run(self, report: Callable[[Row], None], state: Path | None = None) -> list[Row]:
         """Train all updates and return the log rows; the policy ends as the last one, or the best validated
         one."""
-        kept = {"settings": {**self.block.model_dump(), "seed": self.seed}, "optimizers": [self.optimizer]}
         holder = _Holder(self.policy)
-        update, rows = load_state(state, module=holder, **kept) if state else (0, [])
+        guard = {**self.block.model_dump(), "seed": self.seed, "problems": [p.task_id for p in self.problems]}
+        kept = TrainingState(guard, holder, [self.optimizer])
+        update, rows = kept.load(state) if state else (0, [])
         if update == 0 and self.block.warm_start:
             self._warm_start(self.block.warm_start)
         while update < self.block.updates:
@@ -72,7 +67,7 @@ class PolicyTrainer:
             rows.append(row)
             report(row)
             if state and update % self.block.checkpoint_every == 0:
-                save_state(state, step=update, rows=rows, module=holder, **kept)
+                kept.save(state, update, rows)
         holder.restore(self.policy)
         return rows
 
@@ -92,12 +87,8 @@ class PolicyTrainer:
         advantage_RN, flat = advantages(rolled.task_R, rolled.t_RN, block)
         chosen = rolled.decisions
         features, draws = torch.cat(chosen.features).float(), torch.cat(chosen.draws).float()
-        old, rollouts, offsets = (
-            torch.cat(chosen.densities).float(),
-            torch.cat(chosen.rollouts),
-            torch.cat(chosen.offsets),
-        )
-        weight = advantage_RN[rollouts, offsets.clamp(max=advantage_RN.shape[1] - 1)]
+        old = torch.cat(chosen.densities).float()
+        weight = advantage_RN[torch.cat(chosen.rollouts), torch.cat(chosen.offsets)]
         for _ in range(block.epochs):
             loss = clipped_loss(self.policy.log_prob(features, draws), old, weight, block.clip)
             self.optimizer.zero_grad()
@@ -134,7 +125,7 @@ class _Holder(nn.Module):
         super().__init__()
         self.policy = policy
         self.best = LearnedPolicy(policy.shape)
-        self.register_buffer("score", torch.tensor(-1.0))
+        self.register_buffer("score", torch.tensor(-1.0, dtype=torch.float64))
         self.score: Tensor
 
     def offer(self, score: float, policy: LearnedPolicy) -> None:
@@ -150,12 +141,15 @@ class _Holder(nn.Module):
 
 
 def advantages(task_R: Tensor, t_RN: Tensor, block: GrpoBlock) -> tuple[Tensor, float]:
-    """Return per-token advantages `[R, N]` relative to the group, and the share of groups without task
-    variance."""
-    reward_PGN = (task_R[:, None] + block.completion_weight * t_RN).unflatten(0, (-1, block.group_size))
+    """Return per-token advantages `[R, N]` relative to the group, and the share of groups without variance.
+
+    (reward - group mean) / (group standard deviation + `std_floor`); the deviation divides by G - 1.
+    """
+    reward_RN = task_R[:, None] + block.completion_weight * t_RN
+    reward_PGN = reward_RN.view(-1, block.group_size, reward_RN.shape[1])
     centred = reward_PGN - reward_PGN.mean(1, keepdim=True)
     scaled = centred / (reward_PGN.std(1, keepdim=True) + block.std_floor)
-    task_PG = task_R.unflatten(0, (-1, block.group_size))
+    task_PG = task_R.view(-1, block.group_size)
     flat_P = (task_PG == task_PG[:, :1]).all(-1)
     if block.drop_flat_groups:
         scaled = scaled * ~flat_P[:, None, None]

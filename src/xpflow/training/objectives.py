@@ -88,6 +88,7 @@ def row_mean(values_BK: Tensor, mask_BK: Tensor) -> Tensor:
 
 def x_prediction_error(logits_BKV: Tensor, target_BK: Tensor, table_VD: Tensor) -> Tensor:
     """Return || softmax(z) W_in - e(x0) ||^2 for every position, `[B, K]` (Eq. 11-12)."""
+    table_VD = table_VD.float()
     predicted_BKD = logits_BKV.float().softmax(-1) @ table_VD
     return (predicted_BKD - table_VD[target_BK]).square().sum(-1)
 

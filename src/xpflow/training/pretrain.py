@@ -18,8 +18,10 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from xpflow.artifacts.io import atomic_writer
-from xpflow.models.micro import SpecialIds, micro_config, new_model
+from xpflow.errors import ArtifactError, ConfigError, nearest
+from xpflow.models.micro import MICRO_NAMES, SpecialIds, micro_config, new_model
 from xpflow.models.tokenizer import SPECIAL_TOKENS, Family, micropy_texts, train_tokenizer
+from xpflow.training.checkpoint import read_state
 from xpflow.training.corpus import Corpus, collate
 from xpflow.training.objectives import corrupt, masked_cross_entropy
 
@@ -83,7 +85,7 @@ class Trainer:
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.autocast):
             output = self.model(**batch.inputs)
         loss = masked_cross_entropy(output.logits, batch.target_BK, batch.mask_BK)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         factor = learning_rate_factor(self.step, recipe)
         for optimizer in self.optimizers:
@@ -108,8 +110,12 @@ class Trainer:
             torch.save(state, beside)
 
     def load(self, path: Path) -> None:
-        """Continue from a file that `save` wrote."""
-        state = torch.load(path, weights_only=True)
+        """Continue from a file that `save` wrote; raises ArtifactError if that was with another recipe."""
+        state = read_state(path)
+        if json.loads(state["recipe"]) != asdict(self.recipe):
+            raise ArtifactError(
+                f"{path} was made with another recipe", hint=f"remove it to start anew: rm {path}"
+            )
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
@@ -126,8 +132,8 @@ def learning_rate_factor(step: int, recipe: Recipe) -> float:
 def make_optimizers(model: Any, recipe: Recipe) -> list[torch.optim.Optimizer]:
     """Return Muon for the hidden matrices and AdamW for embeddings, head, norms and routers.
 
-    With a `query_key_learning_rate`, the query and key projections go to AdamW at that rate: orthogonal updates make
-    attention without QK norm saturate.
+    With a `query_key_learning_rate`, the query and key projections go to AdamW at that rate:
+    orthogonal updates make attention without QK norm saturate.
     """
     outer = {id(m.weight) for m in (model.get_input_embeddings(), model.get_output_embeddings())}
     groups: dict[str, list[nn.Parameter]] = {"hidden": [], "attention": [], "other": []}
@@ -147,10 +153,16 @@ def make_optimizers(model: Any, recipe: Recipe) -> list[torch.optim.Optimizer]:
 
 
 def new_micro_model(name: str, seed: int, vocab_size: int = 1024) -> tuple[Any, PreTrainedTokenizerBase]:
-    """Return a micro model with random weights and its tokenizer, trained on the MicroPy training split."""
+    """Return a micro model with random weights and its tokenizer, trained on the MicroPy training split.
+
+    Raises:
+        ConfigError: no micro model of that name.
+    """
+    if name not in MICRO_NAMES:
+        raise ConfigError(f"no micro model named {name!r}", hint=nearest(name, MICRO_NAMES))
     family: Family = "llada" if name == "llada-micro" else "llada2"
     tokenizer = train_tokenizer(family, micropy_texts(family), vocab_size)
-    tokens = {key: tokenizer.convert_tokens_to_ids(token) for key, token in SPECIAL_TOKENS[family].items()}
+    tokens = {key: _id_of(tokenizer, token) for key, token in SPECIAL_TOKENS[family].items()}
     eot = tokens.get("eot", tokens.get("role_end"))
     ids = SpecialIds(
         mask_token_id=tokens["mask"],
@@ -161,3 +173,9 @@ def new_micro_model(name: str, seed: int, vocab_size: int = 1024) -> tuple[Any, 
         suppress_token_ids=sorted(i for key, i in tokens.items() if key != "eos" and i != eot),
     )
     return new_model(micro_config(name, len(tokenizer), ids), seed), tokenizer
+
+
+def _id_of(tokenizer: PreTrainedTokenizerBase, token: str) -> int:
+    found = tokenizer.convert_tokens_to_ids(token)
+    assert isinstance(found, int), token
+    return found

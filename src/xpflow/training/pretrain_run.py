@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
-from xpflow.artifacts.io import read_jsonl
+from xpflow.artifacts.io import atomic_write_text, read_jsonl
 from xpflow.config.root import StudyConfig
+from xpflow.errors import ConfigError, nearest
 from xpflow.models.checkpoint import save_checkpoint
 from xpflow.training.card import validation_counts, write_card
 from xpflow.training.pretrain import Recipe, Trainer, new_micro_model
@@ -19,9 +20,11 @@ from xpflow.training.solvable import make_grader
 
 
 def recipe_for(model: str, study: StudyConfig) -> Recipe:
-    """Return the recipe of a model from the study's block `pretrain`."""
+    """Return the recipe of a model from the study's block `pretrain`; raises ConfigError if it has none."""
     settings = study.pretrain.model_dump()
     for key in ("steps", "learning_rate", "embedding_learning_rate", "query_key_learning_rate"):
+        if model not in settings[key]:
+            raise ConfigError(f"pretrain.{key} has no model {model!r}", hint=nearest(model, settings[key]))
         settings[key] = settings[key][model]
     return Recipe(**settings)
 
@@ -39,10 +42,10 @@ def pretrain_to_folder(model: str, out: Path, study: StudyConfig) -> None:
     rows: list[dict[str, Any]] = []
     if state.exists():
         trainer.load(state)
-        rows = [row for row in map(json.loads, log.read_text().splitlines()) if row["step"] <= trainer.step]
+        rows = _rows_until(log, trainer.step)
         print(f"{model}: resumed at step {trainer.step} of {recipe.steps}", file=sys.stderr)
-    with log.open("w", encoding="utf-8") as stream:
-        stream.writelines(json.dumps(row) + "\n" for row in rows)
+    atomic_write_text(log, "".join(json.dumps(row) + "\n" for row in rows))
+    with log.open("a", encoding="utf-8") as stream:
 
         def report(row: dict[str, Any]) -> None:
             stream.write(json.dumps(row) + "\n")
@@ -64,3 +67,15 @@ def finish(model: str, recipe: Recipe, trainer: Trainer, out: Path, study: Study
     with make_grader(study) as grader:
         counts = validation_counts(folder, grader, recipe.response_length)
     write_card(folder, model, recipe, read_jsonl(out / "log.jsonl"), counts)
+
+
+def _rows_until(log: Path, step: int) -> list[dict[str, Any]]:
+    """Return the rows of a log up to a step; a kill may have left half a line at its end, or no log."""
+    rows = []
+    for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else ():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            break
+        rows += [row] if row["step"] <= step else []
+    return rows

@@ -25,8 +25,12 @@ from xpflow.problems.problem import Problem
 
 @dataclass(slots=True)
 class Decisions:
-    """Every step size that was drawn: state, draw, its log-density, and whose it was."""
+    """Every step size that was drawn for one of the N response tokens (`length`).
 
+    State `[n, 8]`, draw, its log-density, step size, and whose it was (rollout and place in the response).
+    """
+
+    length: int
     features: list[Tensor] = field(default_factory=list)
     draws: list[Tensor] = field(default_factory=list)
     densities: list[Tensor] = field(default_factory=list)
@@ -35,8 +39,12 @@ class Decisions:
     offsets: list[Tensor] = field(default_factory=list)
 
     def __call__(self, step: RecorderStep) -> None:
-        """Record one decision step (the decoder's recorder hook): only tokens that can move count."""
-        active_BM = step.info.active_BM & (step.offset_BM >= 0)
+        """Record one decision step (the decoder's recorder hook): only tokens that can move count.
+
+        Tokens past the response, which a block-causal model decodes to fill its last block, have no reward.
+        """
+        inside_BM = (step.offset_BM >= 0) & (step.offset_BM < self.length)
+        active_BM = step.info.active_BM & inside_BM
         assert step.features_BM8 is not None
         self.features.append(step.features_BM8[active_BM])
         self.steps.append(step.action.a_BM[active_BM])
@@ -83,7 +91,7 @@ class RolloutEngine:
 
     def roll(self, problems: Sequence[Problem], budget: Fraction, policy: Any) -> Rollouts:
         """Decode every problem once with `policy`, recording decisions, and grade the answers."""
-        decisions, final = Decisions(), FinalProgress(torch.zeros(len(problems), self.length))
+        decisions, final = Decisions(self.length), FinalProgress(torch.zeros(len(problems), self.length))
         settings = settings_from(
             "flow",
             {"gen_length": self.length, "budget": budget, "batch_size": len(problems), "suppress": "special"},

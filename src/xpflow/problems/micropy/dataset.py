@@ -68,8 +68,8 @@ def load(shape: Shape, split: Split) -> tuple[Problem, ...]:
 def persona_problems(count: int, seed: int = 0) -> list[Problem]:
     """Return requests in persons' voices over training combinations, without tests, for self-alignment.
 
-    They alternate between a plain request, whose answer is a function, and a signature with a docstring, whose
-    answer is a body: what a model is aligned on has to cover the shapes that it is asked in.
+    They alternate between a plain request, whose answer is a function, and a signature with a docstring,
+    whose answer is a body: what a model is aligned on has to cover the shapes that it is asked in.
     """
     rng = Random(f"{VERSION}/personas/{seed}")
     found: dict[str, Problem] = {}

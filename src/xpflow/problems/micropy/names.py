@@ -9,9 +9,9 @@ from xpflow.problems.micropy.grammar import Task
 
 # fmt: off
 FUNCTIONS = (
-    "solve", "calc", "apply", "collect", "pick", "fold", "scan", "gather", "measure", "select", "process", "tally",
-    "score", "build", "make", "run", "derive", "extract", "resolve", "combine", "inspect", "handle", "total_up",
-    "work_out", "get_result", "do_task", "evaluate", "produce",
+    "solve", "calc", "apply", "collect", "pick", "fold", "scan", "gather", "measure", "select", "process",
+    "tally", "score", "build", "make", "run", "derive", "extract", "resolve", "combine", "inspect", "handle",
+    "total_up", "work_out", "get_result", "do_task", "evaluate", "produce",
 )
 # fmt: on
 LISTS = ("xs", "nums", "values", "items", "data", "seq")

@@ -125,9 +125,9 @@ def mbpp_problem(task_id: str, rendering: Rendering, split: str, rng: Random) ->
 def select_tests(rendering: Rendering, rng: Random) -> list[tuple[Arguments, Any]]:
     """Choose inputs that expose the single-token mutants of the solution; returns (arguments, value) pairs.
 
-    Greedy set cover over `candidate_inputs`: the first (typical) input always leads, the second (for lists and
-    texts mostly the empty one) follows. Mutants that none of the chosen inputs exposes are then looked for with
-    `boundary_inputs`, which draw nothing: prompts and shown asserts do not depend on them.
+    Greedy set cover over `candidate_inputs`: the first (typical) input always leads, the second (for lists
+    and texts mostly the empty one) follows. Mutants that none of the chosen inputs exposes are then looked
+    for with `boundary_inputs`, which draw nothing: prompts and shown asserts do not depend on them.
     """
     code, changed = rendering.code, list(mutants(rendering.code))
     pool = candidate_inputs(rendering.task, rng)
