@@ -12,22 +12,18 @@ class PretrainBlock(Block):
 
     seed: int = Field(default=0, description="Seed of weights, data order and masks")
     steps: dict[str, int] = Field(
-        default_factory=lambda: {"llada-micro": 3400, "llada2-micro": 2600},
+        default_factory=lambda: {"llada-micro": 2800, "llada2-micro": 2600},
         description="Optimizer steps of each model",
     )
     batch_size: int = Field(default=64, gt=0, description="Sequences per step")
     response_length: int = Field(default=32, gt=0, description="N, response tokens")
     learning_rate: dict[str, float] = Field(
-        default_factory=lambda: {"llada-micro": 0.004, "llada2-micro": 0.008},
+        default_factory=lambda: {"llada-micro": 0.0013, "llada2-micro": 0.008},
         description="Peak learning rate of each model's matrices (Muon); LLaDA has no QK norm and bears less",
     )
     embedding_learning_rate: dict[str, float] = Field(
         default_factory=lambda: {"llada-micro": 0.0015, "llada2-micro": 0.004},
         description="Peak learning rate of each model's embeddings, head and norms (AdamW)",
-    )
-    query_key_learning_rate: dict[str, float | None] = Field(
-        default_factory=lambda: {"llada-micro": 0.001, "llada2-micro": None},
-        description="Peak learning rate of queries and keys (AdamW); null: with the other matrices",
     )
     weight_decay: float = Field(default=0.01, ge=0, description="Decoupled weight decay of the matrices")
     warmup_steps: int = Field(default=100, ge=0, description="Linear warm-up, in steps")

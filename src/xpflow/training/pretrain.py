@@ -38,7 +38,6 @@ class Recipe:
     response_length: int = 32
     learning_rate: float = 0.008
     embedding_learning_rate: float = 0.004
-    query_key_learning_rate: float | None = None
     weight_decay: float = 0.01
     warmup_steps: int = 100
     decay_share: float = 0.4
@@ -130,26 +129,16 @@ def learning_rate_factor(step: int, recipe: Recipe) -> float:
 
 
 def make_optimizers(model: Any, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """Return Muon for the hidden matrices and AdamW for embeddings, head, norms and routers.
-
-    With a `query_key_learning_rate`, the query and key projections go to AdamW at that rate:
-    orthogonal updates make attention without QK norm saturate.
-    """
+    """Return Muon for the hidden matrices and AdamW for embeddings, head, norms and routers."""
     outer = {id(m.weight) for m in (model.get_input_embeddings(), model.get_output_embeddings())}
-    groups: dict[str, list[nn.Parameter]] = {"hidden": [], "attention": [], "other": []}
-    for name, parameter in model.named_parameters():
-        hidden = parameter.ndim == 2 and id(parameter) not in outer
-        apart = recipe.query_key_learning_rate is not None and name.endswith(
-            ("q_proj.weight", "k_proj.weight")
-        )
-        groups["other" if not hidden else "attention" if apart else "hidden"].append(parameter)
+    is_hidden = {p: p.ndim == 2 and id(p) not in outer for p in model.parameters()}
+    hidden, other = ([p for p, inner in is_hidden.items() if inner == wanted] for wanted in (True, False))
     rate, decay = recipe.learning_rate, recipe.weight_decay
-    muon = torch.optim.Muon(groups["hidden"], lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
-    muon.param_groups[0]["peak"] = rate
-    plain = [{"params": groups["other"], "peak": recipe.embedding_learning_rate}]
-    if groups["attention"]:
-        plain.append({"params": groups["attention"], "peak": recipe.query_key_learning_rate})
-    return [muon, torch.optim.AdamW(plain, lr=1.0, betas=(0.9, 0.98), weight_decay=0.0)]
+    muon = torch.optim.Muon(hidden, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+    adam = torch.optim.AdamW(other, lr=recipe.embedding_learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
+    for optimizer, peak in ((muon, rate), (adam, recipe.embedding_learning_rate)):
+        optimizer.param_groups[0]["peak"] = peak
+    return [muon, adam]
 
 
 def new_micro_model(name: str, seed: int, vocab_size: int = 1024) -> tuple[Any, PreTrainedTokenizerBase]:
