@@ -23,7 +23,8 @@ def bench(
 ) -> None:
     """Measure our mask prediction against the plain official loop, and flow beyond its forwards.
 
-    Every comparison runs in this process, in turn, on the same model and MicroPy validation prompts. What the
+    Every comparison runs in this process, in turn, on the same model and MicroPy validation prompts; seconds are
+    CPU seconds, so that another job on the machine does not spoil them. What the
     stages of a study cost is in results/<study>/**/*.benchmark.tsv after it ran.
     """
     import json

@@ -29,14 +29,17 @@ class Schedule:
     absolute: bool
     settings: DecodeSettings
 
-    def quota(self, step: int, open_B: Tensor) -> Tensor:
-        """Return the tokens that mask prediction commits in a step, `[B]`.
+    def quota(self, step: int, masks_B: Tensor) -> int | Tensor:
+        """Return the tokens that mask prediction commits in a step: one number, or `[B]` where rows differ.
 
         m // steps each, the first m % steps steps one more, where m is the number of masks at the block's
         start (LLaDA) or the block length (LLaDA2).
         """
-        m_B = torch.full_like(open_B, self.block_length) if self.absolute else open_B
-        return m_B // self.steps_per_block + (step < m_B % self.steps_per_block).long()
+        counts = {self.block_length} if self.absolute else set(masks_B.tolist())
+        if len(counts) == 1:
+            m = counts.pop()
+            return int(m // self.steps_per_block + (step < m % self.steps_per_block))
+        return masks_B // self.steps_per_block + (step < masks_B % self.steps_per_block).long()
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,11 +40,10 @@ def suppressed_ids(settings: DecodeSettings, facts: ModelFacts) -> list[int]:
 
 
 def suppress(logits_BKV: Tensor, ids: list[int]) -> Tensor:
-    """Return the logits with -inf in the columns of `ids`; the input is not changed."""
-    if not ids:
-        return logits_BKV
-    columns = torch.tensor(ids, device=logits_BKV.device)
-    return logits_BKV.index_fill(-1, columns, -torch.inf)
+    """Write -inf into the columns of `ids`, in place: a copy would cost more than the softmax."""
+    for column in ids:
+        logits_BKV[..., column].fill_(-torch.inf)
+    return logits_BKV
 
 
 def confidence_of(logits_BKV: Tensor, ids_BK: Tensor, settings: DecodeSettings) -> Tensor:
@@ -57,34 +56,36 @@ def confidence_of(logits_BKV: Tensor, ids_BK: Tensor, settings: DecodeSettings) 
 
 
 def most_confident(
-    confidence_BM: Tensor, count_B: Tensor, tie_break: TieBreak, block: Block | None = None
+    confidence_BM: Tensor, count: int | Tensor, tie_break: TieBreak, block: Block | None = None
 ) -> Tensor:
-    """Return a bool mask `[B, M]` of the `count_B` most confident positions of each row; -inf is never
-    chosen.
+    """Return a bool mask `[B, M]` of the `count` most confident positions of each row (one number for
+    all, or one per row); -inf is never chosen.
 
     With tie_break "torch_topk" and a block of a bidirectional model each row is laid into its canvas first,
     because the order that torch.topk gives equals depends on the length and place of what it sorts.
     """
     if tie_break == "torch_topk":
-        return _upstream_choice(confidence_BM, count_B, block)
+        return _upstream_choice(confidence_BM, count, block)
     able_BM = confidence_BM > -torch.inf
-    if bool((count_B == 1).all()):
+    if isinstance(count, int) and count == 1:
         best_B1 = confidence_BM.argmax(-1, keepdim=True)
         return torch.zeros_like(able_BM).scatter_(1, best_B1, True) & able_BM
     order_BM = confidence_BM.argsort(dim=-1, descending=True, stable=True)
     ranks = torch.arange(confidence_BM.shape[1], device=order_BM.device)
-    chosen_BM = torch.zeros_like(able_BM).scatter_(1, order_BM, ranks < count_B[:, None])
+    within = ranks < (count if isinstance(count, int) else count[:, None])
+    chosen_BM = torch.zeros_like(able_BM).scatter_(1, order_BM, within.expand_as(order_BM))
     return chosen_BM & able_BM
 
 
-def _upstream_choice(confidence_BM: Tensor, count_B: Tensor, block: Block | None) -> Tensor:
+def _upstream_choice(confidence_BM: Tensor, count: int | Tensor, block: Block | None) -> Tensor:
     chosen_BM = torch.zeros_like(confidence_BM, dtype=torch.bool)
-    for row, count in enumerate(count_B.tolist()):
+    counts = [count] * len(chosen_BM) if isinstance(count, int) else count.tolist()
+    for row, wanted in enumerate(counts):
         values, first = confidence_BM[row], 0
         able = int((values > -torch.inf).sum())
         if block is not None and not block.absolute:
             first = int(block.positions_BM[row, 0])
             canvas = values.new_full((int(block.row_end_B[row]),), -torch.inf)
             values = canvas.scatter(0, block.positions_BM[row], values)
-        chosen_BM[row, torch.topk(values, min(count, able)).indices - first] = True
+        chosen_BM[row, torch.topk(values, min(wanted, able)).indices - first] = True
     return chosen_BM

@@ -124,7 +124,7 @@ class Flow:
             return torch.zeros_like(state.quiet_B)
         return state.quiet_B
 
-    def step(self, state: FlowState, logits: Logits, info: StepInfo) -> tuple[FlowState, StepRecord]:
+    def step(self, state: FlowState, logits: Logits, info: StepInfo) -> tuple[FlowState, StepRecord | None]:
         """Do one step: read, move, re-edit, commit (or re-edit, move, commit)."""
         settings, open_BM = self.settings, info.block.open_BM
         reading = self.read(logits.values_BKV)
@@ -141,9 +141,11 @@ class Flow:
         commit_BM = self._commits(new, reading, info.block)
         new = commit(new, reading, commit_BM)
         new = self._settle(state, new, reading, edit_BM, open_BM)
-        record = StepRecord(
-            info, new.t_BM, a_BM, reading.c_BM, reading.ids_BM, new.held_BM, edit_BM, commit_BM
-        )
+        record = None
+        if info.observed:
+            record = StepRecord(
+                info, new.t_BM, a_BM, reading.c_BM, reading.ids_BM, new.held_BM, edit_BM, commit_BM
+            )
         return new, record
 
     def read(self, logits_BMV: Tensor) -> Reading:
@@ -175,7 +177,7 @@ class Flow:
         )
         features = None
         if self.policy.needs_features:
-            features = policy_features(suppress(logits_BMV, self.hidden_ids), state.t_BM, rho_B)
+            features = policy_features(logits_BMV, state.t_BM, rho_B)
         action = as_action(self.policy(features, about))
         if self.recorder is not None:
             self.recorder(RecorderStep(about, info.block.offset_BM, features, action))
@@ -202,8 +204,7 @@ class Flow:
             return torch.zeros_like(block.open_BM)
         waiting_BM = block.open_BM & (state.t_BM < self.settings.commit_below)
         c_BM = reading.c_BM.masked_fill(~waiting_BM, -torch.inf)
-        count_B = torch.full_like(block.steps_B, self.settings.commits_per_step)
-        return most_confident(c_BM, count_B, self.settings.tie_break, block)
+        return most_confident(c_BM, self.settings.commits_per_step, self.settings.tie_break, block)
 
     def _settle(
         self, old: FlowState, new: FlowState, reading: Reading, edit_BM: Tensor, open_BM: Tensor
@@ -233,6 +234,8 @@ def move(state: FlowState, reading: Reading, a_BM: Tensor, free_BM: Tensor) -> F
 
 def reedit(state: FlowState, reading: Reading, edit_BM: Tensor, m_E: Tensor) -> FlowState:
     """Set x = c x_pred + (1 - c) m and t = c at the edited tokens (Eq. 10)."""
+    if not bool(edit_BM.any()):
+        return state
     c_BM1 = reading.c_BM.to(state.x_BME.dtype)[..., None]
     return replace(
         state,

@@ -7,7 +7,7 @@ no later step can change it, or when its steps are used up; so the work shrinks 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,8 +16,6 @@ from xpflow.decoding.blocks import Block, Schedule, block_rows, make_block
 from xpflow.decoding.forward import padding_mask, response_logits
 from xpflow.decoding.state import Canvas, ModelFacts
 from xpflow.decoding.stepper import Logits, Observer, State, StepInfo, Stepper
-
-S = TypeVar("S", bound=State)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,34 +69,47 @@ def run_block(
     stepper = run.stepper
     tokens_BM = canvas.tokens_BS.gather(1, block.positions_BM)
     result_BM, nfe_B = tokens_BM.clone(), torch.zeros_like(before_B)
-    alive_B = torch.arange(len(tokens_BM), device=tokens_BM.device)
+    part = Part(
+        block, Window(run, canvas, block), stepper.cap(block), torch.arange(len(tokens_BM)).to(before_B)
+    )
     state, step = stepper.begin(block, tokens_BM), 0
-    window = Window(run, canvas, block)
     while True:
-        done_B = stepper.finished(state, block) | (step >= stepper.cap(block))
+        done_B = stepper.finished(state, part.block) | (part.cap_B <= step)
         if bool(done_B.any()):
-            leaving = done_B.nonzero()[:, 0]
-            last, last_block = state.take(leaving), block.take(leaving)
+            leaving, staying = done_B.nonzero()[:, 0], (~done_B).nonzero()[:, 0]
+            gone, last = part.take(leaving), state.take(leaving)
             if stepper.extra_forward:
-                last = _read_last(window.take(leaving), last, last_block)
-                nfe_B[alive_B[leaving]] += 1
-            result_BM[alive_B[leaving]] = stepper.tokens(last)
-            stay = (~done_B).nonzero()[:, 0]
-            if not len(stay):
+                last = stepper.read_last(last, gone.window.logits(last, gone.block), gone.block)
+            result_BM[gone.rows_B] = stepper.tokens(last)
+            nfe_B[gone.rows_B] = step + int(stepper.extra_forward)
+            if not len(staying):
                 return result_BM, nfe_B
-            state, block, window, alive_B = (
-                state.take(stay),
-                block.take(stay),
-                window.take(stay),
-                alive_B[stay],
-            )
-        logits = window.logits(state, block)
-        nfe_B[alive_B] += 1
-        info = StepInfo(step, block, canvas.rows_B[alive_B], before_B[alive_B], total_B[alive_B])
+            state, part = state.take(staying), part.take(staying)
+        rows_B = part.rows_B
+        logits = part.window.logits(state, part.block)
+        seen = bool(run.observers)
+        info = StepInfo(step, part.block, canvas.rows_B[rows_B], before_B[rows_B], total_B[rows_B], seen)
         state, record = stepper.step(state, logits, info)
-        for observer in run.observers:
-            observer(record)
+        if record is not None:
+            for observer in run.observers:
+                observer(record)
         step += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The rows of a block that are still decoded: rows_B are their places in the batch, cap_B their steps."""
+
+    block: Block
+    window: Window
+    cap_B: Tensor
+    rows_B: Tensor
+
+    def take(self, keep_B: Tensor) -> Part:
+        """Return the part of some rows, given by index."""
+        return Part(
+            self.block.take(keep_B), self.window.take(keep_B), self.cap_B[keep_B], self.rows_B[keep_B]
+        )
 
 
 class Window:
@@ -127,7 +138,7 @@ class Window:
     def logits(self, state: State, block: Block) -> Logits:
         """Run one forward with the state's inputs in place, reading only where the decoder wants it."""
         stepper = self.run.stepper
-        index_BK, read_BK = _places(stepper.wanted(state, block), block)
+        index_BK, read_BK = _places(stepper.wanted(state, block))
         positions_BK = block.positions_BM if index_BK is None else block.positions_BM.gather(1, index_BK)
         inputs = stepper.inputs(state)
         if self.embeds_BSE is None:
@@ -137,25 +148,19 @@ class Window:
             places = block.positions_BM[..., None].expand(inputs.shape)
             embeds = self.embeds_BSE.scatter(1, places, inputs.to(self.embeds_BSE.dtype))
             values = response_logits(self.run.model, positions_BK, self.mask_BS, embeds_BSE=embeds)
-        if index_BK is None:
-            index_BK = torch.arange(positions_BK.shape[1], device=positions_BK.device).expand_as(positions_BK)
         return Logits(values, index_BK, read_BK)
 
 
-def _places(wanted_BM: Tensor | None, block: Block) -> tuple[Tensor | None, Tensor]:
-    """Return the places in the block to read (None: all), and which of them the decoder asked for."""
+def _places(wanted_BM: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+    """Return the places in the block to read, and which of them the decoder asked for (None: all)."""
     if wanted_BM is None:
-        return None, block.open_BM
-    most = int(wanted_BM.sum(-1).max())
-    if most == wanted_BM.shape[1]:
-        return None, wanted_BM
+        return None, None
+    counts, size = wanted_BM.sum(-1).tolist(), wanted_BM.shape[1]
+    most = max(counts)
+    if min(counts) == most:
+        return (None if most == size else wanted_BM.nonzero()[:, 1].view(-1, most)), None
     index_BK = wanted_BM.byte().argsort(dim=-1, descending=True, stable=True)[:, :most]
     return index_BK, wanted_BM.gather(1, index_BK)
-
-
-def _read_last(window: Window, state: S, block: Block) -> S:
-    last: S = window.run.stepper.read_last(state, window.logits(state, block), block)
-    return last
 
 
 def _total_steps(run: Run, canvas: Canvas) -> tuple[Tensor, int]:

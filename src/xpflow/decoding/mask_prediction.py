@@ -31,13 +31,13 @@ class MaskPrediction(TokenReader):
         super().__init__(settings, facts, noise)
         self.schedule = schedule
 
-    def step(self, state: TokenState, logits: Logits, info: StepInfo) -> tuple[TokenState, StepRecord]:
+    def step(self, state: TokenState, logits: Logits, info: StepInfo) -> tuple[TokenState, StepRecord | None]:
         """Commit the quota of this step."""
         found = self.predict(state, logits, info)
         if self.settings.remasking == "random":
             found = self._random_confidence(found, info)
-        quota_B = self.schedule.quota(info.step, state.masks_B)
-        chosen_BM = most_confident(found.confidence, quota_B, self.settings.tie_break, info.block)
+        quota = self.schedule.quota(info.step, state.masks_B)
+        chosen_BM = most_confident(found.confidence, quota, self.settings.tie_break, info.block)
         return self.write(state, found, chosen_BM, info)
 
     def cap(self, block: Block) -> Tensor:

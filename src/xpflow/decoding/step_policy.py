@@ -141,10 +141,9 @@ class SampledPolicy:
 def kummer(alpha: Tensor, beta: Tensor, z: float, terms: int = SERIES_TERMS) -> Tensor:
     """Return 1F1(alpha; beta; z) for 0 < alpha <= beta and z > 0: all terms are positive, so the series is
     stable."""
-    total = torch.ones_like(alpha)
-    for n in reversed(range(terms)):
-        total = 1.0 + total * (alpha + n) / (beta + n) * (z / (n + 1))  # Horner
-    return total
+    n = torch.arange(terms, dtype=alpha.dtype, device=alpha.device)
+    ratios = (alpha[..., None] + n) / (beta[..., None] + n) * (z / (n + 1.0))
+    return 1.0 + ratios.cumprod(-1).sum(-1)
 
 
 def beta_log_prob(mu: Tensor, kappa: Tensor, y: Tensor) -> Tensor:

@@ -37,16 +37,17 @@ class StepInfo:
     rows_B: Tensor
     steps_before_B: Tensor
     steps_total_B: Tensor
+    observed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Logits:
-    """Logits at the positions that a stepper asked for; `index_BK` are places in the block, `read_BK` real
-    ones."""
+    """Logits at the places that a stepper asked for. index_BK: places in the block (None: all, in order);
+    read_BK: which of them were asked for (None: all) - rows with fewer are filled up with other places."""
 
     values_BKV: Tensor
-    index_BK: Tensor
-    read_BK: Tensor
+    index_BK: Tensor | None
+    read_BK: Tensor | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,8 @@ class Stepper(Protocol[S]):
     def wanted(self, state: S, block: Block) -> Tensor | None:
         """Return a bool mask of the positions whose logits the next step needs; None: all."""
 
-    def step(self, state: S, logits: Logits, info: StepInfo) -> tuple[S, StepRecord]:
-        """Do one step."""
+    def step(self, state: S, logits: Logits, info: StepInfo) -> tuple[S, StepRecord | None]:
+        """Do one step; the record may be left out where nobody observes."""
 
     def cap(self, block: Block) -> Tensor:
         """Return the most steps that each row may take in this block, `[B]`."""

@@ -35,17 +35,17 @@ class Threshold(TokenReader):
         self.strict = bool(facts.block_length) if settings.strict is None else settings.strict
         self.uncapped = settings.at_cap == "continue"
 
-    def step(self, state: TokenState, logits: Logits, info: StepInfo) -> tuple[TokenState, StepRecord]:
+    def step(self, state: TokenState, logits: Logits, info: StepInfo) -> tuple[TokenState, StepRecord | None]:
         """Commit all that is confident enough, and no fewer than the minimum."""
         found = self.predict(state, logits, info)
-        least_B = torch.ones_like(state.masks_B)
+        least: int | Tensor = 1
         if self.settings.minimum == "quota":
-            least_B = self.schedule.quota(info.step, state.masks_B).clamp(min=1)
-        best_BM = most_confident(found.confidence, least_B, self.settings.tie_break, info.block)
+            least = self.schedule.quota(info.step, state.masks_B)
+        best_BM = most_confident(found.confidence, least, self.settings.tie_break, info.block)
         chosen_BM = best_BM | self._confident(found.confidence)
         if not self.uncapped:
             last_B = info.step + 1 >= info.block.steps_B
-            chosen_BM = chosen_BM | (last_B[:, None] & self.masked(state, info.block))
+            chosen_BM = chosen_BM | (last_B[:, None] & state.masked_BM)
         return self.write(state, found, chosen_BM, info)
 
     def cap(self, block: Block) -> Tensor:

@@ -20,9 +20,11 @@ from xpflow.decoding.stepper import Logits, State, StepInfo, StepRecord
 
 @dataclass(frozen=True)
 class TokenState(State):
-    """ids_BM: mask id where open; masks_B: open positions at the block's start."""
+    """ids_BM: mask id where open; masked_BM: what is still open (a predicted mask id leaves a position open);
+    masks_B: how many were open at the block's start."""
 
     ids_BM: Tensor
+    masked_BM: Tensor
     masks_B: Tensor
 
 
@@ -38,8 +40,8 @@ class TokenReader:
 
     def begin(self, block: Block, tokens_BM: Tensor) -> TokenState:
         """Return the state at the start of a block."""
-        masks_BM = block.open_BM & (tokens_BM == self.facts.mask_id)
-        return TokenState(tokens_BM, masks_BM[:, -block.length :].sum(-1))
+        masked_BM = block.open_BM & (tokens_BM == self.facts.mask_id)
+        return TokenState(tokens_BM, masked_BM, masked_BM[:, -block.length :].sum(-1))
 
     def inputs(self, state: TokenState) -> Tensor:
         """Return the ids that the model sees."""
@@ -49,17 +51,13 @@ class TokenReader:
         """Return the ids of the block."""
         return state.ids_BM
 
-    def masked(self, state: TokenState, block: Block) -> Tensor:
-        """Return the open positions that still hold the mask (a predicted mask id leaves a position open)."""
-        return block.open_BM & (state.ids_BM == self.facts.mask_id)
-
     def wanted(self, state: TokenState, block: Block) -> Tensor | None:
         """Return the masked positions: only they are predicted."""
-        return self.masked(state, block)
+        return state.masked_BM
 
     def finished(self, state: TokenState, block: Block) -> Tensor:
         """Return the rows without a mask."""
-        return ~self.masked(state, block).any(-1)
+        return ~state.masked_BM.any(-1)
 
     def read_last(self, state: TokenState, logits: Logits, block: Block) -> TokenState:
         """Return the state unchanged: hard tokens need no read-out."""
@@ -72,27 +70,32 @@ class TokenReader:
         if self.settings.confidence_eos_eot_inf != "off":
             values = suppress(values, self._eos_columns())
         confidence_BK = confidence_of(values, ids_BK, self.settings)
-        confidence_BK = confidence_BK.masked_fill(~logits.read_BK, -torch.inf)
-        # Entries of index_BK that were not asked for keep the id they have.
-        ids_BK = torch.where(logits.read_BK, ids_BK, state.ids_BM.gather(1, logits.index_BK))
+        if logits.read_BK is not None and logits.index_BK is not None:
+            confidence_BK = confidence_BK.masked_fill(~logits.read_BK, -torch.inf)
+            ids_BK = torch.where(logits.read_BK, ids_BK, state.ids_BM.gather(1, logits.index_BK))
+        if logits.index_BK is None:
+            return Prediction(ids_BK, confidence_BK)
         all_BM = confidence_BK.new_full(state.ids_BM.shape, -torch.inf)
         return Prediction(
             state.ids_BM.scatter(1, logits.index_BK, ids_BK),
-            all_BM.scatter(1, logits.index_BK, confidence_BK),
+            all_BM.scatter_(1, logits.index_BK, confidence_BK),
         )
 
     def write(
         self, state: TokenState, found: Prediction, chosen_BM: Tensor, info: StepInfo
-    ) -> tuple[TokenState, StepRecord]:
+    ) -> tuple[TokenState, StepRecord | None]:
         """Put the chosen predictions in place."""
         ids_BM = torch.where(chosen_BM, found.ids, state.ids_BM)
-        done_BM = (ids_BM != self.facts.mask_id).to(torch.float32)
-        none_BM = torch.zeros_like(chosen_BM)
+        masked_BM = state.masked_BM & (ids_BM == self.facts.mask_id)
+        new = TokenState(ids_BM, masked_BM, state.masks_B)
+        return new, self._record(new, found, chosen_BM, info) if info.observed else None
+
+    def _record(self, new: TokenState, found: Prediction, chosen_BM: Tensor, info: StepInfo) -> StepRecord:
+        done_BM = (new.ids_BM != self.facts.mask_id).to(torch.float32)
         confidence_BM = found.confidence.masked_fill(found.confidence == -torch.inf, torch.nan)
-        record = StepRecord(
-            info, done_BM, chosen_BM.to(torch.float32), confidence_BM, found.ids, ids_BM, none_BM, chosen_BM
-        )
-        return TokenState(ids_BM, state.masks_B), record
+        none_BM = torch.zeros_like(chosen_BM)
+        a_BM = chosen_BM.to(torch.float32)
+        return StepRecord(info, done_BM, a_BM, confidence_BM, found.ids, new.ids_BM, none_BM, chosen_BM)
 
     def _choose(self, values_BKV: Tensor, logits: Logits, info: StepInfo) -> Tensor:
         if self.settings.temperature == 0.0:
@@ -105,8 +108,8 @@ class TokenReader:
         rows, vocabulary = info.rows_B.tolist(), values_BKV.shape[-1]
         noise = []
         for index, row in enumerate(rows):
-            places_K = logits.index_BK[index]
             size = info.block.positions_BM.shape[1]
+            places_K = torch.arange(size) if logits.index_BK is None else logits.index_BK[index]
             if self.settings.noise_scope == "canvas":
                 places_K = info.block.positions_BM[index][places_K]
                 size = int(info.block.row_end_B[index])
