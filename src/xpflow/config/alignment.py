@@ -29,10 +29,10 @@ class LoraSettings(Block):
 
     updates: int = Field(default=400, gt=0, description="Optimizer steps (paper: 400)")
     batch_size: int = Field(default=8, gt=0, description="Sequences per step")
-    learning_rate: float = Field(default=5e-3, gt=0, description="Peak learning rate (AdamW)")
-    rank: int = Field(default=16, gt=0, description="Rank of the adapters")
+    learning_rate: float = Field(default=3e-3, gt=0, description="Peak learning rate (AdamW)")
+    rank: int = Field(default=32, gt=0, description="Rank of the adapters")
     alpha: float = Field(
-        default=32.0, gt=0, description="Scale of the adapters; they count alpha / rank times"
+        default=64.0, gt=0, description="Scale of the adapters; they count alpha / rank times"
     )
 
 

@@ -37,8 +37,8 @@ class GrpoBlock(Block):
     warm_start_updates: int = Field(default=200, gt=0, description="Regression steps of the cloning (Adam)")
     exploration: Literal["token", "trajectory"] = Field(
         default="token",
-        description="token: every step size is drawn by itself, as in the paper; trajectory: rollouts also differ by a "
-        "shift of mu that one rollout keeps",
+        description="token: every step size is drawn by itself, as in the paper; trajectory: rollouts also "
+        "differ by a shift of mu that one rollout keeps",
     )
     trajectory_scale: float = Field(
         default=0.5, ge=0, description="Standard deviation of that shift, in the logit of mu, per feature"
@@ -50,7 +50,9 @@ class GrpoBlock(Block):
         default=1e-4, gt=0, description="Added to the group's standard deviation; large: no normalisation"
     )
     validate_every: int = Field(
-        default=0, ge=0, description="Updates between validations that select the policy; 0: the last one is kept"
+        default=0,
+        ge=0,
+        description="Updates between validations that select the policy; 0: the last one is kept",
     )
     validation_limit: int = Field(default=100, gt=0, description="Validation problems of each benchmark")
     checkpoint_every: int = Field(default=10, gt=0, description="Updates between resumable checkpoints")

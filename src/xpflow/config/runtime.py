@@ -26,5 +26,5 @@ class RuntimeBlock(Block):
     shards: int = Field(
         default=1,
         gt=0,
-        description="Parts that generation, decoding and grading are cut into; more for many cores or machines",
+        description="Parts that generation, decoding and grading are cut into; more for many cores",
     )
