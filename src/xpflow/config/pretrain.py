@@ -12,7 +12,7 @@ class PretrainBlock(Block):
 
     seed: int = Field(default=0, description="Seed of weights, data order and masks")
     steps: dict[str, int] = Field(
-        default_factory=lambda: {"llada-micro": 2800, "llada2-micro": 2600},
+        default_factory=lambda: {"llada-micro": 2400, "llada2-micro": 2600},
         description="Optimizer steps of each model",
     )
     batch_size: int = Field(default=64, gt=0, description="Sequences per step")
@@ -27,8 +27,9 @@ class PretrainBlock(Block):
     )
     weight_decay: float = Field(default=0.01, ge=0, description="Decoupled weight decay of the matrices")
     warmup_steps: int = Field(default=100, ge=0, description="Linear warm-up, in steps")
-    decay_share: float = Field(
-        default=0.4, ge=0, le=1, description="Share of the steps, at the end, that decay"
+    decay_share: dict[str, float] = Field(
+        default_factory=lambda: {"llada-micro": 0.375, "llada2-micro": 0.4},
+        description="Share of each model's steps, at the end, that lower the rate to zero",
     )
     balance_rate: float = Field(
         default=1e-3, ge=0, description="Step of the experts' balancing bias (LLaDA2)"

@@ -13,7 +13,7 @@ class SelfdataBlock(Block):
     """Self-alignment data: full-budget mask prediction of the base model on persona prompts."""
 
     benchmark: str = Field(default="micropy-personas", description="Source of the prompts")
-    prompts: int = Field(default=256, gt=0, description="Prompts answered per seed")
+    prompts: int = Field(default=512, gt=0, description="Prompts answered per seed")
     gen_length: int = Field(default=32, gt=0, description="N, response tokens")
     budget: Budget = Field(default=Fraction(1), description="Steps / N of the answers")
     batch_size: int = Field(default=32, gt=0, description="Rows decoded together")

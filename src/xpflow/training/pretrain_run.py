@@ -22,7 +22,7 @@ from xpflow.training.solvable import make_grader
 def recipe_for(model: str, study: StudyConfig) -> Recipe:
     """Return the recipe of a model from the study's block `pretrain`; raises ConfigError if it has none."""
     settings = study.pretrain.model_dump()
-    for key in ("steps", "learning_rate", "embedding_learning_rate"):
+    for key in ("steps", "learning_rate", "embedding_learning_rate", "decay_share"):
         if model not in settings[key]:
             raise ConfigError(f"pretrain.{key} has no model {model!r}", hint=nearest(model, settings[key]))
         settings[key] = settings[key][model]
