@@ -14,7 +14,7 @@ from xpflow.models.tokenizer import decode_response, encode_prompt
 from xpflow.problems.instruction import instruction
 from xpflow.problems.micropy.splits import VERSION
 from xpflow.problems.registry import load_benchmark
-from xpflow.stats import wilson
+from xpflow.stats.intervals import wilson
 from xpflow.training.pretrain import Recipe
 
 BENCHMARKS = ("micropy-he", "micropy-mbpp")
@@ -64,9 +64,9 @@ def write_card(
         "| --- | --- | --- |",
     ]
     for name, (solved, total) in counts.items():
-        low, high = wilson(solved, total)
+        interval = wilson(solved, total).scaled(100)
         share = f"{solved}/{total} = {100 * solved / total:.1f} %"
-        lines.append(f"| {name} | {share} | {100 * low:.1f} to {100 * high:.1f} % |")
+        lines.append(f"| {name} | {share} | {interval.low:.1f} to {interval.high:.1f} % |")
     lines += ["", "| setting | value |", "| --- | --- |"]
     lines += [f"| {key} | {value} |" for key, value in asdict(recipe).items()]
     lines += ["", "| step | training loss (nats per masked token) |", "| --- | --- |"]

@@ -21,6 +21,7 @@ from xpflow.grading import Grader, extract
 from xpflow.models.tokenizer import decode_response, encode_prompt
 from xpflow.problems.instruction import instruction
 from xpflow.problems.problem import Problem
+from xpflow.training.stage import passed
 
 
 @dataclass(slots=True)
@@ -118,4 +119,4 @@ class RolloutEngine:
     def _passed(self, problems: Sequence[Problem], tokens_RN: Tensor) -> Tensor:
         texts = [decode_response(self.tokenizer, row) for row in tokens_RN.tolist()]
         programs = [(problem, extract(text, problem)) for problem, text in zip(problems, texts, strict=True)]
-        return torch.tensor([float(verdict.verdict == "passed") for verdict in self.grader.grade(programs)])
+        return torch.tensor(passed(self.grader.grade(programs)), dtype=torch.float32)

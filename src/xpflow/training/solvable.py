@@ -12,7 +12,7 @@ from xpflow.models.registry import load_model
 from xpflow.models.tokenizer import decode_response, encode_prompt
 from xpflow.problems.instruction import instruction
 from xpflow.problems.problem import Problem
-from xpflow.training.stage import of_total
+from xpflow.training.stage import of_total, passed
 
 
 def solvable_problems(
@@ -37,10 +37,8 @@ def solvable_problems(
     texts = [decode_response(tokenizer, row) for row in result.tokens.tolist()]
     programs = [(problem, extract(text, problem)) for problem, text in zip(problems, texts, strict=True)]
     with make_grader(study) as grader:
-        verdicts = grader.grade(programs)
-    return [
-        problem for problem, verdict in zip(problems, verdicts, strict=True) if verdict.verdict == "passed"
-    ]
+        solved = passed(grader.grade(programs))
+    return [problem for problem, good in zip(problems, solved, strict=True) if good]
 
 
 def make_grader(study: StudyConfig) -> Grader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +10,8 @@ import torch
 
 from xpflow.config.models import ModelChoice
 from xpflow.config.root import StudyConfig
-from xpflow.errors import ConfigError, nearest
+from xpflow.errors import ConfigError, GradingError, nearest
+from xpflow.grading import Verdict
 
 
 def set_up(study: StudyConfig) -> None:
@@ -43,6 +44,17 @@ def parse_shard(text: str) -> tuple[int, int]:
     if not 1 <= k <= n:
         raise ConfigError(f"not a shard: {text!r}", hint="write K/N with 1 <= K <= N, as 1/2")
     return k, n
+
+
+def passed(verdicts: Sequence[Verdict]) -> list[bool]:
+    """Return which programs passed; raises GradingError if one has no verdict: that is no failure of it."""
+    for verdict in verdicts:
+        if verdict.verdict == "infrastructure":
+            raise GradingError(
+                f"no verdict on a program for {verdict.task_id}: {verdict.reason}",
+                hint="it says nothing about the program: run `xpflow doctor`, then start again (the run resumes)",
+            )
+    return [verdict.passed for verdict in verdicts]
 
 
 def of_total(report: Callable[[int, int], None] | None, total: int) -> Callable[[int], None] | None:

@@ -57,7 +57,7 @@ def holds(problem: Problem, code: str) -> bool:
 
 
 def unnoticed(problem: Problem) -> list[str]:
-    """Return the mutants that behave differently on some input of an independent pool and yet pass the tests."""
+    """Return the mutants that differ from it on some input of an independent pool and yet pass the tests."""
     code, tested = problem.solution, arguments_of(problem)
     rng = Random(f"independent/{problem.task_id}")
     pool = [*tested, *(inputs_like(tested[0], rng) for _ in range(POOL))]

@@ -87,7 +87,7 @@ def persona_problems(count: int, seed: int = 0) -> list[Problem]:
                 source="micropy-personas",
                 split="train",
                 shape="humaneval" if as_body else "mbpp",
-                shown_tests=0,
+                shown_tests=int(as_body),  # HumanEval's schema has no such field
             )
     return list(found.values())
 
