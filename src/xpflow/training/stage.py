@@ -52,7 +52,7 @@ def passed(verdicts: Sequence[Verdict]) -> list[bool]:
         if verdict.verdict == "infrastructure":
             raise GradingError(
                 f"no verdict on a program for {verdict.task_id}: {verdict.reason}",
-                hint="it says nothing about the program: run `xpflow doctor`, then start again (the run resumes)",
+                hint="it says nothing about the program: run `xpflow doctor`, start again (it resumes)",
             )
     return [verdict.passed for verdict in verdicts]
 

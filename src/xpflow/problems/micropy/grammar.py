@@ -51,7 +51,7 @@ class Task:
 
     @property
     def key(self) -> str:
-        """A name that two tasks share exactly when they compute the same thing by construction."""
+        """A name that two tasks share exactly when they have the same parts and constants."""
         return ":".join((self.family, *self.combination, *self.constants))
 
 

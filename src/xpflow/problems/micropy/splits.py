@@ -1,7 +1,10 @@
 """Which combinations belong to training, validation and test: decided by a hash, never by hand.
 
-Every combination belongs to exactly one split, so a test task's semantics never occurs in training, with any
-constants. Its parts do occur: each aggregator, map, filter, condition and expression is seen in training.
+Every combination belongs to exactly one split, so a test task's combination never occurs in training, with
+any constants. Its parts do occur: each aggregator, map, filter, condition and expression is seen in training.
+Not covered: combinations are told apart by their parts, not by the function that comes out. About 19 % of the
+test problems and 12 to 18 % of the validation problems compute what some training task, worded and coded
+otherwise, computes too (the distinct values of x + 3 are as many as those of -x; even is a multiple of 2).
 """
 
 from __future__ import annotations
