@@ -9,6 +9,7 @@ from random import Random
 from typing import Literal
 
 from xpflow.errors import DataError
+from xpflow.problems.micropy.functions import function_of, training_functions
 from xpflow.problems.micropy.grammar import Family, Task, draw_task
 from xpflow.problems.micropy.render import (
     Rendering,
@@ -44,7 +45,9 @@ def draw_training_task(rng: Random, split: Split) -> Task:
 
 @cache
 def load(shape: Shape, split: Split) -> tuple[Problem, ...]:
-    """Return the problems of a shape and split, always the same ones; no two of a set share task and wording.
+    """Return the problems of a shape and split, always the same ones; no two of a set are one task.
+
+    Held-out sets have no combination of a training task, and no function that a training task computes.
 
     Raises:
         DataError: the shape or split does not exist.
@@ -59,6 +62,8 @@ def load(shape: Shape, split: Split) -> tuple[Problem, ...]:
     rng = Random(f"{VERSION}/{shape}/{split}")
     while len(problems) < size:
         rendering = draw_rendering(draw_training_task(rng, split), rng)
+        if split != "train" and function_of(rendering.task) in training_functions():
+            continue
         if rendering.task.key not in problems:
             task_id = f"MicroPy-{'HE' if shape == 'humaneval' else 'MBPP'}/{split}/{len(problems)}"
             problems[rendering.task.key] = build(task_id, rendering, split, rng)
