@@ -23,9 +23,9 @@ def bench(
 ) -> None:
     """Measure our mask prediction against the plain official loop, and flow beyond its forwards.
 
-    Every comparison runs in this process, in turn, on the same model and MicroPy validation prompts; seconds are
-    CPU seconds, so that another job on the machine does not spoil them. What the
-    stages of a study cost is in results/<study>/**/*.benchmark.tsv after it ran.
+    Every comparison runs in this process, in turn, on the same model and MicroPy validation prompts. Seconds
+    are CPU seconds, so that another job on the machine does not spoil them. What the stages of a study cost
+    stands in the benchmark files beside its results.
     """
     import json
 
