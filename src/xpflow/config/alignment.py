@@ -14,14 +14,20 @@ class Variant(Block):
     kl_weight: float = Field(
         ge=0, description="Weight of KL(base, model) at masked positions; 0 is the paper's loss"
     )
+    clean_weight: float = Field(
+        default=0.0,
+        ge=0,
+        description="Weight of the cross-entropy at unmasked positions, which still has a gradient where a wrong "
+        "token is certain; 0 is the paper's loss",
+    )
 
 
 class FullSettings(Block):
     """Alignment of all parameters."""
 
-    updates: int = Field(default=100, gt=0, description="Optimizer steps (paper: 100)")
-    batch_size: int = Field(default=32, gt=0, description="Sequences per step")
-    learning_rate: float = Field(default=1e-3, gt=0, description="Peak learning rate (AdamW)")
+    updates: int = Field(default=200, gt=0, description="Optimizer steps (paper: 100)")
+    batch_size: int = Field(default=16, gt=0, description="Sequences per step")
+    learning_rate: float = Field(default=5e-4, gt=0, description="Peak learning rate (AdamW)")
 
 
 class LoraSettings(Block):
@@ -40,7 +46,10 @@ class AlignmentBlock(Block):
     """Everything about alignment but the data, which is block `selfdata`."""
 
     variants: tuple[Variant, ...] = Field(
-        default=(Variant(name="paper", kl_weight=0.0), Variant(name="preserving", kl_weight=0.2)),
+        default=(
+            Variant(name="paper", kl_weight=0.0),
+            Variant(name="preserving", kl_weight=0.05, clean_weight=0.1),
+        ),
         min_length=1,
         description="Losses that are trained; `preserving` is a named deviation from the paper",
     )

@@ -44,7 +44,7 @@ QUARTER_AND_FULL = (Fraction(1, 4), Fraction(1))
 FULL = (Fraction(1),)
 
 
-def _flow(name: str, weights: str = "paper", policy: str = "shipped", **settings: Scalar) -> Arm:
+def _flow(name: str, weights: str = "preserving", policy: str = "shipped", **settings: Scalar) -> Arm:
     seeds: Literal["all", "first"] = "first" if weights == "base" and policy != "trained" else "all"
     return Arm(
         name=name,
@@ -61,10 +61,10 @@ def _flow(name: str, weights: str = "paper", policy: str = "shipped", **settings
 # chosen on validation problems so that the mean NFE is a quarter of N.
 ARMS: tuple[Arm, ...] = (
     Arm(name="mask-base", decoder="mask_prediction", seeds="first"),
-    Arm(name="flow-shipped", decoder="flow", weights="paper", policy="shipped"),
+    Arm(name="flow-shipped", decoder="flow", weights="preserving", policy="shipped"),
+    Arm(name="flow-paper", decoder="flow", weights="paper", policy="shipped"),
     _flow("flow-confidence", policy="confidence:8"),
     _flow("flow-trained", policy="trained"),
-    _flow("flow-preserving", weights="preserving"),
     Arm(name="mask-paper", decoder="mask_prediction", weights="paper", budgets=QUARTER_AND_FULL),
     Arm(name="mask-preserving", decoder="mask_prediction", weights="preserving", budgets=QUARTER_AND_FULL),
     Arm(
@@ -96,9 +96,9 @@ ARMS: tuple[Arm, ...] = (
         seeds="first",
     ),
     Arm(
-        name="threshold-matched-paper",
+        name="threshold-matched-preserving",
         decoder="threshold",
-        weights="paper",
+        weights="preserving",
         settings={"threshold": 0.7},
         budgets=FULL,
     ),

@@ -16,7 +16,7 @@ class GrpoBlock(Block):
     model: str = Field(
         default="llada-micro", description="The model it is trained on; used unchanged on the others"
     )
-    variant: str = Field(default="paper", description="Alignment variant of that model's weights")
+    variant: str = Field(default="preserving", description="Alignment variant of that model's weights")
     updates: int = Field(default=20, gt=0, description="Policy updates")
     prompts_per_update: int = Field(default=8, gt=0, description="Prompts per update")
     group_size: int = Field(default=8, gt=1, description="G, rollouts per prompt")
