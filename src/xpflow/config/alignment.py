@@ -17,8 +17,8 @@ class Variant(Block):
     clean_weight: float = Field(
         default=0.0,
         ge=0,
-        description="Weight of the cross-entropy at unmasked positions, which still has a gradient where a wrong "
-        "token is certain; 0 is the paper's loss",
+        description="Weight of the cross-entropy at unmasked positions, which still has a gradient where a "
+        "wrong token is certain; 0 is the paper's loss",
     )
 
 

@@ -3,8 +3,9 @@
 The input is an ordinary hard-masked sequence, never a mixed state. With X_pred = softmax(Z) W_in, the paper's
 loss is the mean over response tokens, masked and unmasked, of ||X_pred - X0||^2.
 Deviation: the variant with `kl_weight` > 0 adds that weight times KL(base || model), averaged over masked
-positions, which keeps the masked predictions where pre-training left them instead of sharpening them. Its `clean_weight` adds
-cross-entropy at unmasked positions: where a wrong token is certain, the squared error has no gradient left.
+positions, which keeps the masked predictions where pre-training left them instead of sharpening them. Its
+`clean_weight` adds cross-entropy at unmasked positions: where a wrong token is certain, the squared error has
+no gradient left.
 W_in is a constant of the loss (its gradient would pull the embeddings together); for full-parameter training
 the table still learns through the model's input.
 """

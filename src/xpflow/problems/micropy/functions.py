@@ -1,7 +1,8 @@
 """Which function a task computes: tasks that are worded and coded differently can be one function.
 
-"The distinct values of x + 3" and "of -x" are two combinations and one function. Held-out sets leave out every task
-whose function some training task computes too. Equality is judged on fixed random inputs, so it errs towards "same".
+"The distinct values of x + 3" and "of -x" are two combinations and one function. Held-out sets leave out
+every task whose function some training task computes too. Equality is judged on fixed random inputs, so it
+errs towards "same".
 """
 
 from __future__ import annotations
