@@ -28,14 +28,15 @@ include: "workflow/rules/pretrain.smk"
 rule all:
     default_target: True
     input:
-        STUDY_FILE,
         rules.tables.output,
         rules.figures.output,
 
 
 # The decoders' own settings are checked once, before the first job: that needs torch, so not at every parse.
 onstart:
-    shell("xpflow config check {CONFIG}")
+    shell(
+        "xpflow config check {CONFIG} && xpflow config show {CONFIG} --out {STUDY_FILE}"
+    )
 
 
 onsuccess:

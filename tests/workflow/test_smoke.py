@@ -59,9 +59,7 @@ def test_a_second_run_does_nothing(finished: Any) -> None:
 
 def test_how_the_machine_is_used_is_no_reason_to_run_again(finished: Any, tmp_path: Path) -> None:
     output = changed(finished, tmp_path, {"runtime": {"shards": 3, "threads": 2}, "grading": {"workers": 1}})
-    assert "record_study" in output
-    for rule in ("answer_prompts", "align", "train_policy", "decode_shard", "grade_shard", "merge_base"):
-        assert rule not in output
+    assert "Nothing to be done" in output
 
 
 def test_a_changed_setting_runs_again_what_depends_on_it(finished: Any, tmp_path: Path) -> None:

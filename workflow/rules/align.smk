@@ -1,6 +1,5 @@
 rule align:
     input:
-        study=ancient(STUDY_FILE),
         data=f"{RESULTS}/{{model}}/selfdata/seed{{seed}}.jsonl",
     output:
         weights=f"{RESULTS}/{{model}}/aligned/{{variant}}/seed{{seed}}/model.safetensors",
@@ -17,10 +16,11 @@ rule align:
         mem_mb=1200,
         runtime=240,
     params:
-        study=lambda wildcards: fp.align(STUDY, wildcards.model, wildcards.variant),
+        config=STUDY_FILE,
+        settings=lambda wildcards: fp.align(STUDY, wildcards.model, wildcards.variant),
         folder=lambda wildcards, output: Path(output.weights).parent,
     message:
         "Align {wildcards.model} to x-prediction (Eq. 11-12), {wildcards.variant} loss, seed {wildcards.seed}"
     shell:
-        "xpflow align --config {input.study} --model {wildcards.model} --variant {wildcards.variant}"
+        "xpflow align --config {params.config} --model {wildcards.model} --variant {wildcards.variant}"
         " --seed {wildcards.seed} --data {input.data} --out {params.folder} > {log} 2>&1"

@@ -45,7 +45,8 @@ LOGS = f"{RESULTS}/logs"
 TIMES = f"{RESULTS}/benchmarks"
 ENVIRONMENT = "../../environment.yml"
 
-# Every command reads the study from this file, whatever file it came from and however that one is spelled.
+# Every command reads the study from this file, written before the first job. It is no input of the rules: what
+# a changed setting runs again is decided by the fingerprints in their params.
 STUDY_FILE = f"{RESULTS}/study.yaml"
 JOBS = {(job.model, job.benchmark, job.kind, job.seed): job for job in jobs_of(STUDY)}
 TRACE = trace_row(STUDY)

@@ -1,6 +1,5 @@
 rule decode_shard:
     input:
-        study=ancient(STUDY_FILE),
         problems=f"{RESULTS}/problems/{{benchmark}}.jsonl",
         weights=get_job_weights,
         policy=lambda wildcards: get_policy(wildcards.kind, wildcards.seed),
@@ -19,7 +18,8 @@ rule decode_shard:
         mem_mb=900,
         runtime=240,
     params:
-        study=lambda wildcards: fp.decode(STUDY, get_job(wildcards)),
+        config=STUDY_FILE,
+        settings=lambda wildcards: fp.decode(STUDY, get_job(wildcards)),
         weights=lambda wildcards: get_job(wildcards).weights,
         options=get_weights_options,
         shard=get_shard,
@@ -28,14 +28,13 @@ rule decode_shard:
         "Decode {wildcards.benchmark} with {wildcards.model}, {wildcards.kind} weights, seed {wildcards.seed}:"
         " {params.runs} arms and budgets, part {params.shard}"
     shell:
-        "xpflow evaluate --config {input.study} --model {wildcards.model} --weights {params.weights}"
+        "xpflow evaluate --config {params.config} --model {wildcards.model} --weights {params.weights}"
         " {params.options} --benchmark {wildcards.benchmark} --problems {input.problems}"
         " --seed {wildcards.seed} --shard {params.shard} --out {output} > {log} 2>&1"
 
 
 rule grade_shard:
     input:
-        study=ancient(STUDY_FILE),
         problems=f"{RESULTS}/problems/{{benchmark}}.jsonl",
         samples=rules.decode_shard.output,
     output:
@@ -54,13 +53,14 @@ rule grade_shard:
         mem_mb=800,
         runtime=120,
     params:
-        study=fp.grade(STUDY),
+        config=STUDY_FILE,
+        settings=fp.grade(STUDY),
         shard=get_shard,
     message:
         "Run the programs of {wildcards.model}, {wildcards.benchmark}, {wildcards.kind} weights,"
         " seed {wildcards.seed}, part {params.shard} against their tests"
     shell:
-        "xpflow grade --config {input.study} --problems {input.problems} --samples {input.samples}"
+        "xpflow grade --config {params.config} --problems {input.problems} --samples {input.samples}"
         " --out {output} > {log} 2>&1"
 
 
@@ -93,7 +93,7 @@ for group in job_groups(STUDY):
             mem_mb=300,
             runtime=10,
         params:
-            study=lambda wildcards, kind=group.kind: [
+            settings=lambda wildcards, kind=group.kind: [
                 fp.decode(
                     STUDY,
                     JOBS[
@@ -119,7 +119,6 @@ if TRACE:
 
     rule trace:
         input:
-            study=ancient(STUDY_FILE),
             problems=f"{RESULTS}/problems/{TRACE.benchmark}.jsonl",
             weights=get_aligned(
                 TRACE.model, find_arm(STUDY, TRACE.arm).weights, TRACE.seed
@@ -138,11 +137,12 @@ if TRACE:
             mem_mb=900,
             runtime=30,
         params:
-            study=fp.trace(STUDY),
+            config=STUDY_FILE,
+            settings=fp.trace(STUDY),
             options=get_weights_options,
             about=f"{TRACE.model}, {TRACE.arm} at {TRACE.budget}",
         message:
             "Decode one problem for the decoding picture: {params.about}"
         shell:
-            "xpflow trace --config {input.study} {params.options} --problems {input.problems} --out {output}"
+            "xpflow trace --config {params.config} {params.options} --problems {input.problems} --out {output}"
             " > {log} 2>&1"

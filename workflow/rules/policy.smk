@@ -1,6 +1,5 @@
 rule filter_solvable:
     input:
-        study=ancient(STUDY_FILE),
         problems=rules.export_training_problems.output,
     output:
         f"{RESULTS}/{{model}}/solvable.jsonl",
@@ -16,17 +15,17 @@ rule filter_solvable:
         mem_mb=1000,
         runtime=120,
     params:
-        study=lambda wildcards: fp.solvable(STUDY, wildcards.model),
+        config=STUDY_FILE,
+        settings=lambda wildcards: fp.solvable(STUDY, wildcards.model),
     message:
         "Keep the training problems that {wildcards.model} already solves"
     shell:
-        "xpflow solvable --config {input.study} --model {wildcards.model} --problems {input.problems}"
+        "xpflow solvable --config {params.config} --model {wildcards.model} --problems {input.problems}"
         " --out {output} > {log} 2>&1"
 
 
 rule train_policy:
     input:
-        study=ancient(STUDY_FILE),
         problems=f"{RESULTS}/{STUDY.grpo.model}/solvable.jsonl",
         weights=lambda wildcards: get_aligned(
             STUDY.grpo.model, STUDY.grpo.variant, wildcards.seed
@@ -46,14 +45,15 @@ rule train_policy:
         mem_mb=1500,
         runtime=480,
     params:
-        study=fp.grpo(STUDY),
+        config=STUDY_FILE,
+        settings=fp.grpo(STUDY),
         model=lambda wildcards, input: Path(input.weights).parent,
         folder=lambda wildcards, output: Path(output.policy).parent,
         about=f"{STUDY.grpo.model} ({STUDY.grpo.variant} alignment)",
     message:
         "Train a step-size policy (Eq. 18) on {params.about}, seed {wildcards.seed}"
     shell:
-        "xpflow grpo --config {input.study} --seed {wildcards.seed} --model {params.model}"
+        "xpflow grpo --config {params.config} --seed {wildcards.seed} --model {params.model}"
         " --problems {input.problems} --out {params.folder} > {log} 2>&1"
 
 

@@ -13,7 +13,7 @@ rule pretrain_model:
         mem_mb=2000,
         runtime=720,
     params:
-        study=lambda wildcards: fp.fingerprint(STUDY.pretrain),
+        settings=lambda wildcards: fp.fingerprint(STUDY.pretrain),
         config=CONFIG,
         folder=lambda wildcards, output: Path(str(output)).parents[1],
     message:

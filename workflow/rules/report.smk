@@ -1,6 +1,5 @@
 rule tables:
     input:
-        study=ancient(STUDY_FILE),
         samples=get_all_runs("samples.jsonl"),
         verdicts=get_all_runs("verdicts.jsonl"),
         alignment=get_alignment_logs,
@@ -28,18 +27,18 @@ rule tables:
         mem_mb=1000,
         runtime=30,
     params:
-        study=fp.report(STUDY),
-        results=lambda wildcards, input: Path(input.study).parent,
+        config=STUDY_FILE,
+        settings=fp.report(STUDY),
+        results=lambda wildcards: RESULTS,
         out=lambda wildcards, output: Path(str(output[0])).parent,
     message:
         "Write Tables 1 and 2, the paired comparisons and the claims to {params.out}"
     shell:
-        "xpflow tables --config {input.study} --results {params.results} --out {params.out} > {log} 2>&1"
+        "xpflow tables --config {params.config} --results {params.results} --out {params.out} > {log} 2>&1"
 
 
 rule figures:
     input:
-        study=ancient(STUDY_FILE),
         samples=get_all_runs("samples.jsonl"),
         verdicts=get_all_runs("verdicts.jsonl"),
         alignment=get_alignment_logs,
@@ -67,12 +66,13 @@ rule figures:
         mem_mb=1000,
         runtime=30,
     params:
-        study=fp.report(STUDY),
-        results=lambda wildcards, input: Path(input.study).parent,
+        config=STUDY_FILE,
+        settings=fp.report(STUDY),
+        results=lambda wildcards: RESULTS,
         out=lambda wildcards, output: Path(str(output[0])).parent,
         trace=lambda wildcards, input: f"--trace {input.trace}" if input.trace else "",
     message:
         "Draw Figures 2a and 2b, accuracy against budget and the decoding picture in {params.out}"
     shell:
-        "xpflow figures --config {input.study} --results {params.results} --out {params.out} {params.trace}"
+        "xpflow figures --config {params.config} --results {params.results} --out {params.out} {params.trace}"
         " > {log} 2>&1"

@@ -1,6 +1,4 @@
 rule answer_prompts:
-    input:
-        study=ancient(STUDY_FILE),
     output:
         temp(f"{RESULTS}/{{model}}/parts/selfdata/seed{{seed}}/{{scatteritem}}.jsonl"),
     log:
@@ -15,12 +13,13 @@ rule answer_prompts:
         mem_mb=900,
         runtime=60,
     params:
-        study=lambda wildcards: fp.selfdata(STUDY, wildcards.model),
+        config=STUDY_FILE,
+        settings=lambda wildcards: fp.selfdata(STUDY, wildcards.model),
         shard=get_shard,
     message:
         "{wildcards.model} answers persona prompts at full budget, seed {wildcards.seed}, part {params.shard}"
     shell:
-        "xpflow selfdata --config {input.study} --model {wildcards.model} --seed {wildcards.seed}"
+        "xpflow selfdata --config {params.config} --model {wildcards.model} --seed {wildcards.seed}"
         " --shard {params.shard} --out {output} > {log} 2>&1"
 
 
@@ -43,7 +42,7 @@ rule merge_answers:
         mem_mb=200,
         runtime=5,
     params:
-        study=lambda wildcards: fp.selfdata(STUDY, wildcards.model),
+        settings=lambda wildcards: fp.selfdata(STUDY, wildcards.model),
     message:
         "Merge the answers of {wildcards.model}, seed {wildcards.seed}"
     shell:
