@@ -30,7 +30,9 @@ def llada():
 
 @pytest.fixture(scope="module")
 def llada2():
-    return load("llada2-micro")
+    model, prompts = load("llada2-micro")
+    # One of the 64 rows has a near-tie at budget 1/8 that fp32 rounding of a cut window decides otherwise.
+    return model.double(), prompts
 
 
 @pytest.mark.slow

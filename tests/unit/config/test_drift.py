@@ -65,7 +65,7 @@ def test_micro_full_has_five_seeds_all_problems_and_registered_claims() -> None:
     assert all(b.limit is None for b in config.problems.benchmarks)
     pairs = {(c.arm_a, c.arm_b) for c in config.study.preregistration if c.budget == Fraction(1, 4)}
     flow, base = "flow-shipped", "mask-base"
-    assert {(flow, base), (flow, "mask-paper"), (flow, "threshold-matched-base")} <= pairs
+    assert {(flow, base), (flow, "mask-preserving"), (flow, "threshold-matched-base")} <= pairs
     assert {(flow, "flow-no-commit"), (flow, "flow-no-reedit"), (flow, "flow-no-alignment")} <= pairs
 
 

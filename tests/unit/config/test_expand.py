@@ -50,7 +50,7 @@ def test_only_alignments_that_something_needs_are_run() -> None:
 def test_a_trained_policy_needs_the_alignment_it_is_trained_on() -> None:
     config = study([{**FLOW, "policy": "trained", "models": ["llada2-micro"]}])
     assert policy_seeds(config) == [0, 1]
-    assert ("llada-micro", "paper", 1) in aligned_runs(config)
+    assert ("llada-micro", "preserving", 1) in aligned_runs(config)
 
 
 def test_settings_of_a_model_win_over_those_of_the_arm() -> None:

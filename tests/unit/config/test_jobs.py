@@ -37,7 +37,7 @@ def test_groups_hold_every_job_once(path: Path) -> None:
 
 def test_the_default_study_needs_one_group_for_each_kind_of_weights() -> None:
     names = [group.name for group in job_groups(StudyConfig())]
-    assert names == ["base", "paper", "paper_trained", "preserving"]
+    assert names == ["base", "preserving", "paper", "preserving_trained"]
 
 
 def test_a_job_that_only_some_seeds_have_gets_a_group_of_its_own() -> None:
