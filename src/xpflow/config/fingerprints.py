@@ -31,11 +31,6 @@ def fingerprint(*values: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def study(config: StudyConfig) -> str:
-    """Return the fingerprint of every key."""
-    return fingerprint(config)
-
-
 def problems(config: StudyConfig, benchmark: str) -> str:
     """Return the fingerprint of a benchmark's problem file."""
     chosen = {entry.name: entry for entry in config.problems.benchmarks}[benchmark]
@@ -104,7 +99,8 @@ def trace(config: StudyConfig) -> str:
 def report(config: StudyConfig) -> str:
     """Return the fingerprint of tables and figures: every key except how the machine is used."""
     weights = [_base(config, name) for name in config.model_names]
-    return fingerprint(config.model_dump(mode="json", exclude={"runtime"}), weights)
+    machine: dict[str, Any] = {"runtime": True, "pretrain": True, "grading": {"workers", "retries"}}
+    return fingerprint(config.model_dump(mode="json", exclude=machine), weights)
 
 
 def _base(config: StudyConfig, model: str) -> tuple[Any, ...]:

@@ -53,8 +53,10 @@ def test_what_changes_no_result_changes_no_stage(changes: dict[str, Any]) -> Non
     assert changed(changes) == set()
 
 
-def test_runtime_does_not_even_draw_the_report_again() -> None:
-    assert fp.report(study_from_mapping({"runtime": {"threads": 2}})) == fp.report(DEFAULT)
+def test_how_the_machine_is_used_does_not_even_draw_the_report_again() -> None:
+    used = study_from_mapping({"runtime": {"threads": 2}, "grading": {"workers": 1}})
+    assert fp.report(used) == fp.report(DEFAULT)
+    assert fp.report(study_from_mapping({"reporting": {"confidence": 0.9}})) != fp.report(DEFAULT)
 
 
 def test_a_variant_of_the_loss_concerns_its_own_alignments() -> None:
