@@ -85,11 +85,13 @@ def _repeated(config: StudyConfig) -> Iterator[Problem]:
 
 def _bad_arms(config: StudyConfig) -> Iterator[Problem]:
     weights = ("base", *(variant.name for variant in config.alignment.variants))
+    # The default arms carry settings for the shipped models, also in a study that has only one of them.
+    known_models = (*config.model_names, *(model.name for model in MODELS))
     for index, arm in enumerate(config.evaluation.arms):
         loc = ("evaluation", "arms", index)
         yield from _unknown((*loc, "weights"), [arm.weights], weights)
         yield from _unknown((*loc, "models"), arm.models, config.model_names)
-        yield from _unknown((*loc, "model_settings"), arm.model_settings, config.model_names)
+        yield from _unknown((*loc, "model_settings"), arm.model_settings, known_models)
         yield from _unknown((*loc, "benchmarks"), arm.benchmarks, config.benchmark_names)
         if arm.decoder == "flow" and arm.policy == "none":
             yield (

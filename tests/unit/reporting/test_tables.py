@@ -55,7 +55,10 @@ def test_table_1_keeps_the_ablations_for_table_2(tables) -> None:
 
 
 def test_threshold_budgets_are_printed_as_caps(tables) -> None:
-    assert "| ≤ 1/1 | threshold 0.7 | base |" in to_markdown(tables["table1"])
+    text = to_markdown(tables["table1"])
+    row = next(row for row in text.splitlines() if "| threshold " in row)
+    assert row.startswith("| ≤ 1/1 | threshold 0.")
+    assert " or 0." in row  # one threshold for each model
 
 
 def test_latex_rows_have_as_many_cells_as_columns(tables) -> None:
