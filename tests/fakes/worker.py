@@ -1,29 +1,50 @@
-"""A worker process that speaks the grader's protocol and breaks when a program says how. Runs no program.
+"""A jailed worker that speaks the grader's format and breaks when a program says how. Runs no program.
 
-A program is one word: `die` ends the worker, `garbage` makes it speak nonsense, anything else is the verdict.
+A program is one word: `die` ends the worker, `garbage` makes it speak nonsense, `unconfined` says that no
+limits can be set; `passed`, `wrong`, `error` and `memory` answer calls of `add` so that this is the verdict.
 """
 
-import json
-import os
-import struct
 import sys
 
+from xpflow.grading import wire
+from xpflow.grading.worker import Link
 
-def send(message: dict) -> None:
-    data = json.dumps(message).encode()
-    os.write(1, struct.pack("<I", len(data)) + data)
+LINK = Link(0, 1)
+ENDED = {"stopped": "done", "status": 0, "cpu_s": 0.0, "time_s": 0.0, "memory_mib": 0.0, "spent": False}
 
 
 def main() -> None:
-    send({"ready": "fake"})
-    while header := sys.stdin.buffer.read(4):
-        word = json.loads(sys.stdin.buffer.read(struct.unpack("<I", header)[0]))["program"]
-        if word == "die":
-            sys.exit("the fake worker was told to die")
-        if word == "garbage":
-            os.write(1, struct.pack("<I", 5) + b"xxxxx")
+    LINK.say(wire.KEEPER, {"ready": "fake"})
+    word = ""
+    while (found := LINK.read()) is not None:
+        channel, message = found[0], wire.parse(found[1])
+        if channel == wire.CANDIDATE:
+            answer(word, *message)
+        elif "program" in message:
+            word = begin(message["program"])
         else:
-            send({"verdict": word, "reason": "", "time_s": 0.0, "memory_mib": 0.0})
+            LINK.say(wire.KEEPER, {"ended": ENDED})
+
+
+def begin(word: str) -> str:
+    if word == "die":
+        sys.exit("the fake worker was told to die")
+    if word == "garbage":
+        LINK.pass_on(b"xxxxxxxx")
+    elif word == "unconfined":
+        LINK.say(wire.CANDIDATE, ["unconfined", "told so"])
+    else:
+        LINK.say(wire.CANDIDATE, ["ready", {"add": "function"}])
+    return word
+
+
+def answer(word: str, number: int, name: str, packed: list) -> None:
+    if word in ("error", "memory"):
+        kind = {"error": "ValueError", "memory": "MemoryError"}[word]
+        LINK.say(wire.CANDIDATE, ["raised", number, kind, kind, "told so"])
+    else:
+        value = sum(wire.unpack(packed[0])) + (word == "wrong")
+        LINK.say(wire.CANDIDATE, ["value", number, value, []])
 
 
 if __name__ == "__main__":

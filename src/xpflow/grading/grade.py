@@ -1,6 +1,6 @@
 """Grading: programs in, verdicts out, in the order given.
 
-    extract (text -> program)  ->  run in a jail  ->  Verdict
+    extract (text -> program)  ->  oracle (tests) asks the jail (program)  ->  Verdict
 
 Identical programs for the same problem are run once per call. A timeout, and a program killed by the
 kernel, is tried once more with nothing running beside it before it counts.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
@@ -18,9 +19,11 @@ from xpflow.grading.extract import extract
 from xpflow.grading.jail import Jail, choose_jail
 from xpflow.grading.limits import Limits
 from xpflow.grading.pool import Job, Outcome, Pool
-from xpflow.grading.verdict import VERDICTS, Verdict
+from xpflow.grading.testcode import defined_functions, imported_modules, uses_program_classes
+from xpflow.grading.verdict import VERDICTS, Mode, Verdict
 from xpflow.problems.problem import Problem
 
+CANONICAL_FACTOR, CANONICAL_S = 10.0, 60.0
 Progress = Callable[[int, int], None]
 
 
@@ -43,6 +46,7 @@ class Grader:
         self.jail = jail if isinstance(jail, Jail) else choose_jail(jail)
         self.limits = limits or Limits()
         self.record_infrastructure = record_infrastructure
+        self._canonical_s: dict[Problem, float] = {}
         self._pool = Pool(self.jail, max(1, workers or os.cpu_count() or 1), self.limits)
 
     def grade(self, items: Sequence[tuple[Problem, str]], progress: Progress | None = None) -> list[Verdict]:
@@ -63,7 +67,7 @@ class Grader:
         self._pool.run(jobs, done)
         again = [job for job in jobs if _doubtful(outcomes[job.index])]
         for job in again:
-            job.attempts = 0
+            job.attempts, job.cpu_s = 0, self._cpu_limit(items[places.index(job.index)][0])
         self._pool.run(again, done, workers=1)
         self._refuse_infrastructure(items, places, outcomes)
         return [_verdict(problem, outcomes[place]) for (problem, _), place in zip(items, places, strict=True)]
@@ -79,6 +83,17 @@ class Grader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _cpu_limit(self, problem: Problem) -> float:
+        """Return the CPU limit of a second try: ten times the canonical solution's time, or the usual one."""
+        if problem not in self._canonical_s:
+            found: list[Outcome] = []
+            job = _job(0, problem, problem.solution)
+            job.cpu_s = CANONICAL_S
+            self._pool.run([job], lambda _, outcome: found.append(outcome), workers=1)
+            passed = found[0]["verdict"] == "passed"
+            self._canonical_s[problem] = float(found[0]["cpu_s"]) if passed else 0.0
+        return max(self.limits.cpu_s, CANONICAL_FACTOR * self._canonical_s[problem])
 
     def _refuse_infrastructure(
         self, items: Sequence[tuple[Problem, str]], places: Sequence[int], outcomes: Mapping[int, Outcome]
@@ -153,9 +168,39 @@ def _distinct(items: Sequence[tuple[Problem, str]]) -> tuple[list[Job], list[int
             )
         if (problem, program) not in seen:
             seen[problem, program] = len(jobs)
-            check = problem.entry_point if problem.shape == "humaneval" else ""
-            jobs.append(Job(len(jobs), program, problem.setup, problem.tests, check))
+            jobs.append(_job(len(jobs), problem, program))
     return jobs, [seen[item] for item in items]
+
+
+def _job(index: int, problem: Problem, program: str) -> Job:
+    """Return the job of a program, in the mode that its problem's tests need."""
+    return Job(index, program, mode_of(problem), _tests_of(problem))
+
+
+@lru_cache(maxsize=8192)
+def mode_of(problem: Problem) -> Mode:
+    """Return "shared" where the tests build objects of classes that the solution defines, else "strict".
+
+    It is a property of the problem: a program cannot bring it about.
+    """
+    if problem.shape == "humaneval":
+        return "strict"
+    tests = "\n".join((problem.setup, *problem.tests))
+    return "shared" if uses_program_classes(problem.canonical_solution, tests) else "strict"
+
+
+@lru_cache(maxsize=8192)
+def _tests_of(problem: Problem) -> Mapping[str, Any]:
+    """Return what the oracle needs to know of a problem; the canonical solution is not part of it."""
+    in_humaneval = problem.shape == "humaneval"
+    return {
+        "prompt": problem.prompt if in_humaneval else "",
+        "setup": problem.setup,
+        "tests": list(problem.tests),
+        "check": problem.entry_point if in_humaneval else "",
+        "imports": {} if in_humaneval else imported_modules(problem.canonical_solution),
+        "defines": [] if in_humaneval else defined_functions(problem.canonical_solution),
+    }
 
 
 def _doubtful(outcome: Outcome) -> bool:
@@ -166,7 +211,6 @@ def _verdict(problem: Problem, outcome: Outcome) -> Verdict:
     name = outcome["verdict"]
     if name not in VERDICTS:
         raise GradingError(f"the worker sent an unknown verdict {name!r} for {problem.task_id}")
-    time_s, memory_mib = float(outcome.get("time_s", 0.0)), float(outcome.get("memory_mib", 0.0))
-    return Verdict(
-        problem.task_id, name, str(outcome.get("reason", "")), round(time_s, 4), round(memory_mib, 1)
-    )
+    digits = {"time_s": 4, "cpu_s": 4, "memory_mib": 1}
+    numbers = {key: round(float(outcome.get(key, 0.0)), places) for key, places in digits.items()}
+    return Verdict.from_row({**outcome, **numbers, "task_id": problem.task_id, "mode": mode_of(problem)})

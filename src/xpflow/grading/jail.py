@@ -1,7 +1,7 @@
 """The places in which the worker process runs: `bwrap` (namespaces) and `unsafe-local` (limits only).
 
-A jail is a command line that starts `worker.py`; everything else about grading is the same for all. To add
-one: a function that returns the command, and an entry in `JAILS`.
+A jail is a command line that starts `worker.py`, with stdin and stdout for its messages; everything else
+about grading is the same for all. To add one: a function that returns the command, and an entry in `JAILS`.
 
 What bwrap gives: no network, a read-only root in which only the interpreter, the standard library and the
 system's shared libraries exist, a private /tmp of bounded size, no /proc, its own process, IPC, host-name
@@ -19,14 +19,16 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO
 
 from xpflow.errors import SandboxUnavailable, nearest
 
-WORKER = Path(__file__).with_name("worker.py")
+FOLDER = Path(__file__).parent
+WORKER, ORACLE = FOLDER / "worker.py", FOLDER / "oracle.py"
+JAILED_FILES = ("worker.py", "wire.py", "seccomp.py")  # all of xpflow that a jail holds
 PROBE_S = 30.0
 JAIL_HOME = "/py"  # the interpreter's prefix inside bwrap
 FIRST_UID, UIDS = 210_000, 50_000  # users without an account, for programs when we are root
@@ -36,7 +38,7 @@ _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
-_PYTHON_FLAGS = ("-s", "-S", "-P", "-B")
+_PYTHON_FLAGS = ("-s", "-S", "-B")  # not -P: worker.py finds the two files beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +82,18 @@ def choose_jail(name: str | None = None) -> Jail:
 
 
 def start(jail: Jail, folder: str, seat: int, errors: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start a worker process; `folder` is an empty private directory, `seat` tells workers apart."""
-    launch = jail.launch(folder, seat)
+    """Start an oracle process, which starts the worker in its jail.
+
+    `folder` is an empty private directory for the jail, `seat` tells workers apart.
+    """
+    launch = json.dumps(asdict(jail.launch(folder, seat)))
     return subprocess.Popen(
-        launch.command,
+        [sys.executable, *_PYTHON_FLAGS, str(ORACLE), launch],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,
-        env=launch.environment,
-        cwd=launch.folder,
+        env=_ENVIRONMENT,
+        cwd="/",
         start_new_session=True,
         bufsize=0,
     )
@@ -140,8 +145,10 @@ def _bwrap_command(as_root: bool, seat: int) -> list[str]:
         *("--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"),
         *_file_system(),
         *(word for name, value in environment.items() for word in ("--setenv", name, value)),
-        *("--ro-bind", str(WORKER), "/worker.py", "--remount-ro", "/", "--chdir", "/tmp"),
-        *(python, *_PYTHON_FLAGS, "/worker.py", _arguments(uid, True, "/tmp")),
+        *("--perms", "0755", "--dir", "/xpflow"),
+        *(word for name in JAILED_FILES for word in ("--ro-bind", str(FOLDER / name), f"/xpflow/{name}")),
+        *("--remount-ro", "/", "--chdir", "/tmp"),
+        *(python, *_PYTHON_FLAGS, "/xpflow/worker.py", _arguments(uid, True, "/tmp")),
     ]
 
 

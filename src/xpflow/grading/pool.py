@@ -1,4 +1,4 @@
-"""A warm pool: a few workers, each in its own jail, fed one program at a time from a single thread.
+"""A warm pool: a few oracles, each with a worker in its own jail, fed one program at a time from one thread.
 
 A worker that dies, or does not answer in time, is replaced and its program given to another one; after
 `limits.retries` more tries the program's outcome is `infrastructure`.
@@ -12,10 +12,9 @@ import struct
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from secrets import token_hex
 from typing import Any
 
 from xpflow.errors import SandboxUnavailable
@@ -30,25 +29,21 @@ Outcome = dict[str, Any]
 
 @dataclass(slots=True)
 class Job:
-    """One program to run: what goes to the worker, and how often it was tried."""
+    """One program to run: what goes to the oracle, and how often it was tried."""
 
     index: int
     program: str
-    setup: str
-    tests: tuple[str, ...]
-    check: str
+    mode: str
+    problem: Mapping[str, Any]
+    cpu_s: float | None = None  # instead of the limit that applies to all
     attempts: int = 0
 
     def request(self, limits: Limits) -> bytes:
-        """Return the frame for the worker, with a fresh nonce."""
-        body = {
-            "program": self.program,
-            "setup": self.setup,
-            "tests": self.tests,
-            "check": self.check,
-            "nonce": token_hex(16),
-            "limits": asdict(limits),
-        }
+        """Return the frame for the oracle."""
+        chosen = asdict(limits)
+        if self.cpu_s is not None:
+            chosen |= {"cpu_s": self.cpu_s, "wall_s": max(limits.wall_s, 2 * self.cpu_s)}
+        body = {"program": self.program, "mode": self.mode, "problem": self.problem, "limits": chosen}
         data = json.dumps(body).encode()
         return struct.pack("<I", len(data)) + data
 
@@ -59,11 +54,13 @@ class Lost(Exception):
 
 @dataclass(slots=True)
 class Seat:
-    """One worker process and what it is doing; `ready` once it has said hello, `job` while it runs one."""
+    """One oracle with its jail: `ready` once it has said hello, `job` while it has one, `testing` once that
+    job's program has been started."""
 
     jail: Jail
     number: int
     ready: bool = False
+    testing: bool = False
     job: Job | None = None
     deadline: float = 0.0
     _data: bytes = b""
@@ -83,8 +80,8 @@ class Seat:
 
     def give(self, job: Job, limits: Limits) -> None:
         """Send a program; raises Lost when the worker is gone."""
-        self.job = job
-        self.deadline = time.monotonic() + limits.wall_s + GRACE_S
+        self.job, self.testing = job, False
+        self.deadline = time.monotonic() + max(limits.wall_s, 2 * (job.cpu_s or 0.0)) + GRACE_S
         data = memoryview(job.request(limits))
         try:
             while data:
@@ -98,6 +95,13 @@ class Seat:
         if not part:
             raise Lost("the worker ended")
         self._data += part
+        reply = self._whole()
+        if reply is not None and "stage" in reply:
+            self.testing = True
+            reply = self._whole()
+        return reply
+
+    def _whole(self) -> Outcome | None:
         size = struct.unpack("<I", self._data[:4])[0] if len(self._data) >= 4 else 0
         if size > REPLY_LIMIT:
             raise Lost("the worker does not speak the protocol")
@@ -180,6 +184,12 @@ class Pool:
         return [seat for seat in self._seats if seat in seats or (seat in busy and seat.deadline < now)]
 
     def _handle(self, seat: Seat, waiting: deque[Job], on_done: Callable[[Job, Outcome], None]) -> None:
+        if seat.job and seat.testing and seat.deadline < time.monotonic():
+            held = seat.job  # its answers hold the oracle up in code that no signal reaches
+            self._drop(seat)
+            reason = "its answers keep the tests busy"
+            self._settle(held, {"verdict": "timeout", "reason": reason}, waiting, on_done)
+            return
         try:
             if seat.deadline < time.monotonic() and (seat.job or not seat.ready):
                 raise Lost("the worker did not answer in time")
@@ -194,7 +204,9 @@ class Pool:
             return
         job, seat.job = seat.job, None
         if reply.get("spent"):
-            self._drop(seat)
+            text = self._drop(seat)
+            if reply["verdict"] == "infrastructure" and text:
+                reply["reason"] = f"{reply['reason']}: {text[-200:]}"
         if job is not None:
             self._settle(job, reply, waiting, on_done)
 

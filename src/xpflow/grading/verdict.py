@@ -9,7 +9,10 @@ from typing import Any, Literal, get_args
 from xpflow.errors import DataError, nearest
 
 VerdictName = Literal["passed", "wrong", "error", "timeout", "memory", "infrastructure"]
+Mode = Literal["strict", "shared"]
 VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
+_TEXTS = ("reason", "test", "call", "found", "expected")
+_NUMBERS = ("time_s", "memory_mib", "cpu_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +21,10 @@ class Verdict:
 
     passed: every test held. wrong: a test's assertion failed. error: an exception, a crash, or an end
     before the tests were over. timeout, memory: a limit was hit. infrastructure: no verdict could be had;
-    it says nothing about the program and never counts as a failure of it. `time_s` is wall time,
-    `memory_mib` the peak resident size.
+    it says nothing about the program and never counts as a failure of it. `time_s` is wall time, `cpu_s` the
+    program's CPU time, `memory_mib` its peak resident size. `test` is the first test that failed, `call` the
+    call before it, `found` and `expected` both values (all shortened). `mode` is strict where the tests ran
+    out of the program's reach, and shared where they need classes of the program's own.
     """
 
     task_id: str
@@ -27,6 +32,12 @@ class Verdict:
     reason: str = ""
     time_s: float = 0.0
     memory_mib: float = 0.0
+    cpu_s: float = 0.0
+    mode: Mode = "strict"
+    test: str = ""
+    call: str = ""
+    found: str = ""
+    expected: str = ""
 
     @property
     def passed(self) -> bool:
@@ -35,7 +46,8 @@ class Verdict:
 
     def to_row(self) -> dict[str, Any]:
         """Return the row of verdicts.jsonl."""
-        return asdict(self)
+        row = asdict(self)
+        return {key: value for key, value in row.items() if value != "" or key == "reason"}
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Verdict:
@@ -49,10 +61,6 @@ class Verdict:
             raise DataError(f"no such verdict: {name!r}", hint=nearest(str(name), VERDICTS))
         if not isinstance(row.get("task_id"), str):
             raise DataError(f"verdict row without a task_id: {dict(row)!r:.100}")
-        return cls(
-            row["task_id"],
-            name,
-            str(row.get("reason", "")),
-            float(row.get("time_s", 0.0)),
-            float(row.get("memory_mib", 0.0)),
-        )
+        texts: dict[str, Any] = {key: str(row.get(key, "")) for key in _TEXTS}
+        numbers: dict[str, Any] = {key: float(row.get(key, 0.0)) for key in _NUMBERS}
+        return cls(row["task_id"], name, mode=row.get("mode", "strict"), **texts, **numbers)

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from xpflow import grading
 from xpflow.errors import DataError, GradingError, SandboxUnavailable
 from xpflow.grading import JAILS, Grader, Limits, Verdict, choose_jail, grade_program, grade_samples
 from xpflow.grading.jail import Jail, Launch
 from xpflow.problems import Problem, load_benchmark
 
 FAKE_WORKER = Path(__file__).parents[2] / "fakes" / "worker.py"
+SOURCE = Path(grading.__file__).parents[2]
 ADD = Problem("add", "Add.", "add", ("assert add(1, 2) == 3", "assert add(-1, 1) == 0"), "", "t", "t", "mbpp")
 RIGHT = "def add(a, b):\n    return a + b\n"
 
@@ -33,7 +35,7 @@ def fake(first_dies: bool = False) -> Jail:
 
     def launch(folder: str, seat: int) -> Launch:
         script = ["-c", "pass"] if first_dies and seat == 1 else [str(FAKE_WORKER)]
-        return Launch([sys.executable, *script], {}, folder)
+        return Launch([sys.executable, *script], {"PYTHONPATH": str(SOURCE)}, folder)
 
     return Jail("fake", True, lambda: None, launch)
 
@@ -79,9 +81,22 @@ def test_hashing_and_random_numbers_are_the_same_in_every_worker(grader: Grader)
 
 
 def test_mbpp_setup_runs_between_the_code_and_the_asserts(grader: Grader) -> None:
-    problem = Problem("s", "", "Box", ("assert box.value == 1",), "", "t", "t", "mbpp", setup="box = Box(1)")
+    problem = Problem("s", "", "box", ("assert made == [1]",), "", "t", "t", "mbpp", setup="made = box(1)")
+    (verdict,) = grader.grade([(problem, "def box(value):\n    return [value]\n")])
+    assert (verdict.verdict, verdict.mode) == ("passed", "strict")
+
+
+def test_tests_that_build_the_programs_own_objects_are_shared_and_say_so(grader: Grader) -> None:
     program = "class Box:\n    def __init__(self, value):\n        self.value = value\n"
-    assert grader.grade([(problem, program)])[0].passed
+    parts = ("s", "", "Box", ("assert box.value == 1",), program, "t", "t", "mbpp", "box = Box(1)")
+    (verdict,) = grader.grade([(Problem(*parts), program)])
+    assert (verdict.verdict, verdict.mode) == ("passed", "shared")
+
+
+def test_a_program_cannot_bring_the_shared_mode_about(grader: Grader) -> None:
+    program = "class add:\n    def __new__(cls, a, b):\n        return a + b\n"
+    (verdict,) = grader.grade([(ADD, program)])
+    assert (verdict.verdict, verdict.mode) == ("passed", "strict")
 
 
 def test_a_missing_entry_point_is_an_error_that_names_it(grader: Grader) -> None:
@@ -112,7 +127,7 @@ def test_problems_without_tests_cannot_be_graded() -> None:
         grade_program(prompt_only, "", fake())
 
 
-@pytest.mark.parametrize("word", ["die", "garbage", "infrastructure"])
+@pytest.mark.parametrize("word", ["die", "garbage", "unconfined"])
 def test_a_failure_of_the_machinery_is_retried_then_raised_and_never_a_verdict(word: str) -> None:
     with (
         Grader(fake(), workers=2, limits=Limits(retries=1)) as grader,
@@ -160,7 +175,7 @@ def test_samples_are_graded_in_order_and_bad_rows_are_named() -> None:
 
 
 def test_verdict_rows_are_read_back_equal() -> None:
-    verdict = Verdict("add", "wrong", "because", 0.5, 12.0)
+    verdict = Verdict("add", "wrong", "because", 0.5, 12.0, 0.25, "shared", "assert x", "add(1)", "2", "3")
     assert Verdict.from_row(verdict.to_row()) == verdict
     assert Verdict.from_row({"task_id": "add", "verdict": "passed"}).passed
     with pytest.raises(DataError, match="passed"):
