@@ -48,7 +48,7 @@ class AlignmentBlock(Block):
     variants: tuple[Variant, ...] = Field(
         default=(
             Variant(name="paper", kl_weight=0.0),
-            Variant(name="preserving", kl_weight=0.05, clean_weight=0.1),
+            Variant(name="preserving", kl_weight=0.3, clean_weight=0.3),
         ),
         min_length=1,
         description="Losses that are trained; `preserving` is a named deviation from the paper",
@@ -61,4 +61,4 @@ class AlignmentBlock(Block):
     )
     weight_decay: float = Field(default=0.0, ge=0, description="Decoupled weight decay")
     grad_clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient")
-    log_every: int = Field(default=5, gt=0, description="Steps between rows of log.jsonl (Figures 2a, 2b)")
+    log_every: int = Field(default=10, gt=0, description="Steps between rows of log.jsonl (Figures 2a, 2b)")

@@ -58,7 +58,7 @@ def _flow(name: str, weights: str = "preserving", policy: str = "shipped", **set
 
 
 # To change the default study, change a row here and run `make config`. Thresholds of the `matched` rows are
-# chosen on validation problems so that the mean NFE is a quarter of N.
+# chosen on validation problems so that the mean NFE is a quarter of N (`xpflow match`).
 ARMS: tuple[Arm, ...] = (
     Arm(name="mask-base", decoder="mask_prediction", seeds="first"),
     Arm(name="flow-shipped", decoder="flow", weights="preserving", policy="shipped"),

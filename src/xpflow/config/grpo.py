@@ -17,7 +17,7 @@ class GrpoBlock(Block):
         default="llada-micro", description="The model it is trained on; used unchanged on the others"
     )
     variant: str = Field(default="preserving", description="Alignment variant of that model's weights")
-    updates: int = Field(default=20, gt=0, description="Policy updates")
+    updates: int = Field(default=40, gt=0, description="Policy updates")
     prompts_per_update: int = Field(default=8, gt=0, description="Prompts per update")
     group_size: int = Field(default=8, gt=1, description="G, rollouts per prompt")
     train_budget: Budget = Field(

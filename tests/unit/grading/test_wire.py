@@ -1,0 +1,247 @@
+"""The format between the two sides: plain data arrives as it was, everything else as an error or as opaque."""
+
+from __future__ import annotations
+
+import array
+import collections
+import datetime
+import decimal
+import enum
+import fractions
+import json
+import math
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xpflow.grading import wire
+from xpflow.grading.wire import Frames, NotPlain, Opaque, WireError, frame, pack, parse, unpack
+
+ATOMS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.binary(max_size=5)
+HASHABLE = st.recursive(ATOMS, lambda part: st.tuples(part, part), max_leaves=4)
+PLAIN = st.recursive(
+    HASHABLE | st.complex_numbers(),
+    lambda part: (
+        st.lists(part, max_size=4)
+        | st.dictionaries(HASHABLE, part, max_size=4)
+        | st.tuples(part)
+        | st.sets(HASHABLE, max_size=4)
+    ),
+    max_leaves=20,
+)
+VALUES = [
+    *(2**63, -(2**63) - 1, 10**5000, -0.0, math.inf, "\ud800\udc00", "\x00é", b"\xff", bytearray(b"ab")),
+    *(range(3, 9, 2), slice(1, None, 2), ..., NotImplemented, int, ValueError, 1 + 2j),
+    collections.Counter("hello"),
+    collections.OrderedDict(b=1, a=2),
+    collections.defaultdict(list, a=[1]),
+    collections.deque([1, 2], maxlen=3),
+    array.array("i", [1, 2]),
+    decimal.Decimal("1.10"),
+    fractions.Fraction(2, 6),
+    datetime.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=datetime.timezone(datetime.timedelta(hours=2)), fold=1),
+    datetime.date(2026, 1, 2),
+    datetime.time(1, 2, 3, fold=1),
+    datetime.timedelta(1, 2, 3),
+    re.compile("a(b)?", re.IGNORECASE),
+]
+
+
+class Colour(enum.IntEnum):
+    RED = 3
+
+
+class Liar(int):
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __int__(self) -> int:
+        return 3
+
+    __hash__ = int.__hash__
+
+
+class Same:
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __class__ = int  # type: ignore[assignment]
+
+
+def carried(value: Any) -> Any:
+    """Return what arrives on the other side."""
+    stream = Frames()
+    stream.feed(frame(wire.CANDIDATE, pack(value)))
+    found = stream.take()
+    assert found is not None
+    assert found[0] == wire.CANDIDATE
+    return unpack(parse(found[1]))
+
+
+def identical(a: Any, b: Any) -> bool:
+    """Compare by type and text, so that nan equals itself, and -0.0 not 0.0, at any depth."""
+    if isinstance(a, set | frozenset):
+        return type(a) is type(b) and sorted(map(repr, a)) == sorted(map(repr, b))
+    return type(a) is type(b) and (repr(a) == repr(b) or a == b)
+
+
+@given(PLAIN)
+@settings(max_examples=200, deadline=None)
+def test_plain_data_arrives_with_its_types(value: Any) -> None:
+    assert identical(carried(value), value)
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+def test_values_of_the_standard_library_arrive_as_their_own_type(value: Any) -> None:
+    found = carried([value])[0]
+    assert type(found) is type(value)
+    assert found == value
+    assert value == 10**5000 or repr(found) == repr(value)
+
+
+def test_iterators_and_views_arrive_as_what_they_are() -> None:
+    assert carried(n * n for n in range(3)).__next__() == 0
+    assert list(carried(map(str, [1, 2]))) == ["1", "2"]
+    assert carried({1: 2}.keys()) == {1}
+    assert list(carried({1: 2}.values())) == [2]
+    assert carried({1: 2}.items()) == {(1, 2)}
+
+
+def test_a_match_is_matched_again_on_this_side() -> None:
+    found = carried(re.search(r"b+(?=c)", "abbc"))
+    assert isinstance(found, re.Match)
+    assert (found.group(), found.span()) == ("bb", (1, 3))
+    forged = ["match", ["pattern", "a", 32], "bbb", 0, 3, 0, 3]
+    assert type(unpack(forged)) is Opaque
+
+
+def test_subclasses_arrive_as_their_plain_base_and_cannot_lie() -> None:
+    assert type(carried(Colour.RED)) is int
+    assert carried(Liar(5)) == 5
+    assert carried(Liar(5)) != 3
+    point = collections.namedtuple("point", "x y")(1, 2)
+    assert identical(carried(point), (1, 2))
+    lying = type("Lying", (list,), {"__iter__": lambda self: iter([9]), "__len__": lambda self: 0})([1, 2])
+    assert carried(lying) == [1, 2]
+
+
+@pytest.mark.parametrize("value", [Same(), object(), len, Same, carried, re, open], ids=repr)
+def test_what_is_no_plain_data_is_opaque_and_every_use_of_it_fails(value: Any) -> None:
+    found = carried(value)
+    assert type(found) is Opaque
+    uses = (
+        lambda: found == 3,
+        lambda: found == 3,
+        lambda: found != 3,
+        lambda: bool(found),
+        lambda: [found] == [3],
+    )
+    for use in (*uses, lambda: len(found), lambda: found(), lambda: found.real, lambda: found < 3):
+        with pytest.raises(NotPlain):
+            use()
+    with pytest.raises(WireError, match="no plain data"):
+        pack([value], strict=True)
+
+
+def test_limits_hold_where_values_are_written() -> None:
+    nested: list[Any] = []
+    nested.append(nested)
+    with pytest.raises(WireError, match="deeper"):
+        pack(nested)
+    twice: list[Any] = [1]
+    for _ in range(30):
+        twice = [twice, twice]
+    with pytest.raises(WireError, match="items"):
+        pack(twice)
+    with pytest.raises(WireError, match="items"):
+        pack([0] * (wire.ITEM_LIMIT + 1))
+    with pytest.raises(WireError, match="bytes"):
+        frame(0, "x" * (wire.FRAME_LIMIT + 1))
+    assert len(list(carried(iter(int, 1)))) == wire.DRAIN
+
+
+def test_limits_hold_where_frames_are_read() -> None:
+    stream = Frames()
+    stream.feed(wire.HEADER.pack(wire.FRAME_LIMIT + 1, wire.VERSION, 0))
+    with pytest.raises(WireError, match="limit"):
+        stream.take()
+    other = Frames()
+    other.feed(wire.HEADER.pack(1, wire.VERSION + 1, 0) + b"1")
+    with pytest.raises(WireError, match="version"):
+        other.take()
+    deep: Any = 1
+    for _ in range(wire.DEPTH_LIMIT + 20):
+        deep = ["list", deep]
+    with pytest.raises(WireError, match="deeper"):
+        unpack(deep)
+    with pytest.raises(WireError, match="not JSON"):
+        parse(b"[" * 100_000)
+
+
+def test_a_frame_may_arrive_in_any_pieces() -> None:
+    data = frame(0, [1]) + frame(1, "two")
+    stream, found = Frames(), []
+    for place in range(len(data)):
+        stream.feed(data[place : place + 1])
+        while (taken := stream.take()) is not None:
+            found.append((taken[0], parse(taken[1])))
+    assert found == [(0, [1]), (1, "two")]
+
+
+NODES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats() | st.text(max_size=3),
+    lambda part: (
+        st.lists(part, max_size=4)
+        | st.tuples(st.sampled_from(sorted(wire._REBUILD)), part, part).map(list)
+        | st.tuples(st.sampled_from(sorted(wire._REBUILD)), part).map(list)
+    ),
+    max_leaves=8,
+)
+
+
+@given(NODES)
+@settings(max_examples=400, deadline=None)
+def test_any_json_gives_a_plain_value_or_a_wire_error(node: Any) -> None:
+    try:
+        value = unpack(json.loads(json.dumps(node)))
+    except WireError:
+        return
+    assert type(value).__module__ in {
+        *("builtins", "collections", "datetime", "decimal", "fractions", "re", "array", "xpflow.grading.wire")
+    }
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        *([], [1], ["no such tag"], {"a": 1}, ["dict", 1], ["dict", ["list"], 1], ["set", ["list"]]),
+        *(["int", "xyz"], ["range", "a"], ["decimal", "x"], ["type", "Foo"], ["type", "quit"], ["bytes", 3]),
+        *(
+            ["datetime", 1],
+            ["pattern", "(", 32],
+            ["fraction", 1, 0],
+            ["constant", "Foo"],
+            ["array", "i", "x"],
+        ),
+    ],
+    ids=str,
+)
+def test_nonsense_is_a_wire_error(node: Any) -> None:
+    with pytest.raises(WireError):
+        unpack(node)
+
+
+def test_exceptions_travel_as_the_nearest_builtin_and_never_as_one_that_ends_python() -> None:
+    class Own(KeyError):
+        pass
+
+    assert wire.builtin_error(Own) == ("KeyError", "Own")
+    assert wire.builtin_error(SystemExit) == ("Exception", "SystemExit")
+    assert type(wire.rebuild_error("KeyError", "x")) is KeyError
+    assert type(wire.rebuild_error("UnicodeDecodeError", "x")) is Exception
+    for name in ("SystemExit", "KeyboardInterrupt", "BaseException", "int", "Foo"):
+        with pytest.raises(WireError):
+            wire.rebuild_error(name, "")
