@@ -81,7 +81,7 @@ def _accelerator() -> Iterator[Finding]:
 
 
 def _jails() -> Iterator[Finding]:
-    from xpflow.grading.jail import JAILS
+    from xpflow.grading.jails import JAILS
 
     for jail in JAILS.values():
         problem = jail.why_not()

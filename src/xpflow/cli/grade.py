@@ -31,7 +31,9 @@ def grade(
     split: Annotated[
         str | None, typer.Option(help="Split of the benchmark; its test split by default")
     ] = None,
-    jail: Annotated[str | None, typer.Option(help="bwrap, unsafe-local or auto; see `xpflow doctor`")] = None,
+    jail: Annotated[
+        str | None, typer.Option(help="bwrap, docker, apptainer, unsafe-local; see `xpflow doctor`")
+    ] = None,
     protocol: Annotated[str | None, typer.Option(help="How the program is taken out of the answer")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Programs at a time; default: all cores")] = None,
     cpu_s: Annotated[float | None, typer.Option(help="CPU limit of a program, in seconds")] = None,

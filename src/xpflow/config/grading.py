@@ -12,8 +12,9 @@ from xpflow.config.block import Block
 class GradingBlock(Block):
     """Jail, limits and workers of the grader."""
 
-    jail: Literal["auto", "bwrap", "unsafe-local"] = Field(
-        default="auto", description="auto: bwrap where it works, else a plain limited process, with a warning"
+    jail: Literal["auto", "bwrap", "docker", "apptainer", "unsafe-local"] = Field(
+        default="auto",
+        description="auto: bwrap; unsafe-local (limits only, contains nothing) has to be named",
     )
     workers: int = Field(default=2, gt=0, description="Programs that run at a time")
     cpu_s: float = Field(

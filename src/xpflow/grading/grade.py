@@ -16,7 +16,7 @@ from typing import Any
 
 from xpflow.errors import DataError, GradingError, nearest
 from xpflow.grading.extract import extract
-from xpflow.grading.jail import Jail, choose_jail
+from xpflow.grading.jails import Jail, choose_jail
 from xpflow.grading.limits import Limits
 from xpflow.grading.pool import Job, Outcome, Pool
 from xpflow.grading.testcode import defined_functions, imported_modules, uses_program_classes

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import selectors
 import struct
+import subprocess
+import sys
 import tempfile
 import time
 from collections import deque
@@ -18,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from xpflow.errors import SandboxUnavailable
-from xpflow.grading.jail import Jail, private_folder, start
+from xpflow.grading.jails.base import ENVIRONMENT, GRADING, PYTHON_FLAGS, WORKER, Jail, private_folder
 from xpflow.grading.limits import Limits
 
 START_S = 60.0
@@ -71,8 +73,22 @@ class Seat:
     def __post_init__(self) -> None:
         self._folder = private_folder()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the seat
-        self._process = start(self.jail, self._folder.name, self.number, self._errors)
+        self._process = self._start()
         self.deadline = time.monotonic() + START_S
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        """Start the oracle, which starts the worker in its jail."""
+        launch = self.jail.launch(self._folder.name, self.number, WORKER)
+        return subprocess.Popen(
+            [sys.executable, *PYTHON_FLAGS, str(GRADING / "oracle.py"), json.dumps(asdict(launch))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env=ENVIRONMENT,
+            cwd="/",
+            start_new_session=True,
+            bufsize=0,
+        )
 
     def fileno(self) -> int:
         """The descriptor on which replies arrive."""

@@ -2,7 +2,9 @@
 
 Refused with EPERM: new processes (threads stay allowed) and programs, tracing and other processes' memory,
 mounts and namespaces, kernel interfaces with a history of holes (io_uring, bpf, keyctl, userfaultfd, perf),
-System V shared memory and queues. It stands behind the namespaces and the limits, not instead of them.
+memory that has no file (it counts for no limit), System V shared memory and queues, and sockets other than
+Unix and Internet ones (a network namespace does not cover vsock). It stands behind the namespaces and the
+limits, not instead of them.
 Covers x86-64 and aarch64; elsewhere there is no filter, and `describe()` says so.
 """
 
@@ -52,6 +54,8 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "msgget": (68, 186),
     "semget": (64, 190),
     "mq_open": (240, 180),
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
     "init_module": (175, 105),
     "finit_module": (313, 273),
     "kexec_load": (246, 104),
@@ -60,7 +64,9 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "name_to_handle_at": (303, 264),
     "open_by_handle_at": (304, 265),
 }
-_MACHINES = {"x86_64": (0, 0xC000003E, 56), "aarch64": (1, 0xC00000B7, 220)}  # column, audit number, clone
+# machine: (column, audit number, clone, socket)
+_MACHINES = {"x86_64": (0, 0xC000003E, 56, 41), "aarch64": (1, 0xC00000B7, 220, 198)}
+_FAMILIES = (1, 2, 10)  # Unix, IPv4, IPv6
 _CLONE3 = 435
 
 
@@ -72,7 +78,7 @@ def build() -> bytes | None:
     """Return the filter for this machine, or None where there is none."""
     if platform.machine() not in _MACHINES:
         return None
-    column, audit, clone = _MACHINES[platform.machine()]
+    column, audit, clone, socket = _MACHINES[platform.machine()]
     refuse = _ERRNO | errno.EPERM
     numbers = [pair[column] for pair in _REFUSED.values()]
     lines = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, audit), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, 0)]
@@ -82,7 +88,11 @@ def build() -> bytes | None:
     for number in numbers:
         if number is not None:
             lines += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, refuse)]
-    lines += [(_EQUAL, 0, 3, clone), (_LOAD, 0, 0, 16), (_BITS, 1, 0, _CLONE_THREAD), (_RETURN, 0, 0, refuse)]
+    first_argument = (_LOAD, 0, 0, 16)
+    lines += [(_EQUAL, 0, 3, clone), first_argument, (_BITS, 1, 0, _CLONE_THREAD), (_RETURN, 0, 0, refuse)]
+    lines += [(_LOAD, 0, 0, 0), (_EQUAL, 0, 2 + len(_FAMILIES), socket), first_argument]
+    lines += [(_EQUAL, len(_FAMILIES) - place, 0, family) for place, family in enumerate(_FAMILIES)]
+    lines += [(_RETURN, 0, 0, refuse)]
     lines += [(_RETURN, 0, 0, _ALLOW)]
     return b"".join(struct.pack("<HBBI", *line) for line in lines)
 
@@ -101,4 +111,4 @@ def describe() -> str:
     """Return in words what the filter does on this machine."""
     if platform.machine() not in _MACHINES:
         return f"no system-call filter on {platform.machine()}"
-    return f"{len(_REFUSED) + 1} kinds of system calls refused"
+    return f"{len(_REFUSED) + 2} kinds of system calls refused"

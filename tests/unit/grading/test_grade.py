@@ -11,7 +11,7 @@ import pytest
 from xpflow import grading
 from xpflow.errors import DataError, GradingError, SandboxUnavailable
 from xpflow.grading import JAILS, Grader, Limits, Verdict, choose_jail, grade_program, grade_samples
-from xpflow.grading.jail import Jail, Launch
+from xpflow.grading.jails import Jail, Launch, Payload
 from xpflow.problems import Problem, load_benchmark
 
 FAKE_WORKER = Path(__file__).parents[2] / "fakes" / "worker.py"
@@ -33,7 +33,7 @@ def grader(request: pytest.FixtureRequest) -> Iterator[Grader]:
 def fake(first_dies: bool = False) -> Jail:
     """A jail of fake workers; with `first_dies`, seat 1 ends before it has said hello."""
 
-    def launch(folder: str, seat: int) -> Launch:
+    def launch(folder: str, seat: int, payload: Payload) -> Launch:
         script = ["-c", "pass"] if first_dies and seat == 1 else [str(FAKE_WORKER)]
         return Launch([sys.executable, *script], {"PYTHONPATH": str(SOURCE)}, folder)
 
@@ -160,7 +160,7 @@ def test_a_worker_that_does_not_start_is_replaced() -> None:
 
 def test_workers_that_never_start_are_an_error_that_says_why() -> None:
     command = [sys.executable, "-c", "1 / 0"]
-    broken = Jail("broken", True, lambda: None, lambda folder, seat: Launch(command, {}, folder))
+    broken = Jail("broken", True, lambda: None, lambda folder, seat, _: Launch(command, {}, folder))
     with pytest.raises(SandboxUnavailable, match="ZeroDivisionError"):
         grade_program(ADD, "passed", broken)
 
@@ -188,8 +188,8 @@ def test_an_unknown_jail_is_named_with_its_neighbour() -> None:
 
 
 def test_unsafe_local_says_that_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    from xpflow.grading import jail
+    from xpflow.grading import jails
 
-    jail._warn.cache_clear()
+    jails._warn.cache_clear()
     choose_jail("unsafe-local")
     assert "generated code runs as your user" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The format between the two sides: plain data arrives as it was, everything else as an error or as opaque."""
+"""The format between the two sides: plain data arrives as it was, all else as an error or as opaque."""
 
 from __future__ import annotations
 
@@ -82,10 +82,20 @@ def carried(value: Any) -> Any:
 
 
 def identical(a: Any, b: Any) -> bool:
-    """Compare by type and text, so that nan equals itself, and -0.0 not 0.0, at any depth."""
-    if isinstance(a, set | frozenset):
-        return type(a) is type(b) and sorted(map(repr, a)) == sorted(map(repr, b))
-    return type(a) is type(b) and (repr(a) == repr(b) or a == b)
+    """Compare by type at any depth; nan equals itself, and -0.0 not 0.0."""
+    return canonical(a) == canonical(b)
+
+
+def canonical(value: Any) -> Any:
+    """Return a value as text and types, with the items of a set in a fixed order."""
+    kind = type(value).__name__
+    if isinstance(value, set | frozenset):
+        return (kind, sorted(map(repr, map(canonical, value))))
+    if isinstance(value, dict):
+        return (kind, [(canonical(key), canonical(item)) for key, item in value.items()])
+    if isinstance(value, list | tuple):
+        return (kind, [canonical(item) for item in value])
+    return (kind, repr(value))
 
 
 @given(PLAIN)

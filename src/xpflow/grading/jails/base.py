@@ -1,0 +1,95 @@
+"""What a jail is: a command line that starts a payload, with stdin and stdout for its messages.
+
+Everything else about grading is the same for all jails. To add one: a file with a `Jail` in it, and an entry
+in `JAILS` (`xpflow.grading.jails`); `tests/attacks` is the suite that it has to pass.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+GRADING = Path(__file__).parents[1]
+PROBE_S = 30.0
+INSIDE = "/xpflow"  # where a payload's files lie in a jail
+FIRST_UID, UIDS = 210_000, 50_000  # users without an account, for programs when we are root
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+PYTHON_FLAGS = ("-s", "-S", "-B")  # not -P: a payload's first file finds those beside it
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What runs in a jail: files by their name there (the first is started), all of xpflow that it holds."""
+
+    files: tuple[tuple[str, Path], ...]
+
+    @property
+    def main(self) -> str:
+        """Return the name of the file that is started."""
+        return self.files[0][0]
+
+
+WORKER = Payload(tuple((name, GRADING / name) for name in ("worker.py", "wire.py", "seccomp.py")))
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to start one payload: its command, environment and working directory."""
+
+    command: list[str]
+    environment: dict[str, str]
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Jail:
+    """A kind of jail: `why_not()` says why it cannot be used here (None: it can); `launch(folder, seat,
+    payload)` how to start a payload, with an empty private directory, and a number that tells seats apart."""
+
+    name: str
+    contains: bool
+    why_not: Callable[[], str | None]
+    launch: Callable[[str, int, Payload], Launch]
+
+
+def arguments(uid: int | None, contained: bool, folder: str) -> str:
+    """Return the argument of `worker.py`."""
+    return json.dumps({"uid": uid, "contained": contained, "folder": folder})
+
+
+def user_of(seat: int) -> int:
+    """Return the user id that a seat's programs get where we are root."""
+    return FIRST_UID + (os.getpid() * 64 + seat) % UIDS
+
+
+def private_folder() -> tempfile.TemporaryDirectory[str]:
+    """Return an empty temporary directory for one seat."""
+    return tempfile.TemporaryDirectory(prefix="xpflow-grading-", ignore_cleanup_errors=True)
+
+
+def probe(launch: Launch) -> str | None:
+    """Start a worker and let it end at once; return what went wrong."""
+    try:
+        done = subprocess.run(
+            launch.command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PROBE_S,
+            env=launch.environment,
+            cwd=launch.folder,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    if done.returncode == 0 and b'"ready"' in done.stdout:
+        return None
+    return done.stderr.decode(errors="replace").strip()[-300:] or f"exit status {done.returncode}"

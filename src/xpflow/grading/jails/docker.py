@@ -1,0 +1,60 @@
+"""`docker`: a container of Docker, or of Podman behind its Docker-compatible socket, through the SDK.
+
+The image (with Python 3.11 in it, already on the engine: nothing is pulled) is named by XPFLOW_DOCKER_IMAGE,
+the engine by DOCKER_HOST as usual. What it gives: a read-only root, a private /tmp, no network, no
+capabilities beyond those for changing users, bounds on memory and processes. `docker_bridge.py` stands
+between the container and the oracle.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+from xpflow.grading.jails.base import (
+    ENVIRONMENT,
+    INSIDE,
+    PYTHON_FLAGS,
+    WORKER,
+    Jail,
+    Launch,
+    Payload,
+    arguments,
+    probe,
+    user_of,
+)
+
+IMAGE = "XPFLOW_DOCKER_IMAGE"
+BRIDGE = Path(__file__).with_name("docker_bridge.py")
+MEMORY = "2g"
+
+
+def launch(folder: str, seat: int, payload: Payload) -> Launch:
+    """Start the payload in a container of its own, behind a bridge process."""
+    words = ["python3", *PYTHON_FLAGS, f"{INSIDE}/{payload.main}", arguments(user_of(seat), True, "/tmp")]
+    container = {
+        "image": os.environ.get(IMAGE, ""),
+        "command": words,
+        "environment": ENVIRONMENT,
+        "volumes": [f"{path}:{INSIDE}/{name}:ro" for name, path in payload.files],
+        "memory": MEMORY,
+    }
+    environment = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "DOCKER_HOST")}
+    return Launch([sys.executable, str(BRIDGE), json.dumps(container)], environment, "/")
+
+
+@cache
+def why_not() -> str | None:
+    """Return why it cannot be used here."""
+    if importlib.util.find_spec("docker") is None:
+        return "the package `docker` is not installed (pip install xpflow[docker])"
+    if not os.environ.get(IMAGE):
+        return f"no image: set {IMAGE} to one with Python 3.11 that the engine has"
+    return probe(launch("/tmp", 0, WORKER))
+
+
+JAIL = Jail("docker", True, why_not, launch)
