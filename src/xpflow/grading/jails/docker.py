@@ -35,16 +35,17 @@ MEMORY = "2g"
 
 def launch(folder: str, seat: int, payload: Payload) -> Launch:
     """Start the payload in a container of its own, behind a bridge process."""
-    words = ["python3", *PYTHON_FLAGS, f"{INSIDE}/{payload.main}", arguments(user_of(seat), True, "/tmp")]
     container = {
         "image": os.environ.get(IMAGE, ""),
-        "command": words,
+        "command": ["python3", *PYTHON_FLAGS, f"{INSIDE}/{payload.main}"],
+        "argument": arguments(user_of(seat), True, "/tmp"),
         "environment": ENVIRONMENT,
-        "volumes": [f"{path}:{INSIDE}/{name}:ro" for name, path in payload.files],
+        "files": {f"{INSIDE}/{name}": str(path) for name, path in payload.files},
         "memory": MEMORY,
     }
     environment = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "DOCKER_HOST")}
-    return Launch([sys.executable, str(BRIDGE), json.dumps(container)], environment, "/")
+    # -P: beside the bridge lies a docker.py that is not the SDK
+    return Launch([sys.executable, "-P", str(BRIDGE), json.dumps(container)], environment, "/")
 
 
 @cache
