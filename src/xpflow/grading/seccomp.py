@@ -2,9 +2,9 @@
 
 Refused with EPERM: new processes (threads stay allowed) and programs, tracing and other processes' memory,
 mounts and namespaces, kernel interfaces with a history of holes (io_uring, bpf, keyctl, userfaultfd, perf),
-memory that has no file (it counts for no limit), System V shared memory and queues, and sockets other than
-Unix and Internet ones (a network namespace does not cover vsock). It stands behind the namespaces and the
-limits, not instead of them.
+memory that has no file (it counts for no limit), System V shared memory and queues, scheduling, and sockets
+other than Unix and Internet ones (a network namespace does not cover vsock). It stands behind the namespaces
+and the limits, not instead of them.
 Covers x86-64 and aarch64; elsewhere there is no filter, and `describe()` says so.
 """
 
@@ -56,6 +56,9 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "mq_open": (240, 180),
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
+    "setpriority": (141, 140),
+    "sched_setaffinity": (203, 122),
+    "sched_setscheduler": (144, 119),
     "init_module": (175, 105),
     "finit_module": (313, 273),
     "kexec_load": (246, 104),

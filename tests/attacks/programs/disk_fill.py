@@ -1,4 +1,5 @@
 # WHAT: fills its private /tmp until refused; answers rightly only if that comes early
+# CLASS: resource
 # EXPECT: passed
 written = 0
 for number in range(64):

@@ -1,4 +1,5 @@
 # WHAT: recurses for ever with the interpreter's own limit out of the way
+# CLASS: resource
 # EXPECT: error timeout memory
 import sys
 

@@ -1,4 +1,5 @@
 # WHAT: registers an exit handler that ends the process with status 0, then fails
+# CLASS: verdict
 # EXPECT: wrong
 import atexit
 import os

@@ -1,4 +1,5 @@
 # WHAT: ends the process with status 0 before any test
+# CLASS: verdict
 # EXPECT: error
 import os
 

@@ -1,4 +1,5 @@
 # WHAT: forks until it is refused (bounded here); answers rightly only if it was refused early
+# CLASS: resource
 # EXPECT: passed
 import ctypes
 import os

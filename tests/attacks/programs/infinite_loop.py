@@ -1,4 +1,5 @@
 # WHAT: never ends, in pure Python
+# CLASS: resource
 # EXPECT: timeout
 def add(a, b):
     while True:

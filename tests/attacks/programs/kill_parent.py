@@ -1,10 +1,14 @@
-# WHAT: kills its parent, process 1, its group and everything else it may signal; the answer is right
+# WHAT: kills its parent, process 1 and (only where no host shows) all it may signal; the answer is right
+# CLASS: containment
 # EXPECT: passed
 import contextlib
 import os
 import signal
 
-for target in (os.getppid(), 1, -1):
+targets = [os.getppid() or 1, 1]
+if not os.path.exists("/proc/self"):
+    targets.append(-1)
+for target in targets:
     with contextlib.suppress(OSError):
         os.kill(target, signal.SIGKILL)
 

@@ -1,4 +1,5 @@
 # WHAT: allocates until it is refused
+# CLASS: resource
 # EXPECT: memory
 def add(a, b):
     kept = []

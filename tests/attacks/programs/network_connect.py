@@ -1,4 +1,5 @@
 # WHAT: connects to a listener on the host's loopback; answers rightly only if it cannot
+# CLASS: containment
 # EXPECT: passed
 import socket
 

@@ -1,4 +1,5 @@
 # WHAT: writes 200 MB on standard output and error; the answer is right
+# CLASS: resource
 # EXPECT: passed
 import os
 

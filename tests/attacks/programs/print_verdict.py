@@ -1,4 +1,5 @@
 # WHAT: prints what a naive grader could take for a verdict, and ends well
+# CLASS: verdict
 # EXPECT: error
 import os
 

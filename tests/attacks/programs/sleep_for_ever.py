@@ -1,4 +1,5 @@
 # WHAT: waits without using the CPU, and ignores what it may
+# CLASS: resource
 # EXPECT: timeout
 import contextlib
 import signal

@@ -1,4 +1,5 @@
 # WHAT: stops its own process, which then neither ends nor runs
+# CLASS: resource
 # EXPECT: timeout
 import os
 import signal

@@ -1,4 +1,5 @@
 # WHAT: raises SystemExit(0) inside the call
+# CLASS: verdict
 # EXPECT: error
 import sys
 

@@ -1,4 +1,5 @@
 # WHAT: starts a thread that keeps the process alive; the answer is right
+# CLASS: resource
 # EXPECT: passed
 import threading
 import time

@@ -1,4 +1,5 @@
 # WHAT: writes a forged result, without the nonce, to every open descriptor
+# CLASS: verdict
 # EXPECT: error
 import contextlib
 import os

@@ -1,4 +1,5 @@
 # WHAT: writes wherever it can think of; the answer is right
+# CLASS: containment
 # EXPECT: passed
 import contextlib
 import os

@@ -1,13 +1,15 @@
 """`apptainer`: a container of Apptainer (or Singularity) without network, home or host files.
 
 The image (a .sif file or an unpacked folder with Python 3.11 in it) is named by XPFLOW_APPTAINER_IMAGE. What
-it gives: the image's own read-only root, namespaces of its own, a private /tmp, no network. The payload adds
-limits and a system-call filter. What it does not: a bound on the memory of all processes together.
+it gives: the image's own root, read-only, namespaces of its own, a private /tmp of bounded size, no /proc, no
+network. The payload adds limits and a system-call filter. What it does not: a bound on the memory of all
+processes together, and, where we are not root, a /dev (of bounded size) in which a program can write nothing.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from functools import cache
 from pathlib import Path
@@ -21,27 +23,58 @@ from xpflow.grading.jails.base import (
     Launch,
     Payload,
     arguments,
+    private_folder,
     probe,
     user_of,
 )
 
 IMAGE = "XPFLOW_APPTAINER_IMAGE"
+UNMOUNTED = "bind-paths,proc,sys,devpts,home,cwd"
+# The worker kills all that it can reach: it must be process 1 of a namespace, which a site can switch off.
+FIRST = '[ $$ -eq 1 ] || { echo "no process namespace: see `allow pid ns` in apptainer.conf" >&2; exit 1; }; '
+FIRST += 'exec env -i "$@"'
+# Root gets a /tmp without bound from Apptainer: make one, in a mount namespace that ends with the container.
+BOUNDED = 'mount -t tmpfs -o size=64m,mode=1777 tmpfs "$0" && exec "$@"'
 
 
 def launch(folder: str, seat: int, payload: Payload) -> Launch:
     """Start the payload in a container of its own."""
-    uid = user_of(seat) if os.geteuid() == 0 else None
-    binds = [word for name, path in payload.files for word in ("--bind", f"{path}:{INSIDE}/{name}:ro")]
-    settings = [word for item in ENVIRONMENT.items() for word in ("--env", "=".join(item))]
+    as_root = os.geteuid() == 0
+    uid = user_of(seat) if as_root else None
+    settings = ["=".join(item) for item in {**ENVIRONMENT, "HOME": "/tmp"}.items()]
     command = [
-        *(_command() or "apptainer", "--quiet", "exec"),
-        *("--containall", "--cleanenv", "--no-home", "--net", "--network", "none", "--ipc", "--pwd", "/tmp"),
-        *settings,
-        *binds,
+        *(_command() or "apptainer", "--silent", "--nocolor", "exec"),
+        *("--containall", "--cleanenv", "--no-home", "--no-init", "--no-mount", UNMOUNTED, "--pwd", "/tmp"),
+        *(
+            "--net",
+            "--network",
+            "none",
+            "--ipc",
+            "--uts",
+            "--hostname",
+            "jail",
+            "--dns",
+            "127.0.0.1",
+            "--no-privs",
+        ),
+        *(("--add-caps", "CAP_SETUID,CAP_SETGID,CAP_KILL") if as_root else ()),
+        *_binds(folder, payload, as_root),
         os.environ.get(IMAGE, ""),
+        *("sh", "-c", FIRST, "sh", *settings),
         *("python3", *PYTHON_FLAGS, f"{INSIDE}/{payload.main}", arguments(uid, True, "/tmp")),
     ]
+    if as_root:
+        command = ["unshare", "--mount", "sh", "-c", BOUNDED, folder, *command]
     return Launch(command, {"PATH": os.environ.get("PATH", os.defpath)}, "/")
+
+
+def _binds(folder: str, payload: Payload, as_root: bool) -> list[str]:
+    """Bind the payload, root's /tmp, and something read-only over other places to which all may write."""
+    pairs = [(str(path), f"{INSIDE}/{name}:ro") for name, path in payload.files]
+    pairs += [(folder, f"{place}:ro") for place in ("/dev/shm", "/dev/mqueue", "/var/tmp")]
+    pairs += [(folder, "/tmp")] if as_root else []
+    escaped = [(re.sub(r"([\\:,])", r"\\\1", path), place) for path, place in pairs]
+    return [word for path, place in escaped for word in ("--bind", f"{path}:{place}")]
 
 
 @cache
@@ -49,9 +82,12 @@ def why_not() -> str | None:
     """Return why it cannot be used here."""
     if _command() is None:
         return "neither apptainer nor singularity is installed"
-    if not Path(os.environ.get(IMAGE, "")).exists() or not os.environ.get(IMAGE):
+    if not os.environ.get(IMAGE):
         return f"no image: set {IMAGE} to a .sif file or a folder with Python 3.11"
-    return probe(launch("/tmp", 0, WORKER))
+    if not Path(os.environ[IMAGE]).exists():
+        return f"no image: {IMAGE} is {os.environ[IMAGE]!r}, and there is no such file (nothing is pulled)"
+    with private_folder() as folder:
+        return probe(launch(folder, 0, WORKER))
 
 
 def _command() -> str | None:

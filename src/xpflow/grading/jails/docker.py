@@ -30,6 +30,7 @@ from xpflow.grading.jails.base import (
 
 IMAGE = "XPFLOW_DOCKER_IMAGE"
 BRIDGE = Path(__file__).with_name("docker_bridge.py")
+BRIDGE_NEEDS = ("PATH", "HOME", "PYTHONPATH", "DOCKER_HOST")
 MEMORY = "2g"
 
 
@@ -43,7 +44,7 @@ def launch(folder: str, seat: int, payload: Payload) -> Launch:
         "files": {f"{INSIDE}/{name}": str(path) for name, path in payload.files},
         "memory": MEMORY,
     }
-    environment = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "DOCKER_HOST")}
+    environment = {key: value for key, value in os.environ.items() if key in BRIDGE_NEEDS}
     # -P: beside the bridge lies a docker.py that is not the SDK
     return Launch([sys.executable, "-P", str(BRIDGE), json.dumps(container)], environment, "/")
 

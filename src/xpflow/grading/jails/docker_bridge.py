@@ -1,4 +1,4 @@
-"""Runs one container and carries its stdin and stdout: argv[1] is JSON (image, command, argument, files, ...).
+"""Runs one container and carries its stdin and stdout: argv[1] is JSON (see `settings`).
 
 A process of its own, because the SDK's attached socket is not a file descriptor that can be handed on. The
 container is removed when either side ends; when this process is killed, its stdin ends with the connection,
@@ -14,41 +14,42 @@ import sys
 import threading
 import time
 from contextlib import closing, suppress
+from functools import partial
+from importlib import import_module
 from typing import Any
 
 ANSWER_S, START_S = 5.0, 60.0  # for the engine's first answer and all others
 GRACE_S = 5.0  # for a payload to end by itself
 LABEL = "xpflow.jail"
+SHOWN = 200  # characters of an engine's own message
 HEADER = 8  # bytes before each part of the container's output: kind (1 stdout, 2 stderr), 0 0 0, length
-TMP = "size=64m,mode=1777"
+TMPFS = {"/tmp": "size=64m,mode=1777", "/var/tmp": "ro", "/dev/mqueue": "ro"}
+HOSTS_OWN = ("/etc/hosts", "/etc/resolv.conf")  # of which an engine would give a copy
 MAPPED_UIDS = 60_000  # where the engine maps users: what a container of an ordinary user surely has
 
 
 def main() -> int:
     """Create, attach, start, carry, remove; return the exit status."""
-    import docker
-
-    wanted, container = json.loads(sys.argv[1]), None
+    wanted, errors = json.loads(sys.argv[1]), import_module("docker").errors
     try:
         client, mapped = connect()
         container = client.containers.create(**settings(wanted, mapped))
-        link = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-        container.start()
-        carry(getattr(link, "_sock", link))
-    except (docker.errors.DockerException, OSError) as error:  # requests' exceptions are OSErrors
+        try:
+            link = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+            container.start()
+            carry(getattr(link, "_sock", link))
+        finally:
+            for end in (container.kill, partial(container.remove, force=True, v=True)):
+                with suppress(errors.APIError, OSError):  # it is gone, or the engine is removing it
+                    end()
+    except (errors.DockerException, OSError) as error:  # those of `requests` are OSErrors
         sys.exit(explained(error, wanted["image"]))
-    finally:
-        for remove in (lambda: container.kill(), lambda: container.remove(force=True, v=True)):
-            if container is not None:
-                with suppress(docker.errors.APIError, OSError):  # it is gone, or the engine is removing it
-                    remove()
     return 0
 
 
 def connect() -> tuple[Any, bool]:
     """Return a client, and whether users in a container are other ones outside (rootless, userns-remap)."""
-    import docker
-
+    docker = import_module("docker")
     with closing(docker.from_env(timeout=ANSWER_S)) as first:
         version, options = first.api.api_version, first.info().get("SecurityOptions") or []
     mapped = any(option.startswith(("name=rootless", "name=userns")) for option in options)
@@ -57,30 +58,30 @@ def connect() -> tuple[Any, bool]:
 
 def settings(wanted: dict[str, Any], mapped: bool) -> dict[str, Any]:
     """Return the arguments of `containers.create`, which starts nothing and pulls nothing."""
-    from docker.types import LogConfig, Mount
-
+    types = import_module("docker.types")
     argument = json.loads(wanted["argument"])
     if mapped:
         argument["uid"] = 1 + argument["uid"] % MAPPED_UIDS
     program, *words = wanted["command"]
+    files = {**wanted["files"], **dict.fromkeys(HOSTS_OWN, os.devnull)}
     return {
         "image": wanted["image"],
         "entrypoint": [program],
         "command": [*words, json.dumps(argument)],
         "environment": wanted["environment"],
         "use_config_proxy": False,
-        "mounts": [Mount(inside, path, "bind", read_only=True) for inside, path in wanted["files"].items()],
+        "mounts": [types.Mount(inside, path, "bind", read_only=True) for inside, path in files.items()],
         "labels": {LABEL: str(os.getpid())},
         "hostname": "jail",
         "working_dir": "/tmp",
         "stdin_open": True,  # attached once: the end of the connection is the end of its stdin
         "auto_remove": True,
         "init": False,
-        "log_config": LogConfig(type="none"),
+        "log_config": types.LogConfig(type="none"),
         "network_mode": "none",
         "ipc_mode": "none",  # no /dev/shm
         "read_only": True,
-        "tmpfs": {"/tmp": TMP},
+        "tmpfs": TMPFS,  # Podman adds /run, /tmp and /var/tmp to a read-only root
         "mem_limit": wanted["memory"],
         "memswap_limit": wanted["memory"],
         "pids_limit": 256,
@@ -93,16 +94,15 @@ def settings(wanted: dict[str, Any], mapped: bool) -> dict[str, Any]:
 
 def explained(error: Exception, image: str) -> str:
     """Return what went wrong, and what to do about it."""
-    import docker
-
-    engine = os.environ.get("DOCKER_HOST", "the default socket")
-    if isinstance(error, docker.errors.ImageNotFound):
+    errors = import_module("docker").errors
+    engine = os.environ.get("DOCKER_HOST") or "the default socket"
+    if isinstance(error, errors.ImageNotFound):
         return f"the engine has no image {image!r}: build or load it there, nothing is pulled"
-    if isinstance(error, docker.errors.APIError):
-        return f"the engine refuses a container: {error.explanation or error}"
+    if isinstance(error, errors.APIError):
+        return f"the engine refuses a container: {str(error.explanation or error)[-SHOWN:]}"
     if "Permission denied" in str(error):
         return f"no permission to use the engine at {engine}: join its group, or use a rootless one"
-    return f"no engine answers at {engine}: start Docker or `podman system service`, set DOCKER_HOST ({error})"
+    return f"no engine answers at {engine}: start Docker or `podman system service`; set DOCKER_HOST"
 
 
 def carry(link: Any) -> None:

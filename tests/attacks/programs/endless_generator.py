@@ -1,0 +1,6 @@
+# WHAT: returns a generator without end
+# CLASS: resource
+# EXPECT: wrong error timeout memory
+def add(a, b):
+    while True:
+        yield a + b

@@ -1,0 +1,5 @@
+# WHAT: raises MemoryError without having used any
+# CLASS: verdict
+# EXPECT: memory error
+def add(a, b):
+    raise MemoryError

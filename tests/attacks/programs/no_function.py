@@ -1,0 +1,3 @@
+# WHAT: defines nothing
+# CLASS: verdict
+# EXPECT: error

@@ -1,0 +1,4 @@
+# WHAT: raises SystemExit(0) before any test
+# CLASS: verdict
+# EXPECT: error
+raise SystemExit(0)
