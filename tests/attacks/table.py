@@ -10,10 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from test_attacks import ATTACKS, LIMITS, Attack, Listener, filled
-
+from fakes.corpus import ATTACKS, LIMITS, Attack, Listener, filled
 from xpflow.grading import Grader, choose_jail
 from xpflow.grading.compat import compat_results
 

@@ -11,91 +11,19 @@ and git would not leave as it is, with Python's string escapes.
 
 from __future__ import annotations
 
-import codecs
 import os
-import re
-import socket
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from xpflow.grading import JAILS, Grader, Limits, Verdict
-from xpflow.problems import Problem
+from fakes.corpus import ATTACKS, LIMITS, PROBLEMS, Attack, Listener, filled, survivors
+from xpflow.grading import JAILS, Grader, Verdict
 
-PROGRAMS = sorted((Path(__file__).parent / "programs").glob("*.[pt][yx]*"))
-LIMITS = Limits(cpu_s=0.5, wall_s=1.5, memory_mib=128)
 WORKING = [name for name, jail in JAILS.items() if jail.why_not() is None]
-PROMPT = 'def add(a: int, b: int) -> int:\n    """Add two numbers."""\n'
-CHECK = "def check(candidate):\n    assert candidate(1, 2) == 3\n    assert candidate(-1, 1) == 0\n"
-SUMS = ("assert add(1, 2) == 3", "assert add(-1, 1) == 0")
-NEAR = ("assert abs(add(0.1, 0.2) - 0.3) < 1e-9", "assert abs(add(1.5, 2.5) - 4.0) < 1e-9")
-PROBLEMS = {
-    "int": Problem("add", "Add two numbers.", "add", SUMS, "", "t", "t", "mbpp"),
-    "float": Problem("add", "Add two numbers.", "add", NEAR, "", "t", "t", "mbpp"),
-    "humaneval": Problem("add", PROMPT, "add", (CHECK,), "", "t", "t", "humaneval"),
-}
 HONEST = "def add(a, b):\n    return a + b  # after {}\n"
 WRONG = "def add(a, b):\n    return a - b  # after {}\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Attack:
-    """One program of the corpus."""
-
-    path: Path
-    kind: str
-    problem: Problem
-    expected: tuple[str, ...]
-    text: str
-
-    @property
-    def name(self) -> str:
-        return self.path.stem
-
-    @property
-    def tag(self) -> str:
-        """A name of at most 15 characters (a process's name), the attack's own."""
-        return f"xpa{PROGRAMS.index(self.path):03d}x"
-
-
-def read(path: Path) -> Attack:
-    text = path.read_text(encoding="utf-8")
-    header = dict(re.findall(r"^# ([A-Z]+): (.+)$", text, re.MULTILINE))
-    expected = tuple(header["EXPECT"].split())
-    return Attack(path, header["CLASS"], PROBLEMS[header.get("PROBLEM", "int")], expected, text)
-
-
-ATTACKS = [read(path) for path in PROGRAMS]
-
-
-class Listener:
-    """TCP and UDP on loopback; counts who comes."""
-
-    def __init__(self) -> None:
-        self.visits = 0
-        self.tcp = socket.socket()
-        self.tcp.bind(("127.0.0.1", 0))
-        self.tcp.listen()
-        self.port = self.tcp.getsockname()[1]
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind(("127.0.0.1", self.port))
-        for wait in (self.tcp.accept, lambda: self.udp.recvfrom(100)):
-            threading.Thread(target=self._count, args=(wait,), daemon=True).start()
-
-    def _count(self, wait) -> None:
-        while True:
-            try:
-                wait()
-            except OSError:
-                return
-            self.visits += 1
-
-    def close(self) -> None:
-        self.tcp.close()
-        self.udp.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,39 +81,8 @@ def twice(attacks: list[Attack]) -> list[int]:
     return [i for i, a in enumerate(attacks) if a.name.endswith("_leftover") or a.name == "abstract_socket"]
 
 
-def filled(attack: Attack, canary: Path, port: int) -> str:
-    text = attack.text
-    for name, value in (("@CANARY@", canary), ("@PORT@", port), ("@TAG@", attack.tag)):
-        text = text.replace(name, str(value))
-    return codecs.decode(text, "unicode_escape") if attack.path.suffix == ".txt" else text
-
-
 def contents(folder: Path) -> list[tuple[str, str]]:
     return [(file.name, file.read_text()) for file in folder.iterdir()]
-
-
-def survivors() -> list[str]:
-    """Return processes, files, sockets and shared memory of this machine that carry an attack's tag."""
-    found = [str(path) for path in Path("/proc").glob("[0-9]*/comm") if tagged(path)]
-    places = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", str(Path.home()))
-    found += [
-        str(file)
-        for place in places
-        if os.path.isdir(place)
-        for file in Path(place).iterdir()
-        if TAG.search(file.name)
-    ]
-    return found + [line for line in Path("/proc/net/unix").read_text().splitlines() if TAG.search(line)]
-
-
-TAG = re.compile(r"xpa\d{3}x")
-
-
-def tagged(path: Path) -> bool:
-    try:
-        return TAG.search(path.read_text()) is not None
-    except OSError:
-        return False
 
 
 def test_the_corpus_is_what_its_headers_say() -> None:

@@ -299,7 +299,7 @@ def run_tests(program: Program, request: dict[str, Any]) -> Outcome:
                 return {"verdict": "error", "reason": f"the program defines no {tests.check!r}"}
             space["check"](space[tests.check])
     except (Exception, Unanswered) as error:
-        return failure(error, number, watcher, program)
+        return failure(error, number, watcher, program, tests.line_of(error))
     if program.over is not None:  # a test with a bare `except` has swallowed it
         raise program.over
     return {"verdict": "passed", "reason": ""}
@@ -317,7 +317,9 @@ def bind(space: dict[str, Any], program: Program, kinds: dict[str, str], tests: 
             space[name] = program.value(name)
 
 
-def failure(error: BaseException, number: int, watcher: testcode.Watcher, program: Program) -> Outcome:
+def failure(
+    error: BaseException, number: int, watcher: testcode.Watcher, program: Program, line: str
+) -> Outcome:
     """Return the verdict on an exception that ended the tests."""
     if isinstance(error, MemoryError):
         return {"verdict": "memory", "reason": "MemoryError"}
@@ -329,7 +331,7 @@ def failure(error: BaseException, number: int, watcher: testcode.Watcher, progra
         found = {"verdict": "error", "reason": str(own[0])}
     else:
         found = {"verdict": "error", "reason": f"{type(error).__name__}: {error}"}
-    text = place.text if place else ""
+    text = place.text if place else line
     name, _, rest = (str(error) if isinstance(error, Unanswered) else found["reason"]).partition(": ")
     where = f" in test {number}{': ' + text if text else ''}" if number else ""
     found["reason"] = f"{name}{where}{': ' + rest if rest else ''}"[:300]

@@ -83,7 +83,18 @@ class Tests:
     setup: CodeType
     codes: list[CodeType]
     check: str
+    sources: list[str]
     asserts: list[Assert] = field(default_factory=list)
+
+    def line_of(self, error: BaseException) -> str:
+        """Return the line of the tests in which an exception came up, or "" when it is none of theirs."""
+        found, trace = "", error.__traceback__
+        while trace is not None:
+            name = trace.tb_frame.f_code.co_filename
+            if name.startswith("<test "):
+                found = self.sources[int(name[6:-1]) - 1].splitlines()[trace.tb_lineno - 1].strip()
+            trace = trace.tb_next
+        return found
 
 
 def compile_tests(problem: dict[str, Any]) -> Tests:
@@ -103,7 +114,9 @@ def compile_tests(problem: dict[str, Any]) -> Tests:
         _Instrument(source, asserts).visit(tree)
     codes = [_compiled(tree, f"<test {number}>") for number, tree in enumerate(trees, start=1)]
     before = _compiled(setup, "<setup>")
-    return Tests(names, dict(problem["imports"]), helpers, before, codes, problem["check"], asserts)
+    return Tests(
+        names, dict(problem["imports"]), helpers, before, codes, problem["check"], problem["tests"], asserts
+    )
 
 
 def free_names(trees: list[ast.Module], shadowing: Iterable[str] = ()) -> list[str]:

@@ -51,9 +51,10 @@ def connect() -> tuple[Any, bool]:
     """Return a client, and whether users in a container are other ones outside (rootless, userns-remap)."""
     docker = import_module("docker")
     with closing(docker.from_env(timeout=ANSWER_S)) as first:
-        version, options = first.api.api_version, first.info().get("SecurityOptions") or []
-    mapped = any(option.startswith(("name=rootless", "name=userns")) for option in options)
-    return docker.from_env(version=version, timeout=START_S), mapped
+        version, info = first.api.api_version, first.info()
+    options = info.get("SecurityOptions") or []
+    mapped = info.get("Rootless") or any(o.startswith(("name=rootless", "name=userns")) for o in options)
+    return docker.from_env(version=version, timeout=START_S), bool(mapped)
 
 
 def settings(wanted: dict[str, Any], mapped: bool) -> dict[str, Any]:

@@ -1,0 +1,69 @@
+"""Many programs in a row, a random tenth of them hostile: same verdicts as each alone, nothing grows.
+
+XPFLOW_ENDURANCE sets how many (default 300; 10000 takes some minutes).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from fakes.corpus import ATTACKS, LIMITS, filled, survivors
+from xpflow.grading import JAILS, Grader
+from xpflow.problems import load_benchmark
+
+COUNT = int(os.environ.get("XPFLOW_ENDURANCE", "300"))
+
+
+def resident_kib() -> int:
+    """Return the memory of this process and of all its descendants (oracles and jails)."""
+    parents, sizes = {}, {}
+    for path in Path("/proc").glob("[0-9]*/status"):
+        try:
+            fields = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+        except OSError:
+            continue
+        parents[int(fields["Pid"])] = int(fields["PPid"])
+        sizes[int(fields["Pid"])] = int(fields.get("VmRSS", "0 kB").split()[0])
+    ours = {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in ours} - ours:
+        ours |= more
+    return sum(sizes.get(pid, 0) for pid in ours)
+
+
+@pytest.mark.skipif(JAILS["bwrap"].why_not() is not None, reason="bwrap does not work here")
+def test_many_programs_in_a_row_are_judged_as_each_alone_and_nothing_grows(tmp_path: Path) -> None:
+    source = random.Random(0)
+    honest = load_benchmark("humaneval")
+    with Grader("bwrap", workers=2, limits=LIMITS) as grader:
+        quick = [
+            (a, v)
+            for a in ATTACKS
+            for v in grader.grade([(a.problem, filled(a, tmp_path, 9))])
+            if v.time_s < 0.2
+        ]
+        items, expected = [], []
+        for number in range(COUNT):
+            if source.random() < 0.1:
+                attack, alone = source.choice(quick)
+                items.append((attack.problem, f"{filled(attack, tmp_path, 9)}\n# {number}"))
+                expected.append(attack.expected if alone.verdict in attack.expected else (alone.verdict,))
+            else:
+                problem = source.choice(honest)
+                right = source.random() < 0.5
+                program = problem.solution if right else problem.prompt + "    return None\n"
+                items.append((problem, f"{program}\n# {number}"))
+                expected.append(("passed",) if right else ("wrong", "error", "passed"))
+        half = COUNT // 2
+        found = grader.grade(items[:half])
+        before = (resident_kib(), len(os.listdir("/proc/self/fd")))
+        found += grader.grade(items[half:])
+        after = (resident_kib(), len(os.listdir("/proc/self/fd")))
+    odd = [(v, e) for v, e in zip(found, expected, strict=True) if v.verdict not in e]
+    assert odd == []
+    assert after[0] < 1.2 * before[0] + 20_000
+    assert after[1] <= before[1] + 1
+    assert survivors() == []

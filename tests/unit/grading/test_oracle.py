@@ -1,0 +1,290 @@
+"""The trusted side by itself, with a jail that is a list of messages: what it asks, believes and says."""
+
+from __future__ import annotations
+
+import collections
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from xpflow.grading import oracle, wire
+from xpflow.grading.oracle import Broken, JailLost, judge
+
+LIMITS = {"cpu_s": 2.0, "wall_s": 5.0, "output_mib": 1}
+DONE = {"stopped": "done", "status": 0, "cpu_s": 0.5, "time_s": 0.75, "memory_mib": 10.0, "spent": False}
+ADD = {
+    "prompt": "",
+    "setup": "",
+    "imports": {},
+    "defines": [],
+    "check": "",
+    "tests": ["assert add(1, 2) == 3"],
+}
+
+
+class FakeJail:
+    """Answers calls with a function of (number, name, args); `after` messages come instead, in turn."""
+
+    def __init__(
+        self, answer: Callable[..., Any], kinds: Any = None, how: dict[str, Any] | None = None
+    ) -> None:
+        self.answer, self.how = answer, {**DONE, **(how or {})}
+        self.kinds = {"add": "function"} if kinds is None else kinds
+        self.waiting: list[tuple[int, Any]] = []
+        self.ends = 0
+
+    def say(self, channel: int, message: Any) -> None:
+        if channel == wire.KEEPER:
+            self.waiting.append((wire.CANDIDATE, ["ready", self.kinds]))
+        else:
+            number, name, packed = message
+            args = None if packed is None else wire.unpack(packed[0])
+            self.waiting += self.answer(number, name, args)
+
+    def read(self) -> tuple[int, Any]:
+        return self.waiting.pop(0)
+
+    def ended(self) -> dict[str, Any]:
+        self.ends += 1
+        return self.how
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oracle, "tell", lambda message: None)
+
+
+def value(found: Any, changed: Any = ()) -> Callable[..., Any]:
+    return lambda number, name, args: [(wire.CANDIDATE, ["value", number, wire.pack(found), list(changed)])]
+
+
+def say(*parts: Any) -> Callable[..., Any]:
+    return lambda number, name, args: [(wire.CANDIDATE, [part if part != "N" else number for part in parts])]
+
+
+def run(jail: FakeJail, problem: dict[str, Any] | None = None, mode: str = "strict") -> dict[str, Any]:
+    request = {"program": "", "mode": mode, "problem": {**ADD, **(problem or {})}, "limits": LIMITS}
+    return judge(jail, request)  # type: ignore[arg-type]
+
+
+def test_right_answers_pass_and_carry_what_the_keeper_measured() -> None:
+    found = run(jail := FakeJail(lambda number, name, args: value(sum(args))(number, name, args)))
+    measured = {"time_s": 0.75, "cpu_s": 0.5, "memory_mib": 10.0}
+    assert found == {"verdict": "passed", "reason": "", "mode": "strict", "spent": False, **measured}
+    assert jail.ends == 1
+
+
+def test_a_wrong_answer_shows_the_call_and_both_values() -> None:
+    found = run(FakeJail(value(4)))
+    assert found["verdict"] == "wrong"
+    assert found["reason"] == "AssertionError in test 1: assert add(1, 2) == 3"
+    assert (found["test"], found["call"], found["found"], found["expected"]) == (
+        *("assert add(1, 2) == 3", "add(1, 2)", "4", "3"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (say("value", 7, 3, []), "an answer to no question"),
+        (say("value", True, 3, []), "an answer to no question"),
+        (say("value", "N", 3), "not a message"),
+        (say("value", "N", ["no tag"], []), "unknown tag"),
+        (say("value", "N", 3, [[5, 1]]), "not a list of changes"),
+        (say("value", "N", 3, "x"), "not a list of changes"),
+        (say("unwritable", "N", "too deep"), "its answer cannot be carried over: too deep"),
+        (say("raised", "N", "KeyError"), "not a message"),
+        (say("raised", "N", "SystemExit", "SystemExit", ""), "no builtin exception"),
+        (lambda number, name, args: [(wire.CANDIDATE, {"passed": True})], "not a message"),
+        (lambda number, name, args: [(wire.CANDIDATE, [])], "not a message"),
+    ],
+)
+def test_a_message_out_of_place_is_an_error_and_never_a_pass(answer: Any, reason: str) -> None:
+    found = run(FakeJail(answer))
+    assert found["verdict"] == "error"
+    assert reason in found["reason"]
+
+
+@pytest.mark.parametrize("kinds", [[1], {"add": 1}, "ready"])
+def test_a_list_of_names_that_is_none_is_an_error(kinds: Any) -> None:
+    assert "no list of names" in run(FakeJail(value(3), kinds))["reason"]
+
+
+@pytest.mark.parametrize(
+    ("told", "verdict", "reason"),
+    [
+        (("ValueError", "Own", "bad"), "error", "Own in test 1: assert add(1, 2) == 3: bad"),
+        (
+            ("AssertionError", "AssertionError", ""),
+            "error",
+            "AssertionError in test 1: assert add(1, 2) == 3",
+        ),
+        (("MemoryError", "MemoryError", ""), "memory", "MemoryError"),
+        (("", "SystemExit", "0"), "error", "SystemExit in test 1: assert add(1, 2) == 3: 0"),
+    ],
+)
+def test_what_the_program_raises_is_its_error(told: tuple[str, str, str], verdict: str, reason: str) -> None:
+    found = run(FakeJail(say("raised", "N", *told)))
+    assert (found["verdict"], found["reason"]) == (verdict, reason)
+
+
+def test_a_test_may_expect_an_exception_but_cannot_swallow_the_end_of_the_program() -> None:
+    expecting = "try:\n    add(1, 2)\n    raised = False\nexcept KeyError:\n    raised = True\nassert raised"
+    swallowing = "try:\n    add(1, 2)\nexcept:\n    pass"
+    raising = say("raised", "N", "KeyError", "KeyError", "x")
+    assert run(FakeJail(raising), {"tests": [expecting]})["verdict"] == "passed"
+    assert run(FakeJail(raising), {"tests": [swallowing]})["verdict"] == "passed"
+    assert run(FakeJail(say("value", 7, 3, [])), {"tests": [swallowing]})["verdict"] == "error"
+    dead = [(wire.KEEPER, {"ended": {**DONE, "stopped": "died", "status": 256}})]
+    found = run(FakeJail(lambda number, name, args: dead), {"tests": [swallowing]})
+    assert (found["verdict"], found["reason"]) == (
+        "error",
+        "ended before its tests were over (exit status 1)",
+    )
+
+
+def test_a_lost_jail_is_no_verdict_even_inside_a_test_that_catches_all() -> None:
+    def lose(number: int, name: str, args: Any) -> Any:
+        raise JailLost("gone")
+
+    for test in ("add(1, 2)", "try:\n    add(1, 2)\nexcept:\n    pass"):
+        found = run(FakeJail(lose), {"tests": [test]})
+        assert (found["verdict"], found["spent"]) == ("infrastructure", True)
+
+
+def test_an_argument_that_cannot_travel_is_no_verdict_on_the_program() -> None:
+    found = run(FakeJail(value(3)), {"tests": ["assert add(len, 2) == 3"]})
+    assert found["verdict"] == "infrastructure"
+    assert "cannot be carried over" in found["reason"]
+
+
+@pytest.mark.parametrize(
+    ("how", "verdict", "reason"),
+    [
+        ({"stopped": "cpu"}, "timeout", "over its cpu limit of 2 s"),
+        ({"stopped": "wall"}, "timeout", "over its wall limit of 5 s"),
+        ({"stopped": "output"}, "error", "answered with more than 1 MiB"),
+        ({"stopped": "protocol"}, "error", "broke the grader's format"),
+        ({"stopped": "infrastructure", "reason": "cannot fork"}, "infrastructure", "cannot fork"),
+        ({"stopped": "died", "status": 3 << 8}, "error", "ended before its tests were over (exit status 3)"),
+        ({"stopped": "died", "status": signal.SIGSEGV}, "error", "crashed (SIGSEGV)"),
+        ({"stopped": "died", "status": 63}, "error", "crashed (signal 63)"),
+        ({"stopped": "died", "status": signal.SIGXCPU}, "timeout", "over its cpu limit of 2 s"),
+        ({"stopped": "died", "status": signal.SIGKILL, "cpu_s": 2.5}, "timeout", "over its cpu limit of 2 s"),
+        ({"stopped": "died", "status": signal.SIGKILL}, "error", "killed (SIGKILL)"),
+    ],
+)
+def test_every_end_of_a_program_has_its_verdict(how: dict[str, Any], verdict: str, reason: str) -> None:
+    ended = {**DONE, **how}
+    found = run(jail := FakeJail(lambda number, name, args: [(wire.KEEPER, {"ended": ended})]))
+    assert (found["verdict"], found["reason"]) == (verdict, reason)
+    assert found.get("killed", False) == (reason == "killed (SIGKILL)")
+    assert jail.ends == 0
+
+
+def test_a_limit_that_was_hit_while_the_tests_ran_counts_unless_they_passed() -> None:
+    assert run(FakeJail(value(4), how={"stopped": "cpu"}))["verdict"] == "timeout"
+    assert run(FakeJail(value(3), how={"stopped": "cpu"}))["verdict"] == "passed"
+
+
+def test_the_entry_point_is_the_programs_even_where_the_prompt_has_a_stub() -> None:
+    prompt = 'import math\ndef twice(x):\n    return 2 * x\ndef add(a, b):\n    """Add."""\n    return 3\n'
+    asserts = "    assert candidate(1, 2) == math.gcd(3, 6)\n    assert add(1, twice(1)) == 3\n"
+    check = f"def check(candidate):\n{asserts}"
+    problem = {"prompt": prompt, "check": "add", "tests": [check]}
+    assert run(FakeJail(value(3)), problem)["verdict"] == "passed"
+    assert run(FakeJail(value(4)), problem)["verdict"] == "wrong"
+    found = run(FakeJail(value(3), {"add": "absent"}), problem)
+    assert found["reason"] == "the program defines no 'add'"
+
+
+def test_modules_and_values_of_the_program_are_bound_as_what_they_are() -> None:
+    problem = {"tests": ["assert m.sqrt(4) == limit"], "imports": {"m": "math"}}
+    assert run(FakeJail(value(2), {"m": "module", "limit": "value"}), problem)["verdict"] == "passed"
+    found = run(FakeJail(value(2), {"m": "module", "limit": "value"}), {**problem, "imports": {}})
+    assert "NameError" in found["reason"]
+
+
+def test_changes_in_place_reach_the_tests_own_objects() -> None:
+    test = "x = [[1], 2]\nadd(x, 5)\nassert x == [[1, 9], 2, 3]"
+    changed = [[0, wire.pack([[1, 9], 2, 3])]]
+    assert run(FakeJail(value(None, changed)), {"tests": [test]})["verdict"] == "passed"
+    kept = "inner = [1]\nx = [inner, 2]\nadd(x)\nassert inner == [1, 9]\nassert x[0] is inner"
+    assert run(FakeJail(value(None, [[0, wire.pack([[1, 9], 2])]])), {"tests": [kept]})["verdict"] == "passed"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ([1, 2], [3]),
+        ({1: [2]}, {1: [3], 4: 5}),
+        ({1, 2}, {3}),
+        (bytearray(b"ab"), bytearray(b"c")),
+        (collections.deque([1, 2]), collections.deque([3])),
+        (collections.Counter("ab"), collections.Counter("cc")),
+        ((1, 2), (1, 2)),
+    ],
+)
+def test_an_argument_takes_the_content_of_its_copy(old: Any, new: Any) -> None:
+    oracle.replace(old, new)
+    assert old == new
+
+
+def test_an_argument_of_another_type_is_refused() -> None:
+    with pytest.raises(Broken):
+        oracle.replace([1], (1,))
+
+
+def test_shared_mode_believes_only_its_nonce() -> None:
+    class Shared(FakeJail):
+        def say(self, channel: int, message: Any) -> None:
+            self.waiting.append((wire.CANDIDATE, self.answer(message.get("nonce"))))
+
+    good = {"verdict": "passed", "reason": ""}
+    assert run(Shared(lambda nonce: ["verdict", nonce, good]), mode="shared")["verdict"] == "passed"
+    for wrong in (
+        *(lambda nonce: ["verdict", "", good], lambda nonce: ["verdict", nonce, "passed"]),
+        *(
+            lambda nonce: ["verdict", nonce, {"verdict": "won", "reason": ""}],
+            lambda nonce: ["verdict", nonce],
+        ),
+        lambda nonce: ["verdict", nonce, {"verdict": "passed", "reason": 1}],
+    ):
+        assert run(Shared(wrong), mode="shared")["verdict"] == "error"
+    assert run(Shared(lambda nonce: ["unconfined", "no"]), mode="shared")["verdict"] == "infrastructure"
+
+
+def test_tests_that_do_not_end_are_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oracle, "SLACK_S", 0.05)
+    monkeypatch.setitem(LIMITS, "wall_s", 0.05)
+    before = signal.signal(signal.SIGALRM, oracle.overtime)
+    found = run(FakeJail(value(3)), {"tests": ["while add(1, 2): pass"]})
+    signal.signal(signal.SIGALRM, before)
+    assert (found["verdict"], found["reason"]) == ("timeout", "its answers keep the tests busy")
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+def test_values_are_shown_short_and_never_raise() -> None:
+    class Hostile:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    assert oracle.shown("x" * 10_000).startswith("'xxx")
+    assert len(oracle.shown([["y" * 500] * 500])) <= oracle.SHOWN
+    assert oracle.shown(Hostile()).startswith("<Hostile")
+    assert len(oracle.shown_call("f", ("a" * 500,), {"key": 1})) <= oracle.SHOWN
+    assert oracle.shown_call("f", (1, "a"), {"key": None}) == "f(1, 'a', key=None)"
+
+
+def test_compiled_tests_are_kept_for_a_bounded_number_of_problems() -> None:
+    cache: dict[str, Any] = {}
+    for number in range(oracle.CACHED + 5):
+        oracle.prepared({**ADD, "tests": [f"assert add(1, 2) == {number}"]}, cache)
+    assert len(cache) == oracle.CACHED
+    assert oracle.prepared({**ADD, "tests": ["assert add(1, 2) == 50"]}, cache) is oracle.prepared(
+        {**ADD, "tests": ["assert add(1, 2) == 50"]}, cache
+    )
+    assert os.path.basename(oracle.__file__) == "oracle.py"
