@@ -91,7 +91,7 @@ ARMS: tuple[Arm, ...] = (
     Arm(
         name="threshold-matched-base",
         decoder="threshold",
-        model_settings={"llada-micro": {"threshold": 0.97578}, "llada2-micro": {"threshold": 0.96619}},
+        model_settings={"llada-micro": {"threshold": 0.97144}, "llada2-micro": {"threshold": 0.97485}},
         budgets=FULL,
         seeds="first",
     ),
@@ -99,7 +99,7 @@ ARMS: tuple[Arm, ...] = (
         name="threshold-matched-preserving",
         decoder="threshold",
         weights="preserving",
-        model_settings={"llada-micro": {"threshold": 0.98573}, "llada2-micro": {"threshold": 0.97513}},
+        model_settings={"llada-micro": {"threshold": 0.96509}, "llada2-micro": {"threshold": 0.95581}},
         budgets=FULL,
     ),
     _flow("flow-no-commit", commit=False),
