@@ -8,6 +8,8 @@ kernel, is tried once more with nothing running beside it before it counts.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -182,7 +184,7 @@ def _distinct(items: Sequence[tuple[Problem, str]]) -> tuple[list[Job], list[int
 
 def _job(index: int, problem: Problem, program: str) -> Job:
     """Return the job of a program, in the mode that its problem's tests need."""
-    return Job(index, program, mode_of(problem), _tests_of(problem))
+    return Job(index, program, mode_of(problem), *_tests_of(problem))
 
 
 @lru_cache(maxsize=8192)
@@ -198,10 +200,11 @@ def mode_of(problem: Problem) -> Mode:
 
 
 @lru_cache(maxsize=8192)
-def _tests_of(problem: Problem) -> Mapping[str, Any]:
-    """Return what the oracle needs to know of a problem; the canonical solution is not part of it."""
+def _tests_of(problem: Problem) -> tuple[str, Mapping[str, Any]]:
+    """Return what the oracle needs to know of a problem (the canonical solution is not part of it), and a
+    hash of it."""
     in_humaneval = problem.shape == "humaneval"
-    return {
+    known = {
         "prompt": problem.prompt if in_humaneval else "",
         "setup": problem.setup,
         "tests": list(problem.tests),
@@ -209,6 +212,7 @@ def _tests_of(problem: Problem) -> Mapping[str, Any]:
         "imports": {} if in_humaneval else imported_modules(problem.canonical_solution),
         "defines": [] if in_humaneval else defined_functions(problem.canonical_solution),
     }
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest(), known
 
 
 def _doubtful(outcome: Outcome) -> bool:

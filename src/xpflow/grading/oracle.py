@@ -134,7 +134,8 @@ class Program:
     """One program in the jail, asked by call."""
 
     def __init__(self, jail: Jail) -> None:
-        self.jail, self.last_call, self.calls = jail, "", 0
+        self.jail, self.calls = jail, 0
+        self.last: tuple[str, list[Any]] | None = None
         self.over: Stop | None = None
 
     def start(self, request: dict[str, Any], names: list[str]) -> dict[str, str]:
@@ -162,12 +163,14 @@ class Program:
 
     def call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call a function of the program, and carry over what it changed in its arguments."""
-        self.last_call = shown_call(name, args, kwargs)
         try:
             packed = [wire.pack(args, strict=True), wire.pack(kwargs, strict=True)]
         except wire.WireError as error:
-            self.over = Untestable(f"{self.last_call}: an argument cannot be carried over: {error}")
+            self.over = Untestable(
+                f"{shown_call(name, args, kwargs)}: an argument cannot be carried over: {error}"
+            )
             raise self.over from None
+        self.last = (name, packed)
         try:
             value, changed = self.ask(name, packed, len(args))
             for place, new in changed:
@@ -176,6 +179,13 @@ class Program:
             self.over = over
             raise
         return value
+
+    def last_call(self) -> str:
+        """Return the last call as it would be typed, with its arguments as they were sent."""
+        if self.last is None:
+            return ""
+        name, (args, kwargs) = self.last
+        return shown_call(name, wire.unpack(args), wire.unpack(kwargs))
 
     def value(self, name: str) -> Any:
         """Return a value that the program holds under a name."""
@@ -279,7 +289,7 @@ def finish(found: Outcome, how: Outcome, request: dict[str, Any]) -> Outcome:
 
 def run_tests(program: Program, request: dict[str, Any]) -> Outcome:
     """Run the tests of a problem here, against the program's functions there."""
-    tests = prepared(request["problem"])
+    tests = prepared(request["key"], request["problem"])
     space: dict[str, Any] = {}
     watcher, number = testcode.Watcher(tests.asserts), 0
     try:
@@ -336,7 +346,7 @@ def failure(
     where = f" in test {number}{': ' + text if text else ''}" if number else ""
     found["reason"] = f"{name}{where}{': ' + rest if rest else ''}"[:300]
     if found["verdict"] == "wrong" or program.calls:
-        found["test"], found["call"] = text[:SHOWN], program.last_call
+        found["test"], found["call"] = text[:SHOWN], program.last_call()
     if found["verdict"] == "wrong" and place is not None:
         found["found"], found["expected"] = shown(place.found), shown(place.expected)
     return found
@@ -383,9 +393,12 @@ def verdict_of_end(how: Outcome, request: dict[str, Any]) -> Outcome:
     return {"verdict": "error", "reason": f"crashed (signal {number})"}
 
 
-def prepared(problem: dict[str, Any], cache: dict[str, testcode.Tests] = {}) -> testcode.Tests:  # noqa: B006 (a cache)
-    """Return the compiled tests of a problem."""
-    key = json.dumps(problem, sort_keys=True)
+def prepared(
+    key: str,
+    problem: dict[str, Any],
+    cache: dict[str, testcode.Tests] = {},  # noqa: B006 (a cache)
+) -> testcode.Tests:
+    """Return the compiled tests of a problem; `key` stands for all of it."""
     if key not in cache:
         if len(cache) >= CACHED:
             cache.pop(next(iter(cache)))

@@ -37,6 +37,7 @@ class Job:
     index: int
     program: str
     mode: str
+    key: str  # stands for the whole of `problem`
     problem: Mapping[str, Any]
     cpu_s: float | None = None  # instead of the limit that applies to all
     attempts: int = 0
@@ -46,7 +47,13 @@ class Job:
         chosen = asdict(limits)
         if self.cpu_s is not None:
             chosen |= {"cpu_s": self.cpu_s, "wall_s": max(limits.wall_s, 2 * self.cpu_s)}
-        body = {"program": self.program, "mode": self.mode, "problem": self.problem, "limits": chosen}
+        body = {
+            "program": self.program,
+            "mode": self.mode,
+            "key": self.key,
+            "problem": self.problem,
+            "limits": chosen,
+        }
         data = json.dumps(body).encode()
         return struct.pack("<I", len(data)) + data
 

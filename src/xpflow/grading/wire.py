@@ -33,6 +33,7 @@ DEPTH_LIMIT = 100
 ITEM_LIMIT = 1_000_000
 DRAIN = 100_000  # items taken from an iterator
 DECIMAL_DIGITS = 4000  # longer integers travel in hexadecimal: Python limits the conversion
+_encode = json.JSONEncoder(check_circular=False).encode
 _ATOMS = frozenset({type(None), bool, int, float, str})
 _NAMED = {
     name: value
@@ -74,7 +75,7 @@ class Opaque:
 def frame(channel: int, message: Any) -> bytes:
     """Return the bytes of a message; raises WireError when they are too many or not JSON."""
     try:
-        data = json.dumps(message, check_circular=False).encode()
+        data = _encode(message).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise WireError(f"cannot be written: {error}") from None
     if len(data) > FRAME_LIMIT:

@@ -111,7 +111,8 @@ def prepare(setup: dict[str, Any]) -> None:
     if not setup["contained"]:
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         setup["uid"] = usable_user(setup["uid"], setup["folder"])
-    setup["libc"], setup["filter"] = libc, seccomp.build()
+    program = seccomp.build()
+    setup["filter"] = None if program is None else seccomp.Filter(program, libc)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
     os.chdir(setup["folder"])
@@ -312,7 +313,7 @@ def confine(limits: dict[str, Any], setup: dict[str, Any], keep: int) -> None:
         os.setresgid(setup["uid"], setup["uid"], setup["uid"])
         os.setresuid(setup["uid"], setup["uid"], setup["uid"])
     if setup["filter"] is not None:
-        seccomp.apply(setup["filter"], setup["libc"])
+        setup["filter"].apply()
 
 
 def answer_calls(request: Request, space: dict[str, Any], link: Link) -> None:
