@@ -2,9 +2,9 @@
 
 Refused with EPERM: new processes (threads stay allowed) and programs, tracing and other processes' memory,
 mounts and namespaces, kernel interfaces with a history of holes (io_uring, bpf, keyctl, userfaultfd, perf),
-memory that has no file (it counts for no limit), System V shared memory and queues, scheduling, and sockets
-other than Unix and Internet ones (a network namespace does not cover vsock). It stands behind the namespaces
-and the limits, not instead of them.
+memory that has no file (it counts for no limit), System V shared memory and queues, scheduling, limits of
+other processes, and sockets other than Unix and Internet ones (a network namespace does not cover vsock). It
+stands behind the namespaces and the limits, not instead of them.
 Covers x86-64 and aarch64; elsewhere there is no filter, and `describe()` says so.
 """
 
@@ -67,8 +67,8 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "name_to_handle_at": (303, 264),
     "open_by_handle_at": (304, 265),
 }
-# machine: (column, audit number, clone, socket)
-_MACHINES = {"x86_64": (0, 0xC000003E, 56, 41), "aarch64": (1, 0xC00000B7, 220, 198)}
+# machine: (column, audit number, clone, socket, prlimit64)
+_MACHINES = {"x86_64": (0, 0xC000003E, 56, 41, 302), "aarch64": (1, 0xC00000B7, 220, 198, 261)}
 _FAMILIES = (1, 2, 10)  # Unix, IPv4, IPv6
 _CLONE3 = 435
 
@@ -81,7 +81,7 @@ def build() -> bytes | None:
     """Return the filter for this machine, or None where there is none."""
     if platform.machine() not in _MACHINES:
         return None
-    column, audit, clone, socket = _MACHINES[platform.machine()]
+    column, audit, clone, socket, prlimit = _MACHINES[platform.machine()]
     refuse = _ERRNO | errno.EPERM
     numbers = [pair[column] for pair in _REFUSED.values()]
     lines = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, audit), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, 0)]
@@ -93,6 +93,8 @@ def build() -> bytes | None:
             lines += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, refuse)]
     first_argument = (_LOAD, 0, 0, 16)
     lines += [(_EQUAL, 0, 3, clone), first_argument, (_BITS, 1, 0, _CLONE_THREAD), (_RETURN, 0, 0, refuse)]
+    lines += [(_LOAD, 0, 0, 0), (_EQUAL, 0, 3, prlimit), first_argument]  # its own limits only
+    lines += [(_EQUAL, 1, 0, 0), (_RETURN, 0, 0, refuse)]
     lines += [(_LOAD, 0, 0, 0), (_EQUAL, 0, 2 + len(_FAMILIES), socket), first_argument]
     lines += [(_EQUAL, len(_FAMILIES) - place, 0, family) for place, family in enumerate(_FAMILIES)]
     lines += [(_RETURN, 0, 0, refuse)]
@@ -121,4 +123,4 @@ def describe() -> str:
     """Return in words what the filter does on this machine."""
     if platform.machine() not in _MACHINES:
         return f"no system-call filter on {platform.machine()}"
-    return f"{len(_REFUSED) + 2} kinds of system calls refused"
+    return f"{len(_REFUSED) + 3} kinds of system calls refused"

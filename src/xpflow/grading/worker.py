@@ -100,7 +100,7 @@ def main() -> None:
         request = wire.parse(body)
         if channel == wire.KEEPER and "program" in request:  # else left over from a program that has ended
             result = serve(request, setup, link)
-            result["spent"] = bool(os.listdir(setup["folder"]))  # files were left: do not use this jail again
+            result["spent"] = not is_empty(setup["folder"])  # files were left: do not use this jail again
             link.say(wire.KEEPER, {"ended": result})
 
 
@@ -120,6 +120,14 @@ def prepare(setup: dict[str, Any]) -> None:
         __import__(name)
     gc.collect()
     gc.freeze()
+
+
+def is_empty(folder: str) -> bool:
+    """Return whether a folder is empty; one that cannot be read any more is not."""
+    try:
+        return not os.listdir(folder)
+    except OSError:
+        return False
 
 
 def usable_user(uid: int | None, folder: str) -> int | None:
@@ -152,6 +160,8 @@ def serve(request: Request, setup: dict[str, Any], link: Link) -> Result:
     stopped = watch(child, ours, request["limits"], start, link)
     cpu_s, wall_s = cpu_time(child), time.monotonic() - start
     status, usage = end(child, setup["contained"])
+    if stopped == "gone":
+        raise SystemExit(0)
     if stopped == "died":
         relay_rest(ours, request["limits"], link)
     ours.close()
@@ -165,8 +175,9 @@ def serve(request: Request, setup: dict[str, Any], link: Link) -> Result:
 
 
 def watch(child: int, ours: socket.socket, limits: dict[str, Any], start: float, link: Link) -> str:
-    """Carry frames between the oracle and the child until the oracle says that it is done ("done"), the child
-    ends ("died"), hits a limit ("cpu", "wall", "output") or breaks the format ("protocol")."""
+    """Carry frames between the oracle and the child until the oracle says that it is done ("done") or is gone
+    ("gone"), the child ends ("died"), hits a limit ("cpu", "wall", "output") or breaks the format
+    ("protocol")."""
     poll = select.poll()
     pidfd, from_child = os.pidfd_open(child), Link(ours.fileno(), ours.fileno())
     for descriptor in (link.source, ours.fileno(), pidfd):
@@ -182,8 +193,8 @@ def watch(child: int, ours: socket.socket, limits: dict[str, Any], start: float,
                     poll.unregister(ours.fileno())
             elif pidfd in ready:
                 return "died"
-            if link.source in ready and not give(link, ours):
-                return "done"
+            if link.source in ready and (over := give(link, ours)):
+                return over
             if cpu_time(child) > limits["cpu_s"]:
                 return "cpu"
             if time.monotonic() - start > limits["wall_s"]:
@@ -206,16 +217,16 @@ def carry(from_child: Link, link: Link) -> int:
     return size
 
 
-def give(link: Link, ours: socket.socket) -> bool:
-    """Pass on the oracle's frames to the child; False when it wants the program ended. Its end ends us."""
+def give(link: Link, ours: socket.socket) -> str:
+    """Pass on the oracle's frames to the child; "done" when it wants the program ended, "gone" at its end."""
     if not link.fill():
-        raise SystemExit(0)
+        return "gone"
     while (found := link.frames.take()) is not None:
         if found[0] == wire.KEEPER:
-            return False
+            return "done"
         with suppress(OSError):  # the child is gone; that is seen next
             ours.sendall(wire.HEADER.pack(len(found[1]), wire.VERSION, wire.CANDIDATE) + found[1])
-    return True
+    return ""
 
 
 def relay_rest(ours: socket.socket, limits: dict[str, Any], link: Link) -> None:

@@ -31,8 +31,7 @@ from xpflow.grading.jails.base import (
 IMAGE = "XPFLOW_APPTAINER_IMAGE"
 UNMOUNTED = "bind-paths,proc,sys,devpts,home,cwd"
 # The worker kills all that it can reach: it must be process 1 of a namespace, which a site can switch off.
-FIRST = '[ $$ -eq 1 ] || { echo "no process namespace: see `allow pid ns` in apptainer.conf" >&2; exit 1; }; '
-FIRST += 'exec env -i "$@"'
+FIRST = '[ $$ -eq 1 ] || { echo "not process 1: is allow pid ns = no?" >&2; exit 1; }; exec env -i "$@"'
 # Root gets a /tmp without bound from Apptainer: make one, in a mount namespace that ends with the container.
 BOUNDED = 'mount -t tmpfs -o size=64m,mode=1777 tmpfs "$0" && exec "$@"'
 

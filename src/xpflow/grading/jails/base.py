@@ -23,6 +23,7 @@ ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "PYTHONHASHSEED": "0",
     "PYTHONDONTWRITEBYTECODE": "1",
+    "MALLOC_ARENA_MAX": "1",  # else each thread reserves 64 MiB of the address space that is limited
 }
 PYTHON_FLAGS = ("-s", "-S", "-B")  # not -P: a payload's first file finds those beside it
 

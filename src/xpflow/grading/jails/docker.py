@@ -1,9 +1,9 @@
 """`docker`: a container of Docker, or of Podman behind its Docker-compatible socket, through the SDK.
 
-The image (with Python 3.11 in it, already on the engine: nothing is pulled) is named by XPFLOW_DOCKER_IMAGE,
-the engine by DOCKER_HOST as usual. What it gives: a read-only root, a private /tmp, no network, no
-capabilities beyond those for changing users, bounds on memory and processes. `docker_bridge.py` stands
-between the container and the oracle.
+The image (with Python 3.11 in it; nothing is pulled) is named by XPFLOW_DOCKER_IMAGE, the engine, one on this
+machine, by DOCKER_HOST as usual. What it gives: the image's own root, read-only, a private /tmp of bounded
+size, no network, no capabilities beyond those for changing users, bounds on memory and processes (a rootless
+engine on cgroups v1 has none). `docker_bridge.py` stands between the container and the oracle.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def launch(folder: str, seat: int, payload: Payload) -> Launch:
         "image": os.environ.get(IMAGE, ""),
         "command": ["python3", *PYTHON_FLAGS, f"{INSIDE}/{payload.main}"],
         "argument": arguments(user_of(seat), True, "/tmp"),
-        "environment": ENVIRONMENT,
+        "environment": {**ENVIRONMENT, "HOME": "/tmp"},
         "files": {f"{INSIDE}/{name}": str(path) for name, path in payload.files},
         "memory": MEMORY,
     }

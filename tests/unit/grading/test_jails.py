@@ -1,0 +1,199 @@
+"""The jails as such: what they refuse, what their commands say, and that nothing is left after their end."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from xpflow.errors import SandboxUnavailable
+from xpflow.grading import JAILS, Grader, choose_jail
+from xpflow.grading.grade import _job
+from xpflow.grading.jails import Jail, apptainer, docker, docker_bridge
+from xpflow.grading.jails.base import INSIDE, WORKER
+from xpflow.problems import Problem
+
+ADD = Problem("add", "Add.", "add", ("assert add(1, 2) == 3",), "", "t", "t", "mbpp")
+RIGHT, BUSY = "def add(a, b):\n    return a + b\n", "while True:\n    pass\n"
+WORKING = [name for name, jail in JAILS.items() if jail.contains and jail.why_not() is None]
+GONE_S = 5.0
+
+
+@pytest.fixture
+def fresh() -> Iterator[None]:
+    """Jails that look at the machine anew."""
+    for module in (docker, apptainer):
+        module.why_not.cache_clear()
+    yield
+    for module in (docker, apptainer):
+        module.why_not.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize("name", ["docker", "apptainer"])
+@pytest.mark.parametrize("image", [None, "", "/nothing/here"])
+def test_a_jail_without_its_tools_or_image_says_what_is_missing(
+    name: str, image: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nothing/here.sock")
+    for variable in (docker.IMAGE, apptainer.IMAGE):
+        monkeypatch.delenv(variable, raising=False)
+        if image is not None:
+            monkeypatch.setenv(variable, image)
+    start = time.monotonic()
+    with pytest.raises(SandboxUnavailable) as caught:
+        choose_jail(name)
+    assert re.search("not? .*(installed|image|engine)", caught.value.message)
+    assert caught.value.hint
+    assert time.monotonic() - start < 2.0
+
+
+@pytest.mark.usefixtures("fresh")
+def test_apptainer_is_looked_for_on_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "neither apptainer nor singularity is installed" in str(apptainer.why_not())
+
+
+@pytest.mark.parametrize("name", [None, "auto"])
+def test_no_jail_is_not_replaced_by_one_that_contains_nothing(
+    name: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(JAILS, "bwrap", Jail("bwrap", True, lambda: "it is broken", JAILS["bwrap"].launch))
+    with pytest.raises(SandboxUnavailable, match="it is broken") as caught:
+        choose_jail(name)
+    assert "name another jail" in caught.value.hint
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_the_apptainer_command_closes_every_door(user: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setenv(apptainer.IMAGE, "/images/python.sif")
+    launch = apptainer.launch("/seats/a,b:c", 1, WORKER)
+    words = launch.command
+    before = words[: words.index("/images/python.sif")]
+    assert {"--containall", "--cleanenv", "--no-home", "--no-privs", "--no-init"} <= set(before)
+    assert "--net --network none" in " ".join(before)
+    binds = [words[place + 1] for place, word in enumerate(before) if word == "--bind"]
+    assert [bind for bind in binds if not bind.endswith(":ro")] == (
+        [r"/seats/a\,b\:c:/tmp"] if user == 0 else []
+    )
+    assert launch.environment.keys() == {"PATH"}
+
+
+def test_a_payload_that_is_not_process_1_is_not_started(tmp_path: Path) -> None:
+    command = ["sh", "-c", apptainer.FIRST, "sh", "touch", str(tmp_path / "started")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "not process 1" in done.stderr
+    assert not (tmp_path / "started").exists()
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_container_gets_no_network_no_rights_and_nothing_to_write_to(mapped: bool) -> None:
+    pytest.importorskip("docker")
+    wanted = {
+        "image": "python",
+        "command": ["python3", f"{INSIDE}/worker.py"],
+        "argument": '{"uid": 234567}',
+        "environment": {},
+        "files": {f"{INSIDE}/worker.py": "/a,b:c/worker.py"},
+        "memory": "2g",
+    }
+    found = docker_bridge.settings(wanted, mapped)
+    assert (found["network_mode"], found["ipc_mode"]) == ("none", "none")
+    assert found["read_only"]
+    assert all(mount["ReadOnly"] for mount in found["mounts"])
+    assert found["cap_drop"] == ["ALL"]
+    assert found["auto_remove"]
+    uid = int(found["command"][-1].split()[-1].rstrip("}"))
+    assert 0 < uid < 65_536 if mapped else uid == 234_567
+
+
+@pytest.mark.parametrize("size", [1, 7, 8, 9, 1000])
+def test_a_containers_output_is_split_rightly_wherever_its_frames_are_cut(size: int) -> None:
+    parts = [(1, b"first"), (2, b"complaint"), (1, b""), (1, bytes(range(256)) * 2), (2, b"!")]
+    stream = b"".join(bytes((kind, 0, 0, 0)) + len(part).to_bytes(4, "big") + part for kind, part in parts)
+    ours, theirs = socket.socketpair()
+    ends = {kind: os.pipe() for kind in (1, 2)}
+    for place in range(0, len(stream), size):
+        theirs.send(stream[place : place + size])
+        if place == 0:
+            reader = threading.Thread(
+                target=docker_bridge.split, args=(ours, {kind: sink for kind, (_, sink) in ends.items()})
+            )
+            reader.start()
+    theirs.close()
+    reader.join()
+    for kind, (source, sink) in ends.items():
+        os.close(sink)
+        with open(source, "rb") as file:
+            assert file.read() == b"".join(part for k, part in parts if k == kind)
+    ours.close()
+
+
+@pytest.mark.parametrize("name", WORKING)
+@pytest.mark.parametrize("program", [None, BUSY], ids=["idle", "busy"])
+@pytest.mark.parametrize("end", [Grader.close, lambda grader: kill_oracle(grader)], ids=["close", "kill"])
+def test_nothing_is_left_of_a_jail_when_its_oracle_ends(
+    name: str, program: str | None, end: Callable[[Grader], None]
+) -> None:
+    with Grader(JAILS[name], workers=1) as grader:
+        assert grader.grade([(ADD, RIGHT)])[0].passed
+        (seat,) = grader._pool._seats
+        if program is not None:
+            seat.give(_job(0, ADD, program), grader.limits)
+            time.sleep(0.2)
+        found = below(seat._process.pid)
+        found |= {child for pid in containers(name, found) for child in {pid, *below(pid)}}
+        assert found
+        end(grader)
+        deadline = time.monotonic() + GONE_S
+        while (left := [pid for pid in found if alive(pid)]) or containers(name, found):
+            assert time.monotonic() < deadline, (left, containers(name, found))
+            time.sleep(0.05)
+
+
+def kill_oracle(grader: Grader) -> None:
+    grader._pool._seats[0]._process.kill()
+
+
+def below(pid: int) -> set[int]:
+    """Return the processes that descend from one."""
+    parents: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parents.setdefault(int(path.read_text().rpartition(")")[2].split()[1]), []).append(
+                int(path.parent.name)
+            )
+    found, waiting = set(), [pid]
+    while waiting:
+        children = parents.get(waiting.pop(), [])
+        found |= set(children)
+        waiting += children
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def containers(name: str, bridges: set[int]) -> set[int]:
+    """Return the first process of each container that these processes have started."""
+    if name != "docker":
+        return set()
+    import docker as sdk
+
+    label = {"label": docker_bridge.LABEL}
+    listed = sdk.from_env().containers.list(all=True, filters=label, ignore_removed=True)
+    return {int(c.attrs["State"]["Pid"]) for c in listed if int(c.labels[docker_bridge.LABEL]) in bridges}
