@@ -1,0 +1,88 @@
+"""Mutation testing of the code that compares and judges: `python tests/mutation.py [--sample N] [--jobs N]`.
+
+Changes one operator, constant, condition or statement at a time in a copy of the package, runs the unit tests
+of the trusted side, and lists the mutants that no test notices (survivors). Slow: a few seconds a mutant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from xpflow.bench.mutants import _change, _changeable
+
+ROOT = Path(__file__).parents[1]
+TARGETS = [f"src/xpflow/grading/{name}.py" for name in ("wire", "testcode", "oracle", "verdict")]
+TESTS = [f"tests/unit/grading/test_{name}.py" for name in ("wire", "testcode", "oracle")]
+TESTS.append("tests/unit/grading/test_grade.py::test_verdict_rows_are_read_back_equal")
+TIMEOUT_S = 60.0
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--sample", type=int, default=0, help="only so many mutants, drawn with seed 0")
+    options.add_argument("--jobs", type=int, default=2)
+    chosen = options.parse_args()
+    found = [(target, *mutant) for target in TARGETS for mutant in mutants(ROOT / target)]
+    if chosen.sample:
+        found = random.Random(0).sample(found, min(chosen.sample, len(found)))
+    with ThreadPoolExecutor(chosen.jobs) as pool:
+        killed = list(pool.map(lambda mutant: is_noticed(mutant[0], mutant[3]), found))
+    print(f"{len(found)} mutants, {sum(killed)} noticed, {len(found) - sum(killed)} survive")
+    for (target, line, text, _), noticed in zip(found, killed, strict=True):
+        if not noticed:
+            print(f"{target}:{line}: {text}")
+
+
+def mutants(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Yield (line, what the line became, the whole file) of every mutant; docstrings are left alone."""
+    tree = ast.parse(path.read_text())
+    places = [
+        number
+        for number, node in enumerate(ast.walk(tree))
+        if _changeable(node) and not is_docstring_like(node) and not isinstance(node, ast.FunctionDef)
+    ]
+    for place in places:
+        changed = copy.deepcopy(tree)
+        node = list(ast.walk(changed))[place]
+        before = ast.unparse(node).splitlines()[0]
+        _change(node, random.Random(place))
+        after = ast.unparse(node).splitlines()[0]
+        if after != before:
+            yield node.lineno, f"{before}  ->  {after}", ast.unparse(ast.fix_missing_locations(changed))
+
+
+def is_docstring_like(node: ast.AST) -> bool:
+    """Return whether a node is a text with a space in it: a message or a docstring."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value
+
+
+def is_noticed(target: str, code: str) -> bool:
+    """Return whether the tests fail (or do not end) with `code` in the place of a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(
+            ROOT / "src", Path(folder) / "src", ignore=shutil.ignore_patterns("shipped", "__pycache__")
+        )
+        (Path(folder) / target).write_text(code)
+        environment = {**os.environ, "PYTHONPATH": f"{folder}/src", "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *TESTS]
+        command += ["-o", f"pythonpath={folder}/src tests", "--no-header"]
+        try:
+            done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            return True
+        return done.returncode != 0
+
+
+if __name__ == "__main__":
+    main()
