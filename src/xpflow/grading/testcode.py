@@ -10,6 +10,7 @@ import ast
 import builtins
 import operator
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import CodeType
@@ -165,9 +166,11 @@ def uses_program_classes(code: str, tests: str) -> bool:
 
 
 def parsed(code: str) -> ast.Module:
-    """Parse trusted code; what is no Python counts as empty."""
+    """Parse trusted code; what is no Python counts as empty. Old code's bad escapes are no concern of ours."""
     try:
-        return ast.parse(code)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(code)
     except SyntaxError:
         return ast.Module(body=[], type_ignores=[])
 
