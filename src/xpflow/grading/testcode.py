@@ -166,7 +166,7 @@ def uses_program_classes(code: str, tests: str) -> bool:
 
 
 def parsed(code: str) -> ast.Module:
-    """Parse trusted code; what is no Python counts as empty. Old code's bad escapes are no concern of ours."""
+    """Parse trusted code; what is no Python counts as empty, and old escapes are passed over in silence."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
