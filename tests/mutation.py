@@ -36,12 +36,16 @@ def main() -> None:
     found = [(target, *mutant) for target in TARGETS for mutant in mutants(ROOT / target)]
     if chosen.sample:
         found = random.Random(0).sample(found, min(chosen.sample, len(found)))
+    survivors = 0
     with ThreadPoolExecutor(chosen.jobs) as pool:
-        killed = list(pool.map(lambda mutant: is_noticed(mutant[0], mutant[3]), found))
-    print(f"{len(found)} mutants, {sum(killed)} noticed, {len(found) - sum(killed)} survive")
-    for (target, line, text, _), noticed in zip(found, killed, strict=True):
-        if not noticed:
-            print(f"{target}:{line}: {text}")
+        verdicts = pool.map(lambda mutant: is_noticed(mutant[0], mutant[3]), found)
+        for done, ((target, line, text, _), noticed) in enumerate(zip(found, verdicts, strict=True), 1):
+            survivors += not noticed
+            if not noticed:
+                print(f"{target}:{line}: {text}", flush=True)
+            if done % 20 == 0:
+                print(f"{done} of {len(found)}, {survivors} survive", file=sys.stderr, flush=True)
+    print(f"{len(found)} mutants, {len(found) - survivors} noticed, {survivors} survive")
 
 
 def mutants(path: Path) -> Iterator[tuple[int, str, str]]:
