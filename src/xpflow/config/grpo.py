@@ -20,6 +20,11 @@ class GrpoBlock(Block):
     updates: int = Field(default=40, gt=0, description="Policy updates")
     prompts_per_update: int = Field(default=8, gt=0, description="Prompts per update")
     group_size: int = Field(default=8, gt=1, description="G, rollouts per prompt")
+    rollout_shards: int = Field(
+        default=1,
+        gt=0,
+        description="Parts of an update's rollouts, each with a random stream of its own; processes share them",
+    )
     train_budget: Budget = Field(
         default=Fraction(1, 4),
         description="Steps / N of a rollout: the paper has 1/1, where hard commits alone finish every token",

@@ -18,22 +18,52 @@ from xpflow.errors import ConfigError, nearest
 Loc = tuple[str | int, ...]
 Lines = dict[Loc, int]
 
+
 HINT = "config/micro.yaml lists every key with its meaning"
 
 
 def load_study(path: str | Path) -> StudyConfig:
     """Read and validate a study's file; keys that it leaves out have the defaults of config/micro.yaml.
 
-    Raises ConfigError that names the file, the line, the key and, for a typo, the nearest valid key.
+    With `extends: FILE` (relative to this file) they have that study's values: blocks are merged key by key,
+    lists are replaced as a whole. Raises ConfigError that names the file, the line, the key and, for a typo,
+    the nearest valid key.
     """
+    data, lines = _read(Path(path), ())
+    return study_from_mapping(data, source=str(path), lines=lines)
+
+
+def _read(path: Path, children: tuple[Path, ...]) -> tuple[dict[str, Any], Lines]:
+    """Return a file's keys over those of the study that it extends, and the lines of its own keys."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(
             f"cannot read {path}: {error.strerror}", hint="name a file such as config/micro.yaml"
         ) from error
     data, lines = _parse(text, str(path))
-    return study_from_mapping(data, source=str(path), lines=lines)
+    if "extends" not in data:
+        return data, lines
+    base, where = data.pop("extends"), f"{path}, line {lines[('extends',)]}: extends"
+    if not isinstance(base, str):
+        raise ConfigError(f"{where}: expected the name of a file, found {base!r}", hint=HINT)
+    parent = path.parent / base
+    if parent.resolve() in (other.resolve() for other in (*children, path)):
+        raise ConfigError(f"{where}: {base} extends this file", hint="a study cannot extend itself")
+    below, lines_below = _read(parent, (*children, path))
+    study_from_mapping(below, source=str(parent), lines=lines_below)  # its mistakes are told as its own
+    return _merged(below, data), lines
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Return `above` over `below`: blocks key by key, everything else replaced."""
+    both = {
+        key: _merged(below[key], value)
+        if isinstance(value, dict) and isinstance(below.get(key), dict)
+        else value
+        for key, value in above.items()
+    }
+    return {**below, **both}
 
 
 def study_from_mapping(

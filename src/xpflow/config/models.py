@@ -22,6 +22,9 @@ class ModelChoice(Block):
         default=None, gt=0, description="Semi-autoregressive block in tokens; null: the model's own, or N"
     )
     alignment: Literal["full", "lora"] = Field(description="Which weights alignment trains")
+    protocol: str = Field(
+        default="micropy", description="Prompts, EOS handling and extraction, by name (`xpflow prompts`)"
+    )
 
 
 MODELS = (

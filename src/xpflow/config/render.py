@@ -39,6 +39,8 @@ def render_plain(config: StudyConfig) -> str:
 def render_schema() -> str:
     """Return the JSON schema of a study's file."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **StudyConfig.model_json_schema()}
+    below = {"type": "string", "description": "Study whose values this one has where it says nothing else"}
+    schema["properties"] = {"extends": below, **schema["properties"]}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -23,6 +23,22 @@ class RuntimeBlock(Block):
     threads: int = Field(
         default=1, gt=0, description="Threads of one job; jobs run side by side, one per core"
     )
+    processes: int = Field(
+        default=1, gt=0, description="Processes of a training job (alignment, policy), one per GPU"
+    )
+    micro_batch: int | None = Field(
+        default=None,
+        gt=0,
+        description="Sequences of one forward and backward of alignment; null: the process's share",
+    )
+    vocab_chunk: int = Field(
+        default=0,
+        ge=0,
+        description="Positions whose logits exist at a time in alignment's loss; 0: all of them",
+    )
+    activation_checkpointing: bool = Field(
+        default=False, description="Alignment keeps no activations inside a layer and runs it twice"
+    )
     shards: int = Field(
         default=1,
         gt=0,

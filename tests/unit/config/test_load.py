@@ -92,3 +92,23 @@ def test_an_empty_file_is_the_default_study(tmp_path: Path) -> None:
     file = tmp_path / "empty.yaml"
     file.write_text("# nothing\n", encoding="utf-8")
     assert load_study(file) == study_from_mapping({})
+
+
+def test_a_study_extends_another_block_by_block(tmp_path: Path) -> None:
+    (tmp_path / "below.yaml").write_text("grpo: {updates: 7, group_size: 3}\nstudy: {seeds: [1, 2]}\n")
+    file = tmp_path / "above.yaml"
+    file.write_text("extends: below.yaml\ngrpo: {updates: 9}\nstudy: {seeds: [4]}\n")
+    study = load_study(file)
+    assert (study.grpo.updates, study.grpo.group_size, study.study.seeds) == (9, 3, (4,))
+
+
+def test_a_mistake_below_is_told_with_the_file_below(tmp_path: Path) -> None:
+    (tmp_path / "below.yaml").write_text("grpo: {updats: 7}\n")
+    text = mistake(tmp_path, "extends: below.yaml\n")
+    assert "below.yaml, line 1: grpo.updats: no such key" in text
+
+
+def test_a_study_cannot_extend_itself(tmp_path: Path) -> None:
+    (tmp_path / "below.yaml").write_text("extends: study.yaml\n")
+    assert "extends this file" in mistake(tmp_path, "extends: below.yaml\n")
+    assert "line 1: extends: expected the name of a file" in mistake(tmp_path, "extends: 3\n")
