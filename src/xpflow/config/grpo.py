@@ -23,7 +23,7 @@ class GrpoBlock(Block):
     rollout_shards: int = Field(
         default=1,
         gt=0,
-        description="Parts of an update's rollouts, each with a random stream of its own; processes share them",
+        description="Parts of an update's rollouts, each with its own random stream, shared out to processes",
     )
     train_budget: Budget = Field(
         default=Fraction(1, 4),
