@@ -44,7 +44,7 @@ def load_personas(sources: DataSources) -> list[Problem]:
 
 
 def persona_problems(rows: Sequence[Mapping[str, Any]], where: str) -> list[Problem]:
-    """Turn rows {id, prompt, messages} into problems without tests; `messages` is unused."""
+    """Turn rows {id, prompt, messages} into problems without tests; the solution is the assistant's turn."""
     return [_problem(row, f"{where}, prompt {number}") for number, row in enumerate(rows, start=1)]
 
 
@@ -57,9 +57,18 @@ def _problem(row: Mapping[str, Any], where: str) -> Problem:
         prompt=row["prompt"],
         entry_point="",
         tests=(),
-        canonical_solution="",
+        canonical_solution=_answer(row.get("messages")),
         source="tulu3-personas",
         split="train",
         shape="mbpp",
         shown_tests=0,
     )
+
+
+def _answer(messages: Any) -> str:
+    """Return the last assistant turn, or nothing."""
+    turns = messages if isinstance(messages, list) else []
+    found = [
+        turn.get("content") for turn in turns if isinstance(turn, dict) and turn.get("role") == "assistant"
+    ]
+    return found[-1] if found and isinstance(found[-1], str) else ""

@@ -21,7 +21,10 @@ def solvable_problems(
     problems: Sequence[Problem],
     report: Callable[[int, int], None] | None = None,
 ) -> list[Problem]:
-    """Return the problems whose greedy answer at the block's budget passes all tests, in their order."""
+    """Return the problems whose greedy answer at the block's budget passes all tests, in their order.
+
+    With `solvable.keep: all` every problem is kept, answered and graded all the same.
+    """
     settings = study.solvable
     model, tokenizer = load_model(model_source)
     options = {
@@ -38,7 +41,8 @@ def solvable_problems(
     programs = [(problem, extract(text, problem)) for problem, text in zip(problems, texts, strict=True)]
     with make_grader(study) as grader:
         solved = passed(grader.grade(programs))
-    return [problem for problem, good in zip(problems, solved, strict=True) if good]
+    everything = settings.keep == "all"
+    return [problem for problem, good in zip(problems, solved, strict=True) if good or everything]
 
 
 def make_grader(study: StudyConfig) -> Grader:
