@@ -22,8 +22,10 @@ from pathlib import Path
 from xpflow.bench.mutants import _change, _changeable
 
 ROOT = Path(__file__).parents[1]
-TARGETS = [f"src/xpflow/grading/{name}.py" for name in ("wire", "testcode", "oracle", "verdict")]
-TESTS = [f"tests/unit/grading/test_{name}.py" for name in ("wire", "testcode", "oracle")]
+WIRE, TRUSTED = ("frames", "packing", "unpacking"), ("changes", "display", "outcome", "remote", "oracle")
+TARGETS = [f"src/xpflow/grading/{name}.py" for name in (*WIRE, "testcode", *TRUSTED, "verdict")]
+TESTED = ("testcode", "changes", "display", "oracle", "frames", "unpacking", "packing")  # the quick ones first
+TESTS = [f"tests/unit/grading/test_{name}.py" for name in TESTED]
 TESTS.append("tests/unit/grading/test_grade.py::test_verdict_rows_are_read_back_equal")
 TIMEOUT_S = 60.0
 
