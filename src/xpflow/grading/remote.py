@@ -10,7 +10,7 @@ import os
 import secrets
 import subprocess
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING or __package__:
     from xpflow.grading.changes import changes, replace
@@ -164,9 +164,8 @@ class Program:
         if message[0] == "unwritable":
             raise Broken(f"its answer cannot be carried over: {message[2]!s:.80}")
         self.fail(message[2:])
-        return None, []
 
-    def fail(self, told: list[Any]) -> None:
+    def fail(self, told: list[Any]) -> NoReturn:
         """Raise what the program raised, as the nearest builtin exception, marked as the program's own."""
         if len(told) != 3 or not all(type(part) is str for part in told):
             raise Broken("not a message")

@@ -13,5 +13,6 @@ def test_values_are_shown_short_and_never_raise() -> None:
     assert shown("x" * 10_000).startswith("'xxx")
     assert len(shown([["y" * 500] * 500])) <= SHOWN
     assert shown(Hostile()).startswith("<Hostile")
+    assert shown(10**5000) == "<int: ValueError>"  # Python writes no decimals of that length
     assert len(shown_call("f", ("a" * 500,), {"key": 1})) <= SHOWN
     assert shown_call("f", (1, "a"), {"key": None}) == "f(1, 'a', key=None)"

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import pytest
 
-from xpflow.grading.frames import FRAME_LIMIT, HEADER, VERSION, Frames, WireError, frame, parse
+from xpflow.grading.frames import HEADER, KEEPER, VERSION, Frames, WireError, frame, parse
+
+MIB_8 = 8 * 1024 * 1024
+
+
+def test_a_frame_is_length_version_channel_and_json() -> None:
+    assert frame(KEEPER, [1]) == b"\x03\x00\x00\x00\x01\x01[1]"
+
+
+def test_a_message_of_8_mib_is_written_and_no_larger_one() -> None:
+    assert len(frame(0, "x" * (MIB_8 - 2))) == HEADER.size + MIB_8
+    with pytest.raises(WireError, match="limit is 8388608"):
+        frame(0, "x" * (MIB_8 - 1))
+    with pytest.raises(WireError, match="cannot be written"):
+        frame(0, object())
 
 
 def test_limits_hold_where_frames_are_read() -> None:
+    largest = Frames()
+    largest.feed(HEADER.pack(MIB_8, VERSION, 0))
+    assert largest.take() is None  # its body may come yet
     stream = Frames()
-    stream.feed(HEADER.pack(FRAME_LIMIT + 1, VERSION, 0))
+    stream.feed(HEADER.pack(MIB_8 + 1, VERSION, 0))
     with pytest.raises(WireError, match="limit"):
         stream.take()
     other = Frames()

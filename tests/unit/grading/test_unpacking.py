@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xpflow.grading.frames import WireError
-from xpflow.grading.packing import DEPTH_LIMIT
 from xpflow.grading.unpacking import _REBUILD, unpack
 
 NODES = st.recursive(
@@ -24,12 +23,20 @@ NODES = st.recursive(
 )
 
 
-def test_a_value_that_is_nested_too_deep_is_a_wire_error() -> None:
+def test_a_value_is_read_down_to_the_depth_that_is_written_and_a_containers_own_parts() -> None:
     deep: Any = 1
-    for _ in range(DEPTH_LIMIT + 20):
+    for _ in range(105):
         deep = ["list", deep]
-    with pytest.raises(WireError, match="deeper"):
-        unpack(deep)
+    unpack(deep)
+    with pytest.raises(WireError, match="deeper than 100"):
+        unpack(["list", deep])
+
+
+def test_as_many_items_are_read_as_can_be_written_with_their_tags() -> None:
+    assert len(unpack(["tuple", *[0] * 1_999_999])) == 1_999_999
+    for node in (["tuple", *[0] * 2_000_000], ["tuple", *[["list", 1]] * 800_000]):
+        with pytest.raises(WireError, match="more than 1000000 items"):
+            unpack(node)
 
 
 @given(NODES)
