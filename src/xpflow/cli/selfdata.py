@@ -25,12 +25,17 @@ def selfdata(
     from xpflow.cli.progress import progress
     from xpflow.config import load_study
     from xpflow.training.selfdata import self_aligned_rows
-    from xpflow.training.stage import model_source, parse_shard, set_up
+    from xpflow.training.stage import model_protocol, model_source, parse_shard, set_up
 
     study = load_study(config)
     set_up(study)
     with progress("selfdata") as report:
         rows = self_aligned_rows(
-            study, model_source(study, model), seed, shard=parse_shard(shard), report=report
+            study,
+            model_source(study, model),
+            seed,
+            shard=parse_shard(shard),
+            report=report,
+            protocol=model_protocol(study, model),
         )
     write_jsonl(out, rows)

@@ -28,12 +28,14 @@ def solvable(
     from xpflow.config import load_study
     from xpflow.problems import problems_from_file, problems_to_file
     from xpflow.training.solvable import solvable_problems
-    from xpflow.training.stage import model_source, set_up
+    from xpflow.training.stage import model_protocol, model_source, set_up
 
     study = load_study(config)
     set_up(study)
     everything = problems_from_file(problems)[: study.solvable.limit]
     with progress("solvable") as report:
-        kept = solvable_problems(study, model_source(study, model), everything, report)
+        kept = solvable_problems(
+            study, model_source(study, model), everything, report, model_protocol(study, model)
+        )
     problems_to_file(out, kept)
     print(f"{len(kept)} of {len(everything)} problems solved -> {out}")

@@ -58,14 +58,25 @@ def _rows(sources: DataSources, split: str) -> tuple[list[dict[str, Any]], str]:
     if sources.mbpp is not None:
         announce_file(sources.mbpp, "problems.sources.mbpp")
         return read_jsonl(sources.mbpp), str(sources.mbpp)
+    return hub_rows("full", split, sources.mbpp_revision, "mbpp.jsonl", "problems.sources.mbpp")
+
+
+def hub_rows(
+    name: str, split: str, revision: str, file: str, setting: str
+) -> tuple[list[dict[str, Any]], str]:
+    """Return a split of a configuration of the hub's data set, and what to call it in messages.
+
+    Raises:
+        DataError: it cannot be had; names the local file and the setting that do without the hub.
+    """
     from datasets import load_dataset
 
-    where = f"{HUB_ID}@{sources.mbpp_revision[:12]}"
+    where = f"{HUB_ID}/{name}@{revision[:12]}"
     try:
-        data = load_dataset(HUB_ID, "full", split=split, revision=sources.mbpp_revision)
+        data = load_dataset(HUB_ID, name, split=split, revision=revision)
     except Exception as error:  # the hub client raises many kinds: offline, absent, gated, broken cache
         raise DataError(
             f"cannot load {where}: {type(error).__name__}: {error}",
-            hint="without network, name a local mbpp.jsonl in the config (problems.sources.mbpp)",
+            hint=f"without network, name a local {file} in the config ({setting})",
         ) from error
     return [dict(row) for row in data], where
