@@ -1,6 +1,7 @@
 rule align:
     input:
         data=f"{RESULTS}/{{model}}/selfdata/seed{{seed}}.jsonl",
+        base=lambda wildcards: get_base(wildcards.model),
     output:
         weights=f"{RESULTS}/{{model}}/aligned/{{variant}}/seed{{seed}}/model.safetensors",
         log=f"{RESULTS}/{{model}}/aligned/{{variant}}/seed{{seed}}/log.jsonl",

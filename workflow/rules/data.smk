@@ -1,4 +1,6 @@
 rule export_problems:
+    input:
+        lambda wildcards: get_data(wildcards.benchmark),
     output:
         f"{RESULTS}/problems/{{benchmark}}.jsonl",
     log:
@@ -23,6 +25,8 @@ rule export_problems:
 
 
 rule export_training_problems:
+    input:
+        get_data(STUDY.solvable.benchmark),
     output:
         f"{RESULTS}/problems/training/{STUDY.solvable.benchmark}.jsonl",
     log:

@@ -1,6 +1,7 @@
 rule decode_shard:
     input:
         problems=f"{RESULTS}/problems/{{benchmark}}.jsonl",
+        base=lambda wildcards: get_base(wildcards.model),
         weights=get_job_weights,
         policy=lambda wildcards: get_policy(wildcards.kind, wildcards.seed),
     output:
@@ -120,6 +121,7 @@ if TRACE:
     rule trace:
         input:
             problems=f"{RESULTS}/problems/{TRACE.benchmark}.jsonl",
+            base=get_base(TRACE.model),
             weights=get_aligned(
                 TRACE.model, find_arm(STUDY, TRACE.arm).weights, TRACE.seed
             ),

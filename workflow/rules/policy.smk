@@ -1,6 +1,7 @@
 rule filter_solvable:
     input:
         problems=rules.export_training_problems.output,
+        base=lambda wildcards: get_base(wildcards.model),
     output:
         f"{RESULTS}/{{model}}/solvable.jsonl",
     log:

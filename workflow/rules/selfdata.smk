@@ -1,4 +1,7 @@
 rule answer_prompts:
+    input:
+        prompts=get_data(STUDY.selfdata.benchmark),
+        base=lambda wildcards: get_base(wildcards.model),
     output:
         temp(f"{RESULTS}/{{model}}/parts/selfdata/seed{{seed}}/{{scatteritem}}.jsonl"),
     log:

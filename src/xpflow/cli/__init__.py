@@ -31,6 +31,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "bench": ("xpflow.cli.bench", "Measure seconds and NFE of the stages and decoders"),
     },
     "Stages of a study": {
+        "fetch": ("xpflow.cli.fetch", "Fetch models and data of the hub, at pinned revisions"),
         "pretrain": ("xpflow.cli.pretrain", "Train a micro model from nothing"),
         "selfdata": ("xpflow.cli.selfdata", "Decode a model's own answers for self-alignment"),
         "align": ("xpflow.cli.align", "Align a model to x-prediction (Eq. 11-12)"),

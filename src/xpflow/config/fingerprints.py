@@ -19,6 +19,7 @@ from xpflow.artifacts.io import sha256_file
 from xpflow.config.expand import find_arm
 from xpflow.config.jobs import Job
 from xpflow.config.root import StudyConfig
+from xpflow.hub.catalogue import hub_model
 from xpflow.protocols import find_protocol
 
 PACKAGE = Path(__file__).parents[1]
@@ -114,7 +115,9 @@ def _base(config: StudyConfig, model: str) -> tuple[Any, ...]:
     folder = Path(choice.directory) if choice.directory else MODELS / choice.name
     files = sorted(path for path in folder.glob("*") if path.suffix in {".safetensors", ".json"})
     content = [(path.name, _content(path)) for path in files]
-    return (model if not content else "", content, config.runtime.dtype)
+    repo = hub_model(model)
+    name = f"{model}@{repo.revision}" if repo is not None and not choice.directory else model
+    return (name if not content else "", content, config.runtime.dtype)
 
 
 def _protocols(config: StudyConfig, *models: str) -> list[str]:

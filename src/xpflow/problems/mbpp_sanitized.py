@@ -32,8 +32,7 @@ def load_mbpp_sanitized(sources: DataSources, split: str) -> list[Problem]:
         announce_file(sources.mbpp_sanitized, SETTING)
         rows, where = _file_rows(Path(sources.mbpp_sanitized)), str(sources.mbpp_sanitized)
     else:
-        hub_split = "+".join(SIZES) if split == ALL else split
-        rows, where = hub_rows("sanitized", hub_split, sources.mbpp_revision, "sanitized-mbpp.json", SETTING)
+        rows, where = hub_rows("sanitized", "*" if split == ALL else split, sources.mbpp_revision)
     chosen = [problem for problem in sanitized_problems(rows, where) if split in (ALL, problem.split)]
     expected = sum(SIZES.values()) if split == ALL else SIZES[split]
     if len(chosen) != expected:
