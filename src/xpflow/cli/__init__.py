@@ -25,6 +25,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Look around": {
         "doctor": ("xpflow.cli.doctor", "Say what works on this machine"),
         "config": ("xpflow.cli.config", "Show, check or describe a study's configuration"),
+        "plan": ("xpflow.cli.plan", "Say what memory, time and disk a study needs, before it runs"),
         "match": ("xpflow.cli.match", "Find the threshold that takes a wanted mean NFE"),
         "bench": ("xpflow.cli.bench", "Measure seconds and NFE of the stages and decoders"),
     },
