@@ -17,6 +17,7 @@ rule align:
         mem_mb=1200,
         runtime=240,
     params:
+        code=code_fingerprint("align"),
         config=STUDY_FILE,
         settings=lambda wildcards: fp.align(STUDY, wildcards.model, wildcards.variant),
         folder=lambda wildcards, output: Path(output.weights).parent,

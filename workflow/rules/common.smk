@@ -6,6 +6,8 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from xpflow.artifacts.code import code_fingerprint
+from xpflow.artifacts.manifest import ENDING
 from xpflow.config import fingerprints as fp
 from xpflow.config import aligned_runs, find_arm, load_study, policy_seeds
 from xpflow.config.jobs import job_groups, jobs_of, kind_of, trace_row

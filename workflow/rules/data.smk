@@ -14,6 +14,7 @@ rule export_problems:
         mem_mb=300,
         runtime=10,
     params:
+        code=code_fingerprint("problems"),
         config=STUDY_FILE,
         settings=lambda wildcards: fp.problems(STUDY, wildcards.benchmark),
         options=get_split_options,
@@ -40,6 +41,7 @@ rule export_training_problems:
         mem_mb=300,
         runtime=10,
     params:
+        code=code_fingerprint("problems"),
         config=STUDY_FILE,
         settings=fp.training_problems(STUDY),
         benchmark=STUDY.solvable.benchmark,

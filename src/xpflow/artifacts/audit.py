@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xpflow.artifacts.code import code_fingerprint
+from xpflow.artifacts.code import PACKAGE, code_fingerprint
 from xpflow.artifacts.io import sha256_file
 from xpflow.artifacts.manifest import ENDING, FileRecord, InputRecord, Manifest, read_manifest
 from xpflow.errors import ArtifactError
@@ -177,7 +177,8 @@ def _changed(one: InputRecord, root: Path, known: dict[str, str]) -> str:
     if one.path.startswith("outside/"):
         return ""
     if one.path not in known:
-        file = root / one.path
+        inside = one.path.removeprefix("package/")
+        file = root / one.path if inside == one.path else PACKAGE / inside
         if not file.is_file():
             return f"its input {one.path} is not there"
         known[one.path] = sha256_file(file)

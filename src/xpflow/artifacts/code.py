@@ -17,7 +17,7 @@ from pathlib import Path
 
 from xpflow.errors import ArtifactError, nearest
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).resolve().parents[1]
 SHARED = ("xpflow", "xpflow.cli")  # the version, and the table of all commands
 
 

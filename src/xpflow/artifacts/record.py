@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from xpflow.artifacts.code import code_fingerprint
+from xpflow.artifacts.code import PACKAGE, code_fingerprint
 from xpflow.artifacts.environment import environment_facts, package_facts
 from xpflow.artifacts.manifest import (
     ENDING,
@@ -77,9 +77,13 @@ class Record:
 
 
 def portable(path: Path) -> str:
-    """Return a path relative to the working directory; of one outside it only the name."""
-    full = path.resolve()
-    here = Path.cwd().resolve()
+    """Return a path relative to the working directory, or to the package; of any other only the name.
+
+    Files of the installed package start with `package/`, files elsewhere with `outside/`.
+    """
+    full, here = path.resolve(), Path.cwd().resolve()
+    if full.is_relative_to(PACKAGE):
+        return f"package/{full.relative_to(PACKAGE).as_posix()}"
     return full.relative_to(here).as_posix() if full.is_relative_to(here) else f"outside/{full.name}"
 
 

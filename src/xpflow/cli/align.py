@@ -24,10 +24,15 @@ def align(
     config: Annotated[Path, typer.Option(help="Study")] = Path("config/micro.yaml"),
 ) -> None:
     """Align a model so that clean tokens predict themselves (Eq. 11-12); resumes after a kill."""
+    from xpflow.artifacts.manifest import files_below
+    from xpflow.cli.recording import base_folder, stage_record
     from xpflow.config import load_study
     from xpflow.training.align_run import align_to_folder
     from xpflow.training.stage import set_up
 
     study = load_study(config)
     set_up(study)
+    record = stage_record(study, "align", model=model, variant=variant, seed=seed)
+    record.read(data, base_folder(study, model))
     align_to_folder(study, model, variant, seed, data, out)
+    record.write(files_below([out]), "align")

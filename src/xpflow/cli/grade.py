@@ -63,6 +63,12 @@ def grade(
     from xpflow.grading import grade_samples
 
     study = _study(config)
+    record = None
+    if study is not None:
+        from xpflow.cli.recording import stage_record
+
+        record = stage_record(study, "grade")
+        record.read(samples, *filter(None, [problems]))
     rows = read_jsonl(samples)
     with progress("grading") as report:
         verdicts = grade_samples(
@@ -78,6 +84,8 @@ def grade(
             compat=compat,
         )
     write_jsonl(out, (verdict.to_row() for verdict in verdicts))
+    if record is not None:
+        record.write([out])
     print(f"{_summary(verdicts)} -> {out}")
 
 

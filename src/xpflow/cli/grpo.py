@@ -21,10 +21,15 @@ def grpo(
     config: Annotated[Path, typer.Option(help="Study whose block `grpo` to use")] = Path("config/micro.yaml"),
 ) -> None:
     """Train a step-size policy with group-relative advantages (Eq. 18); resumes after a kill."""
+    from xpflow.artifacts.manifest import files_below
+    from xpflow.cli.recording import base_folder, stage_record
     from xpflow.config import load_study
     from xpflow.training.grpo_run import train_policy_to_folder
     from xpflow.training.stage import model_source, set_up
 
     study = load_study(config)
     set_up(study)
+    record = stage_record(study, "grpo", seed=seed)
+    record.read(problems, base_folder(study, model))
     train_policy_to_folder(study, model_source(study, model), problems, seed, out)
+    record.write(files_below([out]), "grpo")
