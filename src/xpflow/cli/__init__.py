@@ -26,6 +26,8 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("xpflow.cli.doctor", "Say what works on this machine"),
         "config": ("xpflow.cli.config", "Show, check or describe a study's configuration"),
         "audit": ("xpflow.cli.audit", "Check every file of a study against where it came from"),
+        "pack": ("xpflow.cli.pack", "Pack a study's small artifacts into one archive"),
+        "unpack": ("xpflow.cli.unpack", "Unpack such an archive, checked"),
         "plan": ("xpflow.cli.plan", "Say what memory, time and disk a study needs, before it runs"),
         "match": ("xpflow.cli.match", "Find the threshold that takes a wanted mean NFE"),
         "tiny": ("xpflow.cli.tiny", "Write tiny random checkpoints in the published layouts"),
