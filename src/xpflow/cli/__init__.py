@@ -24,6 +24,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Look around": {
         "doctor": ("xpflow.cli.doctor", "Say what works on this machine"),
+        "image": ("xpflow.cli.image", "Build the container image, or show which one is used"),
         "config": ("xpflow.cli.config", "Show, check or describe a study's configuration"),
         "match": ("xpflow.cli.match", "Find the threshold that takes a wanted mean NFE"),
         "bench": ("xpflow.cli.bench", "Measure seconds and NFE of the stages and decoders"),
