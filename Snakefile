@@ -12,10 +12,13 @@ min_version("9.20")
 report: "workflow/report/workflow.rst"
 
 
-# A container image for all rules, pinned by digest, belongs here: container: "..."
-
-
 include: "workflow/rules/common.smk"
+
+
+# Of every rule, with --use-singularity; without it nothing is looked at. See docs/containers.md.
+container: CONTAINER
+
+
 include: "workflow/rules/fetch.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/selfdata.smk"

@@ -13,6 +13,7 @@ from xpflow.config import aligned_runs, find_arm, load_study, policy_seeds
 from xpflow.config.jobs import job_groups, jobs_of, kind_of, trace_row
 from xpflow.errors import XpflowError
 from xpflow.hub.catalogue import repo_of_benchmark, repo_of_model, repos_of
+from xpflow.images import choose_container
 
 
 def either(names):
@@ -41,8 +42,20 @@ def validated(path):
         raise WorkflowError(str(error)) from None
 
 
+def chosen_container():
+    """Return the image of every rule, from containers/images.*.yaml; with --use-singularity it must be there."""
+    methods = workflow.deployment_settings.deployment_method
+    used = any(method.name == "APPTAINER" for method in methods)
+    places = [model.directory for model in STUDY.models if model.directory]
+    try:
+        return choose_container(workflow.basedir, used=used, binds=places)
+    except XpflowError as error:
+        raise WorkflowError(str(error)) from None
+
+
 CONFIG = chosen_config()
 STUDY, REPOS = validated(CONFIG)
+CONTAINER = chosen_container()
 RESULTS = f"results/{STUDY.study.name}"
 FIGURES = f"paper_figures/{STUDY.study.name}"
 LOGS = f"{RESULTS}/logs"

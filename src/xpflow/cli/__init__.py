@@ -24,6 +24,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Look around": {
         "doctor": ("xpflow.cli.doctor", "Say what works on this machine"),
+        "image": ("xpflow.cli.image", "Build the container image, or show which one is used"),
         "config": ("xpflow.cli.config", "Show, check or describe a study's configuration"),
         "audit": ("xpflow.cli.audit", "Check every file of a study against where it came from"),
         "pack": ("xpflow.cli.pack", "Pack a study's small artifacts into one archive"),
@@ -92,6 +93,8 @@ def help_text() -> str:
 def _run(name: str, arguments: list[str]) -> int:
     if name not in COMMANDS:
         raise XpflowError(f"no such command: {name!r}", hint=nearest(name, COMMANDS))
+    if image := os.environ.get("XPFLOW_IMAGE"):  # set by the workflow: a job's log says where it ran
+        print(f"container image {image}", file=sys.stderr)
     module = import_module(COMMANDS[name][0])
     from xpflow.cli.base import run_app  # typer costs 0.1 s: only now
 

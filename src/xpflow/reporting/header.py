@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xpflow.images.inside import container_note
 from xpflow.reporting.paper import DISCLAIMER
 from xpflow.reporting.plan import ReportPlan
 from xpflow.reporting.results import Outcomes
@@ -26,6 +27,8 @@ def facts(plan: ReportPlan, *, reading: bool = True) -> tuple[tuple[str, str], .
     ]
     if reading:
         lines.append(("Cells", READING.format(confidence=100 * plan.confidence)))
+    if note := container_note():
+        lines.append(("Container", note))
     return (*lines, ("Beware", DISCLAIMER))
 
 
