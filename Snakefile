@@ -37,7 +37,9 @@ rule all:
 
 
 # The decoders' own settings are checked once, before the first job: that needs torch, so not at every parse.
+# So is the cluster, where there is one.
 onstart:
+    shell(get_cluster_check())
     shell(
         "xpflow config check {CONFIG} && xpflow config show {CONFIG} --out {STUDY_FILE}"
     )

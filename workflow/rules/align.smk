@@ -14,8 +14,9 @@ rule align:
         ENVIRONMENT
     threads: STUDY.runtime.threads
     resources:
-        mem_mb=1200,
+        mem_mb=growing(1200),
         runtime=240,
+        gpu=TRAINING_GPUS,
     params:
         code=code_fingerprint("align"),
         config=STUDY_FILE,

@@ -65,6 +65,9 @@ ENVIRONMENT = "../../environment.yml"
 # Every command reads the study from this file, written before the first job. It is no input of the rules: what
 # a changed setting runs again is decided by the fingerprints in their params.
 STUDY_FILE = f"{RESULTS}/study.yaml"
+# GPUs that a job which runs a model asks the scheduler for; a training job has one for each of its processes.
+GPUS = int(STUDY.runtime.device.startswith("cuda"))
+TRAINING_GPUS = GPUS * STUDY.runtime.processes
 JOBS = {(job.model, job.benchmark, job.kind, job.seed): job for job in jobs_of(STUDY)}
 TRACE = trace_row(STUDY)
 TABLE_NAMES = ["table1", "table2", "contrasts", "alignment"]
@@ -89,6 +92,26 @@ wildcard_constraints:
 
 scattergather:
     shards=STUDY.runtime.shards,
+
+
+def get_cluster_check():
+    """Return the command that asks SLURM whether it would take the jobs; none where they run here."""
+    plugin, settings = workflow.executor_plugin, workflow.executor_settings
+    if plugin is None or plugin.name != "slurm":
+        return "true"
+    account = workflow.resource_settings.default_resources.get("slurm_account")
+    options = {
+        "--partitions": settings.partition_config,
+        "--account": account and account.raw,
+        "--status-command": settings.status_command,
+    }
+    given = [f"{name} {value}" for name, value in options.items() if value]
+    return " ".join(["xpflow cluster", *given, "--gpu" if GPUS else ""])
+
+
+def growing(amount):
+    """Return a resource that is `amount` at first and more by it on each attempt after a failure."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def get_job(wildcards):

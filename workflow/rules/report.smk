@@ -24,8 +24,8 @@ rule tables:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         code=code_fingerprint("tables"),
         config=STUDY_FILE,
@@ -64,8 +64,8 @@ rule figures:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         code=code_fingerprint("figures"),
         config=STUDY_FILE,

@@ -30,6 +30,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "pack": ("xpflow.cli.pack", "Pack a study's small artifacts into one archive"),
         "unpack": ("xpflow.cli.unpack", "Unpack such an archive, checked"),
         "plan": ("xpflow.cli.plan", "Say what memory, time and disk a study needs, before it runs"),
+        "cluster": ("xpflow.cli.cluster", "Ask SLURM whether it would take a study's jobs"),
         "match": ("xpflow.cli.match", "Find the threshold that takes a wanted mean NFE"),
         "tiny": ("xpflow.cli.tiny", "Write tiny random checkpoints in the published layouts"),
         "bench": ("xpflow.cli.bench", "Measure seconds and NFE of the stages and decoders"),
