@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xpflow.protocols import UNNAMED
 from xpflow.reporting.paper import DISCLAIMER
 from xpflow.reporting.plan import ReportPlan
 
@@ -21,11 +22,19 @@ def facts(plan: ReportPlan, *, reading: bool = True) -> tuple[tuple[str, str], .
         ("Study", f"{plan.study}, {plan.title}" if plan.title else plan.study),
         ("Seeds", ", ".join(map(str, plan.seeds))),
         ("Models", models),
+        *_protocols(plan),
         *plan.settings,
     ]
     if reading:
         lines.append(("Cells", READING.format(confidence=100 * plan.confidence)))
     return (*lines, ("Beware", DISCLAIMER))
+
+
+def _protocols(plan: ReportPlan) -> tuple[tuple[str, str], ...]:
+    """Return the line that names protocols; none where every model has that of the micro models."""
+    if set(plan.protocols.values()) <= {UNNAMED}:
+        return ()
+    return (("Protocols", ", ".join(f"{model}: {label}" for model, label in plan.protocols.items())),)
 
 
 def arm_notes(plan: ReportPlan, names: list[str]) -> tuple[str, ...]:
