@@ -59,7 +59,7 @@ rule prompts:
     params:
         config=STUDY_FILE,
         settings=fp.prompts(STUDY),
-        problems=f"{RESULTS}/problems",
+        problems=lambda wildcards, input: Path(str(input[0])).parent,
     message:
         "Write the first prompts of the study, as its models see them, to {output}"
     shell:

@@ -31,8 +31,9 @@ def facts(plan: ReportPlan, *, reading: bool = True) -> tuple[tuple[str, str], .
 
 
 def _protocols(plan: ReportPlan) -> tuple[tuple[str, str], ...]:
-    """Return the line that names protocols; none where every model has that of the micro models."""
-    if set(plan.protocols.values()) <= {UNNAMED}:
+    """Return the line that names protocols; none where micro models are asked their own benchmarks."""
+    own = all(name.startswith("micropy") for name in plan.benchmarks)
+    if own and set(plan.protocols.values()) <= {UNNAMED}:
         return ()
     return (("Protocols", ", ".join(f"{model}: {label}" for model, label in plan.protocols.items())),)
 

@@ -36,6 +36,7 @@ def test_the_header_names_protocols_unless_all_are_the_micro_models(study: tuple
     models = (plan.models[0], replace(plan.models[1], protocol="llada2-chat@1"))
     shown = dict(facts(replace(plan, models=models)))["Protocols"]
     assert shown == "llada-micro: micropy@1, llada2-micro: llada2-chat@1"
+    assert "Protocols" in dict(facts(replace(plan, benchmarks=("humaneval",))))
 
 
 def test_the_sanitized_mbpp_has_no_number_of_the_papers() -> None:
