@@ -33,6 +33,7 @@ rule all:
     default_target: True
     input:
         rules.tables.output,
+        rules.prompts.output,
         rules.figures.output,
 
 

@@ -38,6 +38,35 @@ rule tables:
         "xpflow tables --config {params.config} --results {params.results} --out {params.out} > {log} 2>&1"
 
 
+rule prompts:
+    input:
+        expand(rules.export_problems.output, benchmark=STUDY.benchmark_names),
+    output:
+        report(
+            f"{FIGURES}/prompts.md",
+            caption="../report/prompts.rst",
+            category="Prompts",
+        ),
+    log:
+        f"{LOGS}/prompts.log",
+    benchmark:
+        f"{TIMES}/prompts.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=600,
+        runtime=10,
+    params:
+        config=STUDY_FILE,
+        settings=fp.prompts(STUDY),
+        problems=lambda wildcards, input: Path(str(input[0])).parent,
+    message:
+        "Write the first prompts of the study, as its models see them, to {output}"
+    shell:
+        "xpflow prompts --config {params.config} --problems {params.problems} --out {output} > {log} 2>&1"
+
+
 rule figures:
     input:
         samples=get_all_runs("samples.jsonl"),

@@ -23,6 +23,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "problems": ("xpflow.cli.problems", "List, export or check the problems of a benchmark"),
     },
     "Look around": {
+        "prompts": ("xpflow.cli.prompts", "List the protocols, or show a prompt as a model sees it"),
         "doctor": ("xpflow.cli.doctor", "Say what works on this machine"),
         "image": ("xpflow.cli.image", "Build the container image, or show which one is used"),
         "config": ("xpflow.cli.config", "Show, check or describe a study's configuration"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xpflow.images.inside import container_note
+from xpflow.protocols import UNNAMED
 from xpflow.reporting.paper import DISCLAIMER
 from xpflow.reporting.plan import ReportPlan
 from xpflow.reporting.results import Outcomes
@@ -23,6 +24,7 @@ def facts(plan: ReportPlan, *, reading: bool = True) -> tuple[tuple[str, str], .
         ("Study", f"{plan.study}, {plan.title}" if plan.title else plan.study),
         ("Seeds", ", ".join(map(str, plan.seeds))),
         ("Models", models),
+        *_protocols(plan),
         *plan.settings,
     ]
     if reading:
@@ -43,6 +45,14 @@ def shared_mode_notes(plan: ReportPlan, outcomes: Outcomes) -> tuple[str, ...]:
                 f"program could forge its verdict ({', '.join(tasks)})."
             )
     return tuple(notes)
+
+
+def _protocols(plan: ReportPlan) -> tuple[tuple[str, str], ...]:
+    """Return the line that names protocols; none where micro models are asked their own benchmarks."""
+    own = all(name.startswith("micropy") for name in plan.benchmarks)
+    if own and set(plan.protocols.values()) <= {UNNAMED}:
+        return ()
+    return (("Protocols", ", ".join(f"{model}: {label}" for model, label in plan.protocols.items())),)
 
 
 def arm_notes(plan: ReportPlan, names: list[str]) -> tuple[str, ...]:

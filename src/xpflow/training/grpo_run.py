@@ -29,15 +29,16 @@ def train_policy_to_folder(
             f"{problems_file} has no problems", hint="the base model solved none; train on others"
         )
     frozen, tokenizer = load_model(model)
-    length = study.solvable.gen_length
+    length, protocol = study.solvable.gen_length, model_protocol(study, block.model)
     with make_grader(study) as grader:
-        engine = RolloutEngine(frozen, tokenizer, grader, length, model_protocol(study, block.model))
+        engine = RolloutEngine(frozen, tokenizer, grader, length, protocol)
         trainer = PolicyTrainer(engine, problems, block, seed, _validation(study, engine))
         rows = trainer.run(_printer(block.updates), out.with_name(out.name + ".state"))
     out.mkdir(parents=True, exist_ok=True)
     notes = {
         "seed": seed,
         "settings": block.model_dump(mode="json"),
+        "protocol": protocol.label,
         "problems_sha256": sha256_file(problems_file),
     }
     trainer.policy.save(out / "policy.safetensors", **notes)
