@@ -40,15 +40,15 @@ def match(
     from xpflow.config import load_study
     from xpflow.decoding.settings import parse_budget
     from xpflow.evaluation.matching import Match, matched_threshold
-    from xpflow.models import load_model
     from xpflow.models.tokenizer import encode_prompt
     from xpflow.problems import instruction, load_benchmark
+    from xpflow.training.opening import open_model
     from xpflow.training.stage import model_settings, model_source, set_up
 
     study = load_study(config)
     set_up(study)
     model_settings(study, model)
-    loaded, tokenizer = load_model(checkpoint or model_source(study, model))
+    loaded, tokenizer = open_model(study, checkpoint or model_source(study, model))
     names = [entry.name for entry in study.problems.benchmarks]
     problems = [problem for name in names for problem in load_benchmark(name, "validation", limit)]
     prompts = [encode_prompt(tokenizer, instruction(problem)) for problem in problems]

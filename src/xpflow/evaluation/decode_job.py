@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from xpflow.config.arms import arm_settings
 from xpflow.config.block import budget_text
 from xpflow.config.expand import Row, find_arm
@@ -17,10 +15,10 @@ from xpflow.decoding import DecodeSettings, Trace, settings_from
 from xpflow.decoding.samples import decode_samples
 from xpflow.decoding.shards import shard_rows
 from xpflow.errors import ConfigError
-from xpflow.models.registry import load_model
 from xpflow.models.tokenizer import encode_prompt
 from xpflow.problems.instruction import instruction
 from xpflow.problems.problem import Problem
+from xpflow.training.opening import open_model
 from xpflow.training.stage import model_source
 
 Report = Callable[[int, int], None]
@@ -46,9 +44,7 @@ class Decoder:
     ) -> None:
         self.config, self.trained_policy = config, trained_policy
         self.items = [(problem.task_id, instruction(problem)) for problem in problems]
-        dtype = torch.bfloat16 if config.runtime.dtype == "bfloat16" else torch.float32
-        source = checkpoint or model_source(config, model)
-        self.model, self.tokenizer = load_model(source, config.runtime.device, dtype)
+        self.model, self.tokenizer = open_model(config, checkpoint or model_source(config, model))
 
     def samples(self, row: Row, shard: Shard, progress: Callable[[int], None] | None = None) -> list[Sample]:
         """Return the samples of one row, or of a shard of it, with columns that say which row it is."""

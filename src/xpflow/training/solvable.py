@@ -8,10 +8,10 @@ from pathlib import Path
 from xpflow.config.root import StudyConfig
 from xpflow.decoding import decode, settings_from
 from xpflow.grading import Grader, Limits, extract
-from xpflow.models.registry import load_model
 from xpflow.models.tokenizer import decode_response, encode_prompt
 from xpflow.problems.instruction import instruction
 from xpflow.problems.problem import Problem
+from xpflow.training.opening import open_model
 from xpflow.training.stage import of_total, passed
 
 
@@ -23,7 +23,7 @@ def solvable_problems(
 ) -> list[Problem]:
     """Return the problems whose greedy answer at the block's budget passes all tests, in their order."""
     settings = study.solvable
-    model, tokenizer = load_model(model_source)
+    model, tokenizer = open_model(study, model_source)
     options = {
         "gen_length": settings.gen_length,
         "budget": settings.budget,
