@@ -10,8 +10,8 @@ from xpflow.config.alignment import Variant
 from xpflow.config.root import StudyConfig
 from xpflow.errors import ConfigError, nearest
 from xpflow.models.checkpoint import save_checkpoint
-from xpflow.models.registry import load_model
 from xpflow.training.align import Aligner, AlignmentData, Row
+from xpflow.training.opening import open_model
 from xpflow.training.stage import model_settings, model_source
 
 
@@ -19,8 +19,8 @@ def align_to_folder(study: StudyConfig, model: str, variant: str, seed: int, dat
     """Align `model` on `data` and write checkpoint and `log.jsonl` into `out`; the state waits in
     `out`.state."""
     settings = model_settings(study, model)
-    base, tokenizer = load_model(model_source(study, model))
     rows = AlignmentData.from_rows(read_jsonl(data))
+    base, tokenizer = open_model(study, model_source(study, model))
     aligner = Aligner(base, rows, study.alignment, _variant(study, variant), settings.alignment == "full")
     state = out.with_name(out.name + ".state")
 

@@ -10,9 +10,9 @@ from xpflow.artifacts.io import sha256_file, write_jsonl
 from xpflow.config.root import StudyConfig
 from xpflow.decoding.step_policy import LearnedPolicy
 from xpflow.errors import DataError
-from xpflow.models.registry import load_model
 from xpflow.problems import load_benchmark, problems_from_file
 from xpflow.training.grpo import PolicyTrainer, Row
+from xpflow.training.opening import open_model
 from xpflow.training.rollout import RolloutEngine
 from xpflow.training.solvable import make_grader
 from xpflow.training.stage import model_protocol
@@ -28,7 +28,7 @@ def train_policy_to_folder(
         raise DataError(
             f"{problems_file} has no problems", hint="the base model solved none; train on others"
         )
-    frozen, tokenizer = load_model(model)
+    frozen, tokenizer = open_model(study, model)
     length, protocol = study.solvable.gen_length, model_protocol(study, block.model)
     with make_grader(study) as grader:
         engine = RolloutEngine(frozen, tokenizer, grader, length, protocol)
