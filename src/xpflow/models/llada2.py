@@ -175,8 +175,11 @@ class LLaDA2MoeModelLM(PreTrainedModel):  # type: ignore[no-untyped-call]
         inputs_embeds: Tensor | None = None,
         logits_positions_BN: Tensor | None = None,
         position_ids: Tensor | None = None,
+        head: bool = True,
     ) -> MaskedLMOutput:
         """Return fp32 logits [B, S, V], or [B, N, V] at `logits_positions_BN` only.
+
+        Without the `head`, the hidden states that it would read: [B, S, D] or [B, N, D].
 
         Exactly one of `input_ids` [B, S] and `inputs_embeds` [B, S, D]. `attention_mask`: None or 2-D [B, S]
         (non-zero where a key may be seen), both under the block-causal mask, or 4-D [B or 1, 1 or H, S, S],
@@ -196,8 +199,11 @@ class LLaDA2MoeModelLM(PreTrainedModel):  # type: ignore[no-untyped-call]
             positions_BN = logits_positions_BN if index == last else None
             x_BSD, load_E = layer(x_BSD, cos_SR, sin_SR, mask, positions_BN)
             loads += [] if load_E is None else [load_E]
-        logits = self.lm_head(self.model.norm(x_BSD))
         load_LE = torch.stack(loads) if loads else None
+        hidden_BSD = self.model.norm(x_BSD)
+        if not head:
+            return MaskedLMOutput(hidden=hidden_BSD, router_load=load_LE)
+        logits = self.lm_head(hidden_BSD)
         return MaskedLMOutput(logits=logits.to(at_least_fp32(logits.dtype)), router_load=load_LE)
 
     @torch.no_grad()
