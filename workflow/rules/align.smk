@@ -1,6 +1,7 @@
 rule align:
     input:
         data=f"{RESULTS}/{{model}}/selfdata/seed{{seed}}.jsonl",
+        base=lambda wildcards: get_base(wildcards.model),
     output:
         weights=f"{RESULTS}/{{model}}/aligned/{{variant}}/seed{{seed}}/model.safetensors",
         log=f"{RESULTS}/{{model}}/aligned/{{variant}}/seed{{seed}}/log.jsonl",
@@ -16,6 +17,7 @@ rule align:
         mem_mb=1200,
         runtime=240,
     params:
+        code=code_fingerprint("align"),
         config=STUDY_FILE,
         settings=lambda wildcards: fp.align(STUDY, wildcards.model, wildcards.variant),
         folder=lambda wildcards, output: Path(output.weights).parent,

@@ -6,10 +6,13 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from xpflow.artifacts.code import code_fingerprint
+from xpflow.artifacts.manifest import ENDING
 from xpflow.config import fingerprints as fp
 from xpflow.config import aligned_runs, find_arm, load_study, policy_seeds
 from xpflow.config.jobs import job_groups, jobs_of, kind_of, trace_row
 from xpflow.errors import XpflowError
+from xpflow.hub.catalogue import repo_of_benchmark, repo_of_model, repos_of
 
 
 def either(names):
@@ -30,15 +33,16 @@ def chosen_config():
 
 
 def validated(path):
-    """Return the study, or stop with the key, the file and the nearest valid key."""
+    """Return the study and what it needs of the model hub, or stop with key, file and nearest valid key."""
     try:
-        return load_study(path)
+        study = load_study(path)
+        return study, {repo.name: repo for repo in repos_of(study)}
     except XpflowError as error:
         raise WorkflowError(str(error)) from None
 
 
 CONFIG = chosen_config()
-STUDY = validated(CONFIG)
+STUDY, REPOS = validated(CONFIG)
 RESULTS = f"results/{STUDY.study.name}"
 FIGURES = f"paper_figures/{STUDY.study.name}"
 LOGS = f"{RESULTS}/logs"
@@ -56,6 +60,10 @@ FIGURE_NAMES = [
     *(["grpo"] if policy_seeds(STUDY) else []),
     *(["trace"] if TRACE else []),
 ]
+
+
+# Models and data sets were fetched by the rule `fetch`; no other command asks the hub for anything.
+shell.prefix("set -euo pipefail; export HF_HUB_OFFLINE=1; ")
 
 
 wildcard_constraints:
@@ -91,6 +99,21 @@ def get_split_options(wildcards):
     ]
     limit = "" if chosen.limit is None else f" --limit {chosen.limit}"
     return f"--split {chosen.split}{limit}"
+
+
+def get_lock(repo):
+    """Return the lock file of a hub repository; nothing for what does not come from the hub."""
+    return [] if repo is None else f"results/hub/{repo.lock}"
+
+
+def get_base(model):
+    """Return the lock that stands for a model's base weights, where they come from the hub."""
+    return get_lock(repo_of_model(STUDY, model))
+
+
+def get_data(benchmark):
+    """Return the lock that stands for a benchmark's data, where it comes from the hub."""
+    return get_lock(repo_of_benchmark(STUDY, benchmark))
 
 
 def get_aligned(model, variant, seed):

@@ -1,4 +1,6 @@
 rule export_problems:
+    input:
+        lambda wildcards: get_data(wildcards.benchmark),
     output:
         f"{RESULTS}/problems/{{benchmark}}.jsonl",
     log:
@@ -12,6 +14,7 @@ rule export_problems:
         mem_mb=300,
         runtime=10,
     params:
+        code=code_fingerprint("problems"),
         config=STUDY_FILE,
         settings=lambda wildcards: fp.problems(STUDY, wildcards.benchmark),
         options=get_split_options,
@@ -23,6 +26,8 @@ rule export_problems:
 
 
 rule export_training_problems:
+    input:
+        get_data(STUDY.solvable.benchmark),
     output:
         f"{RESULTS}/problems/training/{STUDY.solvable.benchmark}.jsonl",
     log:
@@ -36,6 +41,7 @@ rule export_training_problems:
         mem_mb=300,
         runtime=10,
     params:
+        code=code_fingerprint("problems"),
         config=STUDY_FILE,
         settings=fp.training_problems(STUDY),
         benchmark=STUDY.solvable.benchmark,

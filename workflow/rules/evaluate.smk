@@ -1,11 +1,15 @@
 rule decode_shard:
     input:
         problems=f"{RESULTS}/problems/{{benchmark}}.jsonl",
+        base=lambda wildcards: get_base(wildcards.model),
         weights=get_job_weights,
         policy=lambda wildcards: get_policy(wildcards.kind, wildcards.seed),
     output:
-        temp(
+        samples=temp(
             f"{RESULTS}/{{model}}/parts/{{benchmark}}/{{kind}}/seed{{seed}}/{{scatteritem}}/samples.jsonl"
+        ),
+        manifest=temp(
+            f"{RESULTS}/{{model}}/parts/{{benchmark}}/{{kind}}/seed{{seed}}/{{scatteritem}}/samples.jsonl{ENDING}"
         ),
     log:
         f"{LOGS}/decode_shard/{{model}}.{{benchmark}}.{{kind}}.seed{{seed}}.{{scatteritem}}.log",
@@ -18,6 +22,7 @@ rule decode_shard:
         mem_mb=900,
         runtime=240,
     params:
+        code=code_fingerprint("evaluate"),
         config=STUDY_FILE,
         settings=lambda wildcards: fp.decode(STUDY, get_job(wildcards)),
         weights=lambda wildcards: get_job(wildcards).weights,
@@ -30,16 +35,20 @@ rule decode_shard:
     shell:
         "xpflow evaluate --config {params.config} --model {wildcards.model} --weights {params.weights}"
         " {params.options} --benchmark {wildcards.benchmark} --problems {input.problems}"
-        " --seed {wildcards.seed} --shard {params.shard} --out {output} > {log} 2>&1"
+        " --seed {wildcards.seed} --shard {params.shard} --out {output.samples} > {log} 2>&1"
 
 
 rule grade_shard:
     input:
         problems=f"{RESULTS}/problems/{{benchmark}}.jsonl",
-        samples=rules.decode_shard.output,
+        samples=rules.decode_shard.output.samples,
+        manifest=rules.decode_shard.output.manifest,
     output:
-        temp(
+        verdicts=temp(
             f"{RESULTS}/{{model}}/parts/{{benchmark}}/{{kind}}/seed{{seed}}/{{scatteritem}}/verdicts.jsonl"
+        ),
+        manifest=temp(
+            f"{RESULTS}/{{model}}/parts/{{benchmark}}/{{kind}}/seed{{seed}}/{{scatteritem}}/verdicts.jsonl{ENDING}"
         ),
     log:
         f"{LOGS}/grade_shard/{{model}}.{{benchmark}}.{{kind}}.seed{{seed}}.{{scatteritem}}.log",
@@ -53,6 +62,7 @@ rule grade_shard:
         mem_mb=800,
         runtime=120,
     params:
+        code=code_fingerprint("grade"),
         config=STUDY_FILE,
         settings=fp.grade(STUDY),
         shard=get_shard,
@@ -61,7 +71,7 @@ rule grade_shard:
         " seed {wildcards.seed}, part {params.shard} against their tests"
     shell:
         "xpflow grade --config {params.config} --problems {input.problems} --samples {input.samples}"
-        " --out {output} > {log} 2>&1"
+        " --out {output.verdicts} > {log} 2>&1"
 
 
 # One rule for each set of arms and budgets that jobs have in common: its outputs are known by name.
@@ -73,6 +83,10 @@ for group in job_groups(STUDY):
         input:
             samples=gather.shards(get_part(group.kind, "samples.jsonl")),
             verdicts=gather.shards(get_part(group.kind, "verdicts.jsonl")),
+            manifests=[
+                gather.shards(get_part(group.kind, f"{name}.jsonl{ENDING}"))
+                for name in ("samples", "verdicts")
+            ],
             problems=f"{RESULTS}/problems/{{benchmark}}.jsonl",
         output:
             samples=get_runs(group, "samples.jsonl"),
@@ -93,6 +107,7 @@ for group in job_groups(STUDY):
             mem_mb=300,
             runtime=10,
         params:
+            code=code_fingerprint("merge"),
             settings=lambda wildcards, kind=group.kind: [
                 fp.decode(
                     STUDY,
@@ -120,6 +135,7 @@ if TRACE:
     rule trace:
         input:
             problems=f"{RESULTS}/problems/{TRACE.benchmark}.jsonl",
+            base=get_base(TRACE.model),
             weights=get_aligned(
                 TRACE.model, find_arm(STUDY, TRACE.arm).weights, TRACE.seed
             ),
@@ -137,6 +153,7 @@ if TRACE:
             mem_mb=900,
             runtime=30,
         params:
+            code=code_fingerprint("trace"),
             config=STUDY_FILE,
             settings=fp.trace(STUDY),
             options=get_weights_options,

@@ -1,6 +1,7 @@
 rule filter_solvable:
     input:
         problems=rules.export_training_problems.output,
+        base=lambda wildcards: get_base(wildcards.model),
     output:
         f"{RESULTS}/{{model}}/solvable.jsonl",
     log:
@@ -15,6 +16,7 @@ rule filter_solvable:
         mem_mb=1000,
         runtime=120,
     params:
+        code=code_fingerprint("solvable"),
         config=STUDY_FILE,
         settings=lambda wildcards: fp.solvable(STUDY, wildcards.model),
     message:
@@ -45,6 +47,7 @@ rule train_policy:
         mem_mb=1500,
         runtime=480,
     params:
+        code=code_fingerprint("grpo"),
         config=STUDY_FILE,
         settings=fp.grpo(STUDY),
         model=lambda wildcards, input: Path(input.weights).parent,

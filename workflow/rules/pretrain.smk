@@ -13,6 +13,7 @@ rule pretrain_model:
         mem_mb=2000,
         runtime=720,
     params:
+        code=code_fingerprint("pretrain"),
         settings=lambda wildcards: fp.fingerprint(STUDY.pretrain),
         config=CONFIG,
         folder=lambda wildcards, output: Path(str(output)).parents[1],

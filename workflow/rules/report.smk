@@ -27,6 +27,7 @@ rule tables:
         mem_mb=1000,
         runtime=30,
     params:
+        code=code_fingerprint("tables"),
         config=STUDY_FILE,
         settings=fp.report(STUDY),
         results=lambda wildcards: RESULTS,
@@ -66,6 +67,7 @@ rule figures:
         mem_mb=1000,
         runtime=30,
     params:
+        code=code_fingerprint("figures"),
         config=STUDY_FILE,
         settings=fp.report(STUDY),
         results=lambda wildcards: RESULTS,

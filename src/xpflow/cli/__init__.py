@@ -25,10 +25,14 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Look around": {
         "doctor": ("xpflow.cli.doctor", "Say what works on this machine"),
         "config": ("xpflow.cli.config", "Show, check or describe a study's configuration"),
+        "audit": ("xpflow.cli.audit", "Check every file of a study against where it came from"),
+        "plan": ("xpflow.cli.plan", "Say what memory, time and disk a study needs, before it runs"),
         "match": ("xpflow.cli.match", "Find the threshold that takes a wanted mean NFE"),
+        "tiny": ("xpflow.cli.tiny", "Write tiny random checkpoints in the published layouts"),
         "bench": ("xpflow.cli.bench", "Measure seconds and NFE of the stages and decoders"),
     },
     "Stages of a study": {
+        "fetch": ("xpflow.cli.fetch", "Fetch models and data of the hub, at pinned revisions"),
         "pretrain": ("xpflow.cli.pretrain", "Train a micro model from nothing"),
         "selfdata": ("xpflow.cli.selfdata", "Decode a model's own answers for self-alignment"),
         "align": ("xpflow.cli.align", "Align a model to x-prediction (Eq. 11-12)"),

@@ -71,7 +71,20 @@ def export(
     sources = _sources(name, file) if config is None else _study_sources(config)
     problems = load_benchmark(name, split, limit, sources)
     problems_to_file(out, problems)
+    if config is not None:
+        _write_manifest(config, name, split, out)
     print(f"{out}: {len(problems)} problems")
+
+
+def _write_manifest(config: Path, name: str, split: str | None, out: Path) -> None:
+    from xpflow.cli.recording import local_sources, source_facts, stage_record
+    from xpflow.config import load_study
+    from xpflow.problems import BENCHMARKS
+
+    study = load_study(config)
+    record = stage_record(study, "problems", benchmark=name, split=split or BENCHMARKS[name].default_split)
+    record.read(*local_sources(study))
+    record.write([out], **source_facts(study))
 
 
 def _study_sources(config: Path) -> DataSources:

@@ -19,7 +19,9 @@ class ModelChoice(Block):
         default=None, description="Checkpoint directory; null: the one of the registry"
     )
     block_length: int | None = Field(
-        default=None, gt=0, description="Semi-autoregressive block in tokens; null: the model's own, or N"
+        default=None,
+        gt=0,
+        description="Semi-autoregressive block in tokens; null: the protocol's, else the model's, else N",
     )
     alignment: Literal["full", "lora"] = Field(description="Which weights alignment trains")
     protocol: str = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xpflow.reporting.paper import DISCLAIMER
 from xpflow.reporting.plan import ReportPlan
+from xpflow.reporting.results import Outcomes
 
 READING = (
     "percent of the problems solved (± standard deviation over seeds) [{confidence:g} % Wilson interval, "
@@ -26,6 +27,19 @@ def facts(plan: ReportPlan, *, reading: bool = True) -> tuple[tuple[str, str], .
     if reading:
         lines.append(("Cells", READING.format(confidence=100 * plan.confidence)))
     return (*lines, ("Beware", DISCLAIMER))
+
+
+def shared_mode_notes(plan: ReportPlan, outcomes: Outcomes) -> tuple[str, ...]:
+    """Return a line for each benchmark with problems graded in the shared mode: no line, no such problem."""
+    notes = []
+    for benchmark in plan.benchmarks:
+        tasks, asked = outcomes.shared(benchmark)
+        if tasks:
+            notes.append(
+                f"{benchmark}: {len(tasks)} of {asked} problems graded in the weaker shared mode, in which a "
+                f"program could forge its verdict ({', '.join(tasks)})."
+            )
+    return tuple(notes)
 
 
 def arm_notes(plan: ReportPlan, names: list[str]) -> tuple[str, ...]:

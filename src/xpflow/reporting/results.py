@@ -24,7 +24,7 @@ from xpflow.reporting.plan import Cell
 from xpflow.stats.rates import PassRate, pass_rate
 
 VERDICTS = frozenset({"passed", "wrong", "error", "timeout", "memory"})
-COLUMNS = ("model", "benchmark", "arm", "budget", "seed", "task_id", "verdict", "nfe")
+COLUMNS = ("model", "benchmark", "arm", "budget", "seed", "task_id", "verdict", "mode", "nfe")
 
 
 def load_results(results: Path, cells: Iterable[Cell]) -> pd.DataFrame:
@@ -43,6 +43,7 @@ def load_cell(results: Path, cell: Cell) -> list[dict[str, Any]]:
     """Read the verdicts and executed NFE of one run."""
     folder = cell.folder(results)
     verdicts = read_verdicts(folder / "verdicts.jsonl")
+    modes = _by_task(folder / "verdicts.jsonl", "mode", default="strict")
     nfe = _by_task(folder / "samples.jsonl", "nfe")
     if verdicts.keys() != nfe.keys():
         odd = sorted(verdicts.keys() ^ nfe.keys())[0]
@@ -58,7 +59,8 @@ def load_cell(results: Path, cell: Cell) -> list[dict[str, Any]]:
         "seed": cell.seed,
     }
     return [
-        {**key, "task_id": task, "verdict": verdicts[task], "nfe": nfe[task]} for task in sorted(verdicts)
+        {**key, "task_id": task, "verdict": verdicts[task], "mode": modes[task], "nfe": nfe[task]}
+        for task in sorted(verdicts)
     ]
 
 
@@ -83,18 +85,18 @@ def read_nfe(path: Path) -> dict[str, float]:
     return {task: float(nfe) for task, nfe in _by_task(path, "nfe").items()}
 
 
-def _by_task(path: Path, field: str) -> dict[str, Any]:
+def _by_task(path: Path, field: str, default: str | None = None) -> dict[str, Any]:
     rows = read_jsonl(path)
     if not rows:
         raise ArtifactError(f"{path} is empty", hint="delete it and run its stage again")
     values: dict[str, Any] = {}
     for number, row in enumerate(rows, start=1):
-        missing = [key for key in ("task_id", field) if key not in row]
+        missing = [key for key in ("task_id", field) if key not in row and (key != field or default is None)]
         if missing:
             raise DataError(f"{path}, line {number}: no field {missing[0]!r}")
         if row["task_id"] in values:
             raise DataError(f"{path}, line {number}: {row['task_id']} comes twice")
-        values[row["task_id"]] = row[field]
+        values[row["task_id"]] = row.get(field, default)
     return values
 
 
@@ -112,6 +114,7 @@ class Outcomes:
 
     def __init__(self, table: pd.DataFrame) -> None:
         groups = table.groupby(["model", "benchmark", "arm", "budget"], sort=True)
+        self._modes = table[["benchmark", "task_id", "mode"]].drop_duplicates()
         self._groups: dict[tuple[str, str, str, str], pd.DataFrame] = dict(iter(groups))
         self._passed: dict[tuple[str, str, str, str], NDArray[np.bool_]] = {}
 
@@ -141,6 +144,12 @@ class Outcomes:
     def tasks(self, model: str, benchmark: str, arm: str, budget: Fraction) -> tuple[str, ...]:
         """Return the problems of one cell, in the order of the columns of `passed`."""
         return tuple(sorted(self.frame(model, benchmark, arm, budget)["task_id"].unique()))
+
+    def shared(self, benchmark: str) -> tuple[list[str], int]:
+        """Return the problems of a benchmark graded in the weaker shared mode, and how many it has in all."""
+        rows = self._modes[self._modes["benchmark"] == benchmark]
+        tasks = rows.loc[rows["mode"] == "shared", "task_id"].unique()
+        return sorted(map(str, tasks)), int(rows["task_id"].nunique())
 
     def stats(
         self, model: str, benchmark: str, arm: str, budget: Fraction, confidence: float = 0.95

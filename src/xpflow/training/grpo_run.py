@@ -15,6 +15,7 @@ from xpflow.problems import load_benchmark, problems_from_file
 from xpflow.training.grpo import PolicyTrainer, Row
 from xpflow.training.rollout import RolloutEngine
 from xpflow.training.solvable import make_grader
+from xpflow.training.stage import model_protocol
 
 
 def train_policy_to_folder(
@@ -30,7 +31,7 @@ def train_policy_to_folder(
     frozen, tokenizer = load_model(model)
     length = study.solvable.gen_length
     with make_grader(study) as grader:
-        engine = RolloutEngine(frozen, tokenizer, grader, length)
+        engine = RolloutEngine(frozen, tokenizer, grader, length, model_protocol(study, block.model))
         trainer = PolicyTrainer(engine, problems, block, seed, _validation(study, engine))
         rows = trainer.run(_printer(block.updates), out.with_name(out.name + ".state"))
     out.mkdir(parents=True, exist_ok=True)

@@ -48,13 +48,19 @@ def run_in_processes(processes: int, arguments: Sequence[str], work: Callable[[]
         work()
 
 
+def keeps_record() -> bool:
+    """Return whether this process notes what the command reads and writes: one of them all does."""
+    return ERRORS not in os.environ and os.environ.get("RANK", "0") == "0"
+
+
 def _start(processes: int, arguments: Sequence[str]) -> int:
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what we print is enough
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("torch.distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what we print is enough
     with tempfile.TemporaryDirectory(prefix="xpflow-ranks-") as folder:
         os.environ |= {ERRORS: folder, PARENT: str(os.getpid())}
         config = LaunchConfig(

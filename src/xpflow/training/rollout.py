@@ -17,11 +17,10 @@ from torch import Tensor
 from xpflow.decoding import decode, settings_from
 from xpflow.decoding.flow import RecorderStep
 from xpflow.decoding.stepper import StepRecord
-from xpflow.grading import Grader, extract
-from xpflow.models.tokenizer import decode_response, encode_prompt
-from xpflow.problems.instruction import instruction
+from xpflow.grading import Grader
 from xpflow.problems.problem import Problem
-from xpflow.training.stage import passed
+from xpflow.protocols import Prompter, Protocol, find_protocol
+from xpflow.training.stage import answered, passed
 
 
 @dataclass(slots=True)
@@ -81,14 +80,17 @@ class Rollouts:
 
 
 class RolloutEngine:
-    """Decodes and grades: one frozen model, one grader, one response length."""
+    """Decodes and grades: one frozen model, one grader, one response length, one protocol."""
 
-    def __init__(self, model: Any, tokenizer: Any, grader: Grader, length: int) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, grader: Grader, length: int, protocol: Protocol | None = None
+    ) -> None:
         self.model, self.tokenizer, self.grader, self.length = model, tokenizer, grader, length
+        self.prompter = Prompter(protocol or find_protocol("micropy"), tokenizer)
 
     def encode(self, problem: Problem) -> list[int]:
         """Return the prompt ids of a problem."""
-        return encode_prompt(self.tokenizer, instruction(problem))
+        return self.prompter.encode(problem)
 
     def roll(self, problems: Sequence[Problem], budget: Fraction, policy: Any) -> Rollouts:
         """Decode every problem once with `policy`, recording decisions, and grade the answers."""
@@ -117,6 +119,5 @@ class RolloutEngine:
         return float(self._passed(problems, result.tokens).mean())
 
     def _passed(self, problems: Sequence[Problem], tokens_RN: Tensor) -> Tensor:
-        texts = [decode_response(self.tokenizer, row) for row in tokens_RN.tolist()]
-        programs = [(problem, extract(text, problem)) for problem, text in zip(problems, texts, strict=True)]
+        programs = answered(self.prompter, problems, tokens_RN.tolist())
         return torch.tensor(passed(self.grader.grade(programs)), dtype=torch.float32)

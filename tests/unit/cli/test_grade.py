@@ -60,7 +60,7 @@ def test_the_same_by_benchmark_name(files: tuple[str, str], tmp_path: Path) -> N
         (["--benchmark", "micropy-he", "--split", "validation", "--jail", "bwarp"], "did you mean 'bwrap'"),
         (
             ["--benchmark", "micropy-he", "--split", "validation", "--protocol", "x"],
-            "no such extraction protocol",
+            "no such protocol",
         ),
         (["--benchmark", "humaneval"], "no problem 'MicroPy-HE/validation/0'"),
         (["--benchmark", "micropy-he", "--split", "validation", "--cpu-s", "0"], "cpu_s must be above 0"),

@@ -83,6 +83,6 @@ def test_every_rule_is_pure_and_takes_any_text(protocol: str) -> None:
         assert isinstance(extract(answer, MBPP, protocol), str)
 
 
-def test_an_unknown_protocol_is_named_with_its_neighbour() -> None:
+def test_an_unknown_rule_is_named_with_its_neighbour() -> None:
     with pytest.raises(ConfigError, match="micropy-v1"):
         extract("", HE, "micropy-v2")

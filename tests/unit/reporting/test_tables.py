@@ -84,6 +84,23 @@ def test_numbers_have_a_true_minus_and_no_negative_zero() -> None:
     assert number(97.4, "") == "97.4"
 
 
+def test_problems_graded_in_the_shared_mode_are_counted_and_none_goes_without_saying(
+    study: tuple, tables: dict[str, Table]
+) -> None:
+    plan, folder = study
+    assert not any("shared mode" in to_markdown(table) for table in tables.values())
+    results = load_results(folder, plan.cells)
+    assert set(results["mode"]) == {"strict"}  # what a row without a mode was
+    results.loc[results["task_id"].isin(["micropy-mbpp/7", "micropy-mbpp/12"]), "mode"] = "shared"
+    line = "micropy-mbpp: 2 of 60 problems graded in the weaker shared mode"
+    for make in (table1, table2):
+        for text in map(
+            str, (to_markdown(make(plan, Outcomes(results))), to_csv(make(plan, Outcomes(results))))
+        ):
+            assert text.count("shared mode") == text.count(line) == 1
+            assert "(micropy-mbpp/12, micropy-mbpp/7)." in text
+
+
 def test_the_same_results_give_the_same_bytes(study: tuple, tables, tmp_path: Path) -> None:
     plan, folder = study
     shuffled = load_results(folder, plan.cells).sample(frac=1, random_state=1)
