@@ -195,8 +195,11 @@ class LLaDA2MoeModelLM(PreTrainedModel):  # type: ignore[no-untyped-call]
         logits_positions_BN: Tensor | None = None,
         position_ids: Tensor | None = None,
         cache: CacheWindow | None = None,
+        head: bool = True,
     ) -> MaskedLMOutput:
         """Return fp32 logits [B, S, V], or [B, N, V] at `logits_positions_BN` only.
+
+        Without the `head`, the hidden states that it would read: [B, S, D] or [B, N, D].
 
         Exactly one of `input_ids` [B, S] and `inputs_embeds` [B, S, D]. `attention_mask`: None or 2-D [B, S]
         (non-zero where a key may be seen), both under the block-causal mask, or 4-D [B or 1, 1 or H, S, S],
@@ -227,15 +230,18 @@ class LLaDA2MoeModelLM(PreTrainedModel):  # type: ignore[no-untyped-call]
             keep = None if cache is None else partial(cache.extend, index)
             x_BSD, load_E = layer(x_BSD, cos_SR, sin_SR, mask, positions_BN, keep)
             loads += [] if load_E is None else [load_E]
-        logits = self.lm_head(self.model.norm(x_BSD))
         load_LE = torch.stack(loads) if loads else None
+        hidden_BSD = self.model.norm(x_BSD)
+        if not head:
+            return MaskedLMOutput(hidden=hidden_BSD, router_load=load_LE)
+        logits = self.lm_head(hidden_BSD)
         return MaskedLMOutput(logits=logits.to(at_least_fp32(logits.dtype)), router_load=load_LE)
 
     def new_cache(self, rows: int, length: int) -> BlockCache:
         """Return an empty key-value cache for `rows` canvases of `length` positions."""
         config, like = self.config, self.model.word_embeddings.weight
         shape = (rows, config.num_key_value_heads, length, head_width(config))
-        return BlockCache.empty(config.num_hidden_layers, shape, like)  # type: ignore[arg-type]
+        return BlockCache.empty(config.num_hidden_layers, shape, like)
 
     @torch.no_grad()
     def update_expert_bias(self, router_load: Tensor, rate: float) -> None:

@@ -16,14 +16,18 @@ from xpflow.models.registry import load_model
 from xpflow.models.selftest import require_sound
 
 
-def open_model(study: StudyConfig, source: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def open_model(
+    study: StudyConfig, source: str | Path, device: torch.device | None = None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a model (a name, or a folder) on `runtime.device` in `runtime.dtype`, in eval mode.
+
+    `device` wins over the study's: the GPU of one process among several.
 
     Base weights are tested as `models[].self_test` says: published ones unless it is false, others if it is
     true. Weights that the study itself made (a folder that is no model's directory) are not tested. Raises
     ModelLoadError or HubError for weights that are not there, do not fit or predict nothing.
     """
-    device = torch.device(study.runtime.device)
+    device = device or torch.device(study.runtime.device)
     model, tokenizer = load_model(source, device, chosen_dtype(study.runtime.dtype, device))
     if _is_tested(study, str(source)):
         nats = require_sound(model, tokenizer, str(source))

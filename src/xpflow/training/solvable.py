@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -43,10 +44,16 @@ def solvable_problems(
     return [problem for problem, good in zip(problems, solved, strict=True) if good or everything]
 
 
-def make_grader(study: StudyConfig) -> Grader:
-    """Return a grader with the study's jail, workers and limits."""
+def make_grader(study: StudyConfig, processes: int = 1) -> Grader:
+    """Return a grader with the study's jail, workers and limits.
+
+    Where several `processes` of one machine each have a grader, they share out the workers.
+    """
     grading = study.grading
+    workers = grading.workers
+    if processes > 1:
+        workers = max(1, (workers or os.cpu_count() or 1) // processes)
     limits = Limits(
         cpu_s=grading.cpu_s, wall_s=grading.wall_s, memory_mib=grading.memory_mib, retries=grading.retries
     )
-    return Grader(None if grading.jail == "auto" else grading.jail, workers=grading.workers, limits=limits)
+    return Grader(None if grading.jail == "auto" else grading.jail, workers=workers, limits=limits)
