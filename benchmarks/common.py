@@ -128,12 +128,13 @@ class TimedForward:
 
 
 def _shape(inputs: dict[str, Any], model: Any) -> Forward:
-    """Return the sizes of a forward that was called with these inputs (keys: those of the inputs alone)."""
+    """Return the sizes of a forward that was called with these inputs; a cache knows where its keys end."""
     given = inputs.get("input_ids")
     rows, size = (inputs["inputs_embeds"] if given is None else given).shape[:2]
     places = inputs.get("logits_positions_BN")
     reads = size if places is None else places.shape[1]
-    return Forward(rows, size, size, reads, model.get_input_embeddings().weight.element_size())
+    keys = getattr(inputs.get("cache"), "end", size)
+    return Forward(rows, size, keys, reads, model.get_input_embeddings().weight.element_size())
 
 
 def rates(device: str, dtype: torch.dtype, repeats: int = 5) -> dict[str, float]:

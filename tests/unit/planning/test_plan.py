@@ -163,7 +163,11 @@ def test_disk_counts_downloads_and_every_checkpoint(paper_like: Make) -> None:
 
 def test_prompt_lengths_can_be_given_and_bad_ones_are_named() -> None:
     assert parse_prompt_tokens(["mbpp=180"]) == {"mbpp": 180}
-    assert Assumptions(prompt_tokens={"mbpp": 180}).prompt("mbpp").mean == 180
+    assert Assumptions(prompt_tokens={"mbpp": 150}).prompt("mbpp").mean == 150
+    assert (GIVEN.prompt("mbpp", "llada-opencompass").mean, GIVEN.prompt("mbpp", "llada2-chat").mean) == (
+        700,
+        180,
+    )
     for text, message in (("mbpp", "not a prompt length"), ("mbp=3", "no such benchmark")):
         with pytest.raises(ConfigError, match=message):
             parse_prompt_tokens([text])
