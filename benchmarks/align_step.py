@@ -8,7 +8,6 @@ a large matrix product. Everything runs through the `Aligner` that a study runs;
 from __future__ import annotations
 
 import argparse
-import inspect
 import itertools
 from typing import Any
 
@@ -22,6 +21,7 @@ from xpflow.planning.alignment import Alignment
 from xpflow.planning.work import Forward
 from xpflow.training.align import Aligner, AlignmentData
 from xpflow.training.corpus import Example
+from xpflow.training.machine import Machine
 
 
 def options() -> argparse.Namespace:
@@ -101,13 +101,9 @@ def measure(opts: argparse.Namespace, model: Any, full: bool) -> dict[str, Any]:
 def make_aligner(opts: argparse.Namespace, model: Any, data: AlignmentData, full: bool) -> Aligner:
     """Return a study's aligner with these settings; the model itself is trained where no copy is needed."""
     variant = Variant(name="bench", kl_weight=opts.kl_weight)
-    more: dict[str, Any] = {}
-    if "machine" in inspect.signature(Aligner).parameters:
-        from xpflow.training.machine import Machine
-
-        student = None if full and opts.kl_weight > 0 else model
-        more = {"machine": Machine.of(runtime(opts)), "student": student}
-    return Aligner(model, data, block(opts), variant, full, **more)
+    student = None if full and opts.kl_weight > 0 else model
+    machine = Machine.of(runtime(opts))
+    return Aligner(model, data, block(opts), variant, full, machine=machine, student=student)
 
 
 def runtime(opts: argparse.Namespace) -> RuntimeBlock:

@@ -157,7 +157,7 @@ def get_aligned(model, variant, seed):
     return (
         []
         if variant == "base"
-        else f"{RESULTS}/{model}/aligned/{variant}/seed{seed}/model.safetensors"
+        else f"{RESULTS}/{model}/aligned/{variant}/seed{seed}/align{ENDING}"
     )
 
 

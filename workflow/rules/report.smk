@@ -58,6 +58,7 @@ rule prompts:
         mem_mb=600,
         runtime=10,
     params:
+        code=code_fingerprint("prompts"),
         config=STUDY_FILE,
         settings=fp.prompts(STUDY),
         problems=lambda wildcards, input: Path(str(input[0])).parent,

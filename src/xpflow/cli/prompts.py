@@ -140,9 +140,13 @@ def _sources(benchmark: str, file: Path | None, study: StudyConfig | None) -> Da
 def _page(study: StudyConfig, folder: Path | None, out: Path | None) -> None:
     """Print or write the first prompts of a study; its problems from files, or from their sources."""
     from xpflow.artifacts.io import atomic_write_text
+    from xpflow.cli.recording import stage_record
     from xpflow.problems import DataSources, load_benchmark, problems_from_file
     from xpflow.reporting.prompts_page import prompts_markdown
 
+    record = stage_record(study, "prompts")
+    if folder:
+        record.read(*(folder / f"{name}.jsonl" for name in study.benchmark_names))
     sources = DataSources(**study.problems.sources.model_dump())
     text = prompts_markdown(
         study,
@@ -157,4 +161,5 @@ def _page(study: StudyConfig, folder: Path | None, out: Path | None) -> None:
         print(text, end="")
         return
     atomic_write_text(out, text)
+    record.write([out])
     print(out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xpflow.images.inside import container_note
 from xpflow.protocols import UNNAMED
-from xpflow.reporting.paper import DISCLAIMER
+from xpflow.reporting.paper import caution
 from xpflow.reporting.plan import ReportPlan
 from xpflow.reporting.results import Outcomes
 
@@ -31,7 +31,7 @@ def facts(plan: ReportPlan, *, reading: bool = True) -> tuple[tuple[str, str], .
         lines.append(("Cells", READING.format(confidence=100 * plan.confidence)))
     if note := container_note():
         lines.append(("Container", note))
-    return (*lines, ("Beware", DISCLAIMER))
+    return (*lines, ("Beware", caution(model.name for model in plan.models)))
 
 
 def shared_mode_notes(plan: ReportPlan, outcomes: Outcomes) -> tuple[str, ...]:
