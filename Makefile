@@ -13,6 +13,9 @@ reproduce: .venv/.run  ## run the whole study (STUDY=micro, micro-full or smoke)
 	@flock -n Makefile true || echo "waiting for another run in this folder to end"
 	flock Makefile snakemake --nolock --profile workflow/profiles/laptop --configfile config/$(STUDY).yaml
 
+tables: .venv/.run  ## make a study's tables again from its samples and verdicts, without a model (STUDY=micro)
+	xpflow tables --config results/$(STUDY)/study.yaml --results results/$(STUDY) --out paper_figures/$(STUDY)
+
 test: .venv/.dev  ## run the tests
 	pytest
 
@@ -60,4 +63,4 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do \
 	touch $@
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test lint bench image config lock clean
+.PHONY: help reproduce test lint bench image config lock clean tables

@@ -1,0 +1,85 @@
+"""The paper's study: planned in seconds, and run from end to end with tiny random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from xpflow.cli import main
+from xpflow.config import expand, load_study
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "config"
+STAGES = (
+    *("fetch", "export_problems", "export_training_problems", "answer_prompts", "merge_answers", "align"),
+    *("filter_solvable", "train_policy", "decode_shard", "grade_shard", "tables", "figures", "prompts"),
+)
+
+
+def test_a_dry_run_plans_every_stage_of_the_paper_and_needs_no_weights(
+    workflow_in: Callable[[str], Any],
+) -> None:
+    done = workflow_in("paper").run("--dry-run", config=CONFIG / "paper.yaml")
+    assert done.returncode == 0, done.stdout
+    for stage in STAGES:
+        assert f"\n{stage} " in done.stdout, stage
+    assert "Train a step-size policy (Eq. 18) on llada-8b-instruct (paper alignment), seed 0" in done.stdout
+
+
+def test_the_tiny_study_is_the_paper_s_but_for_sizes_and_places() -> None:
+    paper, tiny = load_study(CONFIG / "paper.yaml"), load_study(CONFIG / "paper-tiny.yaml")
+    assert tiny.evaluation.arms == paper.evaluation.arms
+    assert tiny.study.preregistration == paper.study.preregistration
+    assert [(one.name, one.alignment, one.protocol) for one in tiny.models] == [
+        (one.name, one.alignment, one.protocol) for one in paper.models
+    ]
+    assert tiny.grpo.train_budget == paper.grpo.train_budget
+
+
+@pytest.mark.slow
+def test_the_tiny_study_runs_every_stage_in_two_processes_as_in_one(
+    workflow_in: Callable[[str], Any], tmp_path: Path
+) -> None:
+    two = _run(workflow_in("paper-tiny"), CONFIG / "paper-tiny.yaml")
+    alone = tmp_path / "alone.yaml"
+    study = yaml.safe_load((CONFIG / "paper-tiny.yaml").read_text())
+    study["extends"] = str(CONFIG / "paper.yaml")
+    study["runtime"]["processes"] = 1
+    alone.write_text(yaml.safe_dump(study))
+    folder = Path("results/paper-tiny")
+    aligned = [folder / name / "aligned/paper/seed0" for name in ("llada-8b-instruct", "llada2.0-mini")]
+    policy = folder / "policy/seed0"
+    trained = [*(place / "align.manifest.json" for place in aligned), policy / "policy.safetensors"]
+    one = _run(workflow_in("paper-tiny-alone"), alone, *map(str, trained))
+    for row in expand(load_study(CONFIG / "paper-tiny.yaml")):
+        for name in ("samples.jsonl", "verdicts.jsonl"):
+            assert (two / folder / row.folder / name).is_file()
+    for place in (*aligned, policy):
+        _assert_close(two / place, one / place)
+
+
+def _run(workflow: Any, config: Path, *targets: str) -> Path:
+    """Write the tiny weights and run the study, or only what makes some files; returns its folder."""
+    assert main(["tiny", str(workflow.folder / "results/tiny")]) == 0
+    done = workflow.run(*targets, config=config)
+    assert done.returncode == 0, done.stdout[-6000:]
+    return workflow.folder
+
+
+def _assert_close(left: Path, right: Path) -> None:
+    """The tensors of two folders are the same up to rounding."""
+    import torch
+    from safetensors.torch import load_file
+
+    files = sorted(path.name for path in left.glob("*.safetensors"))
+    assert files
+    assert files == sorted(path.name for path in right.glob("*.safetensors"))
+    for name in files:
+        ours, theirs = load_file(left / name), load_file(right / name)
+        assert ours.keys() == theirs.keys()
+        for key, tensor in ours.items():
+            torch.testing.assert_close(tensor.float(), theirs[key].float(), rtol=1e-2, atol=1e-3, msg=key)
