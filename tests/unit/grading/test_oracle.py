@@ -102,6 +102,10 @@ def test_the_jail_is_told_the_program_the_names_and_the_limits_and_no_test() -> 
     assert jail.told == [{"program": "", "names": ["add"], "limits": LIMITS}]
 
 
+def test_a_jail_in_which_files_were_left_is_reported_as_spent() -> None:
+    assert run(FakeJail(value(3), how={"spent": True}))["spent"] is True
+
+
 def test_what_the_keeper_did_not_measure_is_zero() -> None:
     how = {"stopped": "infrastructure", "reason": "cannot fork"}
     found = run(FakeJail(lambda number, name, args: [(KEEPER, {"ended": how})]))
@@ -186,6 +190,11 @@ def test_a_message_out_of_place_is_an_error_and_never_a_pass(answer: Any, reason
     found = run(FakeJail(answer))
     assert found["verdict"] == "error"
     assert reason in found["reason"]
+
+
+def test_a_programs_own_words_are_cut_short_in_its_verdict() -> None:
+    for words in (("unwritable", "N", "x" * 5000), ("raised", "N", "ValueError", "ValueError", "x" * 5000)):
+        assert len(run(FakeJail(say(*words)))["reason"]) <= 300
 
 
 @pytest.mark.parametrize("kinds", [[1], {"add": 1}, "ready"])
