@@ -359,20 +359,16 @@ def test_memory_that_an_answer_takes_before_any_test_sees_it_is_the_programs() -
     assert (found["verdict"], found["reason"]) == ("memory", "its answers are too large for the tests")
 
 
-def test_the_process_serves_request_after_request_until_its_input_ends() -> None:
+def test_the_process_serves_request_after_request_until_its_input_ends(tmp_path: Path) -> None:
     launch = {"command": [sys.executable, str(FAKE_WORKER)], "environment": {"PYTHONPATH": str(SOURCE)}}
     command = [sys.executable, str(oracle.__file__), json.dumps({**launch, "folder": "/"})]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdin is not None
-    assert process.stdout is not None
     large = "# " + "x" * (1 << 21)  # more than is read at once
-    for word in ("passed", "wrong", "error"):
-        problem = {**ADD, "tests": [*ADD["tests"], large]}
-        request = {"program": word, "mode": "strict", "key": "add", "problem": problem, "limits": LIMITS}
-        process.stdin.write(packed(request))
-    process.stdin.close()
-    replies = process.stdout.read()
-    assert process.wait() == 0
+    problem = {**ADD, "tests": [*ADD["tests"], large]}
+    request = {"mode": "strict", "key": "add", "problem": problem, "limits": LIMITS}
+    words = ("passed", "wrong", "error")
+    (tmp_path / "requests").write_bytes(b"".join(packed({**request, "program": word}) for word in words))
+    with open(tmp_path / "requests", "rb") as requests:
+        replies = subprocess.run(command, stdin=requests, stdout=subprocess.PIPE, check=True).stdout
     found = []
     while replies:
         size = int.from_bytes(replies[:4], "little")
@@ -380,7 +376,7 @@ def test_the_process_serves_request_after_request_until_its_input_ends() -> None
         replies = replies[4 + size :]
     assert found[0] == {"ready": "fake"}
     assert found[1::2] == [{"stage": "tests"}] * 3
-    assert [reply["verdict"] for reply in found[2::2]] == ["passed", "wrong", "error"]
+    assert [reply["verdict"] for reply in found[2::2]] == list(words)
 
 
 def packed(request: dict[str, Any]) -> bytes:
