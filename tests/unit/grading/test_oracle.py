@@ -102,6 +102,10 @@ def test_the_jail_is_told_the_program_the_names_and_the_limits_and_no_test() -> 
     assert jail.told == [{"program": "", "names": ["add"], "limits": LIMITS}]
 
 
+def test_a_jail_in_which_files_were_left_is_reported_as_spent() -> None:
+    assert run(FakeJail(value(3), how={"spent": True}))["spent"] is True
+
+
 def test_what_the_keeper_did_not_measure_is_zero() -> None:
     how = {"stopped": "infrastructure", "reason": "cannot fork"}
     found = run(FakeJail(lambda number, name, args: [(KEEPER, {"ended": how})]))
@@ -186,6 +190,11 @@ def test_a_message_out_of_place_is_an_error_and_never_a_pass(answer: Any, reason
     found = run(FakeJail(answer))
     assert found["verdict"] == "error"
     assert reason in found["reason"]
+
+
+def test_a_programs_own_words_are_cut_short_in_its_verdict() -> None:
+    for words in (("unwritable", "N", "x" * 5000), ("raised", "N", "ValueError", "ValueError", "x" * 5000)):
+        assert len(run(FakeJail(say(*words)))["reason"]) <= 300
 
 
 @pytest.mark.parametrize("kinds", [[1], {"add": 1}, "ready"])
@@ -350,20 +359,16 @@ def test_memory_that_an_answer_takes_before_any_test_sees_it_is_the_programs() -
     assert (found["verdict"], found["reason"]) == ("memory", "its answers are too large for the tests")
 
 
-def test_the_process_serves_request_after_request_until_its_input_ends() -> None:
+def test_the_process_serves_request_after_request_until_its_input_ends(tmp_path: Path) -> None:
     launch = {"command": [sys.executable, str(FAKE_WORKER)], "environment": {"PYTHONPATH": str(SOURCE)}}
     command = [sys.executable, str(oracle.__file__), json.dumps({**launch, "folder": "/"})]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdin is not None
-    assert process.stdout is not None
     large = "# " + "x" * (1 << 21)  # more than is read at once
-    for word in ("passed", "wrong", "error"):
-        problem = {**ADD, "tests": [*ADD["tests"], large]}
-        request = {"program": word, "mode": "strict", "key": "add", "problem": problem, "limits": LIMITS}
-        process.stdin.write(packed(request))
-    process.stdin.close()
-    replies = process.stdout.read()
-    assert process.wait() == 0
+    problem = {**ADD, "tests": [*ADD["tests"], large]}
+    request = {"mode": "strict", "key": "add", "problem": problem, "limits": LIMITS}
+    words = ("passed", "wrong", "error")
+    (tmp_path / "requests").write_bytes(b"".join(packed({**request, "program": word}) for word in words))
+    with open(tmp_path / "requests", "rb") as requests:
+        replies = subprocess.run(command, stdin=requests, stdout=subprocess.PIPE, check=True).stdout
     found = []
     while replies:
         size = int.from_bytes(replies[:4], "little")
@@ -371,7 +376,7 @@ def test_the_process_serves_request_after_request_until_its_input_ends() -> None
         replies = replies[4 + size :]
     assert found[0] == {"ready": "fake"}
     assert found[1::2] == [{"stage": "tests"}] * 3
-    assert [reply["verdict"] for reply in found[2::2]] == ["passed", "wrong", "error"]
+    assert [reply["verdict"] for reply in found[2::2]] == list(words)
 
 
 def packed(request: dict[str, Any]) -> bytes:
