@@ -40,11 +40,10 @@ def image_facts(build: Path, lock: ImageLock, base: str) -> dict[str, Any]:
     Raises:
         ArtifactError: a package is not the locked one, or torch not the version of images.lock.yaml.
     """
-    locks = [build / "build.lock", build / "requirements.lock"]
-    torch = version("torch")
+    torch = _version("torch")
     if torch.split("+")[0] != lock.torch:
         raise ArtifactError(f"this image has torch {torch}, images.lock.yaml asks for {lock.torch}")
-    for path in locks:
+    for path in (build / "build.lock", build / "requirements.lock"):
         for name, wanted in PIN.findall(path.read_text(encoding="utf-8")):
             if (found := _version(name)) != wanted:
                 raise ArtifactError(f"{path.name} asks for {name} {wanted}, this image has {found}")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from xpflow.errors import ConfigError
 from xpflow.images.inside import DIGEST_VARIABLE
-from xpflow.images.lock import DAEMON, SIF, LocalImage, read_local, read_lock
+from xpflow.images.lock import STORED, LocalImage, read_local, read_lock
 from xpflow.images.source import source_digest
 
 SOURCE_VARIABLE = "XPFLOW_IMAGE_SOURCE"
@@ -47,10 +47,10 @@ def choose_container(
     reference = local.reference if local else lock.reference
     digest = local.digest if local else lock.digest
     remote = "://" in reference
-    if used and reference.startswith(DAEMON):
+    if used and reference.startswith(STORED):
         raise ConfigError(
-            f"the image is one of {local.engine if local else 'Docker'} only; the rules need a file",
-            hint=f"where Apptainer is: apptainer build {SIF} {reference}, or `make image` there",
+            f"the image {reference} has no file that Apptainer could run",
+            hint="install Apptainer, and `make image` again: it converts what is built already",
         )
     if used:
         if not remote:

@@ -131,12 +131,12 @@ def test_a_published_image_is_pulled_by_digest(root: Path) -> None:
     assert environment["APPTAINERENV_XPFLOW_IMAGE"] == DIGEST
 
 
-def test_an_image_that_only_docker_has_says_how_to_convert_it(root: Path) -> None:
+def test_an_image_that_only_docker_has_is_refused(root: Path) -> None:
     image = LocalImage(
-        reference="docker-daemon:xpflow:1", digest=DIGEST, source=DIGEST, base="cpu", engine="Docker 1"
+        reference="image-store:xpflow:1", digest=DIGEST, source=DIGEST, base="cpu", engine="Docker 1"
     )
     write_local(root, image)
-    with pytest.raises(ConfigError, match="apptainer build"):
+    with pytest.raises(ConfigError, match="no file"):
         chosen(root)
 
 
