@@ -19,6 +19,7 @@ include: "workflow/rules/common.smk"
 container: CONTAINER
 
 
+include: "workflow/rules/fetch.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/selfdata.smk"
 include: "workflow/rules/align.smk"
@@ -32,11 +33,14 @@ rule all:
     default_target: True
     input:
         rules.tables.output,
+        rules.prompts.output,
         rules.figures.output,
 
 
 # The decoders' own settings are checked once, before the first job: that needs torch, so not at every parse.
+# So is the cluster, where there is one.
 onstart:
+    shell(get_cluster_check())
     shell(
         "xpflow config check {CONFIG} && xpflow config show {CONFIG} --out {STUDY_FILE}"
     )

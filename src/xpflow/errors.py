@@ -30,6 +30,14 @@ class ModelLoadError(XpflowError):
     """A model, tokenizer or checkpoint cannot be found or does not fit its architecture."""
 
 
+class SelfTestError(ModelLoadError):
+    """A loaded model predicts text no better than chance: its weights are not what they should be."""
+
+
+class HubError(XpflowError):
+    """A model or data set of the hub cannot be fetched, or is not the one that is pinned."""
+
+
 class DataError(XpflowError):
     """A problem file, sample file or prompt does not have the promised content."""
 

@@ -6,24 +6,25 @@ limits can be set; `passed`, `wrong`, `error` and `memory` answer calls of `add`
 
 import sys
 
-from xpflow.grading import wire
-from xpflow.grading.worker import Link
+from xpflow.grading.frames import CANDIDATE, KEEPER, parse
+from xpflow.grading.relay import Link
+from xpflow.grading.unpacking import unpack
 
 LINK = Link(0, 1)
 ENDED = {"stopped": "done", "status": 0, "cpu_s": 0.0, "time_s": 0.0, "memory_mib": 0.0, "spent": False}
 
 
 def main() -> None:
-    LINK.say(wire.KEEPER, {"ready": "fake"})
+    LINK.say(KEEPER, {"ready": "fake"})
     word = ""
     while (found := LINK.read()) is not None:
-        channel, message = found[0], wire.parse(found[1])
-        if channel == wire.CANDIDATE:
+        channel, message = found[0], parse(found[1])
+        if channel == CANDIDATE:
             answer(word, *message)
         elif "program" in message:
             word = begin(message["program"])
         else:
-            LINK.say(wire.KEEPER, {"ended": ENDED})
+            LINK.say(KEEPER, {"ended": ENDED})
 
 
 def begin(word: str) -> str:
@@ -32,19 +33,19 @@ def begin(word: str) -> str:
     if word == "garbage":
         LINK.pass_on(b"xxxxxxxx")
     elif word == "unconfined":
-        LINK.say(wire.CANDIDATE, ["unconfined", "told so"])
+        LINK.say(CANDIDATE, ["unconfined", "told so"])
     else:
-        LINK.say(wire.CANDIDATE, ["ready", {"add": "function"}])
+        LINK.say(CANDIDATE, ["ready", {"add": "function"}])
     return word
 
 
 def answer(word: str, number: int, name: str, packed: list) -> None:
     if word in ("error", "memory"):
         kind = {"error": "ValueError", "memory": "MemoryError"}[word]
-        LINK.say(wire.CANDIDATE, ["raised", number, kind, kind, "told so"])
+        LINK.say(CANDIDATE, ["raised", number, kind, kind, "told so"])
     else:
-        value = sum(wire.unpack(packed[0])) + (word == "wrong")
-        LINK.say(wire.CANDIDATE, ["value", number, value, []])
+        value = sum(unpack(packed[0])) + (word == "wrong")
+        LINK.say(CANDIDATE, ["value", number, value, []])
 
 
 if __name__ == "__main__":

@@ -6,10 +6,13 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from xpflow.artifacts.code import code_fingerprint
+from xpflow.artifacts.manifest import ENDING
 from xpflow.config import fingerprints as fp
 from xpflow.config import aligned_runs, find_arm, load_study, policy_seeds
 from xpflow.config.jobs import job_groups, jobs_of, kind_of, trace_row
 from xpflow.errors import XpflowError
+from xpflow.hub.catalogue import repo_of_benchmark, repo_of_model, repos_of
 from xpflow.images import choose_container
 
 
@@ -31,9 +34,10 @@ def chosen_config():
 
 
 def validated(path):
-    """Return the study, or stop with the key, the file and the nearest valid key."""
+    """Return the study and what it needs of the model hub, or stop with key, file and nearest valid key."""
     try:
-        return load_study(path)
+        study = load_study(path)
+        return study, {repo.name: repo for repo in repos_of(study)}
     except XpflowError as error:
         raise WorkflowError(str(error)) from None
 
@@ -50,7 +54,7 @@ def chosen_container():
 
 
 CONFIG = chosen_config()
-STUDY = validated(CONFIG)
+STUDY, REPOS = validated(CONFIG)
 CONTAINER = chosen_container()
 RESULTS = f"results/{STUDY.study.name}"
 FIGURES = f"paper_figures/{STUDY.study.name}"
@@ -61,6 +65,9 @@ ENVIRONMENT = "../../environment.yml"
 # Every command reads the study from this file, written before the first job. It is no input of the rules: what
 # a changed setting runs again is decided by the fingerprints in their params.
 STUDY_FILE = f"{RESULTS}/study.yaml"
+# GPUs that a job which runs a model asks the scheduler for; a training job has one for each of its processes.
+GPUS = int(STUDY.runtime.device.startswith("cuda"))
+TRAINING_GPUS = GPUS * STUDY.runtime.processes
 JOBS = {(job.model, job.benchmark, job.kind, job.seed): job for job in jobs_of(STUDY)}
 TRACE = trace_row(STUDY)
 TABLE_NAMES = ["table1", "table2", "contrasts", "alignment"]
@@ -69,6 +76,10 @@ FIGURE_NAMES = [
     *(["grpo"] if policy_seeds(STUDY) else []),
     *(["trace"] if TRACE else []),
 ]
+
+
+# Models and data sets were fetched by the rule `fetch`; no other command asks the hub for anything.
+shell.prefix("set -euo pipefail; export HF_HUB_OFFLINE=1; ")
 
 
 wildcard_constraints:
@@ -81,6 +92,26 @@ wildcard_constraints:
 
 scattergather:
     shards=STUDY.runtime.shards,
+
+
+def get_cluster_check():
+    """Return the command that asks SLURM whether it would take the jobs; none where they run here."""
+    plugin, settings = workflow.executor_plugin, workflow.executor_settings
+    if plugin is None or plugin.name != "slurm":
+        return "true"
+    account = workflow.resource_settings.default_resources.get("slurm_account")
+    options = {
+        "--partitions": settings.partition_config,
+        "--account": account and account.raw,
+        "--status-command": settings.status_command,
+    }
+    given = [f"{name} {value}" for name, value in options.items() if value]
+    return " ".join(["xpflow cluster", *given, "--gpu" if GPUS else ""])
+
+
+def growing(amount):
+    """Return a resource that is `amount` at first and more by it on each attempt after a failure."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def get_job(wildcards):
@@ -106,12 +137,27 @@ def get_split_options(wildcards):
     return f"--split {chosen.split}{limit}"
 
 
+def get_lock(repo):
+    """Return the lock file of a hub repository; nothing for what does not come from the hub."""
+    return [] if repo is None else f"results/hub/{repo.lock}"
+
+
+def get_base(model):
+    """Return the lock that stands for a model's base weights, where they come from the hub."""
+    return get_lock(repo_of_model(STUDY, model))
+
+
+def get_data(benchmark):
+    """Return the lock that stands for a benchmark's data, where it comes from the hub."""
+    return get_lock(repo_of_benchmark(STUDY, benchmark))
+
+
 def get_aligned(model, variant, seed):
     """Return a file of an aligned checkpoint that stands for the whole folder; nothing for base weights."""
     return (
         []
         if variant == "base"
-        else f"{RESULTS}/{model}/aligned/{variant}/seed{seed}/model.safetensors"
+        else f"{RESULTS}/{model}/aligned/{variant}/seed{seed}/align{ENDING}"
     )
 
 

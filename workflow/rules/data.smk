@@ -1,4 +1,6 @@
 rule export_problems:
+    input:
+        lambda wildcards: get_data(wildcards.benchmark),
     output:
         f"{RESULTS}/problems/{{benchmark}}.jsonl",
     log:
@@ -9,9 +11,10 @@ rule export_problems:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=300,
-        runtime=10,
+        mem_mb=growing(500),
+        runtime=growing(10),
     params:
+        code=code_fingerprint("problems"),
         config=STUDY_FILE,
         settings=lambda wildcards: fp.problems(STUDY, wildcards.benchmark),
         options=get_split_options,
@@ -23,6 +26,8 @@ rule export_problems:
 
 
 rule export_training_problems:
+    input:
+        get_data(STUDY.solvable.benchmark),
     output:
         f"{RESULTS}/problems/training/{STUDY.solvable.benchmark}.jsonl",
     log:
@@ -33,9 +38,10 @@ rule export_training_problems:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=300,
-        runtime=10,
+        mem_mb=growing(500),
+        runtime=growing(10),
     params:
+        code=code_fingerprint("problems"),
         config=STUDY_FILE,
         settings=fp.training_problems(STUDY),
         benchmark=STUDY.solvable.benchmark,

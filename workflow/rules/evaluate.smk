@@ -1,11 +1,15 @@
 rule decode_shard:
     input:
         problems=f"{RESULTS}/problems/{{benchmark}}.jsonl",
+        base=lambda wildcards: get_base(wildcards.model),
         weights=get_job_weights,
         policy=lambda wildcards: get_policy(wildcards.kind, wildcards.seed),
     output:
-        temp(
+        samples=temp(
             f"{RESULTS}/{{model}}/parts/{{benchmark}}/{{kind}}/seed{{seed}}/{{scatteritem}}/samples.jsonl"
+        ),
+        manifest=temp(
+            f"{RESULTS}/{{model}}/parts/{{benchmark}}/{{kind}}/seed{{seed}}/{{scatteritem}}/samples.jsonl{ENDING}"
         ),
     log:
         f"{LOGS}/decode_shard/{{model}}.{{benchmark}}.{{kind}}.seed{{seed}}.{{scatteritem}}.log",
@@ -15,9 +19,11 @@ rule decode_shard:
         ENVIRONMENT
     threads: STUDY.runtime.threads
     resources:
-        mem_mb=900,
-        runtime=240,
+        mem_mb=growing(900),
+        runtime=growing(240),
+        gpu=GPUS,
     params:
+        code=code_fingerprint("evaluate"),
         config=STUDY_FILE,
         settings=lambda wildcards: fp.decode(STUDY, get_job(wildcards)),
         weights=lambda wildcards: get_job(wildcards).weights,
@@ -30,29 +36,37 @@ rule decode_shard:
     shell:
         "xpflow evaluate --config {params.config} --model {wildcards.model} --weights {params.weights}"
         " {params.options} --benchmark {wildcards.benchmark} --problems {input.problems}"
-        " --seed {wildcards.seed} --shard {params.shard} --out {output} > {log} 2>&1"
+        " --seed {wildcards.seed} --shard {params.shard} --out {output.samples} > {log} 2>&1"
 
 
+# Where jobs are submitted to a cluster, the shards of one decoding job are graded and merged in one submission.
 rule grade_shard:
     input:
         problems=f"{RESULTS}/problems/{{benchmark}}.jsonl",
-        samples=rules.decode_shard.output,
+        samples=rules.decode_shard.output.samples,
+        manifest=rules.decode_shard.output.manifest,
     output:
-        temp(
+        verdicts=temp(
             f"{RESULTS}/{{model}}/parts/{{benchmark}}/{{kind}}/seed{{seed}}/{{scatteritem}}/verdicts.jsonl"
+        ),
+        manifest=temp(
+            f"{RESULTS}/{{model}}/parts/{{benchmark}}/{{kind}}/seed{{seed}}/{{scatteritem}}/verdicts.jsonl{ENDING}"
         ),
     log:
         f"{LOGS}/grade_shard/{{model}}.{{benchmark}}.{{kind}}.seed{{seed}}.{{scatteritem}}.log",
     benchmark:
         f"{TIMES}/grade_shard/{{model}}.{{benchmark}}.{{kind}}.seed{{seed}}.{{scatteritem}}.tsv"
     priority: 5
+    group:
+        "grade.{kind}"
     conda:
         ENVIRONMENT
     threads: STUDY.grading.workers
     resources:
-        mem_mb=800,
-        runtime=120,
+        mem_mb=growing(800),
+        runtime=growing(120),
     params:
+        code=code_fingerprint("grade"),
         config=STUDY_FILE,
         settings=fp.grade(STUDY),
         shard=get_shard,
@@ -61,7 +75,7 @@ rule grade_shard:
         " seed {wildcards.seed}, part {params.shard} against their tests"
     shell:
         "xpflow grade --config {params.config} --problems {input.problems} --samples {input.samples}"
-        " --out {output} > {log} 2>&1"
+        " --out {output.verdicts} > {log} 2>&1"
 
 
 # One rule for each set of arms and budgets that jobs have in common: its outputs are known by name.
@@ -73,6 +87,10 @@ for group in job_groups(STUDY):
         input:
             samples=gather.shards(get_part(group.kind, "samples.jsonl")),
             verdicts=gather.shards(get_part(group.kind, "verdicts.jsonl")),
+            manifests=[
+                gather.shards(get_part(group.kind, f"{name}.jsonl{ENDING}"))
+                for name in ("samples", "verdicts")
+            ],
             problems=f"{RESULTS}/problems/{{benchmark}}.jsonl",
         output:
             samples=get_runs(group, "samples.jsonl"),
@@ -86,13 +104,16 @@ for group in job_groups(STUDY):
             benchmark=either(group.benchmarks),
             seed=either(group.seeds),
         priority: 5
+        group:
+            f"grade.{group.kind}"
         conda:
             ENVIRONMENT
         threads: 1
         resources:
-            mem_mb=300,
-            runtime=10,
+            mem_mb=growing(500),
+            runtime=growing(10),
         params:
+            code=code_fingerprint("merge"),
             settings=lambda wildcards, kind=group.kind: [
                 fp.decode(
                     STUDY,
@@ -120,6 +141,7 @@ if TRACE:
     rule trace:
         input:
             problems=f"{RESULTS}/problems/{TRACE.benchmark}.jsonl",
+            base=get_base(TRACE.model),
             weights=get_aligned(
                 TRACE.model, find_arm(STUDY, TRACE.arm).weights, TRACE.seed
             ),
@@ -134,9 +156,11 @@ if TRACE:
             ENVIRONMENT
         threads: STUDY.runtime.threads
         resources:
-            mem_mb=900,
-            runtime=30,
+            mem_mb=growing(900),
+            runtime=growing(30),
+            gpu=GPUS,
         params:
+            code=code_fingerprint("trace"),
             config=STUDY_FILE,
             settings=fp.trace(STUDY),
             options=get_weights_options,

@@ -1,6 +1,7 @@
 rule filter_solvable:
     input:
         problems=rules.export_training_problems.output,
+        base=lambda wildcards: get_base(wildcards.model),
     output:
         f"{RESULTS}/{{model}}/solvable.jsonl",
     log:
@@ -12,9 +13,11 @@ rule filter_solvable:
         ENVIRONMENT
     threads: STUDY.runtime.threads
     resources:
-        mem_mb=1000,
-        runtime=120,
+        mem_mb=growing(1000),
+        runtime=growing(120),
+        gpu=GPUS,
     params:
+        code=code_fingerprint("solvable"),
         config=STUDY_FILE,
         settings=lambda wildcards: fp.solvable(STUDY, wildcards.model),
     message:
@@ -42,9 +45,11 @@ rule train_policy:
         ENVIRONMENT
     threads: STUDY.runtime.threads
     resources:
-        mem_mb=1500,
+        mem_mb=growing(1500),
         runtime=480,
+        gpu=TRAINING_GPUS,
     params:
+        code=code_fingerprint("grpo"),
         config=STUDY_FILE,
         settings=fp.grpo(STUDY),
         model=lambda wildcards, input: Path(input.weights).parent,

@@ -10,9 +10,10 @@ rule pretrain_model:
         ENVIRONMENT
     threads: STUDY.runtime.threads
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=720,
     params:
+        code=code_fingerprint("pretrain"),
         settings=lambda wildcards: fp.fingerprint(STUDY.pretrain),
         config=CONFIG,
         folder=lambda wildcards, output: Path(str(output)).parents[1],

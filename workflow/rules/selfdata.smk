@@ -1,6 +1,14 @@
 rule answer_prompts:
+    input:
+        prompts=get_data(STUDY.selfdata.benchmark),
+        base=lambda wildcards: get_base(wildcards.model),
     output:
-        temp(f"{RESULTS}/{{model}}/parts/selfdata/seed{{seed}}/{{scatteritem}}.jsonl"),
+        answers=temp(
+            f"{RESULTS}/{{model}}/parts/selfdata/seed{{seed}}/{{scatteritem}}.jsonl"
+        ),
+        manifest=temp(
+            f"{RESULTS}/{{model}}/parts/selfdata/seed{{seed}}/{{scatteritem}}.jsonl{ENDING}"
+        ),
     log:
         f"{LOGS}/answer_prompts/{{model}}.seed{{seed}}.{{scatteritem}}.log",
     benchmark:
@@ -10,9 +18,11 @@ rule answer_prompts:
         ENVIRONMENT
     threads: STUDY.runtime.threads
     resources:
-        mem_mb=900,
-        runtime=60,
+        mem_mb=growing(900),
+        runtime=growing(60),
+        gpu=GPUS,
     params:
+        code=code_fingerprint("selfdata"),
         config=STUDY_FILE,
         settings=lambda wildcards: fp.selfdata(STUDY, wildcards.model),
         shard=get_shard,
@@ -20,13 +30,16 @@ rule answer_prompts:
         "{wildcards.model} answers persona prompts at full budget, seed {wildcards.seed}, part {params.shard}"
     shell:
         "xpflow selfdata --config {params.config} --model {wildcards.model} --seed {wildcards.seed}"
-        " --shard {params.shard} --out {output} > {log} 2>&1"
+        " --shard {params.shard} --out {output.answers} > {log} 2>&1"
 
 
 rule merge_answers:
     input:
-        gather.shards(
+        answers=gather.shards(
             f"{RESULTS}/{{{{model}}}}/parts/selfdata/seed{{{{seed}}}}/{{scatteritem}}.jsonl"
+        ),
+        manifests=gather.shards(
+            f"{RESULTS}/{{{{model}}}}/parts/selfdata/seed{{{{seed}}}}/{{scatteritem}}.jsonl{ENDING}"
         ),
     output:
         f"{RESULTS}/{{model}}/selfdata/seed{{seed}}.jsonl",
@@ -39,11 +52,12 @@ rule merge_answers:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=200,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
+        code=code_fingerprint("merge"),
         settings=lambda wildcards: fp.selfdata(STUDY, wildcards.model),
     message:
         "Merge the answers of {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "xpflow merge rows {input} --out {output} > {log} 2>&1"
+        "xpflow merge rows {input.answers} --out {output} > {log} 2>&1"

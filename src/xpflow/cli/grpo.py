@@ -20,11 +20,28 @@ def grpo(
     seed: Annotated[int, typer.Option(help="Seed of weights, prompts and draws")] = 0,
     config: Annotated[Path, typer.Option(help="Study whose block `grpo` to use")] = Path("config/micro.yaml"),
 ) -> None:
-    """Train a step-size policy with group-relative advantages (Eq. 18); resumes after a kill."""
+    """Train a step-size policy with group-relative advantages (Eq. 18); resumes after a kill.
+
+    With runtime.processes above 1 it starts itself that many times, unless torchrun or a cluster already did.
+    """
+    from xpflow.artifacts.manifest import files_below
+    from xpflow.cli.recording import base_files, stage_record
     from xpflow.config import load_study
     from xpflow.training.grpo_run import train_policy_to_folder
+    from xpflow.training.launch import keeps_record, run_in_processes
     from xpflow.training.stage import model_source, set_up
 
     study = load_study(config)
-    set_up(study)
-    train_policy_to_folder(study, model_source(study, model), problems, seed, out)
+
+    def work() -> None:
+        set_up(study)
+        train_policy_to_folder(study, model_source(study, model), problems, seed, out)
+
+    record = stage_record(study, "grpo", seed=seed)
+    if keeps_record():
+        record.read(problems, *base_files(study, model))
+    options = {"model": model, "problems": problems, "out": out, "seed": seed, "config": config}
+    arguments = [part for key, value in options.items() for part in (f"--{key}", str(value))]
+    run_in_processes(study.runtime.processes, ["grpo", *arguments], work)
+    if keeps_record():
+        record.write(files_below([out]), "grpo")

@@ -38,22 +38,26 @@ def match(
     import sys
 
     from xpflow.config import load_study
+    from xpflow.config.arms import protocol_settings
     from xpflow.decoding.settings import parse_budget
     from xpflow.evaluation.matching import Match, matched_threshold
-    from xpflow.models import load_model
-    from xpflow.models.tokenizer import encode_prompt
-    from xpflow.problems import instruction, load_benchmark
-    from xpflow.training.stage import model_settings, model_source, set_up
+    from xpflow.problems import load_benchmark
+    from xpflow.protocols import Prompter
+    from xpflow.training.opening import open_model
+    from xpflow.training.stage import model_protocol, model_settings, model_source, set_up
 
     study = load_study(config)
     set_up(study)
     model_settings(study, model)
-    loaded, tokenizer = load_model(checkpoint or model_source(study, model))
+    loaded, tokenizer = open_model(study, checkpoint or model_source(study, model))
     names = [entry.name for entry in study.problems.benchmarks]
     problems = [problem for name in names for problem in load_benchmark(name, "validation", limit)]
-    prompts = [encode_prompt(tokenizer, instruction(problem)) for problem in problems]
+    prompter = Prompter(model_protocol(study, model), tokenizer)
+    prompts = [prompter.encode(problem) for problem in problems]
     length = study.problems.benchmarks[0].gen_length
-    settings = {**study.evaluation.settings, "gen_length": length, "batch_size": study.evaluation.batch_size}
+    own = protocol_settings(prompter.protocol.name, problems[0].shape, "threshold")
+    sizes = {"gen_length": length, "batch_size": study.evaluation.batch_size}
+    settings = {**own, **study.evaluation.settings, **sizes}
 
     def report(tried: Match) -> None:
         print(f"threshold {tried.threshold:.5f}: mean NFE {tried.mean_nfe:.3f}", file=sys.stderr, flush=True)

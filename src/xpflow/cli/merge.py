@@ -18,9 +18,14 @@ def rows(
     out: Annotated[Path, typer.Option(help="Merged file, sorted by task_id")],
 ) -> None:
     """Merge files of rows; a task that comes twice is an error."""
+    from xpflow.artifacts.record import Record
     from xpflow.evaluation.merge import merge_rows
 
-    print(f"{merge_rows(parts, out)} rows -> {out}")
+    record = Record("merge", {"rows": out.stem})
+    record.read(*parts, temporary=True)
+    count = merge_rows(parts, out)
+    record.write([out])
+    print(f"{count} rows -> {out}")
 
 
 @app.command(
@@ -39,9 +44,14 @@ def evaluation(
 
     A run that lacks a problem, or has one twice, is an error.
     """
-    from xpflow.evaluation.merge import merge_evaluation
+    from xpflow.artifacts.record import Record
+    from xpflow.evaluation.merge import SAMPLES, VERDICTS, merge_evaluation
     from xpflow.problems import problems_from_file
 
+    record = Record("merge", {"evaluation": out.name})
+    record.read(problems)
+    record.read(*(part / name for part in parts for name in (SAMPLES, VERDICTS)), temporary=True)
     tasks = [problem.task_id for problem in problems_from_file(problems)]
     for folder in merge_evaluation(parts, tasks, out):
+        record.write([folder / SAMPLES, folder / VERDICTS], "merge")
         print(folder)

@@ -23,14 +23,23 @@ def selfdata(
     """Answer persona prompts at full budget: the data of x-prediction alignment."""
     from xpflow.artifacts.io import write_jsonl
     from xpflow.cli.progress import progress
+    from xpflow.cli.recording import base_files, local_sources, source_facts, stage_record
     from xpflow.config import load_study
     from xpflow.training.selfdata import self_aligned_rows
-    from xpflow.training.stage import model_source, parse_shard, set_up
+    from xpflow.training.stage import model_protocol, model_source, parse_shard, set_up
 
     study = load_study(config)
     set_up(study)
+    record = stage_record(study, "selfdata", model=model, seed=seed, shard=shard)
+    record.read(*base_files(study, model), *local_sources(study))
     with progress("selfdata") as report:
         rows = self_aligned_rows(
-            study, model_source(study, model), seed, shard=parse_shard(shard), report=report
+            study,
+            model_source(study, model),
+            seed,
+            shard=parse_shard(shard),
+            report=report,
+            protocol=model_protocol(study, model),
         )
     write_jsonl(out, rows)
+    record.write([out], **source_facts(study))

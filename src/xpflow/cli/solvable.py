@@ -25,15 +25,21 @@ def solvable(
 ) -> None:
     """Decode training problems at full budget, grade the answers and keep what passes."""
     from xpflow.cli.progress import progress
+    from xpflow.cli.recording import base_files, stage_record
     from xpflow.config import load_study
     from xpflow.problems import problems_from_file, problems_to_file
     from xpflow.training.solvable import solvable_problems
-    from xpflow.training.stage import model_source, set_up
+    from xpflow.training.stage import model_protocol, model_source, set_up
 
     study = load_study(config)
     set_up(study)
+    record = stage_record(study, "solvable", model=model)
+    record.read(problems, *base_files(study, model))
     everything = problems_from_file(problems)[: study.solvable.limit]
     with progress("solvable") as report:
-        kept = solvable_problems(study, model_source(study, model), everything, report)
+        kept = solvable_problems(
+            study, model_source(study, model), everything, report, model_protocol(study, model)
+        )
     problems_to_file(out, kept)
+    record.write([out])
     print(f"{len(kept)} of {len(everything)} problems solved -> {out}")

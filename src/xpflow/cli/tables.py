@@ -26,8 +26,14 @@ def tables(
 
     Every cell of the study must be there; a problem that was not graded stops the command.
     """
+    from xpflow.cli.recording import evaluated_files, stage_record
     from xpflow.config import load_study
     from xpflow.reporting.produce import produce_tables
 
-    for path in produce_tables(load_study(config), results, out):
+    study = load_study(config)
+    record = stage_record(study, "tables")
+    record.read(*(file for file in evaluated_files(study, results) if file.exists()))
+    paths = produce_tables(study, results, out)
+    record.write(paths, "tables")
+    for path in paths:
         print(path)

@@ -31,6 +31,7 @@ def trace(
     ),
 ) -> None:
     """Decode the problem of the decoding picture with the study's first model and keep every step."""
+    from xpflow.cli.recording import base_files, stage_record
     from xpflow.config import load_study
     from xpflow.decoding import save_traces
     from xpflow.evaluation.decode_job import Decoder, trace_problem
@@ -39,6 +40,9 @@ def trace(
 
     study = load_study(config)
     set_up(study)
+    record = stage_record(study, "trace", model=study.model_names[0])
+    weights = [checkpoint] if checkpoint else base_files(study, study.model_names[0])
+    record.read(problems, *weights, *filter(None, [policy_trained]))
     decoder = Decoder(
         study,
         study.model_names[0],
@@ -47,3 +51,4 @@ def trace(
         trained_policy=policy_trained,
     )
     save_traces(out, [trace_problem(decoder)])
+    record.write([out])

@@ -10,23 +10,40 @@ from xpflow.config.block import budget_text
 from xpflow.config.evaluation import Arm
 from xpflow.config.root import StudyConfig
 from xpflow.decoding import settings_from
+from xpflow.decoding.registry import decoder_entry
 from xpflow.errors import ConfigError, XpflowError
+from xpflow.problems.problem import Shape
+from xpflow.problems.registry import benchmark_shape
+from xpflow.protocols import find_protocol
 
 
 def arm_settings(
     config: StudyConfig, arm: Arm, model: str, benchmark: str, budget: Fraction
 ) -> dict[str, Any]:
-    """Return every decoder setting of one row: the study's, the model's, the benchmark's, the arm's."""
+    """Return every decoder setting of one row.
+
+    Where two name one, the later wins: the protocol (what its decoder knows), the study, the model, the arm.
+    """
     choice = {entry.name: entry for entry in config.models}[model]
     length = {entry.name: entry for entry in config.problems.benchmarks}[benchmark].gen_length
     settings: dict[str, Any] = {
+        **protocol_settings(choice.protocol, benchmark_shape(benchmark), arm.decoder),
         "gen_length": length,
         "budget": budget_text(budget),
         "batch_size": config.evaluation.batch_size,
+        **config.evaluation.settings,
     }
     if choice.block_length is not None:
         settings["block_length"] = choice.block_length
-    return {**settings, **config.evaluation.settings, **arm.settings_for(model)}
+    return {**settings, **arm.settings_for(model)}
+
+
+def protocol_settings(protocol: str, shape: Shape | None, decoder: str) -> dict[str, Any]:
+    """Return a protocol's settings for problems of a shape, as far as a decoder knows them."""
+    if shape is None:
+        return {}
+    known = decoder_entry(decoder).settings_model.model_fields
+    return dict(find_protocol(protocol).settings(shape, known))
 
 
 def check_arms(config: StudyConfig, source: str) -> None:

@@ -19,6 +19,8 @@ from xpflow.artifacts.io import sha256_file
 from xpflow.config.expand import find_arm
 from xpflow.config.jobs import Job
 from xpflow.config.root import StudyConfig
+from xpflow.hub.catalogue import hub_model
+from xpflow.protocols import find_protocol
 
 PACKAGE = Path(__file__).parents[1]
 MODELS, POLICIES = PACKAGE / "models" / "shipped", PACKAGE / "policies" / "shipped"
@@ -44,7 +46,9 @@ def training_problems(config: StudyConfig) -> str:
 
 def selfdata(config: StudyConfig, model: str) -> str:
     """Return the fingerprint of a model's own answers."""
-    return fingerprint(config.selfdata, config.problems.sources, _base(config, model))
+    return fingerprint(
+        config.selfdata, config.problems.sources, _base(config, model), _protocols(config, model)
+    )
 
 
 def align(config: StudyConfig, model: str, variant: str) -> str:
@@ -58,7 +62,7 @@ def align(config: StudyConfig, model: str, variant: str) -> str:
 
 def solvable(config: StudyConfig, model: str) -> str:
     """Return the fingerprint of the filter for training problems."""
-    return fingerprint(config.solvable, _verdicts(config), _base(config, model))
+    return fingerprint(config.solvable, _verdicts(config), _base(config, model), _protocols(config, model))
 
 
 def grpo(config: StudyConfig) -> str:
@@ -66,7 +70,7 @@ def grpo(config: StudyConfig) -> str:
     block = config.grpo
     validation = (config.problems, config.reporting.headline_budget) if block.validate_every else ()
     numbers = (config.solvable.gen_length, config.runtime.dtype)
-    return fingerprint(block, validation, numbers, _verdicts(config))
+    return fingerprint(block, validation, numbers, _verdicts(config), _protocols(config, block.model))
 
 
 def decode(config: StudyConfig, job: Job) -> str:
@@ -80,12 +84,12 @@ def decode(config: StudyConfig, job: Job) -> str:
     ]
     block = config.evaluation
     shared = (block.settings, block.batch_size, length, choice.block_length)
-    return fingerprint(job.cells, ways, shared, _base(config, job.model))
+    return fingerprint(job.cells, ways, shared, _base(config, job.model), _protocols(config, job.model))
 
 
 def grade(config: StudyConfig) -> str:
     """Return the fingerprint of grading."""
-    return fingerprint(_verdicts(config))
+    return fingerprint(_verdicts(config), _protocols(config, *config.model_names))
 
 
 def trace(config: StudyConfig) -> str:
@@ -93,14 +97,23 @@ def trace(config: StudyConfig) -> str:
     report = config.reporting
     choice = config.models[0]
     which = (report.trace_arm, report.trace_problem, report.headline_budget, choice.block_length)
-    return fingerprint(which, config.evaluation, config.problems, _base(config, choice.name))
+    how = (_base(config, choice.name), _protocols(config, choice.name))
+    return fingerprint(which, config.evaluation, config.problems, how)
+
+
+def prompts(config: StudyConfig) -> str:
+    """Return the fingerprint of the page of first prompts; the tokenizers are among a model's files."""
+    models = [(entry.name, entry.protocol, _base(config, entry.name)) for entry in config.models]
+    names = (config.study.name, config.benchmark_names, _protocols(config, *config.model_names))
+    return fingerprint(names, models)
 
 
 def report(config: StudyConfig) -> str:
     """Return the fingerprint of tables and figures: every key except how the machine is used."""
     weights = [_base(config, name) for name in config.model_names]
     machine: dict[str, Any] = {"runtime": True, "pretrain": True, "grading": {"workers", "retries"}}
-    return fingerprint(config.model_dump(mode="json", exclude=machine), weights)
+    protocols = _protocols(config, *config.model_names)
+    return fingerprint(config.model_dump(mode="json", exclude=machine), weights, protocols)
 
 
 def _base(config: StudyConfig, model: str) -> tuple[Any, ...]:
@@ -109,7 +122,15 @@ def _base(config: StudyConfig, model: str) -> tuple[Any, ...]:
     folder = Path(choice.directory) if choice.directory else MODELS / choice.name
     files = sorted(path for path in folder.glob("*") if path.suffix in {".safetensors", ".json"})
     content = [(path.name, _content(path)) for path in files]
-    return (model if not content else "", content, config.runtime.dtype)
+    repo = hub_model(model)
+    name = f"{model}@{repo.revision}" if repo is not None and not choice.directory else model
+    return (name if not content else "", content, config.runtime.dtype)
+
+
+def _protocols(config: StudyConfig, *models: str) -> list[str]:
+    """Return name and version of the models' protocols, each once."""
+    chosen = {entry.name: entry.protocol for entry in config.models}
+    return sorted({find_protocol(chosen[model]).label for model in models})
 
 
 def _policy(spec: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from xpflow.config.block import Block, Budget
 
@@ -61,3 +61,12 @@ class GrpoBlock(Block):
     )
     validation_limit: int = Field(default=100, gt=0, description="Validation problems of each benchmark")
     checkpoint_every: int = Field(default=10, gt=0, description="Updates between resumable checkpoints")
+
+    @model_validator(mode="after")
+    def _parts_are_equal(self) -> GrpoBlock:
+        if self.prompts_per_update % self.rollout_shards:
+            raise ValueError(
+                f"prompts_per_update ({self.prompts_per_update}) must be a multiple of rollout_shards "
+                f"({self.rollout_shards}): a prompt's rollouts stay together"
+            )
+        return self

@@ -19,9 +19,15 @@ class ModelChoice(Block):
         default=None, description="Checkpoint directory; null: the one of the registry"
     )
     block_length: int | None = Field(
-        default=None, gt=0, description="Semi-autoregressive block in tokens; null: the model's own, or N"
+        default=None,
+        gt=0,
+        description="Semi-autoregressive block in tokens; null: the protocol's, else the model's, else N",
     )
     alignment: Literal["full", "lora"] = Field(description="Which weights alignment trains")
+    self_test: bool | None = Field(
+        default=None,
+        description="Base weights must predict a plain text better than chance; null: published weights only",
+    )
     protocol: str = Field(
         default="micropy", description="Prompts, EOS handling and extraction, by name (`xpflow prompts`)"
     )

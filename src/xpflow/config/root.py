@@ -21,6 +21,8 @@ from xpflow.config.selfdata import SelfdataBlock
 from xpflow.config.solvable import SolvableBlock
 from xpflow.config.study import StudyBlock
 from xpflow.errors import nearest
+from xpflow.problems.registry import BENCHMARKS, benchmark_shape
+from xpflow.protocols import PROTOCOLS
 
 Problem = tuple[tuple[str | int, ...], str]
 
@@ -48,7 +50,13 @@ class StudyConfig(Block):
     @model_validator(mode="after")
     def _references(self) -> StudyConfig:
         """Every name that one block uses must exist in the block that defines it."""
-        problems = [*_repeated(self), *_bad_arms(self), *_bad_claims(self), *_bad_names(self)]
+        problems = [
+            *_repeated(self),
+            *_bad_arms(self),
+            *_bad_claims(self),
+            *_bad_names(self),
+            *_bad_protocols(self),
+        ]
         if problems:
             details: list[InitErrorDetails] = [
                 {"type": PydanticCustomError("reference", "{why}", {"why": why}), "loc": loc, "input": None}
@@ -125,6 +133,26 @@ def _bad_names(config: StudyConfig) -> Iterator[Problem]:
     for key in ("baseline_arm", "flow_arm", "trace_arm"):
         name = getattr(config.reporting, key)
         yield from _unknown(("reporting", key), [] if name is None else [name], arms)
+
+
+def _bad_protocols(config: StudyConfig) -> Iterator[Problem]:
+    """A protocol must exist; where it fixes N, a benchmark has that N (an arm may say otherwise, openly)."""
+    for index, model in enumerate(config.models):
+        yield from _unknown(("models", index, "protocol"), [model.protocol], PROTOCOLS)
+    for index, benchmark in enumerate(config.problems.benchmarks):
+        loc, shape = ("problems", "benchmarks", index), benchmark_shape(benchmark.name)
+        if shape is not None:
+            yield from _unknown((*loc, "split"), [benchmark.split], BENCHMARKS[benchmark.name].splits)
+        for model in config.models:
+            if shape is None or model.protocol not in PROTOCOLS:
+                continue
+            length = PROTOCOLS[model.protocol].gen_length(shape)
+            if length not in (None, benchmark.gen_length):
+                yield (
+                    (*loc, "gen_length"),
+                    f"protocol {model.protocol} of {model.name} decodes {length} tokens, "
+                    f"not {benchmark.gen_length}; an arm may have another: `settings: {{gen_length: N}}`",
+                )
 
 
 def _unknown(loc: tuple[str | int, ...], names: Iterable[str], valid: Iterable[str]) -> Iterator[Problem]:

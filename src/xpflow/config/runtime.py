@@ -21,7 +21,7 @@ class RuntimeBlock(Block):
         default="never", description="torch.compile; auto: where a start-up probe finds it faster"
     )
     threads: int = Field(
-        default=1, gt=0, description="Threads of one job; jobs run side by side, one per core"
+        default=1, gt=0, description="Threads of one process; jobs run side by side, one per core"
     )
     processes: int = Field(
         default=1, gt=0, description="Processes of a training job (alignment, policy), one per GPU"
@@ -38,6 +38,9 @@ class RuntimeBlock(Block):
     )
     activation_checkpointing: bool = Field(
         default=False, description="Alignment keeps no activations inside a layer and runs it twice"
+    )
+    checkpoint_every: int = Field(
+        default=50, gt=0, description="Updates of alignment between states from which it resumes"
     )
     shards: int = Field(
         default=1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Literal
 
 from pydantic import Field
 
@@ -14,6 +15,9 @@ class SolvableBlock(Block):
 
     benchmark: str = Field(
         default="micropy-mbpp", description="Source of the problems; always its training split"
+    )
+    keep: Literal["solved", "all"] = Field(
+        default="solved", description="solved: the paper's filter; all: also what the base model fails"
     )
     limit: int | None = Field(default=None, gt=0, description="Only the first problems; null: all")
     gen_length: int = Field(default=32, gt=0, description="N, response tokens")

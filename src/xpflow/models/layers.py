@@ -21,9 +21,13 @@ from xpflow.errors import ModelLoadError
 
 @dataclass
 class MaskedLMOutput(ModelOutput):
-    """What a model returns: `logits` [B, S, V] (or [B, N, V]) and, in training, the experts' load."""
+    """What a model returns: `logits` [B, S, V] (or [B, N, V]) and, in training, the experts' load.
+
+    Called with `head=False` it returns `hidden` [B, S, D] (or [B, N, D]), what the output head would read.
+    """
 
     logits: Tensor | None = None
+    hidden: Tensor | None = None
     router_load: Tensor | None = None  # [MoE layers, experts], tokens per expert in this forward
 
 

@@ -175,8 +175,11 @@ class LLaDAModelLM(PreTrainedModel):  # type: ignore[no-untyped-call]
         attention_mask: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
         logits_positions_BN: Tensor | None = None,
+        head: bool = True,
     ) -> MaskedLMOutput:
         """Return logits [B, S, V] in the model's dtype, or [B, N, V] at `logits_positions_BN` only.
+
+        Without the `head`, the hidden states that it would read: [B, S, D] or [B, N, D].
 
         Exactly one of `input_ids` [B, S] and `inputs_embeds` [B, S, D]. `attention_mask`: 2-D [B, S],
         non-zero where a key may be seen, or 4-D [B or 1, 1 or H, S, S], bool or additive.
@@ -189,7 +192,10 @@ class LLaDAModelLM(PreTrainedModel):  # type: ignore[no-untyped-call]
         for block in parts["blocks"][:-1]:
             x_BSD = block(x_BSD, cos_SR, sin_SR, mask, None)
         x_BND = parts["blocks"][-1](x_BSD, cos_SR, sin_SR, mask, logits_positions_BN)
-        return MaskedLMOutput(logits=parts["ff_out"](parts["ln_f"](x_BND)))
+        hidden_BND = parts["ln_f"](x_BND)
+        if not head:
+            return MaskedLMOutput(hidden=hidden_BND)
+        return MaskedLMOutput(logits=parts["ff_out"](hidden_BND))
 
     def get_input_embeddings(self) -> nn.Module:
         """Return the embedding table (its `weight` is W_in of the paper)."""

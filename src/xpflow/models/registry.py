@@ -10,22 +10,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from huggingface_hub import snapshot_download
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from xpflow.errors import ModelLoadError, nearest
+from xpflow.hub.catalogue import HUB_MODELS, HubRepo, hub_model
+from xpflow.hub.snapshot import local_snapshot
 from xpflow.models.checkpoint import load_checkpoint
+from xpflow.models.special_ids import complete_special_ids
+from xpflow.models.stored import read_json
 
 SHIPPED = Path(__file__).parent / "shipped"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """A model that has a name; `revision` is the pinned hub commit, empty for a shipped model."""
+    """A model that has a name; `repo` is where it was published, None for a shipped model."""
 
     name: str
     description: str
-    revision: str = ""
+    repo: HubRepo | None = None
 
 
 MODELS: dict[str, ModelEntry] = {
@@ -33,16 +36,7 @@ MODELS: dict[str, ModelEntry] = {
     for entry in (
         ModelEntry("llada-micro", "LLaDA, 1 M parameters, trained on MicroPy; shipped"),
         ModelEntry("llada2-micro", "LLaDA2, 1 M parameters, trained on MicroPy; shipped"),
-        ModelEntry(
-            "GSAI-ML/LLaDA-8B-Instruct",
-            "LLaDA 8B Instruct, as published",
-            revision="08b83a6feb34df1a6011b80c3c00c7563e963b07",
-        ),
-        ModelEntry(
-            "inclusionAI/LLaDA2.0-mini",
-            "LLaDA2.0 mini, 16 B parameters, as published",
-            revision="dad945cac317da394b390f82c7b40691d8a881ed",
-        ),
+        *(ModelEntry(repo.name, repo.about, repo) for repo in HUB_MODELS.values()),
     )
 }
 
@@ -50,25 +44,31 @@ MODELS: dict[str, ModelEntry] = {
 def load_model(
     name_or_dir: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = torch.float32
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load a model and its tokenizer by name (a key of MODELS) or from a folder; the model is in eval mode.
+    """Load a model and its tokenizer by name (a key of MODELS, or a hub id) or from a folder, in eval mode.
 
-    `dtype` None keeps the stored precision. Raises ModelLoadError with what was wrong and what to do.
+    `dtype` None keeps the stored precision. Raises ModelLoadError with what was wrong and what to do, and
+    HubError when a published model was not fetched.
     """
     folder = model_folder(name_or_dir)
     tokenizer = load_tokenizer(folder)
-    return load_checkpoint(folder, device, dtype), tokenizer
+    model = load_checkpoint(folder, device, dtype)
+    complete_special_ids(model.config, read_json(folder / "config.json"), tokenizer)
+    return model, tokenizer
 
 
 def model_folder(name_or_dir: str | Path) -> Path:
-    """Return the folder of a named model or the folder itself; a name of MODELS wins over a folder."""
-    entry = MODELS.get(str(name_or_dir))
-    if entry is not None:
-        return _hub_folder(entry) if entry.revision else _shipped_folder(entry)
+    """Return the folder of a named model or the folder itself; a known name wins over a folder."""
+    repo = hub_model(str(name_or_dir))
+    if repo is not None:
+        return local_snapshot(repo)
+    if str(name_or_dir) in MODELS:
+        return _shipped_folder(MODELS[str(name_or_dir)])
     if Path(name_or_dir).is_dir():
         return Path(name_or_dir)
+    names = [*MODELS, *(entry.hub_id for entry in HUB_MODELS.values())]
     raise ModelLoadError(
         f"{str(name_or_dir)!r} is neither a known model nor a folder",
-        hint=f"{nearest(str(name_or_dir), MODELS)} Any other model: give its folder.",
+        hint=f"{nearest(str(name_or_dir), names)} Any other model: give its folder.",
     )
 
 
@@ -94,14 +94,3 @@ def _shipped_folder(entry: ModelEntry) -> Path:
             hint="reinstall xpflow, or train them again with the rule `pretrain`",
         )
     return folder
-
-
-def _hub_folder(entry: ModelEntry) -> Path:
-    try:
-        return Path(snapshot_download(entry.name, revision=entry.revision, local_files_only=True))
-    except (OSError, ValueError) as error:  # LocalEntryNotFoundError is one of them
-        raise ModelLoadError(
-            f"{entry.name} at revision {entry.revision[:12]} is not in the local hub cache",
-            hint=f"fetch it once with `hf download {entry.name} --revision {entry.revision}`, "
-            "or give the folder of a copy",
-        ) from error

@@ -7,10 +7,11 @@ from typing import Any
 
 from xpflow.artifacts.io import read_jsonl
 from xpflow.errors import DataError
+from xpflow.hub.catalogue import mbpp
+from xpflow.hub.snapshot import local_snapshot, read_parquet
 from xpflow.problems.problem import MBPP_PREFIX, Problem
 from xpflow.problems.sources import DataSources, announce_file
 
-HUB_ID = "google-research-datasets/mbpp"
 # The splits of the MBPP paper by task number, first and last included.
 SPLITS = {"prompt": (1, 10), "test": (11, 510), "validation": (511, 600), "train": (601, 974)}
 
@@ -19,7 +20,8 @@ def load_mbpp(sources: DataSources, split: str) -> list[Problem]:
     """Return one split in order of task number: prompt 10, test 500, validation 90 or train 374 problems.
 
     Raises:
-        DataError: the data cannot be had, a row is malformed, or the split does not have its full size.
+        DataError: a row is malformed, or the split does not have its full size.
+        HubError: the data was not fetched.
     """
     problems = mbpp_problems(*_rows(sources, split))
     chosen = [problem for problem in problems if problem.split == split]
@@ -58,14 +60,15 @@ def _rows(sources: DataSources, split: str) -> tuple[list[dict[str, Any]], str]:
     if sources.mbpp is not None:
         announce_file(sources.mbpp, "problems.sources.mbpp")
         return read_jsonl(sources.mbpp), str(sources.mbpp)
-    from datasets import load_dataset
+    return hub_rows("full", split, sources.mbpp_revision)
 
-    where = f"{HUB_ID}@{sources.mbpp_revision[:12]}"
-    try:
-        data = load_dataset(HUB_ID, "full", split=split, revision=sources.mbpp_revision)
-    except Exception as error:  # the hub client raises many kinds: offline, absent, gated, broken cache
-        raise DataError(
-            f"cannot load {where}: {type(error).__name__}: {error}",
-            hint="without network, name a local mbpp.jsonl in the config (problems.sources.mbpp)",
-        ) from error
-    return [dict(row) for row in data], where
+
+def hub_rows(name: str, split: str, revision: str) -> tuple[list[dict[str, Any]], str]:
+    """Return a split of a configuration of the fetched data set, and what to call it in messages.
+
+    Raises:
+        HubError: it was not fetched.
+    """
+    repo = mbpp(revision)
+    rows = read_parquet(local_snapshot(repo), f"{name}/{split}-*.parquet")
+    return rows, f"{repo.hub_id}/{name}@{repo.revision[:12]}"

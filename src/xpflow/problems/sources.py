@@ -20,6 +20,7 @@ class DataSources:
 
     humaneval: str | Path | None = None
     mbpp: str | Path | None = None
+    mbpp_sanitized: str | Path | None = None
     mbpp_revision: str = MBPP_REVISION
     tulu3_personas: str | Path | None = None
     tulu3_personas_revision: str | None = None

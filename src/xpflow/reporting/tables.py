@@ -10,7 +10,7 @@ from typing import Any
 from xpflow.artifacts.io import atomic_write_text
 from xpflow.config.block import budget_text
 from xpflow.reporting import paper
-from xpflow.reporting.header import arm_notes, facts
+from xpflow.reporting.header import arm_notes, facts, shared_mode_notes
 from xpflow.reporting.markup import EMPTY, Column, Lines, Table, to_csv, to_latex, to_markdown
 from xpflow.reporting.plan import ArmSpec, ReportPlan
 from xpflow.reporting.results import CellStats, Outcomes
@@ -40,7 +40,7 @@ def table1(plan: ReportPlan, outcomes: Outcomes) -> Table:
         facts=facts(plan),
         columns=(Column("budget"), Column("decoder"), Column("weights"), *_columns(plan)),
         sections=tuple(section for section in sections if section),
-        notes=arm_notes(plan, [arm.name for arm in arms]),
+        notes=arm_notes(plan, [arm.name for arm in arms]) + shared_mode_notes(plan, outcomes),
         records=tuple(records),
     )
 
@@ -64,7 +64,7 @@ def table2(plan: ReportPlan, outcomes: Outcomes) -> Table:
         facts=facts(plan),
         columns=(Column("variant"), *_columns(plan)),
         sections=(tuple(rows),),
-        notes=arm_notes(plan, [arm for _, arm, _ in variants]),
+        notes=arm_notes(plan, [arm for _, arm, _ in variants]) + shared_mode_notes(plan, outcomes),
         records=tuple(records),
     )
 

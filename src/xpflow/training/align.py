@@ -8,33 +8,38 @@ positions, which keeps the masked predictions where pre-training left them inste
 no gradient left.
 W_in is a constant of the loss (its gradient would pull the embeddings together); for full-parameter training
 the table still learns through the model's input.
+
+Every term is a mean over the rows of a batch of a row's own mean, so a batch may be cut into rows at will
+(micro-batches, processes) and the loss stays the same. In bfloat16 the trained weights and the optimizer's
+states stay fp32; LoRA's base and the reference of the KL term are bfloat16.
 """
 
 from __future__ import annotations
 
 import copy
 import hashlib
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from xpflow.config.alignment import AlignmentBlock, FullSettings, LoraSettings, Variant
 from xpflow.errors import DataError
+from xpflow.training.adapters import Trained, reset_adapters, with_adapters
+from xpflow.training.align_state import AlignmentState
 from xpflow.training.checkpoint import TrainingState
 from xpflow.training.corpus import Example, collate
-from xpflow.training.objectives import Corrupted, corrupt, masked_cross_entropy, row_mean, x_prediction_error
+from xpflow.training.machine import Machine, recompute_layers
+from xpflow.training.measured import Measured
+from xpflow.training.objectives import Corrupted, corrupt, row_means
+from xpflow.training.replicas import Copies, Replicas, Shards, gathered
+from xpflow.training.watch import Curves, curves, maskings, missing
 
 Row = dict[str, Any]
 Report = Callable[[Row], None]
-LORA_TARGETS = (
-    r".*(query_key_value|attention\.dense|shared_experts\.\w+_proj|layers\.0\.mlp\.\w+_proj|lm_head)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,94 +68,150 @@ class AlignmentData:
 
 
 class Aligner:
-    """Aligns one model; `run` trains to the last update and returns the merged model and the log rows."""
+    """Aligns one model; `run` trains to the last update.
+
+    `model` is the base. `student`, where it is given, is what becomes the aligned model: a second copy of the
+    base, or the base itself where no term of the loss needs that (LoRA switches its adapters off instead);
+    without it a copy is made.
+    """
 
     def __init__(
-        self, model: Any, data: AlignmentData, block: AlignmentBlock, variant: Variant, full: bool
+        self,
+        model: Any,
+        data: AlignmentData,
+        block: AlignmentBlock,
+        variant: Variant,
+        full: bool,
+        *,
+        student: Any | None = None,
+        machine: Machine | None = None,
     ) -> None:
-        self.base = model.eval().requires_grad_(False)
+        self.machine = machine or Machine()
         self.data, self.block, self.variant = data, block, variant
         self.settings: FullSettings | LoraSettings = block.full if full else block.lora
-        self.config, self.length = model.config, len(data.train[0].response)
-        student = copy.deepcopy(model).requires_grad_(True)
-        self.student = (
-            student if isinstance(self.settings, FullSettings) else _with_adapters(student, self.settings)
-        )
-        trained = [p for p in self.student.parameters() if p.requires_grad]
-        rate = self.settings.learning_rate
-        self.reference: dict[str, float] = {}
+        self.config, self.length, self.stored = model.config, len(data.train[0].response), model.dtype
+        base = model.eval().requires_grad_(False)
+        student = copy.deepcopy(base) if student is None else student
+        self.student = self._trainable(student)
+        self.base = base if full and variant.kl_weight > 0 else None
+        self.measured = Measured(self.student, self.base, self.machine)
+        self.replicas: Replicas = self._replicas()
+        self.trained = [p for p in self.measured.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
-            trained, lr=rate, betas=(0.9, 0.95), weight_decay=block.weight_decay
+            self.trained, lr=self.settings.learning_rate, betas=(0.9, 0.95), weight_decay=block.weight_decay
         )
 
     def run(
-        self, seed: int, report: Report, state: Path | None = None, save_every: int = 50
+        self, seed: int, report: Report, state: Path | None = None, save_every: int | None = None
     ) -> tuple[Any, list[Row]]:
-        """Train `updates` steps; data order, masks and rows are functions of seed and step alone, so it
-        resumes."""
+        """Train `updates` steps; returns the merged model (None in processes that do not lead) and the log.
+
+        Data order, masks and rows are functions of seed and step alone, so it resumes from its `state`.
+        """
         if isinstance(self.settings, LoraSettings):
-            _reset_adapters(self.student, seed)
-        kept = TrainingState(self._guard(seed), self.student, [self.optimizer])
+            reset_adapters(self.student, seed)
+        save_every = save_every or self.machine.checkpoint_every
+        kept = self._state(seed)
         step, rows = kept.load(state) if state else (0, [])
         while step < self.settings.updates:
             if step % self.block.log_every == 0:
-                rows.append(self._watch(step, seed))
+                rows.append(self._watch(step, seed, rows))
                 report(rows[-1])
             self._update(step, seed)
             step += 1
             if state and step % save_every == 0:
                 kept.save(state, step, rows)
-        rows.append(self._watch(step, seed))
+        rows.append(self._watch(step, seed, rows))
         report(rows[-1])
-        merged = self.student if isinstance(self.settings, FullSettings) else self.student.merge_and_unload()
-        return merged.eval().requires_grad_(False), rows
+        return self._result(), rows
 
-    def _guard(self, seed: int) -> Row:
-        """Return what a saved state must agree with: settings, seed and data."""
-        return {
+    def loss(self, batch: Corrupted, counts: Tensor | None = None, rows: int | None = None) -> Tensor:
+        """Return the variant's loss on a batch (scalar).
+
+        Args:
+            counts: bool [B], the rows that count (all). rows: how many rows the mean is over, where the batch
+            is a part of a larger one.
+        """
+        weights = {"error": 1.0, "kl": self.variant.kl_weight, "ce": self.variant.clean_weight}
+        masks = {
+            "error": batch.response_BK,
+            "kl": batch.mask_BK,
+            "ce": batch.response_BK & ~batch.mask_BK,
+        }
+        terms = self.measured(batch, [name for name, weight in weights.items() if weight > 0])
+        total = torch.zeros((), device=batch.mask_BK.device)
+        for name, term_BK in terms.items():
+            mean_B = row_means(term_BK, masks[name])
+            mean_B = mean_B if counts is None else mean_B * counts
+            total = total + weights[name] * (mean_B.sum() / (rows or len(mean_B)))
+        return total
+
+    def _trainable(self, student: Any) -> Any:
+        """Return the student with what is trained in fp32 and open to gradients."""
+        student.eval().requires_grad_(True)
+        if self.machine.activation_checkpointing:
+            recompute_layers(student)
+        if isinstance(self.settings, LoraSettings):
+            return with_adapters(student.to(self.machine.device, self.machine.dtype), self.settings)
+        return student
+
+    def _replicas(self) -> Replicas:
+        """Shard what is trained in full by several processes, else move it whole to the device."""
+        machine = self.machine
+        if isinstance(self.settings, FullSettings) and machine.team.size > 1:
+            return Shards(self.measured, self.base, machine)
+        if isinstance(self.settings, FullSettings):
+            self.student.to(machine.device, torch.float32)
+        if self.base is not None:
+            self.base.to(machine.device, machine.dtype)
+        return Copies(machine)
+
+    def _result(self) -> Any:
+        """Return the aligned model in the precision that the base came in."""
+        if isinstance(self.settings, LoraSettings):
+            merged = self.student.merge_and_unload() if self.machine.team.leads else None
+        elif isinstance(self.replicas, Shards):
+            state = gathered(self.student, self.machine, self.stored)
+            merged = None if state is None else _model_of(self.student, state)
+        else:
+            merged = self.student
+        return None if merged is None else merged.to(self.stored).eval().requires_grad_(False)
+
+    def _state(self, seed: int) -> AlignmentState:
+        """Return what saves this run; a saved state must agree with its settings, seed and data."""
+        full = isinstance(self.settings, FullSettings)
+        guard = {
             "block": self.block.model_dump(),
             "variant": self.variant.model_dump(),
-            "full": isinstance(self.settings, FullSettings),
+            "full": full,
             "seed": seed,
             "data_sha256": self.data.sha256(),
         }
-
-    def loss(self, batch: Corrupted) -> Tensor:
-        """Return the variant's loss on a batch (scalar)."""
-        table_VD = self.student.get_input_embeddings().weight.detach()
-        logits = self.student(**batch.inputs).logits
-        error_BK = x_prediction_error(logits, batch.target_BK, table_VD)
-        loss = row_mean(error_BK, batch.response_BK)
-        if self.variant.kl_weight > 0:
-            with torch.no_grad():
-                reference = self.base(**batch.inputs).logits
-            loss = loss + self.variant.kl_weight * _kl(reference, logits, batch.mask_BK)
-        if self.variant.clean_weight > 0:
-            clean_BK = batch.response_BK & ~batch.mask_BK
-            loss = loss + self.variant.clean_weight * masked_cross_entropy(logits, batch.target_BK, clean_BK)
-        return loss
+        kept = TrainingState(guard, self.student if full else Trained(self.student), [self.optimizer])
+        return AlignmentState(kept, self.measured, isinstance(self.replicas, Shards), self.machine.team)
 
     def _update(self, step: int, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
         size = min(self.settings.batch_size, len(self.data.train))
         chosen = [self.data.train[i] for i in epoch_order(len(self.data.train), seed, step, size)]
         canvas, prompts = collate(chosen, self.config.pad_token_id)
+        batch = corrupt(self.config, canvas, prompts, self.length, generator)
         self.student.train()
-        loss = self.loss(corrupt(self.config, canvas, prompts, self.length, generator))
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.student.parameters(), self.block.grad_clip)
+        for rows in self.machine.team.rows(size, self.machine.micro_batch):
+            part = batch.take(rows.numbers, self.machine.device)
+            counts = torch.tensor(rows.counts, device=self.machine.device)
+            loss = self.replicas.scale * self.loss(part, counts, size)
+            loss.backward()  # type: ignore[no-untyped-call]
+        self.replicas.finish(self.trained, self.block.grad_clip)
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * rate_factor(step, self.settings.updates, self.block)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
-    @torch.no_grad()
-    def _watch(self, step: int, seed: int) -> Row:
-        """Measure the curves of Figures 2a and 2b, and what they do not show, on fixed masks."""
+    def _watch(self, step: int, seed: int, rows: list[Row]) -> Row:
+        """Measure the curves; the base's is the student's own before its first update."""
         self.student.eval()
-        own = self._measure(self.student, self.data.probe)
-        real = self._measure(self.student, self.data.heldout)
-        self.reference = self.reference or self._measure(self.base, self.data.probe)
+        own, real = self._curves(self.data.probe), self._curves(self.data.heldout)
         return {
             "update": step,
             "seed": seed,
@@ -158,35 +219,16 @@ class Aligner:
             "mse_unmasked": own["mse_unmasked"],
             "mse_masked": own["mse_masked"],
             "ce_masked": own["ce_masked"],
-            "ce_masked_base": self.reference["ce_masked"],
+            "ce_masked_base": rows[0]["ce_masked_base"] if rows else own["ce_masked"],
             "acc_unmasked": own["acc_unmasked"],
-            "acc_unmasked_heldout": real.get("acc_unmasked", math.nan),
-            "ce_heldout": real.get("ce_masked", math.nan),
+            "acc_unmasked_heldout": real["acc_unmasked"],
+            "ce_heldout": real["ce_masked"],
         }
 
-    def _measure(self, model: Any, examples: list[Example], repeats: int = 4) -> dict[str, float]:
-        """Return means over `repeats` fixed maskings (errors, nats, shares); {} without examples."""
-        sums: dict[str, float] = {}
+    def _curves(self, examples: list[Example]) -> Curves:
         if not examples:
-            return sums
-        table_VD = model.get_input_embeddings().weight
-        for repeat in range(repeats):
-            canvas, prompts = collate(examples, self.config.pad_token_id)
-            generator = torch.Generator().manual_seed(repeat)
-            batch = corrupt(self.config, canvas, prompts, self.length, generator)
-            logits = model(**batch.inputs).logits
-            clean_BK = batch.response_BK & ~batch.mask_BK
-            error_BK = x_prediction_error(logits, batch.target_BK, table_VD)
-            right_BK = (logits.argmax(-1) == batch.target_BK).float()
-            found = {
-                "mse_unmasked": (error_BK * clean_BK).sum() / clean_BK.sum().clamp(min=1),
-                "mse_masked": row_mean(error_BK, batch.mask_BK),
-                "ce_masked": masked_cross_entropy(logits, batch.target_BK, batch.mask_BK),
-                "acc_unmasked": (right_BK * clean_BK).sum() / clean_BK.sum().clamp(min=1),
-            }
-            for key, value in found.items():
-                sums[key] = sums.get(key, 0.0) + float(value) / repeats
-        return sums
+            return missing()
+        return curves(self.measured, maskings(self.config, examples, self.length), self.machine)
 
 
 def rate_factor(step: int, updates: int, block: AlignmentBlock) -> float:
@@ -205,33 +247,9 @@ def epoch_order(count: int, seed: int, step: int, size: int) -> list[int]:
     return [int(i) for i in order[start : start + size]]
 
 
-def _kl(reference_BKV: Tensor, logits_BKV: Tensor, mask_BK: Tensor) -> Tensor:
-    """Return KL(reference || logits), the mean over rows of the mean over masked positions (nats)."""
-    log_p, log_q = reference_BKV.float().log_softmax(-1), logits_BKV.float().log_softmax(-1)
-    kl_BK = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)
-    return row_mean(kl_BK, mask_BK)
-
-
-def _with_adapters(model: Any, settings: LoraSettings) -> Any:
-    """Wrap a model with LoRA adapters on attention, shared and dense MLPs and head (experts stay as they
-    are)."""
-    from peft import LoraConfig, get_peft_model
-
-    config = LoraConfig(
-        r=settings.rank,
-        lora_alpha=settings.alpha,  # type: ignore[arg-type]  # any number works
-        target_modules=LORA_TARGETS,
-        lora_dropout=0.0,
-        bias="none",
-    )
-    return get_peft_model(model.requires_grad_(False), config)
-
-
-def _reset_adapters(model: nn.Module, seed: int) -> None:
-    """Draw the adapters' A matrices from a seed (B starts at zero), without the global random state."""
-    generator = torch.Generator().manual_seed(seed)
-    for name, parameter in model.named_parameters():
-        if "lora_A" in name:
-            bound = parameter.shape[-1] ** -0.5
-            with torch.no_grad():
-                parameter.copy_((torch.rand(parameter.shape, generator=generator) * 2 - 1) * bound)
+def _model_of(student: Any, state: dict[str, Tensor]) -> Any:
+    """Return a plain model of the student's configuration with the weights of `state`."""
+    with torch.device("meta"):
+        model = type(student)(student.config)
+    model.load_state_dict(state, assign=True)
+    return model

@@ -12,28 +12,43 @@ from xpflow.errors import ConfigError, nearest
 from xpflow.models.checkpoint import save_checkpoint
 from xpflow.models.registry import load_model
 from xpflow.training.align import Aligner, AlignmentData, Row
+from xpflow.training.align_state import remove
+from xpflow.training.machine import Machine
 from xpflow.training.stage import model_settings, model_source
+from xpflow.training.team import joined
+
+SHARD_BYTES = 5_000_000_000  # largest file of a checkpoint that does not fit into one
 
 
 def align_to_folder(study: StudyConfig, model: str, variant: str, seed: int, data: Path, out: Path) -> None:
-    """Align `model` on `data` and write checkpoint and `log.jsonl` into `out`; the state waits in
-    `out`.state."""
-    settings = model_settings(study, model)
-    base, tokenizer = load_model(model_source(study, model))
-    rows = AlignmentData.from_rows(read_jsonl(data))
-    aligner = Aligner(base, rows, study.alignment, _variant(study, variant), settings.alignment == "full")
+    """Align `model` on `data` and write checkpoint and `log.jsonl` into `out`.
+
+    Called by every process of a job; the leader writes. The state waits in `out`.state.
+    """
+    full = model_settings(study, model).alignment == "full"
+    loss, rows = _variant(study, variant), AlignmentData.from_rows(read_jsonl(data))
     state = out.with_name(out.name + ".state")
 
     def report(row: Row) -> None:
         shown = " ".join(
             f"{key} {row[key]:.4f}" for key in ("mse_unmasked", "acc_unmasked", "ce_masked", "ce_heldout")
         )
-        print(f"align {model} {variant} update {row['update']}: {shown}", file=sys.stderr, flush=True)
+        if machine.team.leads:
+            print(f"align {model} {variant} update {row['update']}: {shown}", file=sys.stderr, flush=True)
 
-    aligned, log = aligner.run(seed, report, state)
-    save_checkpoint(aligned, tokenizer, out)
-    write_jsonl(out / "log.jsonl", log)
-    state.unlink(missing_ok=True)
+    with joined(study.runtime.device) as (team, device):
+        machine = Machine.of(study.runtime, team, device)
+        where = "cpu" if team.size > 1 and full else device  # sharded: a layer at a time leaves the CPU
+        source = model_source(study, model)
+        base, tokenizer = load_model(source, where, None)
+        student = load_model(source, where, None)[0] if full and loss.kl_weight > 0 else base
+        aligner = Aligner(base, rows, study.alignment, loss, full, student=student, machine=machine)
+        aligned, log = aligner.run(seed, report, state)
+        if team.leads:
+            large = sum(tensor.nbytes for tensor in aligned.state_dict().values()) > SHARD_BYTES
+            save_checkpoint(aligned, tokenizer, out, SHARD_BYTES if large else None)
+            write_jsonl(out / "log.jsonl", log)
+            remove(state)
 
 
 def _variant(study: StudyConfig, name: str) -> Variant:

@@ -29,7 +29,7 @@ class TrainingState:
     def save(self, path: Path, step: int, rows: Rows) -> None:
         """Write weights, optimizers, step and log rows to one file, atomically."""
         state = {
-            "settings": self._guard(),
+            "settings": self.guard(),
             "step": step,
             "module": self.module.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
@@ -47,23 +47,28 @@ class TrainingState:
         if not path.exists():
             return 0, []
         state = read_state(path)
-        if state.get("settings") != self._guard():
-            raise ArtifactError(
-                f"{path} was made with other settings", hint=f"remove it to start anew: rm {path}"
-            )
+        self.check(state.get("settings"), path)
         self.module.load_state_dict(state["module"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         return int(state["step"]), list(json.loads(state["rows"]))
 
-    def _guard(self) -> str:
+    def check(self, found: Any, path: Path) -> None:
+        """Raise ArtifactError unless the settings in a file are ours."""
+        if found != self.guard():
+            raise ArtifactError(
+                f"{path} was made with other settings", hint=f"remove it to start anew: rm -r {path}"
+            )
+
+    def guard(self) -> str:
+        """Return the settings as they are written into a state."""
         return json.dumps(self.settings, sort_keys=True, default=str)
 
 
 def read_state(path: Path) -> dict[str, Any]:
     """Return the dictionary of a state file (tensors and plain values only); raises ArtifactError."""
     try:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
         raise ArtifactError(
             f"{path} is no training state: {error}", hint=f"remove it to start anew: rm {path}"

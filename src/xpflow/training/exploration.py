@@ -46,8 +46,9 @@ class TrajectoryPolicy:
 def antithetic_shifts(rollouts: int, group: int, scale: float, generator: torch.Generator) -> Tensor:
     """Return `[rollouts, 9]` shifts (bias and one weight per feature); within a group they come in +/-
     pairs (the last rollout of an odd group is not shifted), so they sum to zero."""
-    drawn = torch.randn(rollouts // group, group // 2, FEATURES + 1, generator=generator) * scale
-    odd = torch.zeros(rollouts // group, group % 2, FEATURES + 1)
+    groups, device = rollouts // group, generator.device
+    drawn = torch.randn(groups, group // 2, FEATURES + 1, generator=generator, device=device) * scale
+    odd = torch.zeros(groups, group % 2, FEATURES + 1, device=device)
     return torch.cat((drawn, -drawn, odd), dim=1).reshape(rollouts, FEATURES + 1)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from xpflow.problems.problem import Problem
 from xpflow.training.align import epoch_order
 from xpflow.training.checkpoint import TrainingState
 from xpflow.training.exploration import Teacher, TrajectoryPolicy, antithetic_shifts, clone
+from xpflow.training.lesson import Lesson
 from xpflow.training.rollout import RolloutEngine, Rollouts
+from xpflow.training.rollout_shards import RolloutShards, pooled
 
 Row = dict[str, Any]
 Validate = Callable[[LearnedPolicy], float]
@@ -42,9 +45,10 @@ class PolicyTrainer:
         validate: Validate | None = None,
     ) -> None:
         self.engine, self.problems, self.block = engine, problems, block
-        self.seed, self.validate = seed, validate
+        self.seed, self.validate, self.team = seed, validate, engine.team
+        self.shards = RolloutShards(block.rollout_shards, engine.team)
         shape = PolicyShape(width=block.hidden, kappa_min=block.kappa_min, kappa_max=block.kappa_max)
-        self.policy = LearnedPolicy(shape, generator=torch.Generator().manual_seed(seed))
+        self.policy = LearnedPolicy(shape, generator=torch.Generator().manual_seed(seed)).to(engine.device)
         self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=block.learning_rate)
 
     def run(self, report: Callable[[Row], None], state: Path | None = None) -> list[Row]:
@@ -54,6 +58,7 @@ class PolicyTrainer:
         guard = {**self.block.model_dump(), "seed": self.seed, "problems": [p.task_id for p in self.problems]}
         kept = TrainingState(guard, holder, [self.optimizer])
         update, rows = kept.load(state) if state else (0, [])
+        self.team.wait()  # nobody saves before all have read
         if update == 0 and self.block.warm_start:
             self._warm_start(self.block.warm_start)
         while update < self.block.updates:
@@ -66,7 +71,7 @@ class PolicyTrainer:
                 holder.offer(row["val_pass"], self.policy)
             rows.append(row)
             report(row)
-            if state and update % self.block.checkpoint_every == 0:
+            if state and self.team.leads and update % self.block.checkpoint_every == 0:
                 kept.save(state, update, rows)
         holder.restore(self.policy)
         return rows
@@ -75,47 +80,92 @@ class PolicyTrainer:
         """Clone a hand-made policy on the states that it visits."""
         count = self.block.prompts_per_update * self.block.group_size
         problems = [self.problems[i % len(self.problems)] for i in range(count)]
-        rolled = self.engine.roll(problems, self.block.train_budget, Teacher(load_policy(spec)))
-        features, targets = torch.cat(rolled.decisions.features), torch.cat(rolled.decisions.steps)
+        seen = []
+        for number in self.shards.own:
+            part = self.shards.part(problems, number, self.block.group_size)
+            chosen = self.engine.roll(part, self.block.train_budget, Teacher(load_policy(spec))).decisions
+            seen.append((torch.cat(chosen.features).cpu(), torch.cat(chosen.steps).cpu()))
+        columns = zip(*self.shards.gather(seen), strict=True)
+        features, targets = (torch.cat(column).to(self.engine.device) for column in columns)
         keep = torch.randperm(len(features), generator=torch.Generator().manual_seed(self.seed))[:8192]
         clone(self.policy, features[keep].float(), targets[keep].float(), self.block.warm_start_updates)
+        self._agree()
 
     def _update(self, update: int) -> Row:
         """Roll out, reward and step; returns the row of the log."""
-        block = self.block
-        rolled = self._roll(update)
-        advantage_RN, flat = advantages(rolled.task_R, rolled.t_RN, block)
-        chosen = rolled.decisions
-        features, draws = torch.cat(chosen.features).float(), torch.cat(chosen.draws).float()
-        old = torch.cat(chosen.densities).float()
-        weight = advantage_RN[torch.cat(chosen.rollouts), torch.cat(chosen.offsets)]
+        block, own = self.block, [self._roll(update, number) for number in self.shards.own]
+        parts = self.shards.gather([_summary(rolled) for rolled in own])
+        task_R, t_RN = torch.cat([part.task_R for part in parts]), torch.cat([part.t_RN for part in parts])
+        advantage_RN, flat = advantages(task_R, t_RN, block)
+        lessons = [
+            Lesson.of(rolled.decisions, advantage_RN.chunk(self.shards.count)[number])
+            for rolled, number in zip(own, self.shards.own, strict=True)
+        ]
+        count = torch.stack(self.shards.gather([lesson.counting.cpu() for lesson in lessons])).sum()
         for _ in range(block.epochs):
-            loss = clipped_loss(self.policy.log_prob(features, draws), old, weight, block.clip)
-            self.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)
-            self.optimizer.step()
-        reward = float((rolled.task_R[:, None] + block.completion_weight * rolled.t_RN).mean())
+            self._step(lessons, count.to(self.engine.device))
+        sizes = [len(part.task_R) for part in parts]
+        reward = float((task_R[:, None] + block.completion_weight * t_RN).mean())
         return {
             "reward": round(reward, 5),
-            "pass_rate": float(rolled.task_R.mean()),
-            "completion": round(float(rolled.t_RN.mean()), 5),
+            "pass_rate": float(task_R.mean()),
+            "completion": round(float(t_RN.mean()), 5),
             "groups_with_variance": 1.0 - flat,
-            "mean_step": round(float(torch.cat(chosen.steps).mean()), 5),
-            "nfe": rolled.nfe,
+            "mean_step": round(pooled([p.mean_step for p in parts], [p.decisions for p in parts]), 5),
+            "nfe": pooled([part.nfe for part in parts], sizes),
         }
 
-    def _roll(self, update: int) -> Rollouts:
+    def _step(self, lessons: list[Lesson], count: Tensor) -> None:
+        """Move the policy along the gradients of all parts, summed in their order."""
+        own = [
+            [gradient.cpu() for gradient in lesson.gradient(self.policy, count, self.block.clip)]
+            for lesson in lessons
+        ]
+        first, *others = self.shards.gather(own)
+        for gradients in others:
+            for total, gradient in zip(first, gradients, strict=True):
+                total += gradient
+        for parameter, gradient in zip(self.policy.parameters(), first, strict=True):
+            parameter.grad = gradient.to(parameter.device)
+        nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)
+        self.optimizer.step()
+        self._agree()
+
+    def _agree(self) -> None:
+        """Take over the leader's policy: processors may differ in the last bit."""
+        if self.team.size > 1:
+            state = {name: value.cpu() for name, value in self.policy.state_dict().items()}
+            self.policy.load_state_dict(self.team.gather(state if self.team.leads else None)[0])
+
+    def _roll(self, update: int, number: int = 0) -> Rollouts:
+        """Decode one part of an update's rollouts."""
         block = self.block
         wanted = min(block.prompts_per_update, len(self.problems))
         order = epoch_order(len(self.problems), self.seed, update, wanted)
         problems = [self.problems[i] for i in order for _ in range(block.group_size)]
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + update)
+        problems = self.shards.part(problems, number, block.group_size)
+        generator = self.shards.generator(self.seed, update, number, self.engine.device)
         policy: Any = self.policy.sampling(generator)
         if block.exploration == "trajectory":
             shifts = antithetic_shifts(len(problems), block.group_size, block.trajectory_scale, generator)
             policy = TrajectoryPolicy(self.policy, generator, shifts)
         return self.engine.roll(problems, block.train_budget, policy)
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    """What all processes know of a part: rewards, final progress, and two means of the log."""
+
+    task_R: Tensor
+    t_RN: Tensor
+    nfe: float
+    mean_step: float
+    decisions: int
+
+
+def _summary(rolled: Rollouts) -> _Summary:
+    steps = torch.cat(rolled.decisions.steps)
+    return _Summary(rolled.task_R, rolled.t_RN, rolled.nfe, float(steps.mean()), len(steps))
 
 
 class _Holder(nn.Module):
@@ -154,10 +204,3 @@ def advantages(task_R: Tensor, t_RN: Tensor, block: GrpoBlock) -> tuple[Tensor, 
     if block.drop_flat_groups:
         scaled = scaled * ~flat_P[:, None, None]
     return scaled.flatten(0, 1), float(flat_P.float().mean())
-
-
-def clipped_loss(new_n: Tensor, old_n: Tensor, advantage_n: Tensor, clip: float) -> Tensor:
-    """Return the negative clipped surrogate (Eq. 18), averaged over the decisions with an advantage."""
-    ratio = (new_n - old_n).exp()
-    gain = torch.minimum(ratio * advantage_n, ratio.clamp(1 - clip, 1 + clip) * advantage_n)
-    return -gain.sum() / (advantage_n != 0).sum().clamp(min=1)

@@ -10,33 +10,42 @@ from xpflow.artifacts.io import sha256_file, write_jsonl
 from xpflow.config.root import StudyConfig
 from xpflow.decoding.step_policy import LearnedPolicy
 from xpflow.errors import DataError
-from xpflow.models.registry import load_model
 from xpflow.problems import load_benchmark, problems_from_file
 from xpflow.training.grpo import PolicyTrainer, Row
+from xpflow.training.opening import open_model
 from xpflow.training.rollout import RolloutEngine
 from xpflow.training.solvable import make_grader
+from xpflow.training.stage import model_protocol
+from xpflow.training.team import joined
 
 
 def train_policy_to_folder(
     study: StudyConfig, model: str | Path, problems_file: Path, seed: int, out: Path
 ) -> None:
-    """Train a policy on the problems of a file; writes `policy.safetensors` and `log.jsonl` into `out`."""
+    """Train a policy on the problems of a file; writes `policy.safetensors` and `log.jsonl` into `out`.
+
+    Called by every process of a job; the leader writes. The state waits in `out`.state.
+    """
     block = study.grpo
     problems = problems_from_file(problems_file)
     if not problems:
         raise DataError(
             f"{problems_file} has no problems", hint="the base model solved none; train on others"
         )
-    frozen, tokenizer = load_model(model)
-    length = study.solvable.gen_length
-    with make_grader(study) as grader:
-        engine = RolloutEngine(frozen, tokenizer, grader, length)
+    length, protocol = study.solvable.gen_length, model_protocol(study, block.model)
+    with joined(study.runtime.device) as (team, device), make_grader(study, team.local_size) as grader:
+        frozen, tokenizer = open_model(study, model, device)
+        engine = RolloutEngine(frozen, tokenizer, grader, length, protocol, team)
         trainer = PolicyTrainer(engine, problems, block, seed, _validation(study, engine))
-        rows = trainer.run(_printer(block.updates), out.with_name(out.name + ".state"))
+        report = _printer(block.updates) if team.leads else _silent
+        rows = trainer.run(report, out.with_name(out.name + ".state"))
+    if not team.leads:
+        return
     out.mkdir(parents=True, exist_ok=True)
     notes = {
         "seed": seed,
         "settings": block.model_dump(mode="json"),
+        "protocol": protocol.label,
         "problems_sha256": sha256_file(problems_file),
     }
     trainer.policy.save(out / "policy.safetensors", **notes)
@@ -60,6 +69,10 @@ def _validation(study: StudyConfig, engine: RolloutEngine) -> Any:
         return engine.pass_rate(problems, budget, policy)
 
     return validate
+
+
+def _silent(row: Row) -> None:
+    """Say nothing: the leader does."""
 
 
 def _printer(updates: int) -> Any:

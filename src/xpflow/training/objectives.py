@@ -32,6 +32,12 @@ class Corrupted:
     mask_BK: Tensor
     response_BK: Tensor
 
+    def take(self, rows: list[int], device: torch.device) -> Corrupted:
+        """Return some rows, on a device."""
+        inputs = {name: value[rows].to(device) for name, value in self.inputs.items()}
+        rest = (self.target_BK, self.mask_BK, self.response_BK)
+        return Corrupted(inputs, *(value[rows].to(device) for value in rest))
+
 
 def corrupt(
     config: Any, canvas_BS: Tensor, prompt_B: Tensor, length: int, generator: torch.Generator
@@ -82,8 +88,12 @@ def masked_cross_entropy(logits_BKV: Tensor, target_BK: Tensor, mask_BK: Tensor)
 
 def row_mean(values_BK: Tensor, mask_BK: Tensor) -> Tensor:
     """Return the mean over rows of each row's mean over a mask (rows without any count as 0)."""
-    per_row = (values_BK * mask_BK).sum(-1) / mask_BK.sum(-1).clamp(min=1)
-    return per_row.mean()
+    return row_means(values_BK, mask_BK).mean()
+
+
+def row_means(values_BK: Tensor, mask_BK: Tensor) -> Tensor:
+    """Return each row's mean over a mask, `[B]` (0 without any)."""
+    return (values_BK * mask_BK).sum(-1) / mask_BK.sum(-1).clamp(min=1)
 
 
 def x_prediction_error(logits_BKV: Tensor, target_BK: Tensor, table_VD: Tensor) -> Tensor:

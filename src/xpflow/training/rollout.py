@@ -16,12 +16,13 @@ from torch import Tensor
 
 from xpflow.decoding import decode, settings_from
 from xpflow.decoding.flow import RecorderStep
+from xpflow.decoding.shards import shard_rows
 from xpflow.decoding.stepper import StepRecord
-from xpflow.grading import Grader, extract
-from xpflow.models.tokenizer import decode_response, encode_prompt
-from xpflow.problems.instruction import instruction
+from xpflow.grading import Grader
 from xpflow.problems.problem import Problem
-from xpflow.training.stage import passed
+from xpflow.protocols import Prompter, Protocol, find_protocol
+from xpflow.training.stage import answered, passed
+from xpflow.training.team import ALONE, Team
 
 
 @dataclass(slots=True)
@@ -81,18 +82,29 @@ class Rollouts:
 
 
 class RolloutEngine:
-    """Decodes and grades: one frozen model, one grader, one response length."""
+    """Decodes and grades: one frozen model, one grader, one response length, one protocol; one of a team."""
 
-    def __init__(self, model: Any, tokenizer: Any, grader: Grader, length: int) -> None:
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        grader: Grader,
+        length: int,
+        protocol: Protocol | None = None,
+        team: Team = ALONE,
+    ) -> None:
         self.model, self.tokenizer, self.grader, self.length = model, tokenizer, grader, length
+        self.team, self.device = team, next(model.parameters()).device
+        self.prompter = Prompter(protocol or find_protocol("micropy"), tokenizer)
 
     def encode(self, problem: Problem) -> list[int]:
         """Return the prompt ids of a problem."""
-        return encode_prompt(self.tokenizer, instruction(problem))
+        return self.prompter.encode(problem)
 
     def roll(self, problems: Sequence[Problem], budget: Fraction, policy: Any) -> Rollouts:
         """Decode every problem once with `policy`, recording decisions, and grade the answers."""
-        decisions, final = Decisions(self.length), FinalProgress(torch.zeros(len(problems), self.length))
+        decisions = Decisions(self.length)
+        final = FinalProgress(torch.zeros(len(problems), self.length, device=self.device))
         settings = settings_from(
             "flow",
             {"gen_length": self.length, "budget": budget, "batch_size": len(problems), "suppress": "special"},
@@ -100,23 +112,31 @@ class RolloutEngine:
         prompts = [self.encode(problem) for problem in problems]
         result = decode(self.model, prompts, settings, policy, recorder=decisions, observer=final)
         task_R = self._passed(problems, result.tokens)
-        return Rollouts(decisions, task_R, final.t_RN, float(result.nfe.float().mean()))
+        return Rollouts(decisions, task_R, final.t_RN.cpu(), float(result.nfe.float().mean()))
 
     def pass_rate(
         self, problems: Sequence[Problem], budget: Fraction, policy: Any, batch_size: int = 32
     ) -> float:
-        """Return the share of problems that the deterministic policy solves at a budget."""
+        """Return the share of problems that the deterministic policy solves at a budget.
+
+        The processes of a team share whole batches, so that it is the same for any number of them.
+        """
         options = {
             "gen_length": self.length,
             "budget": budget,
             "batch_size": batch_size,
             "suppress": "special",
         }
-        prompts = [self.encode(problem) for problem in problems]
-        result = decode(self.model, prompts, settings_from("flow", options), policy)
-        return float(self._passed(problems, result.tokens).mean())
+        prompts, found = [self.encode(problem) for problem in problems], {}
+        own = shard_rows(prompts, batch_size, self.team.rank + 1, self.team.size)
+        if own:
+            settings = settings_from("flow", options)
+            result = decode(self.model, [prompts[row] for row in own], settings, policy)
+            passed_R = self._passed([problems[row] for row in own], result.tokens)
+            found = dict(zip(own, passed_R.tolist(), strict=True))
+        every = {row: value for part in self.team.gather(found) for row, value in part.items()}
+        return float(torch.tensor([every[row] for row in range(len(problems))]).mean())
 
     def _passed(self, problems: Sequence[Problem], tokens_RN: Tensor) -> Tensor:
-        texts = [decode_response(self.tokenizer, row) for row in tokens_RN.tolist()]
-        programs = [(problem, extract(text, problem)) for problem, text in zip(problems, texts, strict=True)]
+        programs = answered(self.prompter, problems, tokens_RN.tolist())
         return torch.tensor(passed(self.grader.grade(programs)), dtype=torch.float32)

@@ -10,19 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase
-
 from xpflow.config.root import StudyConfig
 from xpflow.decoding import decode, settings_from
 from xpflow.errors import DataError
-from xpflow.models.registry import load_model
-from xpflow.models.tokenizer import encode_prompt
-from xpflow.problems.instruction import instruction
 from xpflow.problems.problem import Problem
 from xpflow.problems.registry import load_benchmark
 from xpflow.problems.sources import DataSources
+from xpflow.protocols import Prompter, Protocol, find_protocol
 from xpflow.training.corpus import response_ids
-from xpflow.training.stage import of_total
+from xpflow.training.opening import open_model
+from xpflow.training.stage import mask_prediction_options, of_total
 
 Row = dict[str, Any]
 PROBES = 32
@@ -35,26 +32,25 @@ def self_aligned_rows(
     *,
     shard: tuple[int, int] = (1, 1),
     report: Callable[[int, int], None] | None = None,
+    protocol: Protocol | None = None,
 ) -> list[Row]:
     """Answer the prompts of a seed with a model at the block's budget (greedy), and add the held-out real
     answers.
 
     Args:
         shard: (k, n): only every n-th row, from the k-th; the union over k is the whole set in any order.
+        protocol: chat template and EOS handling (none: micropy); a prompt without tests is one user turn, and
+            is decoded as the protocol decodes MBPP, at the block's own length.
     """
     settings = study.selfdata
-    model, tokenizer = load_model(model_source)
     asked, held = prompts_of_seed(study, seed)
+    model, tokenizer = open_model(study, model_source)
     kinds = ["train"] * (len(asked) - PROBES) + ["probe"] * PROBES
     k, n = shard
     asked, held, kinds = asked[k - 1 :: n], held[k - 1 :: n], kinds[k - 1 :: n]
-    prompts = [encode_prompt(tokenizer, instruction(problem)) for problem in asked]
-    options = {
-        "gen_length": settings.gen_length,
-        "budget": settings.budget,
-        "batch_size": settings.batch_size,
-        "suppress": "special",
-    }
+    prompter = Prompter(protocol or find_protocol("micropy"), tokenizer)
+    prompts = [prompter.encode(problem) for problem in asked]
+    options = mask_prediction_options(settings, prompter.protocol, "mbpp")
     result = decode(
         model, prompts, settings_from("mask_prediction", options), progress=of_total(report, len(prompts))
     )
@@ -62,7 +58,7 @@ def self_aligned_rows(
         {"task_id": problem.task_id, "prompt_ids": prompt, "response": tokens, "kind": kind}
         for problem, prompt, tokens, kind in zip(asked, prompts, result.tokens.tolist(), kinds, strict=True)
     ]
-    return own + _real_rows(tokenizer, held, settings.gen_length)
+    return own + _real_rows(prompter, held, settings.gen_length)
 
 
 def prompts_of_seed(study: StudyConfig, seed: int) -> tuple[list[Problem], list[Problem]]:
@@ -81,12 +77,12 @@ def prompts_of_seed(study: StudyConfig, seed: int) -> tuple[list[Problem], list[
     return everything[seed * wanted : (seed + 1) * wanted], everything[len(everything) - settings.heldout :]
 
 
-def _real_rows(tokenizer: PreTrainedTokenizerBase, held: list[Problem], length: int) -> list[Row]:
+def _real_rows(prompter: Prompter, held: list[Problem], length: int) -> list[Row]:
     rows = []
     for problem in held:
-        response = response_ids(tokenizer, problem.canonical_solution.rstrip("\n"), length)
+        response = response_ids(prompter.tokenizer, problem.canonical_solution.rstrip("\n"), length)
         if response is not None:
-            prompt = encode_prompt(tokenizer, instruction(problem))
+            prompt = prompter.encode(problem)
             rows.append(
                 {
                     "task_id": problem.task_id,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from xpflow.config.root import StudyConfig
 from xpflow.decoding import decode, settings_from
-from xpflow.grading import Grader, Limits, extract
-from xpflow.models.registry import load_model
-from xpflow.models.tokenizer import decode_response, encode_prompt
-from xpflow.problems.instruction import instruction
+from xpflow.grading import Grader, Limits
 from xpflow.problems.problem import Problem
-from xpflow.training.stage import of_total, passed
+from xpflow.problems.registry import benchmark_shape
+from xpflow.protocols import Prompter, Protocol, find_protocol
+from xpflow.training.opening import open_model
+from xpflow.training.stage import answered, mask_prediction_options, of_total, passed
 
 
 def solvable_problems(
@@ -20,31 +21,39 @@ def solvable_problems(
     model_source: str | Path,
     problems: Sequence[Problem],
     report: Callable[[int, int], None] | None = None,
+    protocol: Protocol | None = None,
 ) -> list[Problem]:
-    """Return the problems whose greedy answer at the block's budget passes all tests, in their order."""
+    """Return the problems whose greedy answer at the block's budget passes all tests, in their order.
+
+    They are asked, decoded and read by `protocol` (none: micropy), at the block's own length and budget.
+    With `solvable.keep: all` every problem is kept, answered and graded all the same.
+    """
     settings = study.solvable
-    model, tokenizer = load_model(model_source)
-    options = {
-        "gen_length": settings.gen_length,
-        "budget": settings.budget,
-        "batch_size": settings.batch_size,
-        "suppress": "special",
-    }
-    prompts = [encode_prompt(tokenizer, instruction(problem)) for problem in problems]
+    model, tokenizer = open_model(study, model_source)
+    prompter = Prompter(protocol or find_protocol("micropy"), tokenizer)
+    shape = benchmark_shape(settings.benchmark) or "mbpp"
+    options = mask_prediction_options(settings, prompter.protocol, shape)
+    prompts = [prompter.encode(problem) for problem in problems]
     result = decode(
         model, prompts, settings_from("mask_prediction", options), progress=of_total(report, len(prompts))
     )
-    texts = [decode_response(tokenizer, row) for row in result.tokens.tolist()]
-    programs = [(problem, extract(text, problem)) for problem, text in zip(problems, texts, strict=True)]
+    programs = answered(prompter, problems, result.tokens.tolist())
     with make_grader(study) as grader:
         solved = passed(grader.grade(programs))
-    return [problem for problem, good in zip(problems, solved, strict=True) if good]
+    everything = settings.keep == "all"
+    return [problem for problem, good in zip(problems, solved, strict=True) if good or everything]
 
 
-def make_grader(study: StudyConfig) -> Grader:
-    """Return a grader with the study's jail, workers and limits."""
+def make_grader(study: StudyConfig, processes: int = 1) -> Grader:
+    """Return a grader with the study's jail, workers and limits.
+
+    Where several `processes` of one machine each have a grader, they share out the workers.
+    """
     grading = study.grading
+    workers = grading.workers
+    if processes > 1:
+        workers = max(1, (workers or os.cpu_count() or 1) // processes)
     limits = Limits(
         cpu_s=grading.cpu_s, wall_s=grading.wall_s, memory_mib=grading.memory_mib, retries=grading.retries
     )
-    return Grader(None if grading.jail == "auto" else grading.jail, workers=grading.workers, limits=limits)
+    return Grader(None if grading.jail == "auto" else grading.jail, workers=workers, limits=limits)

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from xpflow.config.models import ModelChoice
 from xpflow.config.root import StudyConfig
+from xpflow.config.selfdata import SelfdataBlock
+from xpflow.config.solvable import SolvableBlock
+from xpflow.decoding.settings import MaskPredictionSettings
 from xpflow.errors import ConfigError, GradingError, nearest
-from xpflow.grading import Verdict
+from xpflow.grading import Verdict, extract
+from xpflow.problems.problem import Problem, Shape
+from xpflow.protocols import Prompter, Protocol, find_protocol
+
+Values = dict[str, Any]
 
 
 def set_up(study: StudyConfig) -> None:
@@ -33,6 +41,36 @@ def model_source(study: StudyConfig, name: str) -> str | Path:
         if settings.name == name and settings.directory:
             return settings.directory
     return name
+
+
+def model_protocol(study: StudyConfig, name: str | Path) -> Protocol:
+    """Return the protocol of a model of the study, by its name or its folder; others have the default one."""
+    names = {settings.name: settings.protocol for settings in study.models}
+    folders = {settings.directory: settings.protocol for settings in study.models if settings.directory}
+    return find_protocol({**folders, **names}.get(str(name), "micropy"))
+
+
+def mask_prediction_options(block: SelfdataBlock | SolvableBlock, protocol: Protocol, shape: Shape) -> Values:
+    """Return the settings by which a stage decodes with mask prediction: the protocol's under the block's."""
+    return {
+        **protocol.settings(shape, MaskPredictionSettings.model_fields),
+        "gen_length": block.gen_length,
+        "budget": block.budget,
+        "batch_size": block.batch_size,
+        "suppress": "special",
+    }
+
+
+def answered(
+    prompter: Prompter, problems: Sequence[Problem], responses: Sequence[list[int]]
+) -> list[tuple[Problem, str]]:
+    """Return each problem with the program that its response tokens answer it with."""
+    pairs = zip(problems, responses, strict=True)
+    rule = prompter.protocol.extraction
+    return [
+        (problem, extract(prompter.answer(problem, tokens), problem, rule(problem.shape)))
+        for problem, tokens in pairs
+    ]
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -3,6 +3,8 @@
 # EXPECT: wrong error timeout
 import sys
 
+STANDARD = {*sys.stdlib_module_names} - {"__main__"}
+
 
 def forged(*_, **__):
     return {"verdict": "passed", "reason": ""}
@@ -12,5 +14,5 @@ def add(a, b):
     frame = sys._getframe()
     while frame := frame.f_back:
         for value in list(frame.f_globals.values()):
-            if type(value) is type(forged) and value.__module__ == "__main__" and not value.__closure__:
+            if type(value) is type(forged) and value.__module__ not in STANDARD and not value.__closure__:
                 value.__code__ = forged.__code__

@@ -33,6 +33,33 @@ def test_names_of_the_program_are_what_the_tests_use_and_nothing_defines() -> No
     assert tests.names == ["f", "g", "h", "m"]
 
 
+def test_what_a_test_imports_is_not_the_programs() -> None:
+    text = "import os.path\nimport math as m\nfrom re import sub as s, match\nassert f(os, m, s, match, math)"
+    assert compile_tests(problem(text)).names == ["f", "math"]
+
+
+def test_the_functions_that_a_solution_defines_are_those_at_its_top_level() -> None:
+    assert testcode.defined_functions("def sum(x): ...\nclass A:\n    def abs(self): ...\n") == ["sum"]
+
+
+def test_an_exception_is_found_on_the_line_of_the_test_that_raised_it() -> None:
+    tests = compile_tests(problem("assert True\nx = 1", "x = 2\n\n    \ny = x / 0\nz = 3"))
+    with pytest.raises(ZeroDivisionError) as caught:
+        exec(tests.codes[1])
+    assert tests.line_of(caught.value) == "y = x / 0"
+    assert tests.line_of(ValueError()) == ""
+
+
+def test_annotations_are_evaluated_as_in_code_of_its_own() -> None:
+    text = "def f(x: int): ..."
+    tests = compile_tests(problem("def check(c): pass", check="g", prompt=text, setup=text))
+    for code in (tests.helpers, tests.setup):
+        space: dict[str, Any] = {}
+        assert code is not None
+        exec(code, space)
+        assert space["f"].__annotations__ == {"x": int}
+
+
 def test_a_builtin_is_the_programs_only_where_the_solution_defines_it() -> None:
     assert compile_tests(problem("assert sum(1, 2) == abs(3)")).names == []
     assert compile_tests(problem("assert sum(1, 2) == abs(3)", defines=["sum"])).names == ["sum"]
@@ -45,6 +72,9 @@ def test_a_builtin_is_the_programs_only_where_the_solution_defines_it() -> None:
         ("assert 3 == f(1)", 2, 3),
         ("assert abs(f(1) - 3) < 0.5", 1, 0.5),
         ("assert 3 in f([1])", [1, 1], 3),
+        ("assert f(3) not in [6]", 6, [6]),
+        ("assert f(1) == f(2)", 2, 4),
+        ("x = f(1)\nassert x == 3", 2, 3),
         ("assert f(1) is None", 2, None),
         ("assert not f(1)", False, True),
         ("assert f(1) == 2 and f(2) == 5", False, True),
@@ -54,7 +84,7 @@ def test_a_builtin_is_the_programs_only_where_the_solution_defines_it() -> None:
 def test_a_failing_assert_remembers_both_sides(text: str, found: Any, expected: Any) -> None:
     about = run(compile_tests(problem(text)), f=lambda x: x * 2).failing
     assert about is not None
-    assert (about.text, about.found, about.expected) == (text, found, expected)
+    assert (about.text, about.found, about.expected) == (text.splitlines()[-1], found, expected)
 
 
 def test_an_assert_that_holds_is_not_remembered() -> None:
@@ -76,7 +106,7 @@ def test_the_truth_of_a_comparison_is_decided_here() -> None:
 
 
 def test_helpers_come_from_the_prompt_even_when_it_needs_a_body() -> None:
-    for ending in ('    """Double."""\n', ""):
+    for ending in ('    """Double."""\n', "", "    ", "    if x:\n        "):
         text = f"import math\ndef helper(x):\n    return x + 1\ndef f(x):\n{ending}"
         tests = compile_tests(problem("def check(c): pass", check="f", prompt=text))
         space: dict[str, Any] = {}

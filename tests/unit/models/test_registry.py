@@ -10,7 +10,9 @@ import torch
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from xpflow.errors import ModelLoadError
+from xpflow.config.models import ModelChoice
+from xpflow.errors import HubError, ModelLoadError
+from xpflow.hub.catalogue import HUB_MODELS
 from xpflow.models import MODELS, load_model, save_checkpoint
 
 Make = Callable[..., PreTrainedModel]
@@ -41,12 +43,15 @@ def test_a_folder_without_tokenizer_is_named(make_model: Make, tmp_path: Path) -
         load_model(tmp_path / "m")
 
 
-def test_hub_models_are_pinned_and_never_fetched_silently(
+def test_published_models_are_pinned_by_short_name_and_hub_id_and_never_fetched_silently(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    hub = {name: entry for name, entry in MODELS.items() if "/" in name}
-    assert all(len(entry.revision) == 40 for entry in hub.values())
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    for entry in hub.values():
-        with pytest.raises(ModelLoadError, match=f"hf download {entry.name} --revision {entry.revision}"):
-            load_model(entry.name)
+    assert set(HUB_MODELS) == {"llada-8b-instruct", "llada2.0-mini"} <= set(MODELS)
+    for name, repo in HUB_MODELS.items():
+        assert len(repo.revision) == 40
+        assert all(len(sha) == 64 for sha in repo.sha256.values())
+        assert ModelChoice(name=name, alignment="full").name == name
+        for known in (name, repo.hub_id):
+            with pytest.raises(HubError, match=f"hf download {repo.hub_id} --revision {repo.revision}"):
+                load_model(known)

@@ -12,7 +12,7 @@ import pytest
 from xpflow.artifacts import sha256_file
 from xpflow.errors import DataError
 from xpflow.grading import Grader, Limits
-from xpflow.problems import BENCHMARKS, DataSources, load_benchmark
+from xpflow.problems import BENCHMARKS, DataSources, load_benchmark, problems_from_file, problems_to_file
 from xpflow.problems.mbpp import SPLITS, mbpp_problems, split_of
 
 TINY = Path(__file__).with_name("data") / "mbpp_tiny.jsonl"
@@ -47,6 +47,70 @@ def test_mbpp_splits_have_their_sizes_and_order(split: str, full_size: Path) -> 
     first, last = SPLITS[split]
     assert [p.task_id for p in problems] == [f"MBPP/{n}" for n in range(first, last + 1)]
     assert all((p.split, p.source, p.shown_tests) == (split, "mbpp", 3) for p in problems)
+
+
+@pytest.fixture(scope="module")
+def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of sanitized MBPP's size and schema: one JSON array, as the original is."""
+    row = {
+        "source_file": "x",
+        "prompt": "Write a function to add up the square roots.",
+        "code": "def total(values):\n    return sum(math.sqrt(value) for value in values)",
+        "test_imports": ["import math"],
+        "test_list": [f"assert math.isclose(total([4, {n * n}]), {2 + n})" for n in range(4)],
+    }
+    row["code"] = "import math\n" + row["code"]
+    starts = {"prompt": 1, "test": 11, "validation": 511, "train": 601}
+    numbers = [starts[split] + n for split, size in SANITIZED.items() for n in range(size)]
+    file = tmp_path_factory.mktemp("mbpp") / "sanitized-mbpp.json"
+    file.write_text(json.dumps([{**row, "task_id": n} for n in reversed(numbers)], indent=1))
+    return file
+
+
+SANITIZED = {"prompt": 7, "test": 257, "validation": 43, "train": 120}
+
+
+@pytest.mark.parametrize(("split", "size"), [*SANITIZED.items(), ("all", 427)])
+def test_sanitized_mbpp_is_a_benchmark_of_its_own_sizes(split: str, size: int, sanitized: Path) -> None:
+    problems = load_benchmark("mbpp-sanitized", split, sources=DataSources(mbpp_sanitized=sanitized))
+    numbers = [int(p.task_id.removeprefix("MBPP/")) for p in problems]
+    assert len(problems) == size
+    assert numbers == sorted(numbers)
+    assert {p.split for p in problems} == (set(SANITIZED) if split == "all" else {split})
+
+
+def test_a_sanitized_problem_shows_all_its_tests_and_its_imports_are_there(
+    sanitized: Path, tmp_path: Path
+) -> None:
+    problem = load_benchmark("mbpp-sanitized", limit=1, sources=DataSources(mbpp_sanitized=sanitized))[0]
+    assert (problem.shown_tests, problem.setup, problem.source) == (4, "import math", "mbpp-sanitized")
+    problems_to_file(tmp_path / "p.jsonl", [problem])
+    assert problems_from_file(tmp_path / "p.jsonl") == [problem]
+    with Grader(workers=1) as grader:
+        assert grader.grade([(problem, problem.solution)])[0].passed
+
+
+def test_sanitized_mbpp_may_be_json_lines_and_must_be_whole(sanitized: Path, tmp_path: Path) -> None:
+    rows = json.loads(sanitized.read_text())
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    read = [
+        load_benchmark("mbpp-sanitized", sources=DataSources(mbpp_sanitized=file))
+        for file in (lines, sanitized)
+    ]
+    assert read[0] == read[1]
+    lines.write_text("".join(json.dumps(row) + "\n" for row in rows[:-200]))
+    with pytest.raises(DataError, match="expected 427 problems, found 227"):
+        load_benchmark("mbpp-sanitized", "all", sources=DataSources(mbpp_sanitized=lines))
+    del rows[0]["prompt"]
+    lines.write_text(json.dumps(rows))
+    with pytest.raises(DataError, match="problem 1, field 'prompt'"):
+        load_benchmark("mbpp-sanitized", sources=DataSources(mbpp_sanitized=lines))
+
+
+def test_only_the_sanitized_mbpp_has_the_split_all(full_size: Path) -> None:
+    with pytest.raises(DataError, match="has no split 'all'"):
+        load_benchmark("mbpp", "all", sources=DataSources(mbpp=full_size))
 
 
 def test_a_local_file_is_announced_with_its_hash(full_size: Path, capsys: pytest.CaptureFixture[str]) -> None:

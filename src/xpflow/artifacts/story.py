@@ -1,0 +1,93 @@
+"""The story of a file: what made it, from what, down to the first inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xpflow.artifacts.manifest import Manifest, manifest_of
+
+HIDDEN = ("command", "shard")
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """One stage of a story: `depth` steps back from the file, its files, and the inputs that end here."""
+
+    depth: int
+    manifest: Manifest
+    files: tuple[str, ...]
+    sources: tuple[str, ...]
+
+    def title(self) -> str:
+        """Return the stage in words: command and names."""
+        names = " ".join(
+            f"{key}={value}"
+            for key, value in self.manifest.stage.items()
+            if key not in HIDDEN and value != ""
+        )
+        return f"xpflow {self.manifest.stage['command']} {names}".strip()
+
+
+def story(file: Path, root: Path) -> list[Chapter]:
+    """Return the stages behind a file, nearest first, each once.
+
+    Stages that differ only in their shard are one chapter each. Raises ArtifactError for a broken manifest;
+    a file without one has no chapter.
+    """
+    chapters: dict[str, Chapter] = {}
+    waiting = [(0, one) for one in _manifests(file, root)]
+    while waiting:
+        depth, manifest = waiting.pop(0)
+        if manifest.digest in chapters:
+            continue
+        behind, sources = [], []
+        for one in manifest.inputs:
+            made = (
+                [Manifest.from_fields(one.record)] if one.record else list(_manifests(root / one.path, root))
+            )
+            behind += made
+            if not made:
+                sources.append(f"{one.path} sha256 {one.sha256[:12]}")
+        files = tuple(record.path for record in manifest.files)
+        chapters[manifest.digest] = Chapter(depth, manifest, files, tuple(sources))
+        waiting += [(depth + 1, one) for one in behind]
+    return list(chapters.values())
+
+
+def told(chapters: list[Chapter]) -> Iterator[str]:
+    """Yield a story's lines: the stage, what it made, its settings, code, software, and its first inputs."""
+    for chapter in chapters:
+        manifest, pad = chapter.manifest, "  " * chapter.depth
+        made = ", ".join(chapter.files[:4]) + (
+            f" and {len(chapter.files) - 4} more" if len(chapter.files) > 4 else ""
+        )
+        yield f"{pad}{chapter.title()}"
+        yield f"{pad}  made {made}; {manifest.started} to {manifest.ended}"
+        settings = manifest.config.get("fingerprint") or "none"
+        yield f"{pad}  settings {settings}, code {manifest.code}, {_software(manifest)}"
+        yield from (f"{pad}  {key}: {_short(value)}" for key, value in manifest.facts.items())
+        yield from (f"{pad}  from {source}" for source in chapter.sources)
+
+
+def _manifests(file: Path, root: Path) -> Iterator[Manifest]:
+    found = manifest_of(file) if file.parent.is_dir() else None
+    if found is not None:
+        yield found[2]
+
+
+def _software(manifest: Manifest) -> str:
+    git: Mapping[str, Any] = manifest.package.get("git") or {}
+    commit = f" at {git['commit'][:12]}{' with changes' if git['changed'] else ''}" if git else ""
+    torch = manifest.environment.get("libraries", {}).get("torch", "?")
+    container = manifest.environment.get("container")
+    return f"xpflow {manifest.package.get('version')}{commit}, torch {torch}" + (
+        f", container {container}" if container else ""
+    )
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 160 else text[:157] + "..."

@@ -1,0 +1,32 @@
+"""`xpflow tiny`: random checkpoints and data in the published layouts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xpflow.cli.base import examples, new_app
+
+app = new_app()
+
+
+@app.command(epilog=examples("xpflow tiny results/tiny", "snakemake --configfile config/paper-tiny.yaml"))
+def tiny(
+    out: Annotated[Path, typer.Argument(help="Folder for the checkpoints and the data")],
+    seed: Annotated[int, typer.Option(help="Seed of the weights")] = 0,
+) -> None:
+    """Write what config/paper-tiny.yaml needs: the paper's study with tiny random weights, on a CPU.
+
+    Tensor names, shards, token ids and vocabulary sizes are those of LLaDA-8B-Instruct and LLaDA2.0-mini; the
+    data has the schemas of MBPP and of the Tulu 3 personas. The answers of these models mean nothing.
+    """
+    from xpflow.models.tiny import tiny_models, write_tiny_model
+    from xpflow.problems.stand_in import write_stand_ins
+
+    for name in tiny_models():
+        write_tiny_model(name, out / name, seed)
+        print(f"{name}: random weights -> {out / name}")
+    for path in write_stand_ins(out):
+        print(f"data -> {path}")

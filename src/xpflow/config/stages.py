@@ -1,0 +1,71 @@
+"""The stages of a study as manifests name them, their fingerprints, and the files that a study ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from xpflow.config import fingerprints as fp
+from xpflow.config.expand import aligned_runs, expand, policy_seeds
+from xpflow.config.jobs import find_job
+from xpflow.config.root import StudyConfig
+from xpflow.errors import ConfigError
+
+Stage = Mapping[str, Any]
+GONE = "gone"  # the fingerprint of a stage that the study has no more
+
+# command -> the fingerprint of what its stage reads of the study
+_OF: dict[str, Callable[[StudyConfig, Stage], str]] = {
+    "problems": lambda study, stage: (
+        fp.training_problems(study) if stage["split"] == "train" else fp.problems(study, stage["benchmark"])
+    ),
+    "selfdata": lambda study, stage: fp.selfdata(study, stage["model"]),
+    "align": lambda study, stage: fp.align(study, stage["model"], stage["variant"]),
+    "solvable": lambda study, stage: fp.solvable(study, stage["model"]),
+    "grpo": lambda study, stage: fp.grpo(study),
+    "evaluate": lambda study, stage: fp.decode(
+        study, find_job(study, stage["model"], stage["benchmark"], stage["kind"], stage["seed"])
+    ),
+    "grade": lambda study, stage: fp.grade(study),
+    "trace": lambda study, stage: fp.trace(study),
+    "prompts": lambda study, stage: fp.prompts(study),
+    "tables": lambda study, stage: fp.report(study),
+    "figures": lambda study, stage: fp.report(study),
+}
+
+
+def stage_fingerprint(study: StudyConfig, stage: Stage) -> str | None:
+    """Return the fingerprint of a stage's settings in a study; None for a stage that reads none."""
+    find = _OF.get(str(stage.get("command")))
+    if find is None:
+        return None
+    try:
+        return find(study, stage)
+    except (KeyError, ConfigError):
+        return GONE
+
+
+def config_facts(study: StudyConfig, stage: Stage) -> dict[str, Any]:
+    """Return what a manifest says of the configuration: the study's name and the stage's fingerprint."""
+    return {"study": study.study.name, "fingerprint": stage_fingerprint(study, stage)}
+
+
+def expected_files(study: StudyConfig) -> list[str]:
+    """Return the files that a finished study has, relative to the folder that it ran in."""
+    results, figures = f"results/{study.study.name}", f"paper_figures/{study.study.name}"
+    files = [
+        f"{results}/{row.folder}/{name}.jsonl" for row in expand(study) for name in ("samples", "verdicts")
+    ]
+    files += [
+        f"{results}/{model}/aligned/{variant}/seed{seed}/{name}"
+        for model, variant, seed in aligned_runs(study)
+        for name in ("config.json", "log.jsonl")
+    ]
+    files += [
+        f"{results}/policy/seed{seed}/{name}"
+        for seed in policy_seeds(study)
+        for name in ("policy.safetensors", "log.jsonl")
+    ]
+    tables = ("table1", "table2", "contrasts", "alignment")
+    files += [f"{figures}/{name}.{ending}" for name in tables for ending in ("md", "tex", "csv")]
+    return [*files, *(f"{figures}/{name}" for name in ("claims.md", "claims.json", "prompts.md"))]

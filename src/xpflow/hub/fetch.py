@@ -1,0 +1,102 @@
+"""Fetching a pinned repository: access, revision and disk space first, then the download, then every hash.
+
+Three sources of hashes must agree: the package's own pins, what the hub says of its large files, and the lock
+of an earlier fetch. A download that was stopped goes on where it was, file by file: the hub client keeps no
+part of a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from xpflow.errors import HubError
+from xpflow.hub.catalogue import HubRepo
+from xpflow.hub.lock import REMOVE, Lock, LockedFile, locked_files, read_lock
+from xpflow.hub.remote import Hub, RemoteFile
+
+RESERVE = 512 * 2**20  # bytes that stay free
+GIB = 2**30
+
+Report = Callable[[str], None]
+
+
+def fetch(repo: HubRepo, path: Path, hub: Hub, report: Report = lambda text: None) -> Lock:
+    """Fetch a repository and write its lock to `path`; with a lock and all files cached, only check them.
+
+    Raises HubError before the download for no access, a wrong revision, another revision in the lock or too
+    little disk space, and after it for a file that is not the one that was pinned.
+    """
+    old = read_lock(path)
+    if old is not None:
+        old.require(repo, path)
+        folder = _complete(repo, old, hub)
+        if folder is not None:
+            report(f"{repo.hub_id}: in the cache, checking {len(old.files)} files")
+            _same(repo, locked_files(folder, [file.name for file in old.files]), old.files, path)
+            return old
+    files = hub.files(repo)
+    _require_usable(repo, files)
+    _require_room(repo, files, hub, report)
+    folder = hub.download(repo)
+    report(f"{repo.hub_id}: downloaded, computing the SHA-256 of {len(files)} files")
+    found = locked_files(folder, [file.name for file in files])
+    _require_pinned(repo, found, files, folder)
+    if old is not None:
+        _same(repo, found, old.files, path)
+    lock = Lock(repo.hub_id, repo.revision, found)
+    lock.save(path)
+    return lock
+
+
+def _complete(repo: HubRepo, lock: Lock, hub: Hub) -> Path | None:
+    """Return the cached folder when it has all files of the lock."""
+    paths = [(file.name, hub.cached(repo, file.name)) for file in lock.files]
+    folders = {None if path is None else _above(path, name) for name, path in paths}
+    return folders.pop() if len(folders) == 1 else None
+
+
+def _above(path: Path, name: str) -> Path:
+    return path.parents[len(Path(name).parts) - 1]
+
+
+def _require_usable(repo: HubRepo, files: Iterable[RemoteFile]) -> None:
+    ending = ".safetensors" if repo.kind == "model" else ".parquet"
+    if not any(file.name.endswith(ending) for file in files):
+        raise HubError(
+            f"{repo.hub_id} at {repo.revision[:12]} has no {ending} file",
+            hint="weights are read from safetensors only, data from parquet: choose a revision that has them",
+        )
+
+
+def _require_room(repo: HubRepo, files: list[RemoteFile], hub: Hub, report: Report) -> None:
+    missing = sum(file.size for file in files if hub.cached(repo, file.name) is None)
+    free = hub.free_bytes()
+    report(f"{repo.hub_id}: {missing / GIB:.2f} GiB to load, {free / GIB:.1f} GiB free")
+    if missing and free < missing + RESERVE:
+        raise HubError(
+            f"{repo.hub_id} needs {missing / GIB:.2f} GiB in the hub cache, and its disk has"
+            f" {free / GIB:.2f} GiB free",
+            hint="make room (0.5 GiB must stay free), or put the cache on another disk with HF_HOME",
+        )
+
+
+def _require_pinned(
+    repo: HubRepo, found: tuple[LockedFile, ...], files: list[RemoteFile], folder: Path
+) -> None:
+    remote = {file.name: file for file in files}
+    for file in found:
+        promised = remote[file.name]
+        for source, sha256 in (("this package", repo.sha256.get(file.name)), ("the hub", promised.sha256)):
+            if sha256 not in (None, file.sha256) or file.size != promised.size:
+                raise HubError(
+                    f"{repo.hub_id}, {file.name}: {file.size} bytes with sha256 {file.sha256}, but {source}"
+                    f" says {promised.size} bytes with {sha256 or 'any sha256'}",
+                    hint=f"remove {(folder / file.name).resolve()} and fetch again",
+                )
+
+
+def _same(repo: HubRepo, found: tuple[LockedFile, ...], locked: tuple[LockedFile, ...], path: Path) -> None:
+    for file in sorted(set(found) ^ set(locked), key=lambda file: file.name):
+        what = "is not what the lock says" if file in locked else "is not in the lock, or not with this hash"
+        raise HubError(f"{repo.hub_id}, {file.name}: {what} ({path})", hint=REMOVE)

@@ -1,0 +1,220 @@
+"""The stages of a study that need a GPU, each with its work and memory on a given number of GPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from xpflow.planning.alignment import Alignment
+from xpflow.planning.architecture import Architecture
+from xpflow.planning.assumptions import Prompt
+from xpflow.planning.memory import Memory, decisions_memory, decode_memory
+from xpflow.planning.schedule import Decode
+from xpflow.planning.work import Work
+
+
+class Stage(Protocol):
+    """One row of the plan. `settings` names the keys of the configuration that its memory depends on."""
+
+    @property
+    def name(self) -> str:
+        """Return what the plan calls it."""
+
+    @property
+    def detail(self) -> str:
+        """Return how much of it there is, in words."""
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Return the keys, as runtime.processes, that change its memory."""
+
+    @property
+    def forwards(self) -> float:
+        """Return the forwards of all rows together (training: sequences trained on)."""
+
+    @property
+    def programs(self) -> int:
+        """Return the programs that have to be run, on the CPU."""
+
+    def works(self, gpus: int) -> list[Work]:
+        """Return the work of the GPU that has most to do."""
+
+    def memory(self, gpus: int) -> Memory:
+        """Return the peak memory of one GPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One decoding of a set of problems with one model."""
+
+    name: str
+    arch: Architecture
+    decode: Decode
+    prompt: Prompt
+    problems: int
+    batch_size: int
+    flow: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Return the rows of a batch."""
+        return min(self.batch_size, self.problems)
+
+    @property
+    def batches(self) -> int:
+        """Return how many batches there are."""
+        return -(-self.problems // self.batch_size)
+
+    @property
+    def forwards(self) -> int:
+        """Return the forwards of all rows."""
+        return self.problems * self.decode.steps(self.arch, self.prompt.mean)
+
+    @property
+    def tokens(self) -> int:
+        """Return the response tokens that are decoded."""
+        return self.problems * self.decode.length
+
+    def works(self) -> list[Work]:
+        """Return the work of all problems; a smaller last batch counts by its share of a full one."""
+        one = self.decode.works(self.arch, self.prompt.mean, self.rows)
+        return [work.scaled(self.problems / self.rows) for work in one]
+
+    def memory(self) -> Memory:
+        """Return the peak, with prompts of the greatest length."""
+        decode, arch = self.decode, self.arch
+        return decode_memory(
+            arch,
+            self.rows,
+            decode.window(arch, self.prompt.longest),
+            decode.reads(arch),
+            decode.weight_bytes,
+            flow=self.flow,
+            kv_cache=decode.kv_cache,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """Cells that are shared out over GPUs in at most `ways` parts, each with the whole model."""
+
+    name: str
+    detail: str
+    cells: Sequence[Cell]
+    ways: int
+    settings: tuple[str, ...]
+    programs: int = 0
+
+    @property
+    def forwards(self) -> float:
+        """Return the forwards of all rows of all cells."""
+        return float(sum(cell.forwards for cell in self.cells))
+
+    def works(self, gpus: int) -> list[Work]:
+        """Return an even share of all cells."""
+        parts = min(gpus, self.ways)
+        return [work.scaled(1 / parts) for cell in self.cells for work in cell.works()]
+
+    def memory(self, gpus: int) -> Memory:
+        """Return the memory of the cell that needs most."""
+        return max((cell.memory() for cell in self.cells), key=lambda memory: memory.total)
+
+
+@dataclass(frozen=True, slots=True)
+class Aligning:
+    """The alignments of one model with one loss, a run for each seed; processes = GPUs."""
+
+    name: str
+    alignment: Alignment
+    runs: int
+    programs: int = 0
+    settings: tuple[str, ...] = (
+        "runtime.activation_checkpointing",
+        "runtime.vocab_chunk",
+        "runtime.micro_batch",
+        "runtime.processes",
+    )
+
+    @property
+    def detail(self) -> str:
+        """Return runs, kind, updates and batch."""
+        settings, full = self.alignment.settings, self.alignment.full
+        kind = "all parameters" if full else "adapters"
+        return (
+            f"{kind}, {self.runs} x {settings.updates:,} updates of {settings.batch_size}"
+            f" x {self.alignment.sequence(self.alignment.prompt)[0]} tokens"
+        )
+
+    @property
+    def forwards(self) -> float:
+        """Return the sequences trained on."""
+        return float(self.runs * self.alignment.settings.updates * self.alignment.settings.batch_size)
+
+    def works(self, gpus: int) -> list[Work]:
+        """Return the work of one process, all seeds one after the other."""
+        return [work.scaled(self.runs) for work in self.alignment.on(gpus).works()]
+
+    def memory(self, gpus: int) -> Memory:
+        """Return the peak of one process."""
+        return self.alignment.on(gpus).memory()
+
+
+@dataclass(frozen=True, slots=True)
+class Rollouts:
+    """The training of the step-size policy: `cell` is one update's rollouts, cut into `shards` batches."""
+
+    name: str
+    cell: Cell
+    updates: int
+    shards: int
+    runs: int
+    hidden: int
+    warm_start: bool
+    validations: Sequence[Cell] = ()
+    validation_runs: int = 0
+    settings: tuple[str, ...] = ("grpo.rollout_shards",)
+
+    @property
+    def steps(self) -> int:
+        """Return the forwards of one rollout."""
+        return self.cell.decode.steps(self.cell.arch, self.cell.prompt.mean)
+
+    @property
+    def detail(self) -> str:
+        """Return runs, updates, rollouts and steps."""
+        return (
+            f"{self.runs} x {self.updates:,} updates x {self.cell.problems} rollouts x {self.steps} steps,"
+            f" {self.shards} shards"
+        )
+
+    @property
+    def forwards(self) -> float:
+        """Return the forwards of all rollouts, warm start and validation included."""
+        rolled = (self.updates + self.warm_start) * self.cell.forwards
+        checked = self.validation_runs * sum(cell.forwards for cell in self.validations)
+        return float(self.runs * (rolled + checked))
+
+    @property
+    def programs(self) -> int:
+        """Return the programs that are graded."""
+        checked = self.validation_runs * sum(cell.problems for cell in self.validations)
+        return self.runs * ((self.updates + self.warm_start) * self.cell.problems + checked)
+
+    def works(self, gpus: int) -> list[Work]:
+        """Return the work of the process with most shards; validation runs on one."""
+        share = -(-self.shards // min(gpus, self.shards)) / self.shards
+        times = self.runs * (self.updates + self.warm_start) * share
+        rolled = [work.scaled(times) for work in self.cell.works()]
+        checked = [work for cell in self.validations for work in cell.works()]
+        return rolled + [work.scaled(self.runs * self.validation_runs) for work in checked]
+
+    def memory(self, gpus: int) -> Memory:
+        """Return a rollout batch's peak, and the decisions of the whole update.
+
+        A token is decided on until it is committed, one a step: N T - T (T - 1) / 2 decisions of a rollout.
+        """
+        length, steps = self.cell.decode.length, self.steps
+        per_rollout = length * steps - steps * (steps - 1) / 2
+        decisions = self.cell.problems * max(per_rollout, float(length))
+        return self.cell.memory().with_part("decisions", decisions_memory(decisions, self.hidden))

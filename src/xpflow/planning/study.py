@@ -1,0 +1,173 @@
+"""From a study's configuration to its stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+
+from xpflow.config.block import Scalar, budget_text
+from xpflow.config.expand import aligned_runs, expand, find_arm, policy_seeds
+from xpflow.config.jobs import jobs_of
+from xpflow.config.root import StudyConfig
+from xpflow.planning.alignment import Alignment
+from xpflow.planning.architecture import Architecture
+from xpflow.planning.assumptions import Assumptions, Prompt
+from xpflow.planning.lookup import architecture_of
+from xpflow.planning.schedule import Decode
+from xpflow.planning.stages import Aligning, Cell, Decoding, Rollouts, Stage
+
+Settings = Mapping[str, Scalar]
+PROBES = 32  # answers of the self-alignment data that only the log looks at, as in training.selfdata
+
+
+class StudyPlan:
+    """A study with the sizes of its models and the assumptions about it; `stages` in the order they run."""
+
+    def __init__(self, config: StudyConfig, given: Assumptions) -> None:
+        self.config, self.given = config, given
+        self.models: dict[str, Architecture] = {
+            choice.name: architecture_of(choice) for choice in config.models
+        }
+
+    @property
+    def benchmarks(self) -> tuple[str, ...]:
+        """Return every benchmark that prompts come from."""
+        names = [*self.config.benchmark_names, self.config.selfdata.benchmark]
+        if policy_seeds(self.config):
+            names.append(self.config.solvable.benchmark)
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def asked(self) -> tuple[tuple[str, str], ...]:
+        """Return every pair of a benchmark and the protocol in which a model is asked its problems."""
+        protocols = dict.fromkeys(choice.protocol for choice in self.config.models)
+        return tuple((benchmark, protocol) for benchmark in self.benchmarks for protocol in protocols)
+
+    def prompt(self, benchmark: str, model: str) -> Prompt:
+        """Return the prompt lengths of a benchmark in a model's protocol."""
+        protocol = {choice.name: choice.protocol for choice in self.config.models}[model]
+        return self.given.prompt(benchmark, protocol)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Return the bytes of a weight where models only run forward."""
+        return 4 if self.config.runtime.dtype == "float32" else 2
+
+    def stages(self) -> list[Stage]:
+        """Return all stages that need the device."""
+        return [*self._selfdata(), *self._alignments(), *self._policy(), *self._evaluation()]
+
+    def problems(self, benchmark: str, split: str, limit: int | None) -> int:
+        """Return how many problems a split has, or the limit."""
+        known = self.given.prompt(benchmark).problems.get(split, limit or 500)
+        return min(known, limit or known)
+
+    def _selfdata(self) -> Iterator[Stage]:
+        block, config = self.config.selfdata, self.config
+        seeds: dict[str, set[int]] = {}
+        for model, _, seed in aligned_runs(config):
+            seeds.setdefault(model, set()).add(seed)
+        for model, found in seeds.items():
+            decode = self._decode(model, block.gen_length, block.budget)
+            count = len(found) * (block.prompts + PROBES)
+            prompt = self.prompt(block.benchmark, model)
+            cell = Cell(model, self.models[model], decode, prompt, count, block.batch_size)
+            steps = decode.steps(cell.arch, prompt.mean)
+            detail = f"{count:,} answers of {block.gen_length} tokens, {steps} steps"
+            ways = len(found) * config.runtime.shards
+            yield Decoding(f"selfdata {model}", detail, [cell], ways, ("selfdata.batch_size",))
+
+    def _alignments(self) -> Iterator[Stage]:
+        config, block = self.config, self.config.alignment
+        runs = [(model, variant) for model, variant, _ in aligned_runs(config)]
+        for model, variant in dict.fromkeys(runs):
+            prompt = self.prompt(config.selfdata.benchmark, model)
+            how = {choice.name: choice.alignment for choice in config.models}[model]
+            alignment = Alignment(
+                arch=self.models[model],
+                settings=block.full if how == "full" else block.lora,
+                variant={entry.name: entry for entry in block.variants}[variant],
+                runtime=config.runtime,
+                length=config.selfdata.gen_length,
+                prompt=prompt.mean,
+                longest=prompt.longest,
+                watched=PROBES + config.selfdata.heldout,
+                log_every=block.log_every,
+            )
+            yield Aligning(f"align {model} {variant}", alignment, runs.count((model, variant)))
+
+    def _policy(self) -> Iterator[Stage]:
+        config, grpo, solvable = self.config, self.config.grpo, self.config.solvable
+        runs = len(policy_seeds(config))
+        if not runs:
+            return
+        arch, prompt = self.models[grpo.model], self.prompt(solvable.benchmark, grpo.model)
+        count = self.problems(solvable.benchmark, "train", solvable.limit)
+        decode = self._decode(grpo.model, solvable.gen_length, solvable.budget)
+        cell = Cell(grpo.model, arch, decode, prompt, count, solvable.batch_size)
+        detail = f"{count} problems, {decode.steps(arch, prompt.mean)} steps"
+        yield Decoding(f"solvable {grpo.model}", detail, [cell], 1, ("solvable.batch_size",), count)
+        rollouts = grpo.prompts_per_update * grpo.group_size
+        decode = self._decode(grpo.model, solvable.gen_length, grpo.train_budget)
+        rows = -(-rollouts // grpo.rollout_shards)
+        every = grpo.validate_every
+        yield Rollouts(
+            name=f"policy {grpo.model}",
+            cell=Cell("rollouts", arch, decode, prompt, rollouts, rows, flow=True),
+            updates=grpo.updates,
+            shards=min(grpo.rollout_shards, rollouts),
+            runs=runs,
+            hidden=grpo.hidden,
+            warm_start=bool(grpo.warm_start),
+            validations=list(self._validations()) if every else (),
+            validation_runs=-(-grpo.updates // every) if every else 0,
+        )
+
+    def _validations(self) -> Iterator[Cell]:
+        grpo, length = self.config.grpo, self.config.solvable.gen_length
+        decode = self._decode(grpo.model, length, self.config.reporting.headline_budget)
+        for benchmark in self.config.problems.benchmarks:
+            count = self.problems(benchmark.name, "validation", grpo.validation_limit)
+            prompt = self.prompt(benchmark.name, grpo.model)
+            yield Cell("validation", self.models[grpo.model], decode, prompt, count, 32, flow=True)
+
+    def _evaluation(self) -> Iterator[Stage]:
+        config = self.config
+        for model in config.model_names:
+            for benchmark in config.problems.benchmarks:
+                cells = [cell for cell in self.cells() if cell.name.startswith(f"{model}/{benchmark.name}/")]
+                if not cells:
+                    continue
+                jobs = [
+                    job for job in jobs_of(config) if (job.model, job.benchmark) == (model, benchmark.name)
+                ]
+                ways = len(jobs) * min(config.runtime.shards, cells[0].batches)
+                detail = f"{len(cells)} cells of {cells[0].problems} problems x {benchmark.gen_length} tokens"
+                programs = sum(cell.problems for cell in cells)
+                name = f"evaluate {model} {benchmark.name}"
+                yield Decoding(name, detail, cells, ways, ("evaluation.batch_size",), programs)
+
+    def cells(self) -> list[Cell]:
+        """Return every row of the evaluation; its name is model/benchmark/arm/budget/seed."""
+        config = self.config
+        benchmarks = {entry.name: entry for entry in config.problems.benchmarks}
+        found = []
+        for row in expand(config):
+            benchmark, arm = benchmarks[row.benchmark], find_arm(config, row.arm)
+            count = self.problems(benchmark.name, benchmark.split, benchmark.limit)
+            name = f"{row.model}/{row.benchmark}/{row.arm}/{budget_text(row.budget)}/{row.seed}"
+            settings = {**config.evaluation.settings, **arm.settings_for(row.model)}
+            decode = self._decode(row.model, benchmark.gen_length, row.budget, settings)
+            prompt, flow = self.prompt(benchmark.name, row.model), arm.decoder == "flow"
+            batch = int(settings.get("batch_size") or config.evaluation.batch_size)
+            found.append(Cell(name, self.models[row.model], decode, prompt, count, batch, flow))
+        return found
+
+    def _decode(self, model: str, length: int, budget: Fraction, settings: Settings | None = None) -> Decode:
+        """Return how a row is decoded; `settings` of an arm, None: in one block, as in training stages."""
+        chosen = {choice.name: choice.block_length for choice in self.config.models}[model]
+        block = 0 if settings is None else int(settings.get("block_length") or chosen or 0)
+        cache = (settings or {}).get("kv_cache", "auto")
+        on_gpu = self.given.kv_cache and self.config.runtime.device != "cpu"
+        kept = cache == "on" or (cache == "auto" and on_gpu)
+        return Decode(length, budget, block, self.weight_bytes, kept)

@@ -1,0 +1,161 @@
+"""Whatever is done to a file of a study, the audit names it."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from xpflow.artifacts.audit import STATUSES, Finding, Scene, audit, worst
+from xpflow.artifacts.io import atomic_write_text
+from xpflow.artifacts.manifest import ENDING, read_manifest, write_manifest
+from xpflow.artifacts.record import Record
+from xpflow.errors import ArtifactError
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two stages: `problems` makes a.jsonl and b.jsonl, `grade` reads them and makes two files."""
+    monkeypatch.chdir(tmp_path)
+    first = Path("results/s/problems")
+    for name in ("a", "b"):
+        atomic_write_text(first / f"{name}.jsonl", f'{{"task_id": "{name}"}}\n' * 20)
+        Record("problems", {"benchmark": name}, {"study": "s", "fingerprint": "1"}).write(
+            [first / f"{name}.jsonl"]
+        )
+    record, folder = Record("grade", {}, {"study": "s", "fingerprint": "2"}), Path("results/s/eval")
+    record.read(first / "a.jsonl", first / "b.jsonl")
+    for name in ("verdicts", "samples"):
+        atomic_write_text(folder / f"{name}.jsonl", f"{name}\n" * 30)
+    record.write([folder / "samples.jsonl", folder / "verdicts.jsonl"], "grade")
+    return tmp_path
+
+
+def found(root: Path, **scene: object) -> dict[str, Finding]:
+    return {one.path: one for one in audit([root / "results" / "s"], Scene(root, **scene))}  # type: ignore[arg-type]
+
+
+def bad(root: Path, **scene: object) -> dict[str, str]:
+    return {path: one.status for path, one in found(root, **scene).items() if one.status != "good"}
+
+
+def test_what_nobody_touched_is_good(study: Path) -> None:
+    assert bad(study) == {}
+    assert len(found(study)) == 4 + 3
+    assert worst(found(study).values()) == 0
+
+
+def test_manifests_hold_no_absolute_path(study: Path) -> None:
+    for path in study.rglob(f"*{ENDING}"):
+        assert str(study) not in path.read_text()
+        assert read_manifest(path).environment["libraries"]["torch"]
+
+
+def flip(file: Path, draw: random.Random) -> None:
+    data = bytearray(file.read_bytes())
+    data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+    file.write_bytes(data)
+
+
+def cut(file: Path, draw: random.Random) -> None:
+    data = file.read_bytes()
+    file.write_bytes(data[: draw.randrange(len(data))])
+
+
+def delete(file: Path, draw: random.Random) -> None:
+    file.unlink()
+
+
+def add(file: Path, draw: random.Random) -> None:
+    file.with_name(f"added{draw.randrange(99)}.jsonl").write_text("{}\n")
+
+
+def edit(file: Path, draw: random.Random) -> None:
+    """Change one field of a manifest and leave the rest."""
+    fields = json.loads(file.read_bytes())
+    key = draw.choice([key for key in fields if key != "digest"])
+    fields[key] = {"forged": draw.random()}
+    file.write_text(json.dumps(fields))
+
+
+@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("harm", [flip, cut, delete, add])
+def test_one_harm_to_one_file_is_named(study: Path, harm: Callable[..., None], seed: int) -> None:
+    draw = random.Random(f"{harm.__name__} {seed}")
+    files = sorted(path for path in (study / "results").rglob("*") if path.is_file())
+    target = draw.choice(files)
+    before = {path: path.read_bytes() for path in files}
+    harm(target, draw)
+    after = {path: path.read_bytes() for path in (study / "results").rglob("*") if path.is_file()}
+    assert before != after
+    changed = {path for path in {*before, *after} if before.get(path) != after.get(path)}
+    named = bad(study)
+    assert named, harm
+    if harm is not delete or not target.name.endswith(ENDING):  # of a deleted manifest the files are foreign
+        assert {path.relative_to(study).as_posix() for path in changed} <= set(named)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_an_edited_manifest_is_named(study: Path, seed: int) -> None:
+    draw = random.Random(seed)
+    target = draw.choice(sorted(study.rglob(f"*{ENDING}")))
+    edit(target, draw)
+    assert bad(study)[target.relative_to(study).as_posix()] == "inconsistent"
+
+
+def test_two_files_that_changed_places_are_both_named(study: Path) -> None:
+    one, two = study / "results/s/problems/a.jsonl", study / "results/s/eval/samples.jsonl"
+    first, second = one.read_bytes(), two.read_bytes()
+    one.write_bytes(second)
+    two.write_bytes(first)
+    assert {"results/s/problems/a.jsonl", "results/s/eval/samples.jsonl"} <= set(bad(study))
+
+
+def test_a_resealed_manifest_does_not_fit_the_chain_behind_it(study: Path) -> None:
+    path = study / f"results/s/problems/a.jsonl{ENDING}"
+    write_manifest(path, replace(read_manifest(path), facts={"seed": 7}, ended="2000-01-01T00:00:00+00:00"))
+    assert set(bad(study).values()) == {"inconsistent"}
+
+
+def test_an_input_made_anew_makes_stale_what_came_from_it(study: Path) -> None:
+    first = Path("results/s/problems/a.jsonl")
+    atomic_write_text(first, "other\n")
+    Record("problems", {"benchmark": "a"}, {"study": "s", "fingerprint": "1"}).write([first])
+    assert set(bad(study)) == {
+        f"results/s/eval/{name}" for name in ("samples.jsonl", "verdicts.jsonl", f"grade{ENDING}")
+    }
+    assert set(bad(study).values()) == {"stale"}
+
+
+def test_changed_settings_make_stale_what_they_made(study: Path) -> None:
+    now = {"problems": "1", "grade": "3"}
+    named = bad(study, fingerprint=lambda stage: now[stage["command"]])
+    assert set(named.values()) == {"stale"}
+    assert all(path.startswith("results/s/eval/") for path in named)
+
+
+def test_changed_code_makes_stale_what_it_made(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xpflow.artifacts.audit.code_fingerprint", lambda command: "0" * 12)
+    assert set(bad(study).values()) == {"stale"}
+
+
+def test_a_file_that_the_study_makes_is_missed_without_its_manifest(study: Path) -> None:
+    assert bad(study, expected=["results/s/table1.md"]) == {"results/s/table1.md": "missing"}
+
+
+def test_a_broken_file_is_refused_where_it_is_read(study: Path) -> None:
+    path = Path("results/s/problems/a.jsonl")
+    path.write_text("other\n")
+    with pytest.raises(ArtifactError, match="not the file that"):
+        Record("grade").read(path)
+
+
+def test_every_status_has_an_exit_code_of_its_own() -> None:
+    assert len(set(STATUSES.values())) == len(STATUSES)
+    assert (
+        worst([Finding("a", "stale"), Finding("b", "altered"), Finding("c", "good")]) == STATUSES["altered"]
+    )

@@ -1,0 +1,81 @@
+"""The stream to and from a jail's keeper: real processes that say what a file holds or are asked."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xpflow import grading
+from xpflow.grading.frames import CANDIDATE, KEEPER, frame
+from xpflow.grading.remote import Jail
+from xpflow.grading.stops import Broken, JailLost, Untestable
+
+FAKE_WORKER = Path(__file__).parents[2] / "fakes" / "worker.py"
+SOURCE = Path(grading.__file__).parents[2]
+BAD_HEADER = b"\x01\x00\x00\x00\x63\x001"
+NO_JSON = b"\x01\x00\x00\x00\x01%cx"
+
+
+def saying(path: Path, *parts: bytes) -> Jail:
+    """Return a jail that says bytes and then ends with its stdin."""
+    (path / "said").write_bytes(b"".join(parts))
+    command = ["sh", "-c", 'cat said; cat > "$HEARD"']
+    return Jail({"command": command, "environment": {"HEARD": "heard"}, "folder": str(path)})
+
+
+def test_messages_go_both_ways_through_a_real_process() -> None:
+    launch = {"command": [sys.executable, str(FAKE_WORKER)], "environment": {"PYTHONPATH": str(SOURCE)}}
+    jail = Jail({**launch, "folder": "/"})
+    assert jail.read() == (KEEPER, {"ready": "fake"})
+    jail.say(KEEPER, {"program": "passed"})
+    assert jail.read() == (CANDIDATE, ["ready", {"add": "function"}])
+    assert jail.ended()["stopped"] == "done"
+    jail.process.kill()
+    jail.process.wait()
+    with pytest.raises(JailLost, match="the jail is gone"):
+        jail.say(KEEPER, {"program": "passed"})
+    with pytest.raises(JailLost, match="the jail ended"):
+        jail.read()
+
+
+def test_the_end_is_asked_for_and_what_the_program_says_before_it_is_passed_over(tmp_path: Path) -> None:
+    noise = (frame(CANDIDATE, {"ended": {"stopped": "won"}}), NO_JSON % CANDIDATE)
+    jail = saying(tmp_path, *noise, frame(KEEPER, {"ended": {"stopped": "done"}}))
+    assert jail.ended() == {"stopped": "done"}
+    deadline = time.monotonic() + 10
+    while not (heard := heard_by(tmp_path)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert heard == frame(KEEPER, {"end": True})
+    jail.process.kill()
+
+
+def heard_by(path: Path) -> bytes:
+    return (path / "heard").read_bytes() if (path / "heard").exists() else b""
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "text"),
+    [
+        (NO_JSON % CANDIDATE, Broken, "not JSON"),
+        (NO_JSON % KEEPER, JailLost, "not JSON"),
+        (BAD_HEADER, JailLost, "the keeper does not speak the format"),
+    ],
+)
+def test_nonsense_of_a_program_is_its_own_and_that_of_a_keeper_is_no_verdict(
+    said: bytes, error: Any, text: str, tmp_path: Path
+) -> None:
+    jail = saying(tmp_path, said)
+    with pytest.raises(error, match=text):
+        jail.read()
+    jail.process.kill()
+
+
+def test_a_message_that_cannot_be_written_is_no_verdict(tmp_path: Path) -> None:
+    jail = saying(tmp_path)
+    with pytest.raises(Untestable, match="cannot be carried over"):
+        jail.say(CANDIDATE, [object()])
+    jail.process.kill()
