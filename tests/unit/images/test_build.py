@@ -128,7 +128,7 @@ def test_a_build_that_fails_records_nothing(root: Path, capsys: pytest.CaptureFi
 
 def test_outside_of_the_image_there_is_nothing_to_note(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inside, "RECORD", Path("/nothing/here"))
-    monkeypatch.setenv("XPFLOW_IMAGE", "sha256:5")
+    monkeypatch.setenv("XPFLOW_CONTAINER_DIGEST", "sha256:5")
     assert container_note() is None
 
 
@@ -137,9 +137,9 @@ def test_inside_the_note_has_digest_base_and_versions(
 ) -> None:
     (tmp_path / "image.json").write_text('{"base": "b@sha256:1", "python": "3.11.2", "torch": "2.13.0+cpu"}')
     monkeypatch.setattr(inside, "RECORD", tmp_path / "image.json")
-    monkeypatch.setenv("XPFLOW_IMAGE", "sha256:5")
+    monkeypatch.setenv("XPFLOW_CONTAINER_DIGEST", "sha256:5")
     assert container_note() == "sha256:5 (base b@sha256:1, Python 3.11.2, torch 2.13.0+cpu)"
-    monkeypatch.delenv("XPFLOW_IMAGE")
+    monkeypatch.delenv("XPFLOW_CONTAINER_DIGEST")
     assert "digest unknown" in str(container_note())
 
 
