@@ -6,6 +6,7 @@ present sources is built again first. The recipes themselves are compared in tes
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import prepare_container as machine
 
 from xpflow.artifacts import sha256_file
+from xpflow.artifacts.manifest import ENDING
 from xpflow.images import choose_container, read_local
 
 FOLDER = os.environ.get("XPFLOW_TEST_CONTAINERS")
@@ -85,18 +87,23 @@ def test_the_study_says_the_digest_of_its_image(study: Path) -> None:
     local = read_local(study)
     assert local is not None
     assert local.digest == f"sha256:{sha256_file(study / local.reference)}"
-    for name in ("table1", "table2", "contrasts", "alignment", "claims"):
+    for name in ("table1", "table2", "contrasts", "alignment"):
         text = (study / "paper_figures" / "smoke" / f"{name}.md").read_text()
         assert f"**Container**: {local.digest} (base " in text
     logs = [path.read_text() for path in (study / "results" / "smoke" / "logs").rglob("*.log")]
     assert logs
     assert all(f"container image {local.digest}" in text for text in logs)
+    manifests = [json.loads(path.read_text()) for path in (study / "results").rglob(f"*{ENDING}")]
+    assert {one["environment"]["container"] for one in manifests} == {local.digest}
 
 
 def test_the_numbers_are_those_of_a_run_without_a_container(study: Path, finished: Any) -> None:
     shown = finished.figures("smoke")
     for name in ("table1.csv", "table2.csv", "contrasts.csv", "alignment.csv", "claims.json"):
-        assert (study / "paper_figures" / "smoke" / name).read_bytes() == shown[name]
+        lines = (study / "paper_figures" / "smoke" / name).read_text().splitlines(keepends=True)
+        without = [line for line in lines if not line.startswith("# Container: ")]
+        assert "".join(without).encode() == shown[name]
+        assert (len(without) < len(lines)) == name.endswith(".csv")
 
 
 def test_both_flags_are_the_same_thing(study: Path) -> None:

@@ -46,9 +46,13 @@ def chosen_container():
     """Return the image of every rule, from containers/images.*.yaml; with --use-singularity it must be there."""
     methods = workflow.deployment_settings.deployment_method
     used = any(method.name == "APPTAINER" for method in methods)
-    places = [model.directory for model in STUDY.models if model.directory]
+    places = [model.directory for model in STUDY.models]
+    places += STUDY.problems.sources.model_dump().values()
+    binds = [path for path in places if path and os.path.exists(path)]
     try:
-        return choose_container(workflow.basedir, used=used, binds=places)
+        return choose_container(
+            workflow.basedir, used=used, binds=binds, hub=bool(REPOS)
+        )
     except XpflowError as error:
         raise WorkflowError(str(error)) from None
 

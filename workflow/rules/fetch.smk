@@ -16,6 +16,9 @@ rule fetch:
         revision="[0-9a-f]{12}",
     conda:
         ENVIRONMENT
+    # Outside: a container has no network.
+    container:
+        None
     threads: 1
     resources:
         mem_mb=500,

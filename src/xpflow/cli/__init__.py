@@ -95,7 +95,9 @@ def help_text() -> str:
 def _run(name: str, arguments: list[str]) -> int:
     if name not in COMMANDS:
         raise XpflowError(f"no such command: {name!r}", hint=nearest(name, COMMANDS))
-    if image := os.environ.get("XPFLOW_IMAGE"):  # set by the workflow: a job's log says where it ran
+    if image := os.environ.get(
+        "XPFLOW_CONTAINER_DIGEST"
+    ):  # set by the workflow: a job's log says where it ran
         print(f"container image {image}", file=sys.stderr)
     module = import_module(COMMANDS[name][0])
     from xpflow.cli.base import run_app  # typer costs 0.1 s: only now

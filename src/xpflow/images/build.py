@@ -14,7 +14,7 @@ from typing import Any
 from xpflow import __version__
 from xpflow.artifacts.io import sha256_file
 from xpflow.errors import ConfigError, XpflowError
-from xpflow.images.lock import DAEMON, SIF, LocalImage, read_lock, write_local
+from xpflow.images.lock import SIF, STORED, LocalImage, read_lock, write_local
 from xpflow.images.source import source_digest
 
 ENGINES = ("apptainer", "docker", "podman")
@@ -87,7 +87,7 @@ def _file(root: Path) -> dict[str, Any]:
 
 
 def _stored(engine: str) -> dict[str, Any]:
-    return {"reference": f"{DAEMON}{TAG}", "digest": image_id(engine)}
+    return {"reference": f"{STORED}{TAG}", "digest": image_id(engine)}
 
 
 def _convert(root: Path, engine: str) -> None:

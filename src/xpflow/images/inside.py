@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import xpflow
+from xpflow.artifacts.environment import CONTAINER
 from xpflow.errors import ArtifactError
 from xpflow.images.lock import ImageLock
 from xpflow.images.source import source_digest
 
 RECORD = Path("/opt/xpflow/image.json")
-DIGEST_VARIABLE = "XPFLOW_IMAGE"
 PIN = re.compile(r"^([a-z0-9][a-z0-9.-]*)==([^\s\\]+)", re.MULTILINE)
 
 
 def container_note() -> str | None:
     """Return one line about the image that this process runs in, or None outside of it."""
-    digest = os.environ.get(DIGEST_VARIABLE)
+    digest = os.environ.get(CONTAINER)
     if not RECORD.exists():
         return None
     facts = json.loads(RECORD.read_text(encoding="utf-8"))
@@ -40,11 +40,10 @@ def image_facts(build: Path, lock: ImageLock, base: str) -> dict[str, Any]:
     Raises:
         ArtifactError: a package is not the locked one, or torch not the version of images.lock.yaml.
     """
-    locks = [build / "build.lock", build / "requirements.lock"]
-    torch = version("torch")
+    torch = _version("torch")
     if torch.split("+")[0] != lock.torch:
         raise ArtifactError(f"this image has torch {torch}, images.lock.yaml asks for {lock.torch}")
-    for path in locks:
+    for path in (build / "build.lock", build / "requirements.lock"):
         for name, wanted in PIN.findall(path.read_text(encoding="utf-8")):
             if (found := _version(name)) != wanted:
                 raise ArtifactError(f"{path.name} asks for {name} {wanted}, this image has {found}")

@@ -15,7 +15,7 @@ from xpflow.errors import ConfigError
 LOCK = Path("containers/images.lock.yaml")
 LOCAL = Path("containers/images.local.yaml")
 SIF = Path("containers/xpflow.sif")
-DAEMON = "docker-daemon:"  # an image in the store of Docker or Podman
+STORED = "image-store:"  # before the tag of an image that only Docker or Podman has
 DIGEST = r"^sha256:[0-9a-f]{64}$"
 
 
@@ -44,7 +44,7 @@ class PublishedImage(Block):
 class LocalImage(Block):
     """An image that was built on this machine, or copied to it together with this record."""
 
-    reference: str = Field(description="Path below the repository, or the tag of an engine's image")
+    reference: str = Field(description="Path (below the repository), or image-store:tag")
     digest: str = Field(pattern=DIGEST, description="SHA-256 of the file, or the engine's image id")
     size: int | None = Field(default=None, description="Bytes of the file")
     source: str = Field(description="Digest of src/xpflow when it was built")

@@ -13,9 +13,9 @@ import shutil
 from collections.abc import Iterable, MutableMapping
 from pathlib import Path
 
+from xpflow.artifacts.environment import CONTAINER
 from xpflow.errors import ConfigError
-from xpflow.images.inside import DIGEST_VARIABLE
-from xpflow.images.lock import DAEMON, SIF, LocalImage, read_local, read_lock
+from xpflow.images.lock import STORED, LocalImage, read_local, read_lock
 from xpflow.images.source import source_digest
 
 SOURCE_VARIABLE = "XPFLOW_IMAGE_SOURCE"
@@ -30,6 +30,7 @@ def choose_container(
     *,
     used: bool,
     binds: Iterable[str] = (),
+    hub: bool = False,
     environment: MutableMapping[str, str] = os.environ,
 ) -> str:
     """Return the image of all rules, as Snakemake's `container:` takes it.
@@ -37,7 +38,8 @@ def choose_container(
     Args:
         root: the repository.
         used: whether the rules run in it; then it is checked, and `environment` is prepared for its jobs.
-        binds: paths outside the working directory that the jobs read.
+        binds: paths that the jobs read, wherever they are.
+        hub: whether the jobs read the model hub's local cache, which the rule `fetch` fills outside.
 
     Raises:
         ConfigError: it is used, and is not there or has other sources than the checkout.
@@ -47,16 +49,18 @@ def choose_container(
     reference = local.reference if local else lock.reference
     digest = local.digest if local else lock.digest
     remote = "://" in reference
-    if used and reference.startswith(DAEMON):
+    if used and reference.startswith(STORED):
         raise ConfigError(
-            f"the image is one of {local.engine if local else 'Docker'} only; the rules need a file",
-            hint=f"where Apptainer is: apptainer build {SIF} {reference}, or `make image` there",
+            f"the image {reference} has no file that Apptainer could run",
+            hint="install Apptainer, and `make image` again: it converts what is built already",
         )
     if used:
         if not remote:
             _check_file(root / reference, local)
         sources = _check_source(root, local, environment) if local else ""
-        _prepare(environment, f"{digest}{sources}", root, [*DEVICES, *binds])
+        cache = _hub_cache(environment) if hub else []
+        places = [os.path.abspath(path) for path in (*binds, *cache)]
+        _prepare(environment, f"{digest}{sources}", root, [*DEVICES, *places])
     if remote:
         return f"{reference}@{digest}" if digest else reference
     return os.path.relpath(root / reference)
@@ -90,10 +94,25 @@ def _check_source(root: Path, local: LocalImage, environment: MutableMapping[str
     return ""
 
 
+def _hub_cache(environment: MutableMapping[str, str]) -> list[str]:
+    """Return the folder that huggingface_hub uses, made if need be, and tell the jobs of it."""
+    generic = environment.get("XDG_CACHE_HOME", "~/.cache")
+    home = environment.get("HF_HOME", f"{generic}/huggingface")
+    folder = Path(environment.get("HF_HUB_CACHE", f"{home}/hub")).expanduser().absolute()
+    folder.mkdir(parents=True, exist_ok=True)  # else there is nothing to bind until `fetch` has run
+    environment[f"{_prefix()}ENV_HF_HUB_CACHE"] = str(folder)
+    return [str(folder)]
+
+
+def _prefix() -> str:
+    """Return what the names of the variables begin with: SingularityCE reads others than Apptainer."""
+    return "SINGULARITY" if not shutil.which("apptainer") and shutil.which("singularity") else "APPTAINER"
+
+
 def _prepare(environment: MutableMapping[str, str], digest: str, root: Path, binds: list[str]) -> None:
-    """Set what Apptainer (or Singularity, under its own prefix) reads; what is set already stays."""
-    prefix = "SINGULARITY" if not shutil.which("apptainer") and shutil.which("singularity") else "APPTAINER"
-    environment[f"{prefix}ENV_{DIGEST_VARIABLE}"] = digest
+    """Set what Apptainer reads; what is set already stays."""
+    prefix = _prefix()
+    environment[f"{prefix}ENV_{CONTAINER}"] = digest
     if environment.get(SOURCE_VARIABLE) == "checkout":
         source = str((root / "src").resolve())
         environment[f"{prefix}ENV_PYTHONPATH"] = source

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from xpflow.cli import main
-from xpflow.errors import ConfigError
+from xpflow.errors import ArtifactError, ConfigError
 from xpflow.images import container_note, inside, read_local, read_lock, source_digest
 from xpflow.images.build import ENGINES, find_engine, plan_build
 
@@ -101,7 +101,7 @@ def test_docker_alone_records_the_id_of_its_image(root: Path) -> None:
     local = read_local(root)
     assert local is not None
     assert local.digest == "sha256:" + "7" * 64
-    assert local.reference.startswith("docker-daemon:xpflow:")
+    assert local.reference.startswith("image-store:xpflow:")
     assert main(["image", "show"]) == 2
 
 
@@ -128,7 +128,7 @@ def test_a_build_that_fails_records_nothing(root: Path, capsys: pytest.CaptureFi
 
 def test_outside_of_the_image_there_is_nothing_to_note(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inside, "RECORD", Path("/nothing/here"))
-    monkeypatch.setenv("XPFLOW_IMAGE", "sha256:5")
+    monkeypatch.setenv("XPFLOW_CONTAINER_DIGEST", "sha256:5")
     assert container_note() is None
 
 
@@ -137,7 +137,45 @@ def test_inside_the_note_has_digest_base_and_versions(
 ) -> None:
     (tmp_path / "image.json").write_text('{"base": "b@sha256:1", "python": "3.11.2", "torch": "2.13.0+cpu"}')
     monkeypatch.setattr(inside, "RECORD", tmp_path / "image.json")
-    monkeypatch.setenv("XPFLOW_IMAGE", "sha256:5")
+    monkeypatch.setenv("XPFLOW_CONTAINER_DIGEST", "sha256:5")
     assert container_note() == "sha256:5 (base b@sha256:1, Python 3.11.2, torch 2.13.0+cpu)"
-    monkeypatch.delenv("XPFLOW_IMAGE")
+    monkeypatch.delenv("XPFLOW_CONTAINER_DIGEST")
     assert "digest unknown" in str(container_note())
+
+
+@pytest.fixture
+def layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A build folder whose locks ask for what is installed here."""
+    (tmp_path / "package" / "src" / "xpflow").mkdir(parents=True)
+    (tmp_path / "build.lock").write_text("setuptools==1 \\\n    --hash=sha256:5\n")
+    (tmp_path / "requirements.lock").write_text("numpy==2 \\\n    --hash=sha256:5\n")
+    found = {"torch": "2.13.0+cpu", "setuptools": "1", "numpy": "2"}
+    monkeypatch.setattr(inside, "_version", lambda name: found.get(name, "none"))
+    return tmp_path
+
+
+def test_the_record_of_an_image_has_base_versions_and_sources(layers: Path) -> None:
+    facts = inside.image_facts(layers, read_lock(ROOT), "b@sha256:1")
+    assert (facts["base"], facts["torch"]) == ("b@sha256:1", "2.13.0+cpu")
+    assert facts["source"] == source_digest(layers / "package" / "src" / "xpflow")
+
+
+@pytest.mark.parametrize(
+    ("lock", "text", "expected"),
+    [
+        ("requirements.lock", "numpy==3 \\\n", "requirements.lock asks for numpy 3, this image has 2"),
+        ("build.lock", "pip==3 \\\n", "build.lock asks for pip 3, this image has none"),
+    ],
+)
+def test_a_build_with_another_package_than_the_locked_one_stops(
+    layers: Path, lock: str, text: str, expected: str
+) -> None:
+    (layers / lock).write_text(text)
+    with pytest.raises(ArtifactError, match=expected):
+        inside.image_facts(layers, read_lock(ROOT), "b")
+
+
+def test_a_base_with_another_torch_stops_the_build(layers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inside, "_version", lambda name: "2.12.0")
+    with pytest.raises(ArtifactError, match=r"torch 2\.12\.0, images\.lock\.yaml asks for 2\.13\.0"):
+        inside.image_facts(layers, read_lock(ROOT), "b")

@@ -74,7 +74,7 @@ def test_jobs_have_the_digest_no_network_no_home_and_the_models(
     )
     _, environment = chosen(built, APPTAINER_BIND="/data")
     assert environment == {
-        "APPTAINERENV_XPFLOW_IMAGE": DIGEST,
+        "APPTAINERENV_XPFLOW_CONTAINER_DIGEST": DIGEST,
         "APPTAINER_CONTAINALL": "true",
         "APPTAINER_NET": "true",
         "APPTAINER_NETWORK": "none",
@@ -97,7 +97,7 @@ def test_singularity_has_its_own_prefix_and_a_gpu_is_passed_on(
     monkeypatch.setattr(use_module.shutil, "which", lambda name: name if name in there else None)
     _, environment = chosen(built)
     assert environment["SINGULARITY_NV"] == "true"
-    assert environment["SINGULARITYENV_XPFLOW_IMAGE"] == DIGEST
+    assert environment["SINGULARITYENV_XPFLOW_CONTAINER_DIGEST"] == DIGEST
 
 
 def test_an_image_of_other_sources_is_refused_unless_the_checkout_s_are_asked_for(built: Path) -> None:
@@ -110,7 +110,9 @@ def test_an_image_of_other_sources_is_refused_unless_the_checkout_s_are_asked_fo
     source = str(built / "src")
     assert environment["APPTAINERENV_PYTHONPATH"] == source
     assert f"{source}:{source}:ro" in environment["APPTAINER_BIND"]
-    assert environment["APPTAINERENV_XPFLOW_IMAGE"].startswith(f"{DIGEST} with the sources of the checkout")
+    assert environment["APPTAINERENV_XPFLOW_CONTAINER_DIGEST"].startswith(
+        f"{DIGEST} with the sources of the checkout"
+    )
 
 
 def test_another_file_or_none_under_the_recorded_name_is_refused(built: Path) -> None:
@@ -128,15 +130,15 @@ def test_a_published_image_is_pulled_by_digest(root: Path) -> None:
     (root / "containers" / "images.lock.yaml").write_text(yaml.safe_dump(lock))
     image, environment = chosen(root)
     assert image == f"docker://registry.example/xpflow@{DIGEST}"
-    assert environment["APPTAINERENV_XPFLOW_IMAGE"] == DIGEST
+    assert environment["APPTAINERENV_XPFLOW_CONTAINER_DIGEST"] == DIGEST
 
 
-def test_an_image_that_only_docker_has_says_how_to_convert_it(root: Path) -> None:
+def test_an_image_that_only_docker_has_is_refused(root: Path) -> None:
     image = LocalImage(
-        reference="docker-daemon:xpflow:1", digest=DIGEST, source=DIGEST, base="cpu", engine="Docker 1"
+        reference="image-store:xpflow:1", digest=DIGEST, source=DIGEST, base="cpu", engine="Docker 1"
     )
     write_local(root, image)
-    with pytest.raises(ConfigError, match="apptainer build"):
+    with pytest.raises(ConfigError, match="no file"):
         chosen(root)
 
 
@@ -160,3 +162,16 @@ def test_the_source_digest_sees_names_and_contents_only(root: Path) -> None:
     assert source_digest(package) == before
     (package / "a.py").rename(package / "b.py")
     assert source_digest(package) != before
+
+
+@pytest.mark.parametrize("name", ["HF_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"])
+def test_the_model_hub_s_cache_is_where_huggingface_hub_has_it(
+    built: Path, name: str, tmp_path: Path
+) -> None:
+    below = {"HF_HUB_CACHE": "", "HF_HOME": "hub", "XDG_CACHE_HOME": "huggingface/hub"}[name]
+    environment = {name: str(tmp_path / "here")}
+    choose_container(built, used=True, hub=True, environment=environment)
+    cache = str(tmp_path / "here" / below)
+    assert environment["APPTAINERENV_HF_HUB_CACHE"] == cache
+    assert environment["APPTAINER_BIND"].split(",")[-1] == cache
+    assert Path(cache).is_dir()
