@@ -68,6 +68,7 @@ STUDY_FILE = f"{RESULTS}/study.yaml"
 # GPUs that a job which runs a model asks the scheduler for; a training job has one for each of its processes.
 GPUS = int(STUDY.runtime.device.startswith("cuda"))
 TRAINING_GPUS = GPUS * STUDY.runtime.processes
+TRAINING_THREADS = STUDY.runtime.threads * STUDY.runtime.processes
 JOBS = {(job.model, job.benchmark, job.kind, job.seed): job for job in jobs_of(STUDY)}
 TRACE = trace_row(STUDY)
 TABLE_NAMES = ["table1", "table2", "contrasts", "alignment"]
