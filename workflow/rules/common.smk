@@ -106,7 +106,7 @@ def get_cluster_check():
         "--account": account and account.raw,
         "--status-command": settings.status_command,
     }
-    given = [f"{name} {value}" for name, value in options.items() if value]
+    given = [f"{name} '{value}'" for name, value in options.items() if value]
     return " ".join(["xpflow cluster", *given, "--gpu" if GPUS else ""])
 
 
