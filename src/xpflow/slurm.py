@@ -65,7 +65,10 @@ def _partitions(file: Path | None, gpu: bool) -> dict[str, Any]:
     """Return the limits of each partition of a file, by name; for no file those of a nameless default."""
     if file is None:
         return {"": {"max_gpu": 1}}
-    found = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("partitions")
+    try:
+        found = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("partitions")
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"cannot read {file}: {error}", hint="see docs/slurm.md") from error
     if not isinstance(found, dict) or not found:
         raise ConfigError(f"{file} names no partition", hint="see workflow/profiles/slurm/partitions.yaml")
     partitions = {str(name): limits or {} for name, limits in found.items()}

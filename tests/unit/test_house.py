@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def environment() -> dict[str, str]:
 
 
 def test_environment_has_exactly_the_direct_dependencies() -> None:
-    assert set(environment()) == set(direct()) | set(direct("dev"))
+    assert set(environment()) == set(direct()) | set(direct("slurm")) | set(direct("dev"))
 
 
 def test_environment_and_lock_have_the_same_pins() -> None:
@@ -55,16 +56,17 @@ def test_environment_and_lock_have_the_same_pins() -> None:
 
 def test_every_pin_lies_in_the_range_of_pyproject() -> None:
     pins = {**locked("requirements-dev.lock"), "torch": TORCH}
-    for name, requirement in {**direct(), **direct("dev")}.items():
+    for name, requirement in {**direct(), **direct("slurm"), **direct("dev")}.items():
         assert requirement.specifier.contains(pins[name]), f"{requirement} does not admit {pins[name]}"
 
 
-def test_the_development_lock_only_adds_to_the_lock() -> None:
-    assert locked("requirements.lock").items() <= locked("requirements-dev.lock").items()
+def test_each_lock_only_adds_to_the_one_before() -> None:
+    names = ["requirements.lock", "requirements-slurm.lock", "requirements-dev.lock"]
+    assert all(locked(a).items() <= locked(b).items() for a, b in pairwise(names))
     assert not set(direct("dev")) & set(direct())
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-slurm.lock", "requirements-dev.lock"])
 def test_a_lock_has_hashes_and_neither_torch_nor_places(name: str) -> None:
     lock = text(name)
     entries = re.split(r"\n(?=[a-z0-9])", lock.split("\n", 2)[2])

@@ -13,11 +13,12 @@ rule align:
     priority: 20
     conda:
         ENVIRONMENT
-    threads: STUDY.runtime.threads
+    threads: TRAINING_THREADS
     resources:
         mem_mb=growing(1200),
         runtime=240,
         gpu=TRAINING_GPUS,
+        nodes=1,
     params:
         code=code_fingerprint("align"),
         config=STUDY_FILE,

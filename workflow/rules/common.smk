@@ -72,6 +72,7 @@ STUDY_FILE = f"{RESULTS}/study.yaml"
 # GPUs that a job which runs a model asks the scheduler for; a training job has one for each of its processes.
 GPUS = int(STUDY.runtime.device.startswith("cuda"))
 TRAINING_GPUS = GPUS * STUDY.runtime.processes
+TRAINING_THREADS = STUDY.runtime.threads * STUDY.runtime.processes
 JOBS = {(job.model, job.benchmark, job.kind, job.seed): job for job in jobs_of(STUDY)}
 TRACE = trace_row(STUDY)
 TABLE_NAMES = ["table1", "table2", "contrasts", "alignment"]
@@ -109,7 +110,7 @@ def get_cluster_check():
         "--account": account and account.raw,
         "--status-command": settings.status_command,
     }
-    given = [f"{name} {value}" for name, value in options.items() if value]
+    given = [f"{name} '{value}'" for name, value in options.items() if value]
     return " ".join(["xpflow cluster", *given, "--gpu" if GPUS else ""])
 
 

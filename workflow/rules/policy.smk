@@ -43,11 +43,12 @@ rule train_policy:
     priority: 40
     conda:
         ENVIRONMENT
-    threads: STUDY.runtime.threads
+    threads: TRAINING_THREADS
     resources:
         mem_mb=growing(1500),
         runtime=480,
         gpu=TRAINING_GPUS,
+        nodes=1,
     params:
         code=code_fingerprint("grpo"),
         config=STUDY_FILE,

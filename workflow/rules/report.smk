@@ -55,8 +55,8 @@ rule prompts:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=600,
-        runtime=10,
+        mem_mb=growing(600),
+        runtime=growing(10),
     params:
         code=code_fingerprint("prompts"),
         config=STUDY_FILE,
