@@ -235,7 +235,7 @@ class LLaDA2MoeModelLM(PreTrainedModel):  # type: ignore[no-untyped-call]
         """Return an empty key-value cache for `rows` canvases of `length` positions."""
         config, like = self.config, self.model.word_embeddings.weight
         shape = (rows, config.num_key_value_heads, length, head_width(config))
-        return BlockCache.empty(config.num_hidden_layers, shape, like)  # type: ignore[arg-type]
+        return BlockCache.empty(config.num_hidden_layers, shape, like)
 
     @torch.no_grad()
     def update_expert_bias(self, router_load: Tensor, rate: float) -> None:
