@@ -59,3 +59,14 @@ def test_llada2_gives_the_official_tokens(llada2, budget):
         tokens, forwards = llada2_generate(model, prompt, N, steps, threshold=1.0)
         assert ours.tokens[row].tolist() == tokens + [eos] * (N - len(tokens))
         assert int(ours.nfe[row]) == forwards
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("decoder", ["mask_prediction", "threshold", "flow"])
+def test_the_cache_changes_no_token_of_the_shipped_model_in_fp32(decoder):
+    model, prompts = load("llada2-micro")
+    values = {"gen_length": N, "budget": "1/4"}
+    ways = [settings_from(decoder, {**values, "kv_cache": cache}) for cache in ("on", "off")]
+    with_cache, without = (decode(model, prompts, way) for way in ways)
+    assert with_cache.tokens.tolist() == without.tokens.tolist()
+    assert with_cache.nfe.tolist() == without.nfe.tolist()

@@ -20,7 +20,12 @@ PROFILES = (
     ("https://w3id.org/workflowhub/workflow-ro-crate/1.0", "Workflow RO-Crate", "1.0"),
 )
 LICENSE = "https://spdx.org/licenses/Apache-2.0"
-REPOSITORY_TYPES = {".csv": "text/csv", ".md": "text/markdown", ".json": "application/json", ".png": "image/png"}
+MEDIA_TYPES = {
+    ".csv": "text/csv",
+    ".md": "text/markdown",
+    ".json": "application/json",
+    ".png": "image/png",
+}
 
 
 def write_crate(
@@ -67,8 +72,8 @@ def write_crate(
 
 def _file(crate: Any, root: Path, path: Path) -> Any:
     properties = {"name": path.name, "contentSize": str((root / path).stat().st_size)}
-    if path.suffix in REPOSITORY_TYPES:
-        properties["encodingFormat"] = REPOSITORY_TYPES[path.suffix]
+    if path.suffix in MEDIA_TYPES:
+        properties["encodingFormat"] = MEDIA_TYPES[path.suffix]
     return crate.add_file(root / path, path.as_posix(), properties=properties)
 
 

@@ -1,4 +1,4 @@
-"""What decoding costs: our mask prediction against the plain official loop, and flow beyond its forwards.
+"""What decoding costs: against the plain official loop, with a KV cache, and flow beyond its forwards.
 
 All rows of a comparison come from one process, the same model and the same prompts, and are the best of
 `repeats` runs, taken in turn so that a busy machine disturbs both sides alike.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ Prompts = Sequence[Sequence[int]]
 CLOCK = time.process_time
 REPEATS = 3
 GEN_LENGTH = 32
+DECODERS = ("mask_prediction", "threshold", "flow")
 SINGLE_ROWS = 8  # prompts of the measurements at batch 1
 
 
@@ -66,8 +67,8 @@ class TimedModel:
 
 
 def bench_model(name: str, rows: int, batch_size: int, repeats: int = REPEATS) -> Iterator[Measurement]:
-    """Yield all measurements of one model: comparison (bidirectional models), flow's overhead, every
-    decoder."""
+    """Yield all measurements of one model: comparison with the official loop (bidirectional) or with and
+    without a cache (block-causal), flow's overhead, every decoder."""
     from xpflow.models import load_model
 
     model, tokenizer = load_model(name)
@@ -79,6 +80,10 @@ def bench_model(name: str, rows: int, batch_size: int, repeats: int = REPEATS) -
         ratio = (single[0].seconds / single[0].nfe) / (batched[1].seconds / batched[1].nfe)
         note = f"{batched[1].note}; {ratio:.2f}x as fast as the official loop at batch 1"
         yield from (*single, batched[0], replace(batched[1], note=note))
+    else:
+        for name in DECODERS:
+            settings = settings_from(name, _quarter(length, batch_size))
+            yield compare_with_cache(model, prompts, settings, repeats)
     yield from flow_overhead(model, prompts[:SINGLE_ROWS], length, 1, repeats)
     yield from flow_overhead(model, prompts, length, batch_size, repeats)
     yield from every_decoder(model, prompts, length, batch_size)
@@ -148,11 +153,29 @@ def flow_overhead(
 
 def every_decoder(model: Any, prompts: Prompts, gen_length: int, batch_size: int) -> list[Measurement]:
     """Measure every decoder at a quarter of the budget with its default settings."""
-    common = {"gen_length": gen_length, "batch_size": batch_size, "budget": "1/4"}
-    rows = []
-    for name in ("mask_prediction", "threshold", "flow"):
-        rows.append(_one(model, prompts, settings_from(name, common)))
-    return rows
+    common = _quarter(gen_length, batch_size)
+    return [_one(model, prompts, settings_from(name, common)) for name in DECODERS]
+
+
+def compare_with_cache(
+    model: Any, prompts: Prompts, settings: DecodeSettings, repeats: int = REPEATS
+) -> Measurement:
+    """Measure decoding with the key-value cache against decoding without it (block-causal models)."""
+    results: dict[str, DecodeResult] = {}
+
+    def run(cache: Literal["on", "off"]) -> None:
+        results[cache] = decode(model, prompts, settings.model_copy(update={"kv_cache": cache}))
+
+    slow, fast = best_of((lambda: run("off"), lambda: run("on")), repeats)
+    same = int((results["on"].tokens == results["off"].tokens).all(-1).sum())
+    note = f"{same} of {len(prompts)} rows token-identical, {slow / fast:.2f}x as fast as without a cache"
+    nfe = int(results["on"].nfe.sum())
+    name = f"{settings.decoder} with KV cache, batch {settings.batch_size}"
+    return Measurement(name, fast, nfe, len(prompts), note)
+
+
+def _quarter(gen_length: int, batch_size: int) -> dict[str, Any]:
+    return {"gen_length": gen_length, "batch_size": batch_size, "budget": "1/4"}
 
 
 def best_of(ways: Sequence[Callable[[], None]], repeats: int) -> list[float]:

@@ -7,8 +7,16 @@ import torch
 
 from fakes.models import FakeModel
 from fakes.official import Official, llada2_generate, llada_generate
-from xpflow.bench.decoding import best_of, compare_with_official, every_decoder, flow_overhead
+from xpflow.bench.decoding import (
+    best_of,
+    compare_with_cache,
+    compare_with_official,
+    every_decoder,
+    flow_overhead,
+)
 from xpflow.bench.official import official_block_loop, official_loop
+from xpflow.decoding import settings_from
+from xpflow.models.micro import SpecialIds, llada2_micro_config, new_model
 
 PROMPTS = [[5, 6, 7], [8, 9, 10], [11, 12, 13]]
 
@@ -39,6 +47,13 @@ def test_measurements_have_seconds_forwards_and_identity():
     ):
         assert measurement.seconds > 0
         assert measurement.nfe <= 2 * len(PROMPTS)
+
+
+def test_the_cache_is_compared_with_no_cache():
+    model = new_model(llada2_micro_config(61, SpecialIds(4, 1, 0)), 0).double().eval()
+    values = {"gen_length": 16, "budget": "1/4", "batch_size": 2}
+    found = compare_with_cache(model, PROMPTS, settings_from("mask_prediction", values), repeats=1)
+    assert "3 of 3 rows token-identical" in found.note
 
 
 def test_best_of_takes_turns_and_drops_the_first_run():
