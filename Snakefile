@@ -12,10 +12,13 @@ min_version("9.20")
 report: "workflow/report/workflow.rst"
 
 
-# A container image for all rules, pinned by digest, belongs here: container: "..."
-
-
 include: "workflow/rules/common.smk"
+
+
+# Of every rule, with --use-singularity; without it nothing is looked at. See docs/containers.md.
+container: CONTAINER
+
+
 include: "workflow/rules/fetch.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/selfdata.smk"
@@ -30,11 +33,14 @@ rule all:
     default_target: True
     input:
         rules.tables.output,
+        rules.prompts.output,
         rules.figures.output,
 
 
 # The decoders' own settings are checked once, before the first job: that needs torch, so not at every parse.
+# So is the cluster, where there is one.
 onstart:
+    shell(get_cluster_check())
     shell(
         "xpflow config check {CONFIG} && xpflow config show {CONFIG} --out {STUDY_FILE}"
     )

@@ -1,7 +1,7 @@
 """Mutation testing of the code that compares and judges: `python tests/mutation.py [--only FILE] [--jobs N]`.
 
 Changes one operator, constant, condition or statement at a time in a copy of the package, runs the unit tests
-of the trusted side, and lists the mutants that no test notices (survivors). Slow: a few seconds a mutant.
+about that file, and lists the mutants that no test notices (survivors). Slow: a few seconds a mutant.
 `--only` takes an earlier list and tries those mutants alone, wherever their lines have moved in the file.
 """
 
@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -26,15 +27,23 @@ from pathlib import Path
 from xpflow.bench.mutants import _change, _changeable
 
 ROOT = Path(__file__).parents[1]
-WIRE, TRUSTED = ("frames", "packing", "unpacking"), ("changes", "display", "outcome", "remote", "oracle")
-TARGETS = [f"src/xpflow/grading/{name}.py" for name in (*WIRE, "testcode", *TRUSTED, "verdict")]
-TESTED = ("testcode", "changes", "display", "oracle", "remote", "frames", "unpacking", "packing")
-TESTS = [f"tests/unit/grading/test_{name}.py" for name in TESTED]
-TESTS += [
-    f"tests/unit/grading/test_grade.py::test_{name}"
-    for name in ("verdict_rows_are_read_back_equal", "a_row_holds_a_reason_and_what_there_is_to_say")
-]
-TIMEOUT_S = 40.0
+GRADING, UNIT = "src/xpflow/grading", "tests/unit/grading"
+ROWS = ("verdict_rows_are_read_back_equal", "a_row_holds_a_reason_and_what_there_is_to_say")
+# Each file with the tests that are about it.
+TESTS = {
+    "frames": ("frames.py", "remote.py", "oracle.py"),
+    "packing": ("packing.py", "unpacking.py"),
+    "unpacking": ("unpacking.py", "packing.py"),
+    "testcode": ("testcode.py", "oracle.py"),
+    "changes": ("changes.py", "oracle.py"),
+    "display": ("display.py", "oracle.py"),
+    "outcome": ("oracle.py",),
+    "remote": ("remote.py", "oracle.py"),
+    "oracle": ("oracle.py",),
+    "verdict": tuple(f"grade.py::test_{name}" for name in ROWS),
+}
+SLOWER = 10  # times as long as its tests take without it, a mutant may take
+LEAST_S = 20.0
 
 
 def main() -> None:
@@ -43,19 +52,20 @@ def main() -> None:
     options.add_argument("--only", type=Path, help="only the mutants in this file, an earlier run's output")
     options.add_argument("--jobs", type=int, default=2)
     chosen = options.parse_args()
-    found = [(target, *mutant) for target in TARGETS for mutant in mutants(ROOT / target)]
+    found = [(name, *mutant) for name in TESTS for mutant in mutants(ROOT / GRADING / f"{name}.py")]
     if chosen.only:
         earlier = {without_line(text) for text in chosen.only.read_text().splitlines()}
-        found = [mutant for mutant in found if without_line("{}:{}: {}".format(*mutant)) in earlier]
+        found = [mutant for mutant in found if without_line("{}.py:{}: {}".format(*mutant)) in earlier]
     if chosen.sample:
         found = random.Random(0).sample(found, min(chosen.sample, len(found)))
+    limits_s = {name: allowed_seconds(name) for name in {mutant[0] for mutant in found}}
     survivors = 0
     with ThreadPoolExecutor(chosen.jobs) as pool:
-        verdicts = pool.map(lambda mutant: is_noticed(mutant[0], mutant[3]), found)
-        for done, ((target, line, text, _), noticed) in enumerate(zip(found, verdicts, strict=True), 1):
+        verdicts = pool.map(lambda mutant: is_noticed(mutant[0], mutant[3], limits_s[mutant[0]]), found)
+        for done, ((name, line, text, _), noticed) in enumerate(zip(found, verdicts, strict=True), 1):
             survivors += not noticed
             if not noticed:
-                print(f"{target}:{line}: {text}", flush=True)
+                print(f"{name}.py:{line}: {text}", flush=True)
             if done % 20 == 0:
                 print(f"{done} of {len(found)}, {survivors} survive", file=sys.stderr, flush=True)
     print(f"{len(found)} mutants, {len(found) - survivors} noticed, {survivors} survive")
@@ -89,20 +99,26 @@ def is_docstring_like(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value
 
 
-def is_noticed(target: str, code: str) -> bool:
-    """Return whether the tests fail (or do not end) with `code` in the place of a file."""
+def allowed_seconds(name: str) -> float:
+    """Return how long a mutant of a file may take, from what the tests take on the file as it is."""
+    start = time.monotonic()
+    if is_noticed(name, (ROOT / GRADING / f"{name}.py").read_text(), limit_s=600.0):
+        sys.exit(f"the tests of {name}.py fail without any change")
+    return max(LEAST_S, SLOWER * (time.monotonic() - start))
+
+
+def is_noticed(name: str, code: str, limit_s: float) -> bool:
+    """Return whether a file's tests fail (or do not end) with `code` in its place."""
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(
-            ROOT / "src", Path(folder) / "src", ignore=shutil.ignore_patterns("shipped", "__pycache__")
-        )
-        (Path(folder) / target).write_text(code)
+        shutil.copytree(ROOT / "src", Path(folder) / "src", ignore=shutil.ignore_patterns("shipped"))
+        (Path(folder) / GRADING / f"{name}.py").write_text(code)
         environment = {**os.environ, "PYTHONPATH": f"{folder}/src", "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *TESTS]
-        command += ["-o", f"pythonpath={folder}/src tests", "--no-header"]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header"]
+        command += ["-o", f"pythonpath={folder}/src tests", *(f"{UNIT}/test_{file}" for file in TESTS[name])]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         tests = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True, **quiet)
         try:
-            return tests.wait(TIMEOUT_S) != 0
+            return tests.wait(limit_s) != 0
         except subprocess.TimeoutExpired:
             return True
         finally:

@@ -52,7 +52,7 @@ def test_a_dry_run_counts_one_job_for_each_part_of_the_study(
     assert found["train_policy"] == seeds
     assert found["decode_shard"] == found["grade_shard"] == jobs * shards
     assert sum(number for rule, number in found.items() if rule.startswith("merge_")) == jobs + models * seeds
-    assert found["tables"] == found["figures"] == found["filter_solvable"] == 1
+    assert found["tables"] == found["figures"] == found["prompts"] == found["filter_solvable"] == 1
 
 
 def test_a_dry_run_says_in_words_what_each_job_is_for(workflow_in: Callable[[str], Any]) -> None:

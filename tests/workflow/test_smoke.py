@@ -36,11 +36,12 @@ def test_every_row_of_the_study_has_samples_and_verdicts(finished: Any) -> None:
         assert [one["task_id"] for one in samples] == [one["task_id"] for one in verdicts]
         assert {(one["arm"], one["seed"]) for one in samples} == {(row.arm, row.seed)}
         assert {"completion", "nfe", "model", "benchmark", "budget"} <= samples[0].keys()
+        assert {one["protocol"] for one in (*samples, *verdicts)} == {"micropy@1"}
 
 
 def test_tables_figures_logs_and_times_are_there(finished: Any) -> None:
     shown = finished.figures("smoke")
-    assert {"table1.md", "table2.tex", "contrasts.csv", "claims.json"} <= shown.keys()
+    assert {"table1.md", "table2.tex", "contrasts.csv", "claims.json", "prompts.md"} <= shown.keys()
     assert {"figure_2a.png", "figure_2b.png", "sweep_budget.png", "trace.png", "grpo.png"} <= shown.keys()
     results = finished.folder / "results" / "smoke"
     assert load_study(results / "study.yaml") == load_study(SMOKE)

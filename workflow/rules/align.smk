@@ -3,7 +3,8 @@ rule align:
         data=f"{RESULTS}/{{model}}/selfdata/seed{{seed}}.jsonl",
         base=lambda wildcards: get_base(wildcards.model),
     output:
-        weights=f"{RESULTS}/{{model}}/aligned/{{variant}}/seed{{seed}}/model.safetensors",
+        # Written last; it lists the files of the checkpoint, which are one or several.
+        manifest=f"{RESULTS}/{{model}}/aligned/{{variant}}/seed{{seed}}/align{ENDING}",
         log=f"{RESULTS}/{{model}}/aligned/{{variant}}/seed{{seed}}/log.jsonl",
     log:
         f"{LOGS}/align/{{model}}.{{variant}}.seed{{seed}}.log",
@@ -14,13 +15,14 @@ rule align:
         ENVIRONMENT
     threads: STUDY.runtime.threads
     resources:
-        mem_mb=1200,
+        mem_mb=growing(1200),
         runtime=240,
+        gpu=TRAINING_GPUS,
     params:
         code=code_fingerprint("align"),
         config=STUDY_FILE,
         settings=lambda wildcards: fp.align(STUDY, wildcards.model, wildcards.variant),
-        folder=lambda wildcards, output: Path(output.weights).parent,
+        folder=lambda wildcards, output: Path(output.manifest).parent,
     message:
         "Align {wildcards.model} to x-prediction (Eq. 11-12), {wildcards.variant} loss, seed {wildcards.seed}"
     shell:

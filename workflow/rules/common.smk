@@ -13,6 +13,7 @@ from xpflow.config import aligned_runs, find_arm, load_study, policy_seeds
 from xpflow.config.jobs import job_groups, jobs_of, kind_of, trace_row
 from xpflow.errors import XpflowError
 from xpflow.hub.catalogue import repo_of_benchmark, repo_of_model, repos_of
+from xpflow.images import choose_container
 
 
 def either(names):
@@ -41,8 +42,20 @@ def validated(path):
         raise WorkflowError(str(error)) from None
 
 
+def chosen_container():
+    """Return the image of every rule, from containers/images.*.yaml; with --use-singularity it must be there."""
+    methods = workflow.deployment_settings.deployment_method
+    used = any(method.name == "APPTAINER" for method in methods)
+    places = [model.directory for model in STUDY.models if model.directory]
+    try:
+        return choose_container(workflow.basedir, used=used, binds=places)
+    except XpflowError as error:
+        raise WorkflowError(str(error)) from None
+
+
 CONFIG = chosen_config()
 STUDY, REPOS = validated(CONFIG)
+CONTAINER = chosen_container()
 RESULTS = f"results/{STUDY.study.name}"
 FIGURES = f"paper_figures/{STUDY.study.name}"
 LOGS = f"{RESULTS}/logs"
@@ -52,6 +65,9 @@ ENVIRONMENT = "../../environment.yml"
 # Every command reads the study from this file, written before the first job. It is no input of the rules: what
 # a changed setting runs again is decided by the fingerprints in their params.
 STUDY_FILE = f"{RESULTS}/study.yaml"
+# GPUs that a job which runs a model asks the scheduler for; a training job has one for each of its processes.
+GPUS = int(STUDY.runtime.device.startswith("cuda"))
+TRAINING_GPUS = GPUS * STUDY.runtime.processes
 JOBS = {(job.model, job.benchmark, job.kind, job.seed): job for job in jobs_of(STUDY)}
 TRACE = trace_row(STUDY)
 TABLE_NAMES = ["table1", "table2", "contrasts", "alignment"]
@@ -76,6 +92,26 @@ wildcard_constraints:
 
 scattergather:
     shards=STUDY.runtime.shards,
+
+
+def get_cluster_check():
+    """Return the command that asks SLURM whether it would take the jobs; none where they run here."""
+    plugin, settings = workflow.executor_plugin, workflow.executor_settings
+    if plugin is None or plugin.name != "slurm":
+        return "true"
+    account = workflow.resource_settings.default_resources.get("slurm_account")
+    options = {
+        "--partitions": settings.partition_config,
+        "--account": account and account.raw,
+        "--status-command": settings.status_command,
+    }
+    given = [f"{name} {value}" for name, value in options.items() if value]
+    return " ".join(["xpflow cluster", *given, "--gpu" if GPUS else ""])
+
+
+def growing(amount):
+    """Return a resource that is `amount` at first and more by it on each attempt after a failure."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def get_job(wildcards):
@@ -121,7 +157,7 @@ def get_aligned(model, variant, seed):
     return (
         []
         if variant == "base"
-        else f"{RESULTS}/{model}/aligned/{variant}/seed{seed}/model.safetensors"
+        else f"{RESULTS}/{model}/aligned/{variant}/seed{seed}/align{ENDING}"
     )
 
 

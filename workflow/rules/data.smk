@@ -11,8 +11,8 @@ rule export_problems:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=300,
-        runtime=10,
+        mem_mb=growing(500),
+        runtime=growing(10),
     params:
         code=code_fingerprint("problems"),
         config=STUDY_FILE,
@@ -38,8 +38,8 @@ rule export_training_problems:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=300,
-        runtime=10,
+        mem_mb=growing(500),
+        runtime=growing(10),
     params:
         code=code_fingerprint("problems"),
         config=STUDY_FILE,

@@ -19,8 +19,9 @@ rule decode_shard:
         ENVIRONMENT
     threads: STUDY.runtime.threads
     resources:
-        mem_mb=900,
-        runtime=240,
+        mem_mb=growing(900),
+        runtime=growing(240),
+        gpu=GPUS,
     params:
         code=code_fingerprint("evaluate"),
         config=STUDY_FILE,
@@ -38,6 +39,7 @@ rule decode_shard:
         " --seed {wildcards.seed} --shard {params.shard} --out {output.samples} > {log} 2>&1"
 
 
+# Where jobs are submitted to a cluster, the shards of one decoding job are graded and merged in one submission.
 rule grade_shard:
     input:
         problems=f"{RESULTS}/problems/{{benchmark}}.jsonl",
@@ -55,12 +57,14 @@ rule grade_shard:
     benchmark:
         f"{TIMES}/grade_shard/{{model}}.{{benchmark}}.{{kind}}.seed{{seed}}.{{scatteritem}}.tsv"
     priority: 5
+    group:
+        "grade.{kind}"
     conda:
         ENVIRONMENT
     threads: STUDY.grading.workers
     resources:
-        mem_mb=800,
-        runtime=120,
+        mem_mb=growing(800),
+        runtime=growing(120),
     params:
         code=code_fingerprint("grade"),
         config=STUDY_FILE,
@@ -100,12 +104,14 @@ for group in job_groups(STUDY):
             benchmark=either(group.benchmarks),
             seed=either(group.seeds),
         priority: 5
+        group:
+            f"grade.{group.kind}"
         conda:
             ENVIRONMENT
         threads: 1
         resources:
-            mem_mb=300,
-            runtime=10,
+            mem_mb=growing(500),
+            runtime=growing(10),
         params:
             code=code_fingerprint("merge"),
             settings=lambda wildcards, kind=group.kind: [
@@ -150,8 +156,9 @@ if TRACE:
             ENVIRONMENT
         threads: STUDY.runtime.threads
         resources:
-            mem_mb=900,
-            runtime=30,
+            mem_mb=growing(900),
+            runtime=growing(30),
+            gpu=GPUS,
         params:
             code=code_fingerprint("trace"),
             config=STUDY_FILE,

@@ -13,8 +13,9 @@ rule filter_solvable:
         ENVIRONMENT
     threads: STUDY.runtime.threads
     resources:
-        mem_mb=1000,
-        runtime=120,
+        mem_mb=growing(1000),
+        runtime=growing(120),
+        gpu=GPUS,
     params:
         code=code_fingerprint("solvable"),
         config=STUDY_FILE,
@@ -44,8 +45,9 @@ rule train_policy:
         ENVIRONMENT
     threads: STUDY.runtime.threads
     resources:
-        mem_mb=1500,
+        mem_mb=growing(1500),
         runtime=480,
+        gpu=TRAINING_GPUS,
     params:
         code=code_fingerprint("grpo"),
         config=STUDY_FILE,

@@ -10,7 +10,7 @@ rule pretrain_model:
         ENVIRONMENT
     threads: STUDY.runtime.threads
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=720,
     params:
         code=code_fingerprint("pretrain"),

@@ -24,8 +24,8 @@ rule tables:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         code=code_fingerprint("tables"),
         config=STUDY_FILE,
@@ -36,6 +36,36 @@ rule tables:
         "Write Tables 1 and 2, the paired comparisons and the claims to {params.out}"
     shell:
         "xpflow tables --config {params.config} --results {params.results} --out {params.out} > {log} 2>&1"
+
+
+rule prompts:
+    input:
+        expand(rules.export_problems.output, benchmark=STUDY.benchmark_names),
+    output:
+        report(
+            f"{FIGURES}/prompts.md",
+            caption="../report/prompts.rst",
+            category="Prompts",
+        ),
+    log:
+        f"{LOGS}/prompts.log",
+    benchmark:
+        f"{TIMES}/prompts.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=600,
+        runtime=10,
+    params:
+        code=code_fingerprint("prompts"),
+        config=STUDY_FILE,
+        settings=fp.prompts(STUDY),
+        problems=lambda wildcards, input: Path(str(input[0])).parent,
+    message:
+        "Write the first prompts of the study, as its models see them, to {output}"
+    shell:
+        "xpflow prompts --config {params.config} --problems {params.problems} --out {output} > {log} 2>&1"
 
 
 rule figures:
@@ -64,8 +94,8 @@ rule figures:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         code=code_fingerprint("figures"),
         config=STUDY_FILE,

@@ -18,8 +18,9 @@ rule answer_prompts:
         ENVIRONMENT
     threads: STUDY.runtime.threads
     resources:
-        mem_mb=900,
-        runtime=60,
+        mem_mb=growing(900),
+        runtime=growing(60),
+        gpu=GPUS,
     params:
         code=code_fingerprint("selfdata"),
         config=STUDY_FILE,
@@ -51,8 +52,8 @@ rule merge_answers:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=200,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         code=code_fingerprint("merge"),
         settings=lambda wildcards: fp.selfdata(STUDY, wildcards.model),

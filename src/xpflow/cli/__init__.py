@@ -23,10 +23,15 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "problems": ("xpflow.cli.problems", "List, export or check the problems of a benchmark"),
     },
     "Look around": {
+        "prompts": ("xpflow.cli.prompts", "List the protocols, or show a prompt as a model sees it"),
         "doctor": ("xpflow.cli.doctor", "Say what works on this machine"),
+        "image": ("xpflow.cli.image", "Build the container image, or show which one is used"),
         "config": ("xpflow.cli.config", "Show, check or describe a study's configuration"),
         "audit": ("xpflow.cli.audit", "Check every file of a study against where it came from"),
+        "pack": ("xpflow.cli.pack", "Pack a study's small artifacts into one archive"),
+        "unpack": ("xpflow.cli.unpack", "Unpack such an archive, checked"),
         "plan": ("xpflow.cli.plan", "Say what memory, time and disk a study needs, before it runs"),
+        "cluster": ("xpflow.cli.cluster", "Ask SLURM whether it would take a study's jobs"),
         "match": ("xpflow.cli.match", "Find the threshold that takes a wanted mean NFE"),
         "tiny": ("xpflow.cli.tiny", "Write tiny random checkpoints in the published layouts"),
         "bench": ("xpflow.cli.bench", "Measure seconds and NFE of the stages and decoders"),
@@ -90,6 +95,8 @@ def help_text() -> str:
 def _run(name: str, arguments: list[str]) -> int:
     if name not in COMMANDS:
         raise XpflowError(f"no such command: {name!r}", hint=nearest(name, COMMANDS))
+    if image := os.environ.get("XPFLOW_IMAGE"):  # set by the workflow: a job's log says where it ran
+        print(f"container image {image}", file=sys.stderr)
     module = import_module(COMMANDS[name][0])
     from xpflow.cli.base import run_app  # typer costs 0.1 s: only now
 

@@ -224,9 +224,10 @@ def _load(model: str, study: StudyConfig | None, threads: int | None) -> tuple[A
         torch.set_num_threads(threads)
     if study is None:
         return load_model(model)
-    dtype = torch.bfloat16 if study.runtime.dtype == "bfloat16" else torch.float32
-    directories = {entry.name: entry.directory for entry in study.models}
-    return load_model(directories.get(model) or model, study.runtime.device, dtype)
+    from xpflow.training.opening import open_model
+    from xpflow.training.stage import model_source
+
+    return open_model(study, model_source(study, model))
 
 
 def _problems(

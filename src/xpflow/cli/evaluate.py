@@ -46,7 +46,7 @@ def evaluate(
     """
     from xpflow.artifacts.io import write_jsonl
     from xpflow.cli.progress import progress
-    from xpflow.cli.recording import base_folder, stage_record
+    from xpflow.cli.recording import base_files, stage_record
     from xpflow.config import load_study
     from xpflow.config.jobs import TRAINED, find_job
     from xpflow.errors import ConfigError
@@ -62,7 +62,9 @@ def evaluate(
     record = stage_record(
         study, "evaluate", model=model, benchmark=benchmark, kind=job.kind, seed=seed, shard=shard
     )
-    record.read(problems, checkpoint or base_folder(study, model), *filter(None, [policy_trained]))
+    record.read(
+        problems, *([checkpoint] if checkpoint else base_files(study, model)), *filter(None, [policy_trained])
+    )
     decoder = Decoder(
         study, model, problems_from_file(problems), checkpoint=checkpoint, trained_policy=policy_trained
     )

@@ -25,7 +25,7 @@ def grpo(
     With runtime.processes above 1 it starts itself that many times, unless torchrun or a cluster already did.
     """
     from xpflow.artifacts.manifest import files_below
-    from xpflow.cli.recording import base_folder, stage_record
+    from xpflow.cli.recording import base_files, stage_record
     from xpflow.config import load_study
     from xpflow.training.launch import keeps_record, run_in_processes
 
@@ -40,7 +40,7 @@ def grpo(
 
     record = stage_record(study, "grpo", seed=seed)
     if keeps_record():
-        record.read(problems, base_folder(study, model))
+        record.read(problems, *base_files(study, model))
     options = {"model": model, "problems": problems, "out": out, "seed": seed, "config": config}
     arguments = [part for key, value in options.items() for part in (f"--{key}", str(value))]
     run_in_processes(study.runtime.processes, ["grpo", *arguments], work)

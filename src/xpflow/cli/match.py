@@ -41,15 +41,15 @@ def match(
     from xpflow.config.arms import protocol_settings
     from xpflow.decoding.settings import parse_budget
     from xpflow.evaluation.matching import Match, matched_threshold
-    from xpflow.models import load_model
     from xpflow.problems import load_benchmark
     from xpflow.protocols import Prompter
+    from xpflow.training.opening import open_model
     from xpflow.training.stage import model_protocol, model_settings, model_source, set_up
 
     study = load_study(config)
     set_up(study)
     model_settings(study, model)
-    loaded, tokenizer = load_model(checkpoint or model_source(study, model))
+    loaded, tokenizer = open_model(study, checkpoint or model_source(study, model))
     names = [entry.name for entry in study.problems.benchmarks]
     problems = [problem for name in names for problem in load_benchmark(name, "validation", limit)]
     prompter = Prompter(model_protocol(study, model), tokenizer)

@@ -30,7 +30,7 @@ def plan(
     bandwidth_share: Annotated[float, typer.Option(help="Sustained share of the memory bandwidth")] = 0.7,
     kv_cache: Annotated[
         bool, typer.Option(help="Block-causal models keep keys and values of finished blocks")
-    ] = False,
+    ] = True,
     prompt_tokens: Annotated[
         list[str] | None,
         typer.Option(metavar="BENCHMARK=TOKENS", help="Mean prompt length that you know better; repeat it"),

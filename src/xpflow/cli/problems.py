@@ -45,7 +45,7 @@ def show(name: Name, split: Split = None, limit: Limit = 1, file: DataFile = Non
     """Print prompts, solutions and tests."""
     from xpflow.problems import load_benchmark
 
-    for problem in load_benchmark(name, split, limit, _sources(name, file)):
+    for problem in load_benchmark(name, split, limit, file_source(name, file)):
         print(f"# {problem.task_id} ({problem.source}, {problem.split}), entry point {problem.entry_point}")
         print(problem.prompt.rstrip())
         print("# canonical solution")
@@ -68,7 +68,7 @@ def export(
     """
     from xpflow.problems import load_benchmark, problems_to_file
 
-    sources = _sources(name, file) if config is None else _study_sources(config)
+    sources = file_source(name, file) if config is None else _study_sources(config)
     problems = load_benchmark(name, split, limit, sources)
     problems_to_file(out, problems)
     if config is not None:
@@ -95,7 +95,7 @@ def _study_sources(config: Path) -> DataSources:
     return Sources(**load_study(config).problems.sources.model_dump())
 
 
-def _sources(name: str, file: Path | None) -> DataSources:
+def file_source(name: str, file: Path | None) -> DataSources:
     """Return the data sources with a local file for one benchmark; raises DataError if it takes none."""
     from dataclasses import fields
 

@@ -9,6 +9,8 @@ from xpflow.artifacts.record import Record
 from xpflow.config import StudyConfig, aligned_runs, expand, policy_seeds
 from xpflow.config.stages import config_facts
 
+NOT_READ = (".md", ".py", ".bin")
+
 if TYPE_CHECKING:
     from xpflow.config.models import ModelChoice
 
@@ -47,12 +49,14 @@ def source_facts(study: StudyConfig) -> dict[str, Any]:
     }
 
 
-def base_folder(study: StudyConfig, model: str) -> Path:
-    """Return the folder of a model's base weights (they count as inputs)."""
+def base_files(study: StudyConfig, model: str) -> list[Path]:
+    """Return the files of a model's base weights, or of a checkpoint folder: they count as inputs."""
+    from xpflow.artifacts.manifest import files_below
     from xpflow.models.registry import model_folder
     from xpflow.training.stage import model_source
 
-    return model_folder(model_source(study, model))
+    folder = model_folder(model_source(study, model))
+    return [file for file in files_below([folder]) if file.suffix not in NOT_READ]
 
 
 def local_sources(study: StudyConfig) -> list[Path]:

@@ -23,7 +23,7 @@ def selfdata(
     """Answer persona prompts at full budget: the data of x-prediction alignment."""
     from xpflow.artifacts.io import write_jsonl
     from xpflow.cli.progress import progress
-    from xpflow.cli.recording import base_folder, local_sources, source_facts, stage_record
+    from xpflow.cli.recording import base_files, local_sources, source_facts, stage_record
     from xpflow.config import load_study
     from xpflow.training.selfdata import self_aligned_rows
     from xpflow.training.stage import model_protocol, model_source, parse_shard, set_up
@@ -31,7 +31,7 @@ def selfdata(
     study = load_study(config)
     set_up(study)
     record = stage_record(study, "selfdata", model=model, seed=seed, shard=shard)
-    record.read(base_folder(study, model), *local_sources(study))
+    record.read(*base_files(study, model), *local_sources(study))
     with progress("selfdata") as report:
         rows = self_aligned_rows(
             study,

@@ -25,7 +25,7 @@ def solvable(
 ) -> None:
     """Decode training problems at full budget, grade the answers and keep what passes."""
     from xpflow.cli.progress import progress
-    from xpflow.cli.recording import base_folder, stage_record
+    from xpflow.cli.recording import base_files, stage_record
     from xpflow.config import load_study
     from xpflow.problems import problems_from_file, problems_to_file
     from xpflow.training.solvable import solvable_problems
@@ -34,7 +34,7 @@ def solvable(
     study = load_study(config)
     set_up(study)
     record = stage_record(study, "solvable", model=model)
-    record.read(problems, base_folder(study, model))
+    record.read(problems, *base_files(study, model))
     everything = problems_from_file(problems)[: study.solvable.limit]
     with progress("solvable") as report:
         kept = solvable_problems(

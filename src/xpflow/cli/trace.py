@@ -31,7 +31,7 @@ def trace(
     ),
 ) -> None:
     """Decode the problem of the decoding picture with the study's first model and keep every step."""
-    from xpflow.cli.recording import base_folder, stage_record
+    from xpflow.cli.recording import base_files, stage_record
     from xpflow.config import load_study
     from xpflow.decoding import save_traces
     from xpflow.evaluation.decode_job import Decoder, trace_problem
@@ -41,8 +41,8 @@ def trace(
     study = load_study(config)
     set_up(study)
     record = stage_record(study, "trace", model=study.model_names[0])
-    weights = checkpoint or base_folder(study, study.model_names[0])
-    record.read(problems, weights, *filter(None, [policy_trained]))
+    weights = [checkpoint] if checkpoint else base_files(study, study.model_names[0])
+    record.read(problems, *weights, *filter(None, [policy_trained]))
     decoder = Decoder(
         study,
         study.model_names[0],

@@ -101,6 +101,13 @@ def trace(config: StudyConfig) -> str:
     return fingerprint(which, config.evaluation, config.problems, how)
 
 
+def prompts(config: StudyConfig) -> str:
+    """Return the fingerprint of the page of first prompts; the tokenizers are among a model's files."""
+    models = [(entry.name, entry.protocol, _base(config, entry.name)) for entry in config.models]
+    names = (config.study.name, config.benchmark_names, _protocols(config, *config.model_names))
+    return fingerprint(names, models)
+
+
 def report(config: StudyConfig) -> str:
     """Return the fingerprint of tables and figures: every key except how the machine is used."""
     weights = [_base(config, name) for name in config.model_names]

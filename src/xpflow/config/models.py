@@ -24,6 +24,10 @@ class ModelChoice(Block):
         description="Semi-autoregressive block in tokens; null: the protocol's, else the model's, else N",
     )
     alignment: Literal["full", "lora"] = Field(description="Which weights alignment trains")
+    self_test: bool | None = Field(
+        default=None,
+        description="Base weights must predict a plain text better than chance; null: published weights only",
+    )
     protocol: str = Field(
         default="micropy", description="Prompts, EOS handling and extraction, by name (`xpflow prompts`)"
     )

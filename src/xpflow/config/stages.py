@@ -28,6 +28,7 @@ _OF: dict[str, Callable[[StudyConfig, Stage], str]] = {
     ),
     "grade": lambda study, stage: fp.grade(study),
     "trace": lambda study, stage: fp.trace(study),
+    "prompts": lambda study, stage: fp.prompts(study),
     "tables": lambda study, stage: fp.report(study),
     "figures": lambda study, stage: fp.report(study),
 }
@@ -67,4 +68,4 @@ def expected_files(study: StudyConfig) -> list[str]:
     ]
     tables = ("table1", "table2", "contrasts", "alignment")
     files += [f"{figures}/{name}.{ending}" for name in tables for ending in ("md", "tex", "csv")]
-    return [*files, f"{figures}/claims.md", f"{figures}/claims.json"]
+    return [*files, *(f"{figures}/{name}" for name in ("claims.md", "claims.json", "prompts.md"))]

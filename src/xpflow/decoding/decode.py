@@ -17,6 +17,7 @@ from xpflow.decoding.settings import DecodeSettings
 from xpflow.decoding.state import Canvas, check_prompts, make_canvas, model_facts
 from xpflow.decoding.stepper import Observer
 from xpflow.decoding.trace import Trace, Tracer
+from xpflow.decoding.windows import wants_cache
 from xpflow.errors import DecodingError
 
 
@@ -64,6 +65,7 @@ def decode(
     entry, facts = decoder_entry(settings.decoder), model_facts(model)
     check_prompts(prompts, facts)
     schedule = make_schedule(settings, facts)
+    wants_cache(model, facts, settings)
     if not entry.takes_policy and (policy is not None or recorder is not None):
         raise DecodingError(f"decoder {settings.decoder!r} takes no policy", hint="use the flow decoder")
     if seeds is not None and len(seeds) != len(prompts):

@@ -269,6 +269,8 @@ def make(
     """Return the stepper; without a policy the one that the settings name is loaded."""
     if policy is None or isinstance(policy, str):
         policy = load_policy(policy or settings.policy, expectation=settings.expectation)
+        if isinstance(policy, nn.Module):
+            policy.to(facts.device)
     if not callable(policy):
         raise DecodingError(
             f"not a step-size policy: {policy!r}", hint="pass a callable, or a spec in settings.policy"

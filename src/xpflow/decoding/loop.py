@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from xpflow.decoding.blocks import Block, Schedule, block_rows, make_block
-from xpflow.decoding.forward import padding_mask, response_logits
 from xpflow.decoding.state import Canvas, ModelFacts
 from xpflow.decoding.stepper import Logits, Observer, State, StepInfo, Stepper
+from xpflow.decoding.windows import CachedWindow, CanvasWindow, RowCache, Window, new_row_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ def run_canvas(run: Run, canvas: Canvas) -> tuple[Canvas, Tensor]:
     nfe_B, before_B = torch.zeros_like(canvas.start_B), torch.zeros_like(canvas.start_B)
     total_B, blocks = _total_steps(run, canvas)
     live_B = torch.ones_like(canvas.start_B, dtype=torch.bool)
+    cache = new_row_cache(run.model, run.facts, run.schedule.settings, canvas)
     for number in range(blocks):
         here_B = torch.zeros_like(live_B)
         here_B[block_rows(canvas, run.schedule, number)] = True
@@ -52,7 +53,9 @@ def run_canvas(run: Run, canvas: Canvas) -> tuple[Canvas, Tensor]:
         part = canvas.take(rows)
         reopen = None if run.stepper.continuous else run.facts.mask_id
         block = make_block(part, run.schedule, number, reopen)
-        tokens_BM, used_B = run_block(run, part, block, before_B[rows], total_B[rows])
+        cache = None if cache is None else cache.of_rows(rows)
+        window = open_window(run, part, block, cache)
+        tokens_BM, used_B = run_block(run, part, window, block, before_B[rows], total_B[rows])
         places = (rows[:, None], block.positions_BM)
         canvas = replace(canvas, tokens_BS=canvas.tokens_BS.index_put(places, tokens_BM))
         nfe_B[rows] += used_B
@@ -62,16 +65,21 @@ def run_canvas(run: Run, canvas: Canvas) -> tuple[Canvas, Tensor]:
     return canvas, nfe_B
 
 
+def open_window(run: Run, canvas: Canvas, block: Block, cache: RowCache | None) -> Window:
+    """Return what a block's forwards see."""
+    if cache is not None:
+        return CachedWindow(run.model, canvas, block, cache, run.stepper.continuous)
+    return CanvasWindow(run.model, run.facts, canvas, block.window, run.stepper.continuous)
+
+
 def run_block(
-    run: Run, canvas: Canvas, block: Block, before_B: Tensor, total_B: Tensor
+    run: Run, canvas: Canvas, window: Window, block: Block, before_B: Tensor, total_B: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Decode one block of all rows of a canvas; returns its tokens `[B, M]` and the forwards of each row."""
     stepper = run.stepper
     tokens_BM = canvas.tokens_BS.gather(1, block.positions_BM)
     result_BM, nfe_B = tokens_BM.clone(), torch.zeros_like(before_B)
-    part = Part(
-        block, Window(run, canvas, block), stepper.cap(block), torch.arange(len(tokens_BM)).to(before_B)
-    )
+    part = Part(block, window, stepper.cap(block), torch.arange(len(tokens_BM)).to(before_B))
     state, step = stepper.begin(block, tokens_BM), 0
     while True:
         done_B = stepper.finished(state, part.block) | (part.cap_B <= step)
@@ -79,14 +87,14 @@ def run_block(
             leaving, staying = done_B.nonzero()[:, 0], (~done_B).nonzero()[:, 0]
             gone, last = part.take(leaving), state.take(leaving)
             if stepper.extra_forward:
-                last = stepper.read_last(last, gone.window.logits(last, gone.block), gone.block)
+                last = stepper.read_last(last, read_logits(stepper, last, gone), gone.block)
             result_BM[gone.rows_B] = stepper.tokens(last)
             nfe_B[gone.rows_B] = step + int(stepper.extra_forward)
             if not len(staying):
                 return result_BM, nfe_B
             state, part = state.take(staying), part.take(staying)
         rows_B = part.rows_B
-        logits = part.window.logits(state, part.block)
+        logits = read_logits(stepper, state, part)
         seen = bool(run.observers)
         info = StepInfo(step, part.block, canvas.rows_B[rows_B], before_B[rows_B], total_B[rows_B], seen)
         state, record = stepper.step(state, logits, info)
@@ -112,43 +120,12 @@ class Part:
         )
 
 
-class Window:
-    """The part of a canvas that a forward sees, with buffers that the block's inputs are written into."""
-
-    def __init__(self, run: Run, canvas: Canvas, block: Block) -> None:
-        self.run, self.canvas, self.size = run, canvas, block.window
-        self.ids_BS = canvas.tokens_BS[:, : self.size]
-        self.mask_BS = padding_mask(canvas, self.size, bool(run.facts.block_length))
-        self.embeds_BSE: Tensor | None = None
-        if run.stepper.continuous:
-            self.embeds_BSE = run.model.get_input_embeddings()(self.ids_BS)
-
-    def take(self, keep_B: Tensor) -> Window:
-        """Return the window of some rows, cut to the longest of them where padding hid the rest."""
-        other = object.__new__(Window)
-        other.run, other.canvas = self.run, self.canvas.take(keep_B)
-        other.size = self.size
-        if not self.run.facts.block_length:
-            other.size = int(other.canvas.end_B.max())
-        other.ids_BS = self.ids_BS[keep_B, : other.size]
-        other.mask_BS = padding_mask(other.canvas, other.size, bool(self.run.facts.block_length))
-        other.embeds_BSE = None if self.embeds_BSE is None else self.embeds_BSE[keep_B, : other.size]
-        return other
-
-    def logits(self, state: State, block: Block) -> Logits:
-        """Run one forward with the state's inputs in place, reading only where the decoder wants it."""
-        stepper = self.run.stepper
-        index_BK, read_BK = _places(stepper.wanted(state, block))
-        positions_BK = block.positions_BM if index_BK is None else block.positions_BM.gather(1, index_BK)
-        inputs = stepper.inputs(state)
-        if self.embeds_BSE is None:
-            ids_BS = self.ids_BS.scatter(1, block.positions_BM, inputs)
-            values = response_logits(self.run.model, positions_BK, self.mask_BS, ids_BS=ids_BS)
-        else:
-            places = block.positions_BM[..., None].expand(inputs.shape)
-            embeds = self.embeds_BSE.scatter(1, places, inputs.to(self.embeds_BSE.dtype))
-            values = response_logits(self.run.model, positions_BK, self.mask_BS, embeds_BSE=embeds)
-        return Logits(values, index_BK, read_BK)
+def read_logits(stepper: Stepper[Any], state: State, part: Part) -> Logits:
+    """Run one forward with the state's inputs in place, reading only where the decoder wants it."""
+    block = part.block
+    index_BK, read_BK = _places(stepper.wanted(state, block))
+    positions_BK = block.positions_BM if index_BK is None else block.positions_BM.gather(1, index_BK)
+    return Logits(part.window.logits(stepper.inputs(state), positions_BK, block), index_BK, read_BK)
 
 
 def _places(wanted_BM: Tensor | None) -> tuple[Tensor | None, Tensor | None]:

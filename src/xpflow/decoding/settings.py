@@ -72,6 +72,11 @@ class DecodeSettings(BaseModel):
         default="proportional",
         description="Steps of a block with m open places: ceil(m * budget), or block_length * budget",
     )
+    kv_cache: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="Block-causal models: keep keys and values of finished blocks (changes rounding only); "
+        "auto: on a GPU",
+    )
     stop_after_eos: bool | None = Field(
         default=None,
         description="Stop after a block with an EOS, fill up with EOS; none: block-causal models only",

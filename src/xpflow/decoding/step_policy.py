@@ -65,12 +65,13 @@ class LearnedPolicy(nn.Module):
         return 0.05 + 0.9 * mu, low + (high - low) * kappa
 
     def forward(self, features_BM8: Tensor, info: PolicyInfo | None = None) -> Tensor:
-        """Return the deterministic step size a_BM."""
-        mu, kappa = self.mean_concentration(features_BM8)
+        """Return the deterministic step size a_BM, on the features' device."""
+        mu, kappa = self.mean_concentration(features_BM8.to(self.head.weight.device))
         if self.expectation == "B":
-            return self.step_size(mu)
+            return self.step_size(mu).to(features_BM8.device)
         ratio = math.log(self.shape.a_max / self.shape.a_min)
-        return (self.shape.a_min * kummer(mu * kappa, kappa, ratio)).clamp(max=self.shape.a_max)
+        a_BM = (self.shape.a_min * kummer(mu * kappa, kappa, ratio)).clamp(max=self.shape.a_max)
+        return a_BM.to(features_BM8.device)
 
     def step_size(self, y: Tensor) -> Tensor:
         """Return a = 2^u for y in [0, 1] (Eq. 16-17)."""
@@ -84,11 +85,16 @@ class LearnedPolicy(nn.Module):
 
     @torch.no_grad()
     def draw(self, features_BM8: Tensor, generator: torch.Generator) -> Action:
-        """Sample y, and return it with its step size and log-density (of the clamped y that is returned)."""
-        mu, kappa = self.mean_concentration(features_BM8)
+        """Sample y, and return it with its step size and log-density (of the clamped y that is returned).
+
+        The draw happens where the generator lives: one on the CPU gives the same stream on every machine.
+        """
+        mu, kappa = self.mean_concentration(features_BM8.to(self.head.weight.device))
+        mu, kappa = mu.to(generator.device), kappa.to(generator.device)
         pair = torch.stack((mu * kappa, (1.0 - mu) * kappa), dim=-1)
         y = torch._sample_dirichlet(pair, generator)[..., 0].clamp(1e-6, 1.0 - 1e-6)
-        return Action(self.step_size(y), y, beta_log_prob(mu, kappa, y))
+        found = (self.step_size(y), y, beta_log_prob(mu, kappa, y))
+        return Action(*(value.to(features_BM8.device) for value in found))
 
     def sampling(self, generator: torch.Generator) -> SampledPolicy:
         """Return this policy with its steps drawn from the Beta."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -166,5 +167,6 @@ def _from_json(row: dict[str, Any]) -> Trace:
 
 
 def _numpy(value: Tensor) -> Array:
-    array: Array = value.detach().cpu().numpy()
+    value = value.detach().cpu()
+    array: Array = (value.float() if value.dtype == torch.bfloat16 else value).numpy()  # numpy has no bf16
     return array

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from xpflow.config.arms import arm_settings
 from xpflow.config.block import budget_text
 from xpflow.config.expand import Row, find_arm
@@ -17,9 +15,9 @@ from xpflow.decoding import DecodeSettings, Trace, settings_from
 from xpflow.decoding.samples import decode_samples
 from xpflow.decoding.shards import shard_rows
 from xpflow.errors import ConfigError
-from xpflow.models.registry import load_model
 from xpflow.problems.problem import Problem
 from xpflow.protocols import Prompter, find_protocol
+from xpflow.training.opening import open_model
 from xpflow.training.stage import model_settings, model_source
 
 Report = Callable[[int, int], None]
@@ -44,9 +42,7 @@ class Decoder:
         trained_policy: Path | None = None,
     ) -> None:
         self.config, self.trained_policy = config, trained_policy
-        dtype = torch.bfloat16 if config.runtime.dtype == "bfloat16" else torch.float32
-        source = checkpoint or model_source(config, model)
-        self.model, tokenizer = load_model(source, config.runtime.device, dtype)
+        self.model, tokenizer = open_model(config, checkpoint or model_source(config, model))
         self.protocol = find_protocol(model_settings(config, model).protocol)
         self.prompter = Prompter(self.protocol, tokenizer)
         self.problems = {problem.task_id: problem for problem in problems}

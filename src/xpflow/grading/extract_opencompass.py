@@ -45,7 +45,7 @@ def _mbpp_patterns() -> list[re.Pattern[str]]:
     """
     begins, dones = (r"\[BEGIN\]", "BEGIN"), (r"\[DONE\]", "DONE")
     closes = (r"'\s*", "")
-    sources = [rf"{begin}\s*'(.*){close}{done}" for done in dones for close in closes for begin in begins]
+    sources = [rf"{begin}\s*'(.*){close}{done}" for close in closes for done in dones for begin in begins]
     sources += [rf"{begin}\s*(.*){done}" for done in dones for begin in begins]
     sources += [rf"{FENCE}python\s*(.*){FENCE}", rf"{FENCE}\s*(.*){FENCE}"]
     sources += [rf"{FENCE}python\s*(.*)", rf"{FENCE}\s*(.*)", rf"\A(.*){FENCE}"]

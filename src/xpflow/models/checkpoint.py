@@ -13,23 +13,22 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from xpflow.artifacts import atomic_write_text
 from xpflow.errors import ModelLoadError, nearest
 from xpflow.models.llada import LLaDAConfig, LLaDAModelLM
 from xpflow.models.llada2 import LLaDA2MoeConfig, LLaDA2MoeModelLM
+from xpflow.models.room import memory_of, needed_bytes, require_room
+from xpflow.models.stored import INDEX, WEIGHTS, StoredTensor, find_tensors, read_json
 
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
 ARCHITECTURES: dict[str, tuple[type[PretrainedConfig], type[PreTrainedModel]]] = {
     "llada": (LLaDAConfig, LLaDAModelLM),
     "llada2_moe": (LLaDA2MoeConfig, LLaDA2MoeModelLM),
@@ -37,18 +36,10 @@ ARCHITECTURES: dict[str, tuple[type[PretrainedConfig], type[PreTrainedModel]]] =
 _VOLATILE = ("transformers_version", "_name_or_path", "auto_map")  # would make equal models differ in bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StoredTensor:
-    """Where a tensor lies and what shape its file says it has."""
-
-    file: Path
-    shape: tuple[int, ...]
-
-
 def read_config(folder: str | Path) -> PretrainedConfig:
     """Read `config.json` into the configuration class of its `model_type`."""
     path = Path(folder) / "config.json"
-    fields = _read_json(path)
+    fields = read_json(path)
     kind = str(fields.pop("model_type", None))
     if fields.get("rope_scaling", 0) is None:
         del fields["rope_scaling"]  # transformers 5 warns about the old name even where it says nothing
@@ -65,30 +56,20 @@ def load_checkpoint(
 ) -> PreTrainedModel:
     """Load a model folder straight to `device` in `dtype` (None keeps the stored one), in eval mode.
 
-    Raises ModelLoadError when a file is absent or unreadable, or a tensor is missing, extra or misshaped.
+    One tensor at a time goes from its file to the device and is cast there, so that the most that is ever
+    held is the model and one tensor. Raises ModelLoadError when a file is absent, truncated or unreadable, a
+    tensor is missing, extra or misshaped, or the device is absent or too small: all before data is read.
     """
+    device = torch.device(device)
     model = _empty_model(read_config(folder), Path(folder))
     stored = find_tensors(folder)
     _check(model.state_dict(), stored, Path(folder))
+    require_room(needed_bytes(stored.values(), dtype), memory_of(device), dtype)
     for file in sorted({tensor.file for tensor in stored.values()}):
-        tensors = _read_tensors(file, torch.device(device), dtype)
-        model.load_state_dict(tensors, strict=False, assign=True)
+        _fill(model, file, device, dtype)
     model.config.dtype = next(model.parameters()).dtype
     model.train(False)
     return model
-
-
-def find_tensors(folder: str | Path) -> dict[str, StoredTensor]:
-    """List the tensors of a folder from its file headers: the index's shards, or the single weights file."""
-    folder = Path(folder)
-    if (folder / INDEX).exists():
-        return _indexed_tensors(folder)
-    if not (folder / WEIGHTS).exists():
-        raise ModelLoadError(
-            f"{folder}: neither {WEIGHTS} nor {INDEX}",
-            hint="weights are read from safetensors files only, never from pickles (.bin, .pt)",
-        )
-    return _header(folder / WEIGHTS)
 
 
 def save_checkpoint(
@@ -145,51 +126,24 @@ def _check(expected: dict[str, Tensor], stored: dict[str, StoredTensor], folder:
         )
 
 
-def _read_tensors(file: Path, device: torch.device, dtype: torch.dtype | None) -> dict[str, Tensor]:
-    with _opened(file, str(device)) as reader:
-        names = list(reader.keys())  # the reader is no dict: it cannot be iterated
-        return {name: reader.get_tensor(name).to(device=device, dtype=dtype) for name in names}
-
-
-def _header(file: Path) -> dict[str, StoredTensor]:
-    with _opened(file) as reader:
-        names = list(reader.keys())
-        return {name: StoredTensor(file, tuple(reader.get_slice(name).get_shape())) for name in names}
-
-
-def _indexed_tensors(folder: Path) -> dict[str, StoredTensor]:
+def _fill(model: PreTrainedModel, file: Path, device: torch.device, dtype: torch.dtype | None) -> None:
+    """Put the tensors of one file into the model, one by one."""
     try:
-        weight_map = dict(_read_json(folder / INDEX)["weight_map"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelLoadError(f"{folder / INDEX}: no table 'weight_map'") from error
-    found: dict[str, StoredTensor] = {}
-    for file_name in sorted(set(weight_map.values())):
-        if Path(file_name).name != file_name:
-            raise ModelLoadError(f"{folder / INDEX}: {file_name!r} is not a file of this folder")
-        found |= _header(folder / file_name)
-    for name, file_name in weight_map.items():
-        if name not in found or found[name].file.name != file_name:
-            raise ModelLoadError(f"{folder / file_name}: missing tensor {name}, which {INDEX} places there")
-    return found
-
-
-@contextmanager
-def _opened(file: Path, device: str = "cpu") -> Iterator[Any]:
-    try:
-        with safe_open(file, framework="pt", device=device) as reader:
-            yield reader
+        with safe_open(file, framework="pt", device=str(device)) as reader:
+            for name in list(reader.keys()):  # the reader is no dict: it cannot be iterated
+                place_tensor(model, name, reader.get_tensor(name).to(device=device, dtype=dtype))
     except (FileNotFoundError, SafetensorError) as error:
-        hint = "the file is absent or cut short: fetch or make it again"
-        raise ModelLoadError(f"{file}: {error or 'cannot be read'}", hint=hint) from error
+        raise ModelLoadError(f"{file}: {error or 'cannot be read'}", hint="fetch or make it again") from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise ModelLoadError(f"no such file: {path}", hint="is this a model folder?") from error
-    except (TypeError, ValueError) as error:
-        raise ModelLoadError(f"{path}: not a JSON object ({error})") from error
+def place_tensor(model: nn.Module, name: str, tensor: Tensor) -> None:
+    """Make `tensor` the parameter or buffer of that name, without a copy."""
+    owner, _, attribute = name.rpartition(".")
+    module = model.get_submodule(owner)
+    if attribute in module._parameters:
+        module._parameters[attribute] = nn.Parameter(tensor, requires_grad=True)
+    else:
+        module._buffers[attribute] = tensor
 
 
 def _write_weights(state: dict[str, Tensor], folder: Path, max_shard_bytes: int | None) -> None:

@@ -6,11 +6,14 @@ the rotary embedding, which turns the first `partial_rotary_factor` of a head in
 and sin are computed in fp32); the router works in fp32; logits are cast to fp32; no shift.
 Deviation: without a 4-D mask the block-causal mask is built here from `config.block_length`, aligned to
 absolute position 0 (upstream's generate builds it outside).
-Not covered: KV cache, sliding window, RoPE scaling, dropout, biases (unused by the published weights).
+A block-causal key-value cache (cache.py) makes decoding a block cost a forward over that block.
+Not covered: sliding window, RoPE scaling, dropout, biases (unused by the published weights).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,6 +27,7 @@ from transformers import (
     PreTrainedModel,
 )
 
+from xpflow.models.cache import BlockCache, CacheWindow
 from xpflow.models.layers import (
     MaskedLMOutput,
     OutLinear,
@@ -54,6 +58,9 @@ _SUPPORTED: dict[str, tuple[Any, ...]] = {
     "rope_parameters": (None,),
     "use_sliding_window": (False, None),
 }
+
+
+Keep = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # keys and values in, all that may be seen out
 
 
 class LLaDA2MoeConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
@@ -106,13 +113,19 @@ class LLaDA2Attention(nn.Module):
         self.key_layernorm = RMSNorm(head, config.rms_norm_eps)
         self.dense = OutLinear(self.heads * head, config.hidden_size, bias=False)
 
-    def forward(self, x_BSD: Tensor, cos_SR: Tensor, sin_SR: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(
+        self, x_BSD: Tensor, cos_SR: Tensor, sin_SR: Tensor, mask: Tensor | None, keep: Keep | None = None
+    ) -> Tensor:
+        """Attend; `keep` puts keys and values into a cache and returns all that may be seen."""
         fused_BHSK = split_heads(self.query_key_value(x_BSD), self.heads + 2 * self.kv_heads)
         q_BHSK, k_BGSK, v_BGSK = fused_BHSK.tensor_split([self.heads, self.heads + self.kv_heads], dim=1)
         q_BHSK, k_BGSK = self.query_layernorm(q_BHSK), self.key_layernorm(k_BGSK)
         cos_SR, sin_SR = cos_SR.to(q_BHSK.dtype), sin_SR.to(q_BHSK.dtype)
         q_BHSK, k_BGSK = rotate(q_BHSK, cos_SR, sin_SR), rotate(k_BGSK, cos_SR, sin_SR)
-        attended_BSD = attend(q_BHSK.to(v_BGSK.dtype), k_BGSK.to(v_BGSK.dtype), v_BGSK, mask)
+        k_BGSK = k_BGSK.to(v_BGSK.dtype)
+        if keep is not None:
+            k_BGSK, v_BGSK = keep(k_BGSK, v_BGSK)
+        attended_BSD = attend(q_BHSK.to(v_BGSK.dtype), k_BGSK, v_BGSK, mask)
         return self.dense(attended_BSD)  # type: ignore[no-any-return]
 
 
@@ -129,10 +142,16 @@ class LLaDA2Layer(nn.Module):
         self.mlp = GatedMLP(config.hidden_size, config.intermediate_size) if dense else SparseMoE(config)
 
     def forward(
-        self, x_BSD: Tensor, cos_SR: Tensor, sin_SR: Tensor, mask: Tensor | None, positions_BN: Tensor | None
+        self,
+        x_BSD: Tensor,
+        cos_SR: Tensor,
+        sin_SR: Tensor,
+        mask: Tensor | None,
+        positions_BN: Tensor | None,
+        keep: Keep | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Return [B, S, D] and the experts' load; `positions_BN` (last layer) keeps only [B, N, D]."""
-        x_BSD = x_BSD + self.attention(self.input_layernorm(x_BSD), cos_SR, sin_SR, mask)
+        x_BSD = x_BSD + self.attention(self.input_layernorm(x_BSD), cos_SR, sin_SR, mask, keep)
         x_BND = take_positions(x_BSD, positions_BN)
         normed_BND, load_E = self.post_attention_layernorm(x_BND), None
         if isinstance(self.mlp, SparseMoE):
@@ -175,6 +194,7 @@ class LLaDA2MoeModelLM(PreTrainedModel):  # type: ignore[no-untyped-call]
         inputs_embeds: Tensor | None = None,
         logits_positions_BN: Tensor | None = None,
         position_ids: Tensor | None = None,
+        cache: CacheWindow | None = None,
         head: bool = True,
     ) -> MaskedLMOutput:
         """Return fp32 logits [B, S, V], or [B, N, V] at `logits_positions_BN` only.
@@ -186,18 +206,29 @@ class LLaDA2MoeModelLM(PreTrainedModel):  # type: ignore[no-untyped-call]
         bool or additive, which replaces it. `position_ids` [B, S], all below S, replace 0..S-1 in the rotary
         embedding (training on a clean and a noisy copy needs it). In training, `router_load` [MoE layers, E]
         counts tokens per expert (in the last layer of those at `logits_positions_BN`, where alone it runs).
+
+        With `cache` (from `new_cache(...).window(...)`) the inputs [B, W] are the window's positions only;
+        what they attend to before it comes from the cache. Masks and `position_ids` must be None then, and
+        `logits_positions_BN` counts from the window's start.
         """
         x_BSD = embed(self.model.word_embeddings, input_ids, inputs_embeds)
-        S, rotated = x_BSD.shape[1], int(head_width(self.config) * self.config.partial_rotary_factor)
+        rotated = int(head_width(self.config) * self.config.partial_rotary_factor)
+        S = x_BSD.shape[1] if cache is None else cache.end
         cos_SR, sin_SR = rotary_tables(S, rotated, self.config.rope_theta, x_BSD)
+        if cache is not None:
+            if attention_mask is not None or position_ids is not None:
+                raise ValueError("a cache brings its own positions and mask: give neither")
+            position_ids, mask = cache.positions_BW, cache.mask(self.config.block_length)
+        else:
+            mask = block_causal_mask(key_mask(attention_mask), S, self.config.block_length, x_BSD.device)
         if position_ids is not None:
             cos_SR, sin_SR = (table_SR[position_ids].unsqueeze(1) for table_SR in (cos_SR, sin_SR))
-        mask = block_causal_mask(key_mask(attention_mask), S, self.config.block_length, x_BSD.device)
         loads: list[Tensor] = []
         last = len(self.model.layers) - 1
         for index, layer in enumerate(self.model.layers):
             positions_BN = logits_positions_BN if index == last else None
-            x_BSD, load_E = layer(x_BSD, cos_SR, sin_SR, mask, positions_BN)
+            keep = None if cache is None else partial(cache.extend, index)
+            x_BSD, load_E = layer(x_BSD, cos_SR, sin_SR, mask, positions_BN, keep)
             loads += [] if load_E is None else [load_E]
         load_LE = torch.stack(loads) if loads else None
         hidden_BSD = self.model.norm(x_BSD)
@@ -205,6 +236,12 @@ class LLaDA2MoeModelLM(PreTrainedModel):  # type: ignore[no-untyped-call]
             return MaskedLMOutput(hidden=hidden_BSD, router_load=load_LE)
         logits = self.lm_head(hidden_BSD)
         return MaskedLMOutput(logits=logits.to(at_least_fp32(logits.dtype)), router_load=load_LE)
+
+    def new_cache(self, rows: int, length: int) -> BlockCache:
+        """Return an empty key-value cache for `rows` canvases of `length` positions."""
+        config, like = self.config, self.model.word_embeddings.weight
+        shape = (rows, config.num_key_value_heads, length, head_width(config))
+        return BlockCache.empty(config.num_hidden_layers, shape, like)
 
     @torch.no_grad()
     def update_expert_bias(self, router_load: Tensor, rate: float) -> None:

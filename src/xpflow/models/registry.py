@@ -16,6 +16,8 @@ from xpflow.errors import ModelLoadError, nearest
 from xpflow.hub.catalogue import HUB_MODELS, HubRepo, hub_model
 from xpflow.hub.snapshot import local_snapshot
 from xpflow.models.checkpoint import load_checkpoint
+from xpflow.models.special_ids import complete_special_ids
+from xpflow.models.stored import read_json
 
 SHIPPED = Path(__file__).parent / "shipped"
 
@@ -49,7 +51,9 @@ def load_model(
     """
     folder = model_folder(name_or_dir)
     tokenizer = load_tokenizer(folder)
-    return load_checkpoint(folder, device, dtype), tokenizer
+    model = load_checkpoint(folder, device, dtype)
+    complete_special_ids(model.config, read_json(folder / "config.json"), tokenizer)
+    return model, tokenizer
 
 
 def model_folder(name_or_dir: str | Path) -> Path:

@@ -2,8 +2,8 @@
 
 Full: FSDP2 shards the fp32 master weights, their gradients and Adam's two moments over the processes; a
 layer at a time is gathered in bf16, the embedding table and the head stay gathered. Adapters: every process
-holds the frozen model in the runtime's dtype, and trains fp32 adapters. With a KL term every process also
-holds the base model (an upper estimate for adapters, which can be switched off instead).
+holds the frozen model in the runtime's dtype, and trains fp32 adapters. A KL term needs the base model: a
+copy in the runtime's dtype, sharded like the other; adapters are switched off instead.
 """
 
 from __future__ import annotations
@@ -85,13 +85,21 @@ class Alignment:
         kept = arch.layers * (b * arch.width if self.runtime.activation_checkpointing else layer)
         held = kept + (layer if self.runtime.activation_checkpointing else 0.0)
         places = min(self.runtime.vocab_chunk or self.micro * reads, self.micro * reads)
-        parts = self._states()
+        parts = {**self._states(), **self._base()}
         parts["activations"] = self.micro * size * held
         parts["logits"] = places * arch.vocab * self._logit_bytes()
         parts["fp32 embedding table"] = 4.0 * arch.table
-        if self.variant.kl_weight > 0:
-            parts["base model"] = float(arch.parameters * b)
         return Memory(parts)
+
+    def _base(self) -> dict[str, float]:
+        """Return the reference of a KL term, and what of it is gathered at a time."""
+        if not (self.full and self.variant.kl_weight > 0):
+            return {}
+        arch, b, processes = self.arch, self.weight_bytes, self.runtime.processes
+        held = {"base model": float(arch.parameters * b) / processes}
+        if processes > 1:
+            held["gathered base weights"] = float(b * (2 * arch.table + 2 * arch.layer))
+        return held
 
     def _states(self) -> dict[str, float]:
         """Return weights, gradients and moments; AdamW's step needs one more fp32 copy for a moment."""

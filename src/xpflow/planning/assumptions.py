@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from xpflow.errors import ConfigError, nearest
@@ -19,16 +19,20 @@ class Prompt:
 
 
 # Tokenizers are part of the checkpoints, which a plan does without: lengths of published benchmarks are
-# estimates, MBPP's with three examples. Those of MicroPy are measured with the shipped tokenizer.
+# estimates. Those of MicroPy are measured with the shipped tokenizer.
 MICRO = {"train": 374, "validation": 90, "test": 500}
 PROMPTS: dict[str, Prompt] = {
     "humaneval": Prompt(200, 500, {"test": 164}),
     "mbpp": Prompt(700, 1500, {"train": 374, "validation": 90, "test": 500, "prompt": 10}),
+    "mbpp-sanitized": Prompt(700, 1500, {"train": 120, "validation": 43, "test": 257, "all": 427}),
     "tulu3-personas": Prompt(150, 600, {"train": 34_999}),
     "micropy-he": Prompt(37, 44, MICRO),
     "micropy-mbpp": Prompt(48, 61, MICRO),
     "micropy-personas": Prompt(43, 52, {"train": 4096}),
 }
+ZERO_SHOT = ("llada2-chat", "evalplus-chat")
+"""Protocols that ask MBPP without examples; the others are planned with three."""
+WITHOUT_EXAMPLES = Prompt(180, 1000, {})
 UNKNOWN = Prompt(300, 1000, {"train": 500, "validation": 100, "test": 500})
 DOWNLOADS = {"humaneval": 50e3, "mbpp": 600e3, "tulu3-personas": 100e6}
 """Bytes of a benchmark's data (upper bounds)."""
@@ -43,7 +47,7 @@ class Assumptions:
     memory_share: float = 0.94
     reserve: float = 1.5e9
     program_s: float = 0.02
-    kv_cache: bool = False
+    kv_cache: bool = True
     prompt_tokens: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -51,9 +55,11 @@ class Assumptions:
             if not 0 < getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is a fraction above 0 and at most 1, not {getattr(self, name)}")
 
-    def prompt(self, benchmark: str) -> Prompt:
+    def prompt(self, benchmark: str, protocol: str = "") -> Prompt:
         """Return the prompt lengths of a benchmark; one that the user gave is the mean, half the longest."""
         known = PROMPTS.get(benchmark, UNKNOWN)
+        if benchmark.startswith("mbpp") and protocol in ZERO_SHOT:
+            known = replace(WITHOUT_EXAMPLES, problems=known.problems)
         if (mean := self.prompt_tokens.get(benchmark)) is None:
             return known
         return replace(known, mean=mean, longest=max(2 * mean, 1))
@@ -64,33 +70,42 @@ class Assumptions:
         usable = self.memory_share * gpu.memory - self.reserve
         return Machine(gpu.name, self.mfu * rate, self.bandwidth_share * gpu.bytes_per_s, usable)
 
-    def lines(self, benchmarks: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-        """Yield (what, value) of every assumption that matters to these benchmarks."""
+    def lines(self, asked: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+        """Yield (what, value) of every assumption that matters to these pairs of benchmark and protocol."""
         yield "sustained arithmetic", f"{self.mfu:.0%} of the dense rate (--mfu)"
         yield "sustained bandwidth", f"{self.bandwidth_share:.0%} of the data sheet's (--bandwidth-share)"
         yield (
             "usable memory",
             f"{self.memory_share:.0%} of the GPU's, less {self.reserve / 1e9:g} GB for context and NCCL",
         )
-        for name in benchmarks:
-            prompt = self.prompt(name)
-            guess = "" if name in PROMPTS else ", a guess: the benchmark is not known"
-            yield (
-                f"prompt of {name}",
-                f"{prompt.mean} tokens, longest {prompt.longest} (--prompt-tokens){guess}",
-            )
+        for where, prompt in self._prompts(asked).items():
+            guess = "" if where.partition(",")[0] in PROMPTS else ", a guess: the benchmark is not known"
+            what = f"{prompt.mean} tokens, longest {prompt.longest} (--prompt-tokens){guess}"
+            yield f"prompt of {where}", what
         yield (
             "decoding",
             "every step of the budget runs: early stops (EOS, fixed points, thresholds) save time",
         )
         yield (
             "block-causal decoding",
-            "one block per step over cached keys and values"
+            "keys and values of finished blocks are cached (--no-kv-cache: every step runs the whole window)"
             if self.kv_cache
-            else "the whole window up to the block in every step (--kv-cache: one block)",
+            else "every step runs the whole window up to the block",
         )
         yield "several GPUs", "no time for communication; decoding shares out whole batches evenly"
         yield "one program's grading", f"{self.program_s:g} s of a worker; one that hangs takes its limit"
+
+    def _prompts(self, asked: Iterable[tuple[str, str]]) -> dict[str, Prompt]:
+        """Return the lengths by benchmark, or by benchmark and protocol where protocols differ."""
+        found: dict[str, dict[str, Prompt]] = {}
+        for benchmark, protocol in asked:
+            found.setdefault(benchmark, {})[protocol] = self.prompt(benchmark, protocol)
+        rows: dict[str, Prompt] = {}
+        for benchmark, lengths in found.items():
+            differ = len({(prompt.mean, prompt.longest) for prompt in lengths.values()}) > 1
+            for protocol, prompt in lengths.items():
+                rows[f"{benchmark}, {protocol}" if differ else benchmark] = prompt
+        return rows
 
 
 def parse_prompt_tokens(texts: list[str]) -> dict[str, int]:

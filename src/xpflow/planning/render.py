@@ -32,7 +32,7 @@ def _sections(plan: Plan, cells: bool) -> Iterator[str]:
         yield from _gpu(plan, gpu)
         yield from _policy(plan, gpu)
     yield from _block("Disk", ["what", "size"], _disk(plan))
-    yield from _block("Assumptions", ["what", "value"], plan.study.given.lines(plan.study.benchmarks))
+    yield from _block("Assumptions", ["what", "value"], plan.study.given.lines(plan.study.asked))
     workers, programs = config.grading.workers, sum(stage.programs for stage in plan.stages)
     yield ""
     yield f"Grading runs on the CPU: {programs:,} programs, {hours(plan.grading_s)} with {workers} workers."

@@ -49,11 +49,11 @@ class Decode:
         block = arch.block_length
         for start in range(prompt // block * block, size, block):
             window, opened = start + block, start + block - max(start, prompt)
-            queries = block if self.kv_cache else window
             steps = -(-opened * self.budget.numerator // self.budget.denominator)
-            yield steps, Forward(rows, queries, window, block, b)
-            if self.kv_cache and window < size:
-                yield 1, Forward(rows, block, window, 0, b)  # the finished block's keys and values
-        if self.kv_cache and prompt >= block:
-            before = prompt // block * block
-            yield 1, Forward(rows, before, before, 0, b)
+            if not self.kv_cache:
+                yield steps, Forward(rows, window, window, block, b)
+                continue
+            # A block's first forward also runs what is not cached yet: the prompt, or the block before.
+            fresh = window if start <= prompt else 2 * block
+            yield 1, Forward(rows, fresh, window, block, b)
+            yield steps - 1, Forward(rows, block, window, block, b)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 from xpflow.config.block import Scalar, budget_text
@@ -11,11 +11,12 @@ from xpflow.config.jobs import jobs_of
 from xpflow.config.root import StudyConfig
 from xpflow.planning.alignment import Alignment
 from xpflow.planning.architecture import Architecture
-from xpflow.planning.assumptions import Assumptions
+from xpflow.planning.assumptions import Assumptions, Prompt
 from xpflow.planning.lookup import architecture_of
 from xpflow.planning.schedule import Decode
 from xpflow.planning.stages import Aligning, Cell, Decoding, Rollouts, Stage
 
+Settings = Mapping[str, Scalar]
 PROBES = 32  # answers of the self-alignment data that only the log looks at, as in training.selfdata
 
 
@@ -37,6 +38,17 @@ class StudyPlan:
         return tuple(dict.fromkeys(names))
 
     @property
+    def asked(self) -> tuple[tuple[str, str], ...]:
+        """Return every pair of a benchmark and the protocol in which a model is asked its problems."""
+        protocols = dict.fromkeys(choice.protocol for choice in self.config.models)
+        return tuple((benchmark, protocol) for benchmark in self.benchmarks for protocol in protocols)
+
+    def prompt(self, benchmark: str, model: str) -> Prompt:
+        """Return the prompt lengths of a benchmark in a model's protocol."""
+        protocol = {choice.name: choice.protocol for choice in self.config.models}[model]
+        return self.given.prompt(benchmark, protocol)
+
+    @property
     def weight_bytes(self) -> int:
         """Return the bytes of a weight where models only run forward."""
         return 4 if self.config.runtime.dtype == "float32" else 2
@@ -56,9 +68,9 @@ class StudyPlan:
         for model, _, seed in aligned_runs(config):
             seeds.setdefault(model, set()).add(seed)
         for model, found in seeds.items():
-            decode = self._decode(model, block.gen_length, block.budget, whole=True)
+            decode = self._decode(model, block.gen_length, block.budget)
             count = len(found) * (block.prompts + PROBES)
-            prompt = self.given.prompt(block.benchmark)
+            prompt = self.prompt(block.benchmark, model)
             cell = Cell(model, self.models[model], decode, prompt, count, block.batch_size)
             steps = decode.steps(cell.arch, prompt.mean)
             detail = f"{count:,} answers of {block.gen_length} tokens, {steps} steps"
@@ -67,9 +79,9 @@ class StudyPlan:
 
     def _alignments(self) -> Iterator[Stage]:
         config, block = self.config, self.config.alignment
-        prompt = self.given.prompt(config.selfdata.benchmark)
         runs = [(model, variant) for model, variant, _ in aligned_runs(config)]
         for model, variant in dict.fromkeys(runs):
+            prompt = self.prompt(config.selfdata.benchmark, model)
             how = {choice.name: choice.alignment for choice in config.models}[model]
             alignment = Alignment(
                 arch=self.models[model],
@@ -89,14 +101,14 @@ class StudyPlan:
         runs = len(policy_seeds(config))
         if not runs:
             return
-        arch, prompt = self.models[grpo.model], self.given.prompt(solvable.benchmark)
+        arch, prompt = self.models[grpo.model], self.prompt(solvable.benchmark, grpo.model)
         count = self.problems(solvable.benchmark, "train", solvable.limit)
-        decode = self._decode(grpo.model, solvable.gen_length, solvable.budget, whole=True)
+        decode = self._decode(grpo.model, solvable.gen_length, solvable.budget)
         cell = Cell(grpo.model, arch, decode, prompt, count, solvable.batch_size)
         detail = f"{count} problems, {decode.steps(arch, prompt.mean)} steps"
         yield Decoding(f"solvable {grpo.model}", detail, [cell], 1, ("solvable.batch_size",), count)
         rollouts = grpo.prompts_per_update * grpo.group_size
-        decode = self._decode(grpo.model, solvable.gen_length, grpo.train_budget, whole=True)
+        decode = self._decode(grpo.model, solvable.gen_length, grpo.train_budget)
         rows = -(-rollouts // grpo.rollout_shards)
         every = grpo.validate_every
         yield Rollouts(
@@ -113,10 +125,10 @@ class StudyPlan:
 
     def _validations(self) -> Iterator[Cell]:
         grpo, length = self.config.grpo, self.config.solvable.gen_length
-        decode = self._decode(grpo.model, length, self.config.reporting.headline_budget, whole=True)
+        decode = self._decode(grpo.model, length, self.config.reporting.headline_budget)
         for benchmark in self.config.problems.benchmarks:
             count = self.problems(benchmark.name, "validation", grpo.validation_limit)
-            prompt = self.given.prompt(benchmark.name)
+            prompt = self.prompt(benchmark.name, grpo.model)
             yield Cell("validation", self.models[grpo.model], decode, prompt, count, 32, flow=True)
 
     def _evaluation(self) -> Iterator[Stage]:
@@ -145,16 +157,17 @@ class StudyPlan:
             count = self.problems(benchmark.name, benchmark.split, benchmark.limit)
             name = f"{row.model}/{row.benchmark}/{row.arm}/{budget_text(row.budget)}/{row.seed}"
             settings = {**config.evaluation.settings, **arm.settings_for(row.model)}
-            decode = self._decode(row.model, benchmark.gen_length, row.budget, settings.get("block_length"))
-            prompt, flow = self.given.prompt(benchmark.name), arm.decoder == "flow"
+            decode = self._decode(row.model, benchmark.gen_length, row.budget, settings)
+            prompt, flow = self.prompt(benchmark.name, row.model), arm.decoder == "flow"
             batch = int(settings.get("batch_size") or config.evaluation.batch_size)
             found.append(Cell(name, self.models[row.model], decode, prompt, count, batch, flow))
         return found
 
-    def _decode(
-        self, model: str, length: int, budget: Fraction, block: Scalar = None, *, whole: bool = False
-    ) -> Decode:
-        """Return how a row is decoded; `whole`: in one block, whatever the model's block_length here."""
+    def _decode(self, model: str, length: int, budget: Fraction, settings: Settings | None = None) -> Decode:
+        """Return how a row is decoded; `settings` of an arm, None: in one block, as in training stages."""
         chosen = {choice.name: choice.block_length for choice in self.config.models}[model]
-        size = 0 if whole else int(block or chosen or 0)
-        return Decode(length, budget, size, self.weight_bytes, self.given.kv_cache)
+        block = 0 if settings is None else int(settings.get("block_length") or chosen or 0)
+        cache = (settings or {}).get("kv_cache", "auto")
+        on_gpu = self.given.kv_cache and self.config.runtime.device != "cpu"
+        kept = cache == "on" or (cache == "auto" and on_gpu)
+        return Decode(length, budget, block, self.weight_bytes, kept)

@@ -42,7 +42,7 @@ def plan_values(plan: Plan) -> dict[str, Any]:
         "gpus": {gpu.name: _gpu(plan, gpu) for gpu in plan.gpus} if not plan.cpu else {},
         "disk": [{"what": space.what, "bytes": space.size, "fetched": space.fetched} for space in plan.disk],
         "grading_seconds": plan.grading_s,
-        "assumptions": dict(plan.study.given.lines(plan.study.benchmarks)),
+        "assumptions": dict(plan.study.given.lines(plan.study.asked)),
     }
 
 

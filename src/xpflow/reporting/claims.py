@@ -15,7 +15,7 @@ from typing import Any
 from xpflow.config.block import budget_text
 from xpflow.reporting.contrasts import ContrastResult, Judgement, judge, recovery_ratio
 from xpflow.reporting.markup import number
-from xpflow.reporting.paper import DISCLAIMER, QUARTER, table1_count, table2_count
+from xpflow.reporting.paper import QUARTER, caution, table1_count, table2_count
 from xpflow.reporting.plan import Direction, ReportPlan
 from xpflow.reporting.results import Outcomes
 from xpflow.stats.bootstrap import Estimate
@@ -91,7 +91,7 @@ def claims_markdown(plan: ReportPlan, claims: list[Claim]) -> str:
         "confirmed when the whole interval is on the claim's side, contradicted when it is wholly on the "
         "other, undecided otherwise.",
         "",
-        DISCLAIMER,
+        caution(model.name for model in plan.models),
         "",
     ]
     return "\n".join(lines)

@@ -16,6 +16,7 @@ from xpflow.artifacts.io import sha256_file
 from xpflow.config import Arm, Claim, StudyConfig, expand, find_arm
 from xpflow.config.models import ModelChoice
 from xpflow.errors import ConfigError
+from xpflow.protocols import find_protocol
 from xpflow.reporting.paper import ABLATION_LABELS
 from xpflow.reporting.plan import ArmSpec, Cell, Contrast, Kind, ModelSpec, ReportPlan, weights_label
 
@@ -29,7 +30,10 @@ def plan_from_config(config: StudyConfig) -> ReportPlan:
     return ReportPlan(
         study=config.study.name,
         title=config.study.title,
-        models=tuple(ModelSpec(model.name, _weights_hash(model)) for model in config.models),
+        models=tuple(
+            ModelSpec(model.name, _weights_hash(model), find_protocol(model.protocol).label)
+            for model in config.models
+        ),
         benchmarks=config.benchmark_names,
         arms=tuple(arm_spec(config, arm) for arm in config.evaluation.arms),
         cells=tuple(Cell(row.model, row.benchmark, row.arm, row.budget, row.seed) for row in rows),

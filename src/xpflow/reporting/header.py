@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from xpflow.reporting.paper import DISCLAIMER
+from xpflow.images.inside import container_note
+from xpflow.protocols import UNNAMED
+from xpflow.reporting.paper import caution
 from xpflow.reporting.plan import ReportPlan
 from xpflow.reporting.results import Outcomes
 
@@ -22,11 +24,14 @@ def facts(plan: ReportPlan, *, reading: bool = True) -> tuple[tuple[str, str], .
         ("Study", f"{plan.study}, {plan.title}" if plan.title else plan.study),
         ("Seeds", ", ".join(map(str, plan.seeds))),
         ("Models", models),
+        *_protocols(plan),
         *plan.settings,
     ]
     if reading:
         lines.append(("Cells", READING.format(confidence=100 * plan.confidence)))
-    return (*lines, ("Beware", DISCLAIMER))
+    if note := container_note():
+        lines.append(("Container", note))
+    return (*lines, ("Beware", caution(model.name for model in plan.models)))
 
 
 def shared_mode_notes(plan: ReportPlan, outcomes: Outcomes) -> tuple[str, ...]:
@@ -40,6 +45,14 @@ def shared_mode_notes(plan: ReportPlan, outcomes: Outcomes) -> tuple[str, ...]:
                 f"program could forge its verdict ({', '.join(tasks)})."
             )
     return tuple(notes)
+
+
+def _protocols(plan: ReportPlan) -> tuple[tuple[str, str], ...]:
+    """Return the line that names protocols; none where micro models are asked their own benchmarks."""
+    own = all(name.startswith("micropy") for name in plan.benchmarks)
+    if own and set(plan.protocols.values()) <= {UNNAMED}:
+        return ()
+    return (("Protocols", ", ".join(f"{model}: {label}" for model, label in plan.protocols.items())),)
 
 
 def arm_notes(plan: ReportPlan, names: list[str]) -> tuple[str, ...]:

@@ -6,13 +6,21 @@ recovered from the percentages (164 HumanEval and 500 MBPP problems).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+
+from xpflow.hub.catalogue import hub_model
 
 DISCLAIMER = (
     "A micro model does not reproduce a full-scale number: the paper's column stands beside ours for "
     "orientation (LLaDA-8B-Instruct and LLaDA2.0-mini on HumanEval and MBPP); only signs and ratios can be "
     "compared."
+)
+
+PAPER_SCALE = (
+    "The paper's column stands beside ours. The paper names neither its prompts nor how it takes code out of "
+    "answers, on which these benchmarks depend as much as on the decoder (docs/protocols.md)."
 )
 
 FULL = Fraction(1)
@@ -44,6 +52,11 @@ ABLATION_LABELS = {
     "re_editing": "without re-editing",
     "alignment": "without alignment",
 }
+
+
+def caution(models: Iterable[str]) -> str:
+    """Return how the paper's numbers beside ours are to be read, for these models."""
+    return PAPER_SCALE if all(hub_model(name) is not None for name in models) else DISCLAIMER
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Literal
 
 from xpflow.config.block import budget_folder
 from xpflow.errors import ConfigError, nearest
+from xpflow.protocols import UNNAMED
 
 Kind = Literal["primary", "check", "ablation"]
 Direction = Literal["greater", "less", "different"]
@@ -45,6 +46,7 @@ class ModelSpec:
 
     name: str
     sha256: str = ""
+    protocol: str = UNNAMED  # name@version
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,11 @@ class ReportPlan:
     @property
     def seeds(self) -> tuple[int, ...]:
         return tuple(sorted({cell.seed for cell in self.cells}))
+
+    @property
+    def protocols(self) -> dict[str, str]:
+        """Return the protocol of each model."""
+        return {model.name: model.protocol for model in self.models}
 
     @property
     def budgets(self) -> tuple[Fraction, ...]:

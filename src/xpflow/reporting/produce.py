@@ -31,7 +31,7 @@ def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
     first missing file.
     """
     plan = plan_from_config(config)
-    outcomes = Outcomes(load_results(results, plan.cells))
+    outcomes = Outcomes(load_results(results, plan.cells, plan.protocols))
     contrasts = evaluate_contrasts(plan, outcomes)
     claims = judge_claims(plan, outcomes, contrasts)
     tables = [
@@ -89,7 +89,7 @@ def _alignment_log(config: StudyConfig, results: Path) -> pd.DataFrame:
     cells = [cell for cell in plan.cells if cell.arm in masked and cell.budget == 1]
     if "pass_full" in log or not cells:
         return log
-    rows = full_budget_rows(plan, Outcomes(load_results(results, cells)), log)
+    rows = full_budget_rows(plan, Outcomes(load_results(results, cells, plan.protocols)), log)
     return log.merge(rows, how="left", on=["model", "variant", "seed", "update"])
 
 
@@ -97,7 +97,7 @@ def _sweep(config: StudyConfig, results: Path, out: Path) -> list[Path]:
     from xpflow.reporting.plots.sweep import figure_sweep, sweep_points
 
     plan, formats = plan_from_config(config), config.reporting.figure_formats
-    points = sweep_points(plan, Outcomes(load_results(results, plan.cells)))
+    points = sweep_points(plan, Outcomes(load_results(results, plan.cells, plan.protocols)))
     by_budget = figure_sweep(plan, points, "budget", out, formats)
     return [*by_budget, *figure_sweep(plan, points, "nfe", out, formats)]
 

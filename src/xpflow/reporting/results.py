@@ -7,7 +7,7 @@ wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from xpflow.artifacts.io import read_jsonl
 from xpflow.config.block import budget_text
 from xpflow.errors import ArtifactError, DataError, GradingError
+from xpflow.protocols import UNNAMED
 from xpflow.reporting.plan import Cell
 from xpflow.stats.rates import PassRate, pass_rate
 
@@ -27,22 +28,25 @@ VERDICTS = frozenset({"passed", "wrong", "error", "timeout", "memory"})
 COLUMNS = ("model", "benchmark", "arm", "budget", "seed", "task_id", "verdict", "mode", "nfe")
 
 
-def load_results(results: Path, cells: Iterable[Cell]) -> pd.DataFrame:
+def load_results(
+    results: Path, cells: Iterable[Cell], protocols: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """Read every cell of a study from `results`; columns as in COLUMNS, budget as text (1/4).
 
-    Raises ArtifactError for a missing file, DataError when samples and verdicts disagree, GradingError for an
-    infrastructure verdict.
+    `protocols` has the protocol of each model: verdicts of another one are refused. Raises ArtifactError for
+    a missing file, DataError when samples and verdicts disagree, GradingError for an infrastructure verdict.
     """
-    rows = [row for cell in sorted(cells) for row in load_cell(results, cell)]
+    expected = protocols or {}
+    rows = [row for cell in sorted(cells) for row in load_cell(results, cell, expected.get(cell.model))]
     if not rows:
         raise DataError(f"the study plans no evaluation under {results}")
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def load_cell(results: Path, cell: Cell) -> list[dict[str, Any]]:
-    """Read the verdicts and executed NFE of one run."""
+def load_cell(results: Path, cell: Cell, protocol: str | None = None) -> list[dict[str, Any]]:
+    """Read the verdicts and executed NFE of one run; DataError if they are of another protocol."""
     folder = cell.folder(results)
-    verdicts = read_verdicts(folder / "verdicts.jsonl")
+    verdicts = read_verdicts(folder / "verdicts.jsonl", protocol)
     modes = _by_task(folder / "verdicts.jsonl", "mode", default="strict")
     nfe = _by_task(folder / "samples.jsonl", "nfe")
     if verdicts.keys() != nfe.keys():
@@ -64,9 +68,17 @@ def load_cell(results: Path, cell: Cell) -> list[dict[str, Any]]:
     ]
 
 
-def read_verdicts(path: Path) -> dict[str, str]:
-    """Read one verdict per problem; GradingError if any is `infrastructure`."""
-    verdicts = {task: str(verdict) for task, verdict in _by_task(path, "verdict").items()}
+def read_verdicts(path: Path, protocol: str | None = None) -> dict[str, str]:
+    """Read one verdict per problem; GradingError if any is `infrastructure`, DataError if one is of another
+    protocol than `protocol` (rows that name none are of the micro models')."""
+    rows = _rows_by_task(path, "verdict")
+    found = {str(row.get("protocol") or UNNAMED) for row in rows.values()}
+    if protocol is not None and found != {protocol}:
+        raise DataError(
+            f"{path}: verdicts of protocol {', '.join(sorted(found))}, not of {protocol}",
+            hint="decode and grade again with the study's protocol",
+        )
+    verdicts = {task: str(row["verdict"]) for task, row in rows.items()}
     broken = sorted(task for task, verdict in verdicts.items() if verdict == "infrastructure")
     if broken:
         raise GradingError(
@@ -86,17 +98,21 @@ def read_nfe(path: Path) -> dict[str, float]:
 
 
 def _by_task(path: Path, field: str, default: str | None = None) -> dict[str, Any]:
+    return {task: row.get(field, default) for task, row in _rows_by_task(path, field, default).items()}
+
+
+def _rows_by_task(path: Path, field: str, default: str | None = None) -> dict[str, dict[str, Any]]:
     rows = read_jsonl(path)
     if not rows:
         raise ArtifactError(f"{path} is empty", hint="delete it and run its stage again")
-    values: dict[str, Any] = {}
+    values: dict[str, dict[str, Any]] = {}
     for number, row in enumerate(rows, start=1):
         missing = [key for key in ("task_id", field) if key not in row and (key != field or default is None)]
         if missing:
             raise DataError(f"{path}, line {number}: no field {missing[0]!r}")
         if row["task_id"] in values:
             raise DataError(f"{path}, line {number}: {row['task_id']} comes twice")
-        values[row["task_id"]] = row.get(field, default)
+        values[row["task_id"]] = row
     return values
 
 

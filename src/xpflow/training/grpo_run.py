@@ -10,10 +10,9 @@ from xpflow.artifacts.io import sha256_file, write_jsonl
 from xpflow.config.root import StudyConfig
 from xpflow.decoding.step_policy import LearnedPolicy
 from xpflow.errors import DataError
-from xpflow.models.registry import load_model
 from xpflow.problems import load_benchmark, problems_from_file
 from xpflow.training.grpo import PolicyTrainer, Row
-from xpflow.training.machine import Machine
+from xpflow.training.opening import open_model
 from xpflow.training.rollout import RolloutEngine
 from xpflow.training.solvable import make_grader
 from xpflow.training.stage import model_protocol
@@ -35,7 +34,7 @@ def train_policy_to_folder(
         )
     length, protocol = study.solvable.gen_length, model_protocol(study, block.model)
     with joined(study.runtime.device) as (team, device), make_grader(study, team.local_size) as grader:
-        frozen, tokenizer = load_model(model, device, Machine.of(study.runtime).dtype)
+        frozen, tokenizer = open_model(study, model, device)
         engine = RolloutEngine(frozen, tokenizer, grader, length, protocol, team)
         trainer = PolicyTrainer(engine, problems, block, seed, _validation(study, engine))
         report = _printer(block.updates) if team.leads else _silent
@@ -46,6 +45,7 @@ def train_policy_to_folder(
     notes = {
         "seed": seed,
         "settings": block.model_dump(mode="json"),
+        "protocol": protocol.label,
         "problems_sha256": sha256_file(problems_file),
     }
     trainer.policy.save(out / "policy.safetensors", **notes)

@@ -13,12 +13,12 @@ from typing import Any
 from xpflow.config.root import StudyConfig
 from xpflow.decoding import decode, settings_from
 from xpflow.errors import DataError
-from xpflow.models.registry import load_model
 from xpflow.problems.problem import Problem
 from xpflow.problems.registry import load_benchmark
 from xpflow.problems.sources import DataSources
 from xpflow.protocols import Prompter, Protocol, find_protocol
 from xpflow.training.corpus import response_ids
+from xpflow.training.opening import open_model
 from xpflow.training.stage import mask_prediction_options, of_total
 
 Row = dict[str, Any]
@@ -43,8 +43,8 @@ def self_aligned_rows(
             is decoded as the protocol decodes MBPP, at the block's own length.
     """
     settings = study.selfdata
-    model, tokenizer = load_model(model_source)
     asked, held = prompts_of_seed(study, seed)
+    model, tokenizer = open_model(study, model_source)
     kinds = ["train"] * (len(asked) - PROBES) + ["probe"] * PROBES
     k, n = shard
     asked, held, kinds = asked[k - 1 :: n], held[k - 1 :: n], kinds[k - 1 :: n]

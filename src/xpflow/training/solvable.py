@@ -9,10 +9,10 @@ from pathlib import Path
 from xpflow.config.root import StudyConfig
 from xpflow.decoding import decode, settings_from
 from xpflow.grading import Grader, Limits
-from xpflow.models.registry import load_model
 from xpflow.problems.problem import Problem
 from xpflow.problems.registry import benchmark_shape
 from xpflow.protocols import Prompter, Protocol, find_protocol
+from xpflow.training.opening import open_model
 from xpflow.training.stage import answered, mask_prediction_options, of_total, passed
 
 
@@ -29,7 +29,7 @@ def solvable_problems(
     With `solvable.keep: all` every problem is kept, answered and graded all the same.
     """
     settings = study.solvable
-    model, tokenizer = load_model(model_source)
+    model, tokenizer = open_model(study, model_source)
     prompter = Prompter(protocol or find_protocol("micropy"), tokenizer)
     shape = benchmark_shape(settings.benchmark) or "mbpp"
     options = mask_prediction_options(settings, prompter.protocol, shape)

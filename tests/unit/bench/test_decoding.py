@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+import torch
+
 from fakes.models import FakeModel
-from fakes.official import Official, llada_generate
+from fakes.official import Official, llada2_generate, llada_generate
 from xpflow.bench.decoding import best_of, compare_with_official, every_decoder, flow_overhead
-from xpflow.bench.official import official_loop
+from xpflow.bench.official import official_block_loop, official_loop
 
 PROMPTS = [[5, 6, 7], [8, 9, 10], [11, 12, 13]]
 
@@ -14,6 +17,15 @@ def test_the_plain_loop_is_the_official_algorithm():
     model = FakeModel(seed=5).double()
     tokens = official_loop(model, PROMPTS, gen_length=8, steps=4, block_length=4)
     assert tokens.tolist() == [llada_generate(model, prompt, Official(4, 8, 4)) for prompt in PROMPTS]
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+@pytest.mark.parametrize("steps", [1, 2, 4])
+def test_the_plain_block_loop_is_the_official_algorithm(prompt, steps):
+    model = FakeModel(seed=5, block_length=4).double()
+    expected, _ = llada2_generate(model, prompt, 8, steps, threshold=1.0)
+    found = official_block_loop(model, prompt, 8, steps, torch.float64)[0].tolist()
+    assert found == expected + [model.config.eos_token_id] * (8 - len(expected))
 
 
 def test_measurements_have_seconds_forwards_and_identity():

@@ -36,6 +36,49 @@ def test_samples_become_verdicts_in_order(
     assert "passed 2 of 3" in capsys.readouterr().out
 
 
+def test_verdicts_carry_the_protocol_of_their_samples(files: tuple[str, str], tmp_path: Path) -> None:
+    out = tmp_path / "v.jsonl"
+    arguments = ["--problems", files[0], "--out", str(out), "--workers", "1"]
+    rows = [{**row, "protocol": "llada2-chat@1"} for row in read_jsonl(files[1])]
+    write_jsonl(tmp_path / "s.jsonl", rows)
+    named = ["--samples", str(tmp_path / "s.jsonl")]
+    for given, label in (
+        (["--samples", files[1]], "micropy@1"),
+        (named, "llada2-chat@1"),
+        ([*named, "--protocol", "llada-opencompass"], "llada-opencompass@1"),
+        ([*named, "--extraction", "human-eval"], "llada2-chat@1/human-eval"),
+    ):
+        assert main(["grade", *arguments, *given]) == 0
+        assert {row["protocol"] for row in read_jsonl(out)} == {label}
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (("micropy@1", "llada2-chat@1", "micropy@1"), "of several protocols: llada2-chat@1, micropy@1"),
+        (("", "llada2-chat@1", ""), "of several protocols"),
+        (("llada2-chat@9",) * 3, "this xpflow has llada2-chat@1"),
+        (("llada2-chatt@1",) * 3, "did you mean 'llada2-chat'"),
+    ],
+)
+def test_samples_of_mixed_or_unknown_protocols_are_refused(
+    labels: tuple[str, ...],
+    message: str,
+    files: tuple[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [
+        {**row, **({"protocol": label} if label else {})}
+        for row, label in zip(read_jsonl(files[1]), labels, strict=True)
+    ]
+    write_jsonl(tmp_path / "s.jsonl", rows)
+    arguments = ["--problems", files[0], "--samples", str(tmp_path / "s.jsonl"), "--out", str(tmp_path / "v")]
+    assert main(["grade", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "v").exists()
+
+
 def test_the_same_by_benchmark_name(files: tuple[str, str], tmp_path: Path) -> None:
     out = tmp_path / "v.jsonl"
     arguments = [

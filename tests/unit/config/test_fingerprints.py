@@ -23,6 +23,7 @@ def all_of(config: StudyConfig) -> dict[str, str]:
         "grade": fp.grade(config),
         "trace": fp.trace(config),
         "report": fp.report(config),
+        "prompts": fp.prompts(config),
     }
     for model in config.model_names:
         found[f"selfdata {model}"] = fp.selfdata(config, model)
@@ -63,6 +64,18 @@ def test_a_variant_of_the_loss_concerns_its_own_alignments() -> None:
     variants = [{"name": "paper", "kl_weight": 0.0}, {"name": "preserving", "kl_weight": 0.5}]
     found = changed({"alignment": {"variants": variants}})
     assert found == {"align llada-micro preserving", "align llada2-micro preserving"}
+
+
+def test_a_protocol_concerns_what_its_model_decodes_and_all_that_is_graded() -> None:
+    models = [entry.model_dump(mode="json") for entry in DEFAULT.models]
+    models[1]["protocol"] = "llada2-chat"
+    benchmarks = [{"name": "micropy-he", "gen_length": 512}, {"name": "micropy-mbpp", "gen_length": 256}]
+    length = {"problems": {"benchmarks": benchmarks}}
+    before = all_of(study_from_mapping(length))
+    after = all_of(study_from_mapping({**length, "models": models}))
+    found = {name for name in before if before[name] != after[name]}
+    decoded = {name for name in before if name.startswith("decode llada2-micro")}
+    assert found == {"selfdata llada2-micro", "grade", "report", "prompts", *decoded}
 
 
 def test_settings_of_lora_concern_the_models_aligned_by_it() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from xpflow.errors import ConfigError
@@ -73,6 +75,79 @@ def test_opencompass_humaneval_takes_the_first_block_and_drops_leading_space() -
 )
 def test_opencompass_mbpp_finds_the_code(answer: str) -> None:
     assert extract(answer, MBPP, "opencompass-mbpp") == FULL.strip()
+
+
+CODE = FULL.strip()
+
+
+@pytest.mark.parametrize(
+    ("answer", "program"),
+    [
+        (
+            f"[BEGIN]\n '{CODE}' \n[DONE] \n\n [BEGIN]\n 'x'",
+            CODE,
+        ),  # greedy to the last DONE, cut at the first
+        (f"[BEGIN]\n '{CODE}' \n[DONE] \n\n [BEGIN]\n 'x' \n[DONE]", CODE),
+        (f"[BEGIN] '{CODE} [DONE]", CODE),  # no closing quote
+        (f"[BEGIN] {CODE} DONE", CODE),
+        (f"BEGIN {CODE} [DONE]", CODE),
+        (f"'{CODE}' [DONE]", CODE),
+        (f"```python\n{FULL}```\nand\n```python\nx = 1\n```", CODE),  # greedy, then cut at a fence
+        (f"{FULL}```\nThat is all.", "That is all."),  # what follows the only fence
+        (f"Sure.\n```python\n{FULL}", CODE),  # a fence that only opens
+        ("def my\\_name():\r\n    return 1", "def my_name():\r\n    return 1"),
+        (f"{FULL}DONE and more", CODE),
+        ("I cannot say.", "I cannot say."),
+    ],
+)
+def test_opencompass_mbpp_by_its_twenty_patterns(answer: str, program: str) -> None:
+    assert extract(answer, MBPP, "opencompass-mbpp") == program
+
+
+@pytest.mark.parametrize(
+    ("answer", "program"),
+    [
+        (fenced(FULL), PROMPT + FULL),
+        (f"Sure.\n```python\n{FULL}", PROMPT + f"Sure.\n```python\n{FULL}"),  # an open fence is none
+        (f"``` python\n{FULL}```\nx", PROMPT + f"``` python\n{FULL}```\nx"),  # nor is one with a space
+        (f"```{FULL}```", PROMPT + f"```{FULL}```"),  # nor one with more than a word before its line end
+        (fenced(BODY), PROMPT + BODY.lstrip()),  # the first indentation is lost
+    ],
+)
+def test_opencompass_humaneval_by_its_one_pattern(answer: str, program: str) -> None:
+    assert extract(answer, HE, "opencompass-humaneval-v2") == program
+
+
+def test_lm_eval_humaneval_continues_the_prompt_up_to_a_fence() -> None:
+    assert extract(f"{BODY}```\nDone.", HE, "lm-eval-humaneval-instruct") == PROMPT + BODY
+    assert extract(BODY, HE, "lm-eval-humaneval-instruct") == PROMPT + BODY
+
+
+@pytest.mark.parametrize(
+    ("answer", "program"),
+    [
+        (f"\n{FULL}```\nDone.", CODE),
+        (f"python\n{FULL}```", CODE),
+        (f"\n{FULL}", ""),  # no closing fence: no program
+        (f"{FULL}```", CODE.removeprefix("def")),  # upstream takes the word behind its fence for a language
+        ("```", ""),
+        ("", ""),
+    ],
+)
+def test_lm_eval_mbpp_reads_the_block_that_the_prompt_opened(answer: str, program: str) -> None:
+    assert extract(answer, MBPP, "lm-eval-mbpp-instruct") == program
+
+
+@pytest.mark.parametrize(
+    "answer", ["", "```", "a```b```c", "\n\n```\n", "`a```", "def\n\n```", "x y\n```z```"]
+)
+def test_lm_eval_mbpp_is_upstreams_pattern(answer: str) -> None:
+    found = re.findall(r"```(?:\w+)?\n?(.*?)\n?```", "```" + answer, re.DOTALL)
+    assert extract(answer, MBPP, "lm-eval-mbpp-instruct") == (found[0] if found else "")
+
+
+def test_evalplus_takes_a_script_up_to_the_end_of_its_block() -> None:
+    assert extract("def f():\n\treturn 1\n```\nDone.", HE, "evalplus-chat") == "def f():\n    return 1\n"
 
 
 @pytest.mark.parametrize("protocol", sorted(EXTRACTORS))

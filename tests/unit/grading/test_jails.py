@@ -106,6 +106,7 @@ def test_a_container_gets_no_network_no_rights_and_nothing_to_write_to(mapped: b
         "environment": {},
         "files": {f"{INSIDE}/worker.py": "/a,b:c/worker.py"},
         "memory": "2g",
+        "tmp_mib": 64,
     }
     found = docker_bridge.settings(wanted, mapped)
     assert (found["network_mode"], found["ipc_mode"]) == ("none", "none")

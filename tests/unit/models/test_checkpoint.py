@@ -22,8 +22,8 @@ from xpflow.models import (
     load_checkpoint,
     save_checkpoint,
 )
-from xpflow.models.checkpoint import find_tensors
 from xpflow.models.micro import SpecialIds, micro_config, new_model
+from xpflow.models.stored import find_tensors
 
 Make = Callable[..., PreTrainedModel]
 Ids = Callable[..., Tensor]

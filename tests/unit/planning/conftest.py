@@ -18,8 +18,8 @@ PAPER: dict[str, Any] = {
         ]
     },
     "models": [
-        {"name": "llada-8b-instruct", "alignment": "full"},
-        {"name": "llada2.0-mini", "alignment": "lora"},
+        {"name": "llada-8b-instruct", "alignment": "full", "protocol": "llada-opencompass"},
+        {"name": "llada2.0-mini", "alignment": "lora", "protocol": "llada2-chat"},
     ],
     "selfdata": {"benchmark": "tulu3-personas", "prompts": 6400, "gen_length": 256, "batch_size": 16},
     "alignment": {"full": {"updates": 100, "batch_size": 64}, "lora": {"updates": 400, "batch_size": 64}},

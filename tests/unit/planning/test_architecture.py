@@ -10,15 +10,16 @@ import pytest
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
-from xpflow.config.alignment import LoraSettings
+from xpflow.config.alignment import AlignmentBlock, LoraSettings, Variant
 from xpflow.config.models import ModelChoice
 from xpflow.errors import ConfigError
 from xpflow.models.checkpoint import read_config
 from xpflow.models.llada import LLaDAConfig, LLaDAModelLM
 from xpflow.models.llada2 import LLaDA2MoeConfig, LLaDA2MoeModelLM
-from xpflow.models.registry import SHIPPED
+from xpflow.models.registry import SHIPPED, load_model
 from xpflow.planning.lookup import PUBLISHED, architecture_of, read_architecture
-from xpflow.training.align import _with_adapters
+from xpflow.training.align import Aligner, AlignmentData
+from xpflow.training.corpus import Example
 
 SHAPES: dict[str, PretrainedConfig] = {
     "llada-8b-instruct": LLaDAConfig(),
@@ -62,15 +63,14 @@ def test_the_largest_layer_is_what_one_layer_of_the_model_holds(name: str) -> No
     assert PUBLISHED[name].layer == held
 
 
-def test_adapters_are_as_many_as_peft_makes() -> None:
-    # Experts have no adapters, so few of them do.
-    config = LLaDA2MoeConfig(
-        num_experts=4, n_group=2, topk_group=2, num_experts_per_tok=2
-    )  # no adapters there
-    with torch.device("meta"):
-        model = _with_adapters(on_meta(config), LoraSettings(rank=32))
-    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    assert PUBLISHED["llada2.0-mini"].lora_parameters(32) == trained
+def test_adapters_are_as_many_as_the_aligner_trains() -> None:
+    model, _ = load_model("llada2-micro")
+    data = AlignmentData([Example((7,), (8, 9))], [], [])
+    block = AlignmentBlock(lora=LoraSettings(rank=5))
+    student = Aligner(model, data, block, Variant(name="paper", kl_weight=0.0), full=False).student
+    trained = sum(parameter.numel() for parameter in student.parameters() if parameter.requires_grad)
+    arch = architecture_of(ModelChoice(name="llada2-micro", alignment="lora"))
+    assert arch.lora_parameters(5) == trained
 
 
 def test_a_directory_wins_over_the_name_where_it_exists(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,12 +131,13 @@ def test_a_study_that_fits_on_one_of_the_gpus_is_not_refused(paper_like: Make) -
         make_plan(config, [GPUS["a100-80"]], [1]).check()
 
 
-def test_nothing_is_suggested_for_a_model_that_is_too_large() -> None:
+def test_nothing_is_suggested_for_a_model_that_is_too_large(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "llada2_moe", "num_hidden_layers": 60}')
     config = study_from_mapping(
         {
-            "models": [{"name": "llada2.0-mini", "alignment": "lora"}],
-            "grpo": {"model": "llada2.0-mini"},
-            "runtime": {"device": "cuda", "dtype": "float32"},
+            "models": [{"name": "large", "directory": str(tmp_path), "alignment": "lora"}],
+            "grpo": {"model": "large"},
+            "runtime": {"device": "cuda", "dtype": "bfloat16"},
         }
     )
     with pytest.raises(ConfigError, match="fits on no GPU") as caught:
@@ -161,7 +163,11 @@ def test_disk_counts_downloads_and_every_checkpoint(paper_like: Make) -> None:
 
 def test_prompt_lengths_can_be_given_and_bad_ones_are_named() -> None:
     assert parse_prompt_tokens(["mbpp=180"]) == {"mbpp": 180}
-    assert Assumptions(prompt_tokens={"mbpp": 180}).prompt("mbpp").mean == 180
+    assert Assumptions(prompt_tokens={"mbpp": 150}).prompt("mbpp").mean == 150
+    assert (GIVEN.prompt("mbpp", "llada-opencompass").mean, GIVEN.prompt("mbpp", "llada2-chat").mean) == (
+        700,
+        180,
+    )
     for text, message in (("mbpp", "not a prompt length"), ("mbp=3", "no such benchmark")):
         with pytest.raises(ConfigError, match=message):
             parse_prompt_tokens([text])

@@ -55,6 +55,13 @@ def test_a_step_takes_what_limits_it() -> None:
     assert dense.seconds(H200) == pytest.approx(10.67e12 / 500e12, rel=0.005)  # arithmetic
 
 
+def test_with_a_cache_a_block_first_runs_what_is_not_cached_and_then_itself() -> None:
+    forwards = Decode(64, Fraction(1, 4), kv_cache=True)._forwards(MIXTURE, 40, 2)
+    found = [(steps, forward.queries, forward.keys) for steps, forward in forwards]
+    # Places 40 .. 127: a block of 24 open places, then two whole ones (the last runs past the answer's end).
+    assert found == [(1, 64, 64), (5, 32, 64), (1, 64, 96), (7, 32, 96), (1, 64, 128), (7, 32, 128)]
+
+
 def test_flop_are_those_of_the_matrix_products() -> None:
     config = micro_config("llada-micro", 1024, SpecialIds(mask_token_id=2, eos_token_id=1, pad_token_id=1))
     model, arch = new_model(config, 0), architecture_of(ModelChoice(name="llada-micro", alignment="full"))

@@ -42,6 +42,17 @@ def test_a_missing_file_is_named(cell_folder: Path, tmp_path: Path, name: str) -
         load_cell(tmp_path, CELL)
 
 
+def test_verdicts_of_another_protocol_are_refused(study: tuple, cell_folder: Path, tmp_path: Path) -> None:
+    plan, folder = study
+    assert plan.protocols == {"llada-micro": "micropy@1", "llada2-micro": "micropy@1"}
+    old = load_cell(folder, CELL, "micropy@1")  # rows from before protocols had names
+    rows = [{**row, "protocol": "llada-v1@1"} for row in read_jsonl(cell_folder / "verdicts.jsonl")]
+    write_jsonl(cell_folder / "verdicts.jsonl", rows)
+    with pytest.raises(DataError, match="of protocol llada-v1@1, not of micropy@1"):
+        load_cell(tmp_path, CELL, "micropy@1")
+    assert load_cell(tmp_path, CELL, "llada-v1@1") == old
+
+
 def test_an_infrastructure_verdict_refuses_tabulation(cell_folder: Path, tmp_path: Path) -> None:
     rows = read_jsonl(cell_folder / "verdicts.jsonl")
     rows[3]["verdict"] = "infrastructure"

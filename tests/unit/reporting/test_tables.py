@@ -1,4 +1,6 @@
 import io
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pandas as pd
@@ -6,8 +8,9 @@ import pytest
 
 from xpflow.reporting.contrast_table import contrasts_table
 from xpflow.reporting.contrasts import evaluate_contrasts
+from xpflow.reporting.header import facts
 from xpflow.reporting.markup import Column, Table, number, to_csv, to_latex, to_markdown
-from xpflow.reporting.paper import DISCLAIMER
+from xpflow.reporting.paper import DISCLAIMER, table1_count
 from xpflow.reporting.results import Outcomes, load_results
 from xpflow.reporting.tables import table1, table2, write_table
 
@@ -25,6 +28,21 @@ def test_every_spelling_says_study_seeds_models_and_what_cannot_be_compared(tabl
     for text in (to_markdown(tables[name]), to_csv(tables[name]), to_latex(tables[name])):
         for fact in ("synthetic", "0, 1, 2", "llada2-micro", "N = 32 tokens", DISCLAIMER):
             assert fact in text
+
+
+def test_the_header_names_protocols_unless_all_are_the_micro_models(study: tuple) -> None:
+    plan, _ = study
+    assert "Protocols" not in dict(facts(plan))
+    models = (plan.models[0], replace(plan.models[1], protocol="llada2-chat@1"))
+    shown = dict(facts(replace(plan, models=models)))["Protocols"]
+    assert shown == "llada-micro: micropy@1, llada2-micro: llada2-chat@1"
+    assert "Protocols" in dict(facts(replace(plan, benchmarks=("humaneval",))))
+
+
+def test_the_sanitized_mbpp_has_no_number_of_the_papers() -> None:
+    quarter = Fraction(1, 4)
+    assert table1_count("llada", "mbpp", "flow", quarter) is not None
+    assert table1_count("llada", "mbpp-sanitized", "flow", quarter) is None
 
 
 def test_table_1_has_the_papers_numbers_in_columns_of_their_own(tables) -> None:

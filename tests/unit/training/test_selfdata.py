@@ -33,7 +33,7 @@ def use(
     def decode(model: Any, prompts: list[list[int]], *_: Any, **__: Any) -> SimpleNamespace:
         return SimpleNamespace(tokens=torch.tensor([list(answer(prompt)) for prompt in prompts]))
 
-    monkeypatch.setattr(module, "load_model", lambda source: (None, tokenizer))
+    monkeypatch.setattr(module, "open_model", lambda study, source: (None, tokenizer))
     monkeypatch.setattr(module, "decode", decode)
 
 

@@ -17,15 +17,15 @@ from pathlib import Path
 from xpflow.grading.jails.base import (
     ENVIRONMENT,
     INSIDE,
-    PYTHON_FLAGS,
+    TMP_MIB,
     WORKER,
     Jail,
     Launch,
     Payload,
-    arguments,
+    own_user_of,
     private_folder,
     probe,
-    user_of,
+    python_words,
 )
 
 IMAGE = "XPFLOW_APPTAINER_IMAGE"
@@ -33,13 +33,13 @@ UNMOUNTED = "bind-paths,proc,sys,devpts,home,cwd"
 # The worker kills all that it can reach: it must be process 1 of a namespace, which a site can switch off.
 FIRST = '[ $$ -eq 1 ] || { echo "not process 1: is allow pid ns = no?" >&2; exit 1; }; exec env -i "$@"'
 # Root gets a /tmp without bound from Apptainer: make one, in a mount namespace that ends with the container.
-BOUNDED = 'mount -t tmpfs -o size=64m,mode=1777 tmpfs "$0" && exec "$@"'
+BOUNDED = f'mount -t tmpfs -o size={TMP_MIB}m,mode=1777 tmpfs "$0" && exec "$@"'
 
 
 def launch(folder: str, seat: int, payload: Payload) -> Launch:
     """Start the payload in a container of its own."""
-    as_root = os.geteuid() == 0
-    uid = user_of(seat) if as_root else None
+    uid = own_user_of(seat)
+    as_root = uid is not None
     settings = ["=".join(item) for item in {**ENVIRONMENT, "HOME": "/tmp"}.items()]
     command = [
         *(_command() or "apptainer", "--silent", "--nocolor", "exec"),
@@ -60,7 +60,7 @@ def launch(folder: str, seat: int, payload: Payload) -> Launch:
         *_binds(folder, payload, as_root),
         os.environ.get(IMAGE, ""),
         *("sh", "-c", FIRST, "sh", *settings),
-        *("python3", *PYTHON_FLAGS, f"{INSIDE}/{payload.main}", arguments(uid, True, "/tmp")),
+        *python_words("python3", payload, uid),
     ]
     if as_root:
         command = ["unshare", "--mount", "sh", "-c", BOUNDED, folder, *command]

@@ -25,6 +25,7 @@ ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "MALLOC_ARENA_MAX": "1",  # else each thread reserves 64 MiB of the address space that is limited
 }
+TMP_MIB = 64  # of a private /tmp
 PYTHON_FLAGS = ("-s", "-S", "-B")  # not -P: a payload's first file finds those beside it
 
 
@@ -69,9 +70,19 @@ def arguments(uid: int | None, contained: bool, folder: str) -> str:
     return json.dumps({"uid": uid, "contained": contained, "folder": folder})
 
 
+def python_words(python: str, payload: Payload, uid: int | None) -> list[str]:
+    """Return the command that starts a payload inside, where its files lie in INSIDE and /tmp is its own."""
+    return [python, *PYTHON_FLAGS, f"{INSIDE}/{payload.main}", arguments(uid, True, "/tmp")]
+
+
 def user_of(seat: int) -> int:
-    """Return the user id that a seat's programs get where we are root."""
+    """Return the user id that a seat's programs get where we, or the engine of a jail, are root."""
     return FIRST_UID + (os.getpid() * 64 + seat) % UIDS
+
+
+def own_user_of(seat: int) -> int | None:
+    """Return the user id that a seat's programs get, or None where we are not root: they run as we do."""
+    return user_of(seat) if os.geteuid() == 0 else None
 
 
 def private_folder() -> tempfile.TemporaryDirectory[str]:

@@ -18,13 +18,13 @@ from pathlib import Path
 from xpflow.grading.jails.base import (
     ENVIRONMENT,
     INSIDE,
-    PYTHON_FLAGS,
+    TMP_MIB,
     WORKER,
     Jail,
     Launch,
     Payload,
-    arguments,
     probe,
+    python_words,
     user_of,
 )
 
@@ -40,7 +40,6 @@ def _command(as_root: bool, seat: int, payload: Payload) -> list[str]:
     uid = user_of(seat) if as_root else None
     environment = {**ENVIRONMENT, "HOME": "/tmp", "TMPDIR": "/tmp", "PYTHONHOME": JAIL_HOME}
     environment["LD_LIBRARY_PATH"] = f"{JAIL_HOME}/lib"
-    python = f"{JAIL_HOME}/bin/python"
     return [
         shutil.which("bwrap") or "bwrap",
         *_namespaces(as_root),
@@ -50,7 +49,7 @@ def _command(as_root: bool, seat: int, payload: Payload) -> list[str]:
         *("--perms", "0755", "--dir", INSIDE),
         *(word for name, path in payload.files for word in ("--ro-bind", str(path), f"{INSIDE}/{name}")),
         *("--remount-ro", "/", "--chdir", "/tmp"),
-        *(python, *PYTHON_FLAGS, f"{INSIDE}/{payload.main}", arguments(uid, True, "/tmp")),
+        *python_words(f"{JAIL_HOME}/bin/python", payload, uid),
     ]
 
 
@@ -91,7 +90,7 @@ def _file_system() -> tuple[str, ...]:
         for library in sorted((base / "lib").glob("*.so*")):
             words += ["--ro-bind", str(library), f"{JAIL_HOME}/lib/{library.name}"]
     words += ["--dev", "/dev", "--remount-ro", "/dev"]
-    return (*words, "--perms", "1777", "--size", str(64 << 20), "--tmpfs", "/tmp")
+    return (*words, "--perms", "1777", "--size", str(TMP_MIB << 20), "--tmpfs", "/tmp")
 
 
 @cache

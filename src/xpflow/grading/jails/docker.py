@@ -18,13 +18,13 @@ from pathlib import Path
 from xpflow.grading.jails.base import (
     ENVIRONMENT,
     INSIDE,
-    PYTHON_FLAGS,
+    TMP_MIB,
     WORKER,
     Jail,
     Launch,
     Payload,
-    arguments,
     probe,
+    python_words,
     user_of,
 )
 
@@ -36,13 +36,15 @@ MEMORY = "2g"
 
 def launch(folder: str, seat: int, payload: Payload) -> Launch:
     """Start the payload in a container of its own, behind a bridge process."""
+    *command, argument = python_words("python3", payload, user_of(seat))
     container = {
         "image": os.environ.get(IMAGE, ""),
-        "command": ["python3", *PYTHON_FLAGS, f"{INSIDE}/{payload.main}"],
-        "argument": arguments(user_of(seat), True, "/tmp"),
+        "command": command,
+        "argument": argument,
         "environment": {**ENVIRONMENT, "HOME": "/tmp"},
         "files": {f"{INSIDE}/{name}": str(path) for name, path in payload.files},
         "memory": MEMORY,
+        "tmp_mib": TMP_MIB,
     }
     environment = {key: value for key, value in os.environ.items() if key in BRIDGE_NEEDS}
     # -P: beside the bridge lies a docker.py that is not the SDK

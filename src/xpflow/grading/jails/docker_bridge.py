@@ -23,7 +23,7 @@ GRACE_S = 5.0  # for a payload to end by itself
 LABEL = "xpflow.jail"
 SHOWN = 200  # characters of an engine's own message
 HEADER = 8  # bytes before each part of the container's output: kind (1 stdout, 2 stderr), 0 0 0, length
-TMPFS = {"/tmp": "size=64m,mode=1777", "/var/tmp": "ro", "/dev/mqueue": "ro"}
+CLOSED = {"/var/tmp": "ro", "/dev/mqueue": "ro"}  # places to which all may write
 HOSTS_OWN = ("/etc/hosts", "/etc/resolv.conf")  # of which an engine would give a copy
 MAPPED_UIDS = 60_000  # where the engine maps users: what a container of an ordinary user surely has
 
@@ -82,7 +82,10 @@ def settings(wanted: dict[str, Any], mapped: bool) -> dict[str, Any]:
         "network_mode": "none",
         "ipc_mode": "none",  # no /dev/shm
         "read_only": True,
-        "tmpfs": TMPFS,  # Podman adds /run, /tmp and /var/tmp to a read-only root
+        "tmpfs": {
+            "/tmp": f"size={wanted['tmp_mib']}m,mode=1777",
+            **CLOSED,
+        },  # Podman adds /run, /tmp and /var/tmp to a read-only root
         "mem_limit": wanted["memory"],
         "memswap_limit": wanted["memory"],
         "pids_limit": 256,

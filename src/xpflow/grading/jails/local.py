@@ -5,16 +5,15 @@ Has to be asked for by name. Where we are root, each program runs as a user with
 
 from __future__ import annotations
 
-import os
 import sys
 
-from xpflow.grading.jails.base import ENVIRONMENT, PYTHON_FLAGS, Jail, Launch, Payload, arguments, user_of
+from xpflow.grading.jails.base import ENVIRONMENT, PYTHON_FLAGS, Jail, Launch, Payload, arguments, own_user_of
 
 
 def launch(folder: str, seat: int, payload: Payload) -> Launch:
     """Start the payload where its files lie."""
-    uid = user_of(seat) if os.geteuid() == 0 else None
-    command = [sys.executable, *PYTHON_FLAGS, str(payload.files[0][1]), arguments(uid, False, folder)]
+    argument = arguments(own_user_of(seat), False, folder)
+    command = [sys.executable, *PYTHON_FLAGS, str(payload.files[0][1]), argument]
     packages = {str(path.parents[1]) for name, path in payload.files if "/" in name}
     environment = {**ENVIRONMENT, "HOME": folder, "TMPDIR": folder}
     return Launch(

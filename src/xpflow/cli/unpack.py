@@ -1,0 +1,29 @@
+"""`xpflow unpack`: the files of an archive, checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xpflow.cli.base import examples, new_app
+
+app = new_app()
+
+
+@app.command(
+    epilog=examples(
+        "xpflow unpack results/reference/micro-full.tar.xz --into /tmp/check",
+        "xpflow unpack micro.tar.xz && xpflow audit results/micro",
+    )
+)
+def unpack(
+    archive: Annotated[Path, typer.Argument(help="What `xpflow pack` wrote")],
+    into: Annotated[Path, typer.Option(help="Folder that results/ and paper_figures/ go to")] = Path("."),
+) -> None:
+    """Unpack a study's small artifacts; every file is checked against the archive's index first."""
+    from xpflow.artifacts.pack import unpack as read
+
+    records = read(archive, into)
+    print(f"{len(records)} files -> {into}")

@@ -1,0 +1,159 @@
+"""What a forward sees while a block is decoded: a whole canvas, or one block and a key-value cache.
+
+With the cache (block-causal models only) the first forward of a block runs over everything that is not cached
+yet: the prompt and the first block, later the block before (finished now, so its keys and values are written
+anew) and the current one. The other forwards run over the current block alone. Every forward counts as one
+either way, and the numbers are the same up to rounding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from xpflow.decoding.blocks import Block
+from xpflow.decoding.forward import padding_mask, response_logits
+from xpflow.decoding.settings import DecodeSettings
+from xpflow.decoding.state import Canvas, ModelFacts
+from xpflow.errors import DecodingError
+
+
+class Window(Protocol):
+    """Runs forwards for some rows of a block."""
+
+    def take(self, keep_B: Tensor) -> Window:
+        """Return the window of some rows, given by index."""
+
+    def logits(self, inputs: Tensor, positions_BK: Tensor, block: Block) -> Tensor:
+        """Run one forward with `inputs` (ids or embeddings) at the block's places; return logits `[B, K, V]`
+        at the given absolute positions."""
+
+
+class CanvasWindow:
+    """Forwards over the whole canvas up to the block's end."""
+
+    def __init__(self, model: Any, facts: ModelFacts, canvas: Canvas, size: int, continuous: bool) -> None:
+        self.model, self.causal, self.canvas, self.size = model, bool(facts.block_length), canvas, size
+        self.ids_BS = canvas.tokens_BS[:, :size]
+        self.mask_BS = padding_mask(canvas, size, self.causal)
+        self.embeds_BSE: Tensor | None = model.get_input_embeddings()(self.ids_BS) if continuous else None
+
+    def take(self, keep_B: Tensor) -> CanvasWindow:
+        """Return the window of some rows, cut to the longest of them where padding hid the rest."""
+        other = object.__new__(CanvasWindow)
+        other.model, other.causal, other.canvas = self.model, self.causal, self.canvas.take(keep_B)
+        other.size = self.size if self.causal else int(other.canvas.end_B.max())
+        other.ids_BS = self.ids_BS[keep_B, : other.size]
+        other.mask_BS = padding_mask(other.canvas, other.size, self.causal)
+        other.embeds_BSE = None if self.embeds_BSE is None else self.embeds_BSE[keep_B, : other.size]
+        return other
+
+    def logits(self, inputs: Tensor, positions_BK: Tensor, block: Block) -> Tensor:
+        """Run one forward with the block's inputs in place."""
+        if self.embeds_BSE is None:
+            ids_BS = self.ids_BS.scatter(1, block.positions_BM, inputs)
+            return response_logits(self.model, positions_BK, self.mask_BS, ids_BS=ids_BS)
+        embeds = _written(self.embeds_BSE, block.positions_BM, inputs)
+        return response_logits(self.model, positions_BK, self.mask_BS, embeds_BSE=embeds)
+
+
+@dataclass(slots=True)
+class RowCache:
+    """A model's cache for the rows of a batch, with how many positions of each row are final in it."""
+
+    cache: Any
+    done_B: Tensor
+    rows_B: Tensor
+
+    def of_rows(self, rows_B: Tensor) -> RowCache:
+        """Return the cache of some of its rows, given by their places in the batch, in order."""
+        if len(rows_B) == len(self.rows_B):
+            return self
+        keep_B = torch.searchsorted(self.rows_B, rows_B)
+        return RowCache(self.cache.take(keep_B), self.done_B[keep_B], rows_B)
+
+
+class CachedWindow:
+    """Forwards over what the cache lacks; rows are copied out of it only when a forward runs without them."""
+
+    def __init__(self, model: Any, canvas: Canvas, block: Block, cache: RowCache, continuous: bool) -> None:
+        self.model, self.canvas, self.cache, self.continuous = model, canvas, cache, continuous
+        self.keep_B: Tensor | None = None
+        self.start_B, self.first = block.positions_BM[:, 0], True
+
+    def take(self, keep_B: Tensor) -> CachedWindow:
+        """Return the window of some rows."""
+        other = object.__new__(CachedWindow)
+        other.model, other.continuous, other.cache = self.model, self.continuous, self.cache
+        other.canvas, other.start_B, other.first = self.canvas.take(keep_B), self.start_B[keep_B], self.first
+        other.keep_B = keep_B if self.keep_B is None else self.keep_B[keep_B]
+        return other
+
+    def logits(self, inputs: Tensor, positions_BK: Tensor, block: Block) -> Tensor:
+        """Run one forward over the block, the first time over all that is not cached before it too."""
+        self._own_rows()
+        start_B, width = self.start_B, block.length
+        if self.first:
+            end_B = self.start_B + block.length
+            width = int((end_B - self.cache.done_B).max())
+            start_B = (end_B - width).clamp(min=0)
+        window = self.cache.cache.window(start_B, width)
+        place = {"cache": window, "logits_positions_BN": positions_BK - start_B[:, None]}
+        if self.first:
+            places_BM = block.positions_BM - start_B[:, None]
+            inputs = self._with_what_is_before(inputs, window.positions_BW, places_BM)
+        elif self.continuous:
+            inputs = inputs.to(self.model.get_input_embeddings().weight.dtype)
+        output = self.model(**{"inputs_embeds" if self.continuous else "input_ids": inputs}, **place)
+        if self.first:
+            self.cache.done_B, self.first = self.start_B, False
+        logits: Tensor = output.logits
+        return logits
+
+    def _with_what_is_before(self, inputs: Tensor, positions_BW: Tensor, places_BM: Tensor) -> Tensor:
+        """Return the window's inputs: the block's, and the canvas's tokens before it."""
+        ids_BW = self.canvas.tokens_BS.gather(1, positions_BW)
+        if not self.continuous:
+            return ids_BW.scatter(1, places_BM, inputs)
+        return _written(self.model.get_input_embeddings()(ids_BW), places_BM, inputs)
+
+    def _own_rows(self) -> None:
+        if self.keep_B is not None:
+            cache = self.cache
+            self.cache = RowCache(
+                cache.cache.take(self.keep_B), cache.done_B[self.keep_B], cache.rows_B[self.keep_B]
+            )
+            self.keep_B = None
+
+
+def new_row_cache(model: Any, facts: ModelFacts, settings: DecodeSettings, canvas: Canvas) -> RowCache | None:
+    """Return an empty cache for a canvas, or None where the settings want none."""
+    if not wants_cache(model, facts, settings):
+        return None
+    rows, size = canvas.tokens_BS.shape
+    return RowCache(
+        model.new_cache(rows, size),
+        torch.zeros_like(canvas.start_B),
+        torch.arange(rows, device=canvas.start_B.device),
+    )
+
+
+def wants_cache(model: Any, facts: ModelFacts, settings: DecodeSettings) -> bool:
+    """Return whether a decode uses a key-value cache; raises DecodingError where it is forced and there is
+    none."""
+    able = bool(facts.block_length) and callable(getattr(model, "new_cache", None))
+    if settings.kv_cache == "on" and not able:
+        raise DecodingError(
+            "kv_cache: on, but this model has no exact key-value cache",
+            hint="only block-causal models (LLaDA2) have one: leave kv_cache at auto",
+        )
+    chosen = settings.kv_cache == "on" or (settings.kv_cache == "auto" and facts.device.type == "cuda")
+    return able and chosen
+
+
+def _written(embeds_BSE: Tensor, places_BM: Tensor, inputs_BME: Tensor) -> Tensor:
+    places = places_BM[..., None].expand(inputs_BME.shape)
+    return embeds_BSE.scatter(1, places, inputs_BME.to(embeds_BSE.dtype))

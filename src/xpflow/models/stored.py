@@ -1,0 +1,112 @@
+"""What lies in the safetensors files of a model folder, read from their headers without touching the data.
+
+Format: 8 bytes little-endian header length, a JSON header with dtype, shape and byte range of each tensor,
+then the data. A file that is shorter than its header promises is found here, before anything is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xpflow.errors import ModelLoadError
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+_LONGEST_HEADER = 100_000_000  # bytes, the format's own limit
+_AGAIN = "the file is absent or cut short: fetch or make it again"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """Where a tensor lies, what shape its file says it has, and its bytes there."""
+
+    file: Path
+    shape: tuple[int, ...]
+    nbytes: int
+
+    @property
+    def numel(self) -> int:
+        """Return the number of elements."""
+        count = 1
+        for size in self.shape:
+            count *= size
+        return count
+
+
+def find_tensors(folder: str | Path) -> dict[str, StoredTensor]:
+    """List the tensors of a folder from its file headers: the index's shards, or the single weights file.
+
+    Raises ModelLoadError for a file that is absent, truncated or no safetensors file, or a wrong index.
+    """
+    folder = Path(folder)
+    if (folder / INDEX).exists():
+        return _indexed_tensors(folder)
+    if not (folder / WEIGHTS).exists():
+        raise ModelLoadError(
+            f"{folder}: neither {WEIGHTS} nor {INDEX}",
+            hint="weights are read from safetensors files only, never from pickles (.bin, .pt)",
+        )
+    return _header(folder / WEIGHTS)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; raises ModelLoadError."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise ModelLoadError(f"no such file: {path}", hint="is this a model folder?") from error
+    except (TypeError, ValueError) as error:
+        raise ModelLoadError(f"{path}: not a JSON object ({error})") from error
+
+
+def _indexed_tensors(folder: Path) -> dict[str, StoredTensor]:
+    try:
+        weight_map = dict(read_json(folder / INDEX)["weight_map"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelLoadError(f"{folder / INDEX}: no table 'weight_map'") from error
+    found: dict[str, StoredTensor] = {}
+    for file_name in sorted(set(weight_map.values())):
+        if Path(file_name).name != file_name:
+            raise ModelLoadError(f"{folder / INDEX}: {file_name!r} is not a file of this folder")
+        found |= _header(folder / file_name)
+    for name, file_name in weight_map.items():
+        if name not in found or found[name].file.name != file_name:
+            raise ModelLoadError(f"{folder / file_name}: missing tensor {name}, which {INDEX} places there")
+    return found
+
+
+def _header(file: Path) -> dict[str, StoredTensor]:
+    try:
+        start, fields = _read_header(file)
+        fields.pop("__metadata__", None)
+        ranges = {name: tuple(map(int, entry["data_offsets"])) for name, entry in fields.items()}
+        found = {
+            name: StoredTensor(file, tuple(map(int, entry["shape"])), ranges[name][1] - ranges[name][0])
+            for name, entry in fields.items()
+        }
+    except FileNotFoundError as error:
+        raise ModelLoadError(f"no such file: {file}", hint=_AGAIN) from error
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ModelLoadError(f"{file}: no safetensors header ({error})", hint=_AGAIN) from error
+    promised, size = start + max((end for _, end in ranges.values()), default=0), file.stat().st_size
+    if size != promised:
+        what = "truncated" if size < promised else "too long"
+        raise ModelLoadError(
+            f"{file}: {what} shard: {size} bytes, but its header promises {promised}", hint=_AGAIN
+        )
+    return found
+
+
+def _read_header(file: Path) -> tuple[int, dict[str, Any]]:
+    """Return where the data starts, and the header."""
+    with open(file, "rb") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+        if length > _LONGEST_HEADER:
+            raise ValueError(f"it would be {length} bytes long")
+        text = opened.read(length)
+    if len(text) < length:
+        raise ValueError(f"{len(text)} of its {length} bytes")
+    return 8 + length, dict(json.loads(text))

@@ -1,0 +1,81 @@
+"""A pack gives back what went in, the same bytes each time, and refuses what was tampered with."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import random
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from xpflow.artifacts.pack import pack, small_files, unpack
+from xpflow.errors import ArtifactError
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    for name, text in {
+        "results/s/study.yaml": "study: {}\n",
+        "results/s/m/eval/samples.jsonl": "{}\n" * 500,
+        "results/s/m/aligned/model.safetensors": "weights",
+        "results/s/logs/a.log": "log",
+        "paper_figures/s/table1.md": "| 1 |\n",
+    }.items():
+        (tmp_path / "from" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "from" / name).write_text(text)
+    return tmp_path / "from"
+
+
+def packed(study: Path, out: Path) -> Path:
+    pack(small_files([study / "results/s", study / "paper_figures/s"], study), study, out)
+    return out
+
+
+def test_what_is_small_comes_back_and_weights_and_logs_stay(study: Path, tmp_path: Path) -> None:
+    records = unpack(packed(study, tmp_path / "a.tar.xz"), tmp_path / "to")
+    names = ["paper_figures/s/table1.md", "results/s/m/eval/samples.jsonl", "results/s/study.yaml"]
+    assert [record.path for record in records] == names
+    for name in names:
+        assert (tmp_path / "to" / name).read_bytes() == (study / name).read_bytes()
+
+
+def test_the_same_files_give_the_same_bytes(study: Path, tmp_path: Path) -> None:
+    first = packed(study, tmp_path / "a.tar.xz").read_bytes()
+    for file in study.rglob("*"):
+        if file.is_file():
+            file.touch()
+    assert packed(study, tmp_path / "b.tar.xz").read_bytes() == first
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_flipped_byte_is_refused_and_nothing_is_written(study: Path, tmp_path: Path, seed: int) -> None:
+    archive = packed(study, tmp_path / "a.tar.xz")
+    data = bytearray(archive.read_bytes())
+    data[random.Random(seed).randrange(len(data))] ^= 1 << random.Random(seed).randrange(8)
+    archive.write_bytes(data)
+    with pytest.raises(ArtifactError):
+        unpack(archive, tmp_path / "to")
+    assert not (tmp_path / "to").exists()
+
+
+@pytest.mark.parametrize("name", ["../evil", "/evil", "results/../../evil"])
+def test_a_name_that_leads_out_is_refused(tmp_path: Path, name: str) -> None:
+    archive = tmp_path / "a.tar.xz"
+    with lzma.open(archive, "wb") as raw, tarfile.open(fileobj=raw, mode="w") as members:
+        member = tarfile.TarInfo(name)
+        member.size = 4
+        members.addfile(member, io.BytesIO(b"evil"))
+    with pytest.raises(ArtifactError, match="a member called"):
+        unpack(archive, tmp_path / "to")
+
+
+def test_a_file_with_another_content_is_not_overwritten(study: Path, tmp_path: Path) -> None:
+    archive, there = packed(study, tmp_path / "a.tar.xz"), tmp_path / "to/results/s/study.yaml"
+    there.parent.mkdir(parents=True)
+    there.write_text("mine\n")
+    with pytest.raises(ArtifactError, match="there already"):
+        unpack(archive, tmp_path / "to")
+    assert there.read_text() == "mine\n"
+    assert not (tmp_path / "to/paper_figures").exists()
