@@ -11,7 +11,8 @@ from xpflow.config.grpo import GrpoBlock
 from xpflow.errors import ConfigError
 from xpflow.training.align import epoch_order
 from xpflow.training.exploration import antithetic_shifts
-from xpflow.training.grpo import advantages, clipped_loss
+from xpflow.training.grpo import advantages
+from xpflow.training.lesson import clipped_loss
 from xpflow.training.objectives import stratified_mask
 from xpflow.training.stage import parse_shard
 

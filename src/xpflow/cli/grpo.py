@@ -27,13 +27,14 @@ def grpo(
     from xpflow.artifacts.manifest import files_below
     from xpflow.cli.recording import base_files, stage_record
     from xpflow.config import load_study
-    from xpflow.training.grpo_run import train_policy_to_folder
     from xpflow.training.launch import keeps_record, run_in_processes
-    from xpflow.training.stage import model_source, set_up
 
     study = load_study(config)
 
     def work() -> None:
+        from xpflow.training.grpo_run import train_policy_to_folder
+        from xpflow.training.stage import model_source, set_up
+
         set_up(study)
         train_policy_to_folder(study, model_source(study, model), problems, seed, out)
 

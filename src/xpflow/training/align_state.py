@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,9 @@ class AlignmentState:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         self.plain.check(about["settings"], folder)
         tree = self._tree()
-        load_parts(tree, checkpoint_id=folder, no_dist=self.team.size == 1)
+        with warnings.catch_warnings():  # that one process loads alone is meant
+            warnings.filterwarnings("ignore", "torch.distributed is disabled")
+            load_parts(tree, checkpoint_id=folder, no_dist=self.team.size == 1)
         set_state_dict(
             self.root,
             self.plain.optimizers,

@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from xpflow.config.runtime import RuntimeBlock
+from xpflow.models.precision import chosen_dtype
 from xpflow.training.team import ALONE, Team
 
 CPU = torch.device("cpu")
@@ -35,11 +36,13 @@ class Machine:
 
     @classmethod
     def of(cls, runtime: RuntimeBlock, team: Team = ALONE, device: torch.device | None = None) -> Machine:
-        """Return a study's settings; `auto` precision is float32 in training, as it is in decoding."""
+        """Return a study's settings; for `auto` precision the leader measures."""
+        device = device or torch.device(runtime.device)
+        dtype = team.gather(chosen_dtype(runtime.dtype, device))[0]
         return cls(
             team,
-            device or torch.device(runtime.device),
-            torch.bfloat16 if runtime.dtype == "bfloat16" else torch.float32,
+            device,
+            dtype,
             runtime.micro_batch,
             runtime.vocab_chunk,
             runtime.activation_checkpointing,
