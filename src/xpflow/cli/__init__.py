@@ -30,6 +30,10 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "audit": ("xpflow.cli.audit", "Check every file of a study against where it came from"),
         "pack": ("xpflow.cli.pack", "Pack a study's small artifacts into one archive"),
         "unpack": ("xpflow.cli.unpack", "Unpack such an archive, checked"),
+        "export": (
+            "xpflow.cli.export",
+            "Export a study as a Workflow Run RO-Crate, with a bill of materials",
+        ),
         "plan": ("xpflow.cli.plan", "Say what memory, time and disk a study needs, before it runs"),
         "cluster": ("xpflow.cli.cluster", "Ask SLURM whether it would take a study's jobs"),
         "match": ("xpflow.cli.match", "Find the threshold that takes a wanted mean NFE"),

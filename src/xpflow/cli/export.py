@@ -1,0 +1,39 @@
+"""`xpflow export`: a study as a Workflow Run RO-Crate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xpflow.cli.base import examples, new_app
+
+app = new_app()
+
+
+@app.command(epilog=examples("xpflow export results/micro --out micro-crate"))
+def export(
+    results: Annotated[Path, typer.Argument(help="results/<study>, finished")],
+    out: Annotated[Path, typer.Option(help="New folder for the crate")],
+    workflow: Annotated[Path, typer.Option(help="The workflow's main file")] = Path("Snakefile"),
+) -> None:
+    """Export a study for other tools: RO-Crate 1.1 with the Workflow Run profile, and its bill of materials.
+
+    Every manifest becomes an action with its inputs and results. Weights stay behind and are named by hash.
+    The environment's packages are listed in bom.json (CycloneDX). Needs the extra `export`.
+    """
+    from importlib.metadata import version
+
+    from xpflow.artifacts.crate import write_crate
+    from xpflow.artifacts.materials import write_bill_of_materials
+    from xpflow.artifacts.pack import small_files
+    from xpflow.config import load_study
+
+    root = results.resolve().parent.parent
+    study = load_study(results / "study.yaml")
+    folders = [folder for folder in (root / "results" / results.name, root / "paper_figures" / results.name)]
+    files = small_files([folder for folder in folders if folder.is_dir()], root)
+    actions = write_crate(root, files, out, study.study.title, workflow, version("snakemake"))
+    packages = write_bill_of_materials(out / "bom.json")
+    print(f"{len(files)} files, {actions} actions, {packages} packages -> {out}")
