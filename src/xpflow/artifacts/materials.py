@@ -21,9 +21,8 @@ def write_bill_of_materials(out: Path) -> int:
     bom.metadata.component = Component(
         name="xpflow", version=xpflow.__version__, type=ComponentType.APPLICATION, bom_ref="xpflow"
     )
-    packages = {
-        found.name: found.version for found in distributions() if found.name and found.name != "xpflow"
-    }
+    packages = {found.name: found.version for found in distributions() if found.name}
+    packages.pop("xpflow", None)
     for name, version in sorted(packages.items()):
         url = PackageURL("pypi", name=name.lower().replace("_", "-"), version=version)
         library = ComponentType.LIBRARY

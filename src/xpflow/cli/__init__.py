@@ -32,7 +32,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "unpack": ("xpflow.cli.unpack", "Unpack such an archive, checked"),
         "export": (
             "xpflow.cli.export",
-            "Export a study as a Workflow Run RO-Crate, with a bill of materials",
+            "Export a study as a Workflow Run RO-Crate",
         ),
         "plan": ("xpflow.cli.plan", "Say what memory, time and disk a study needs, before it runs"),
         "cluster": ("xpflow.cli.cluster", "Ask SLURM whether it would take a study's jobs"),

@@ -32,7 +32,7 @@ def export(
 
     root = results.resolve().parent.parent
     study = load_study(results / "study.yaml")
-    folders = [folder for folder in (root / "results" / results.name, root / "paper_figures" / results.name)]
+    folders = (root / "results" / results.name, root / "paper_figures" / results.name)
     files = small_files([folder for folder in folders if folder.is_dir()], root)
     actions = write_crate(root, files, out, study.study.title, workflow, version("snakemake"))
     packages = write_bill_of_materials(out / "bom.json")

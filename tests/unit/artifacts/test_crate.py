@@ -60,15 +60,7 @@ def test_the_bill_of_materials_names_every_package(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(VALIDATOR is None, reason="set XPFLOW_ROCRATE_VALIDATOR to roc-validator's command")
 def test_the_validator_accepts_it(crate: Path) -> None:
-    command = [
-        str(VALIDATOR),
-        "-y",
-        "--disable-color",
-        "validate",
-        "--no-paging",
-        "-p",
-        "workflow-run-crate",
-        str(crate),
-    ]
+    options = ("--no-paging", "--profile-identifier", "workflow-run-crate")
+    command = [str(VALIDATOR), "-y", "--disable-color", "validate", *options, str(crate)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout[-3000:]
