@@ -166,7 +166,7 @@ def build_image(folder: Path) -> None:
 
     checkout = copy_checkout(folder)
     local = read_local(checkout)
-    if local is not None and local.source == source_digest(checkout / "src/xpflow"):
+    if local is not None and local.source == source_digest(checkout):
         return
     command = [sys.executable, "-m", "xpflow", "image", "build", "--engine", "apptainer"]
     command += ["--base", str(folder / "base"), "--torch-index", "", "--", "--mksquashfs-args", SQUASH]

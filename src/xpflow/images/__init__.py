@@ -2,7 +2,7 @@
 
 from xpflow.images.inside import container_note
 from xpflow.images.lock import BaseImage, ImageLock, LocalImage, read_local, read_lock, write_local
-from xpflow.images.source import source_digest
+from xpflow.images.source import package_digest, source_digest
 from xpflow.images.use import choose_container
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "LocalImage",
     "choose_container",
     "container_note",
+    "package_digest",
     "read_local",
     "read_lock",
     "source_digest",

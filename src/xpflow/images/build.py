@@ -71,7 +71,7 @@ def plan_build(root: Path, engine: str, base: str, torch_index: str | None = Non
 
 def run_build(root: Path, build: Build, extra: Sequence[str] = ()) -> LocalImage:
     """Build the image, turn it into a SIF file where Apptainer is there, and write its record."""
-    source = source_digest(root / "src" / "xpflow")
+    source = source_digest(root)
     _run(build.command(extra), root)
     if build.engine != "apptainer" and shutil.which("apptainer"):
         _convert(root, build.engine)

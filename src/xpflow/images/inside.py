@@ -18,7 +18,7 @@ import xpflow
 from xpflow.artifacts.environment import CONTAINER
 from xpflow.errors import ArtifactError
 from xpflow.images.lock import ImageLock
-from xpflow.images.source import source_digest
+from xpflow.images.source import package_digest
 
 RECORD = Path("/opt/xpflow/image.json")
 PIN = re.compile(r"^([a-z0-9][a-z0-9.-]*)==([^\s\\]+)", re.MULTILINE)
@@ -52,7 +52,7 @@ def image_facts(build: Path, lock: ImageLock, base: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch,
         "xpflow": xpflow.__version__,
-        "source": source_digest(build / "package" / "src" / "xpflow"),
+        "source": package_digest(build / "package" / "src" / "xpflow"),
     }
 
 

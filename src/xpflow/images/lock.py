@@ -47,7 +47,7 @@ class LocalImage(Block):
     reference: str = Field(description="Path (below the repository), or image-store:tag")
     digest: str = Field(pattern=DIGEST, description="SHA-256 of the file, or the engine's image id")
     size: int | None = Field(default=None, description="Bytes of the file")
-    source: str = Field(description="Digest of src/xpflow when it was built")
+    source: str = Field(description="Digest of what it was built from (`source_digest`)")
     base: str = Field(description="Name in `bases`, or another base's name")
     engine: str = Field(description="What built it")
 

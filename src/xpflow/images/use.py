@@ -85,9 +85,9 @@ def _check_source(root: Path, local: LocalImage, environment: MutableMapping[str
     """Return what to add to the digest: nothing when the image has the sources of the checkout."""
     if environment.get(SOURCE_VARIABLE) == "checkout":
         return " with the sources of the checkout in place of its own"
-    if local.source != source_digest(root / "src" / "xpflow"):
+    if local.source != source_digest(root):
         raise ConfigError(
-            "the container image was built from other sources than those in src/xpflow",
+            "the container image was built from another src/xpflow, other locks or another install.sh",
             hint=f"build it again with `make image`; while developing, {SOURCE_VARIABLE}=checkout runs the"
             " sources of the checkout in it, and the tables say so",
         )

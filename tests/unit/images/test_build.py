@@ -11,8 +11,10 @@ import pytest
 
 from xpflow.cli import main
 from xpflow.errors import ArtifactError, ConfigError
-from xpflow.images import container_note, inside, read_local, read_lock, source_digest
+from xpflow.images import container_note, inside, package_digest, read_local, read_lock, source_digest
 from xpflow.images.build import ENGINES, find_engine, plan_build
+from xpflow.images.lock import LOCK
+from xpflow.images.source import INGREDIENTS
 
 ROOT = Path(__file__).parents[3]
 APPTAINER = """#!/bin/sh
@@ -35,7 +37,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository to build in, with the folder `bin` for stand-ins and nothing else on the PATH."""
     for name in ("containers", "src/xpflow", "bin"):
         (tmp_path / name).mkdir(parents=True)
-    shutil.copy(ROOT / "containers" / "images.lock.yaml", tmp_path / "containers")
+    for path in (LOCK, *INGREDIENTS):
+        shutil.copy(ROOT / path, tmp_path / path)
     (tmp_path / "src" / "xpflow" / "a.py").write_text("a = 1\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
@@ -89,7 +92,7 @@ def test_apptainer_builds_a_file_whose_hash_is_recorded(
     assert local is not None
     assert local.digest == "sha256:" + hashlib.sha256(b"image\n").hexdigest()
     assert (local.size, local.base, local.engine) == (6, "cpu", "apptainer version 1.4.5")
-    assert local.source == source_digest(root / "src" / "xpflow")
+    assert local.source == source_digest(root)
     assert local.digest in capsys.readouterr().out
     assert "--fakeroot" in (root / "calls").read_text()
     assert main(["image", "show"]) == 0
@@ -157,7 +160,7 @@ def layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_record_of_an_image_has_base_versions_and_sources(layers: Path) -> None:
     facts = inside.image_facts(layers, read_lock(ROOT), "b@sha256:1")
     assert (facts["base"], facts["torch"]) == ("b@sha256:1", "2.13.0+cpu")
-    assert facts["source"] == source_digest(layers / "package" / "src" / "xpflow")
+    assert facts["source"] == package_digest(layers / "package" / "src" / "xpflow")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 from xpflow.errors import ConfigError
 from xpflow.images import LocalImage, choose_container, read_local, read_lock, source_digest, write_local
 from xpflow.images import use as use_module
+from xpflow.images.source import INGREDIENTS
 
 ROOT = Path(__file__).parents[3]
 DIGEST = "sha256:" + "5" * 64
@@ -21,6 +23,8 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "containers").mkdir()
     (tmp_path / "src" / "xpflow").mkdir(parents=True)
     (tmp_path / "src" / "xpflow" / "a.py").write_text("a = 1\n")
+    for path in INGREDIENTS:
+        shutil.copy(ROOT / path, tmp_path / path)
     lock = (ROOT / "containers" / "images.lock.yaml").read_text()
     (tmp_path / "containers" / "images.lock.yaml").write_text(lock)
     return tmp_path
@@ -30,7 +34,7 @@ def root(tmp_path: Path) -> Path:
 def built(root: Path) -> Path:
     """A repository with an image."""
     (root / "containers" / "xpflow.sif").write_bytes(b"image")
-    source = source_digest(root / "src" / "xpflow")
+    source = source_digest(root)
     image = LocalImage(
         reference="containers/xpflow.sif", digest=DIGEST, size=5, source=source, base="cpu", engine="test"
     )
@@ -102,7 +106,7 @@ def test_singularity_has_its_own_prefix_and_a_gpu_is_passed_on(
 
 def test_an_image_of_other_sources_is_refused_unless_the_checkout_s_are_asked_for(built: Path) -> None:
     (built / "src" / "xpflow" / "a.py").write_text("a = 2\n")
-    with pytest.raises(ConfigError, match="other sources") as caught:
+    with pytest.raises(ConfigError, match="another src/xpflow") as caught:
         chosen(built)
     assert "make image" in str(caught.value)
     assert "XPFLOW_IMAGE_SOURCE=checkout" in str(caught.value)
@@ -113,6 +117,13 @@ def test_an_image_of_other_sources_is_refused_unless_the_checkout_s_are_asked_fo
     assert environment["APPTAINERENV_XPFLOW_CONTAINER_DIGEST"].startswith(
         f"{DIGEST} with the sources of the checkout"
     )
+
+
+@pytest.mark.parametrize("path", INGREDIENTS, ids=str)
+def test_an_image_of_other_locks_is_refused(built: Path, path: Path) -> None:
+    (built / path).write_text("numpy==1\n")
+    with pytest.raises(ConfigError, match="other locks"):
+        chosen(built)
 
 
 def test_another_file_or_none_under_the_recorded_name_is_refused(built: Path) -> None:
@@ -153,15 +164,15 @@ def test_records_are_read_as_written_and_a_broken_one_is_named(built: Path) -> N
         read_lock(built / "nowhere")
 
 
-def test_the_source_digest_sees_names_and_contents_only(root: Path) -> None:
+def test_the_digest_of_the_sources_sees_names_and_contents_only(root: Path) -> None:
     package = root / "src" / "xpflow"
-    before = source_digest(package)
+    before = source_digest(root)
     (package / "__pycache__").mkdir()
     (package / "__pycache__" / "a.pyc").write_bytes(b"1")
     (package / "a.py").touch()
-    assert source_digest(package) == before
+    assert source_digest(root) == before
     (package / "a.py").rename(package / "b.py")
-    assert source_digest(package) != before
+    assert source_digest(root) != before
 
 
 @pytest.mark.parametrize("name", ["HF_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"])
