@@ -41,6 +41,8 @@ def _read(path: Path, children: tuple[Path, ...]) -> tuple[dict[str, Any], Lines
         raise ConfigError(
             f"cannot read {path}: {error.strerror}", hint="name a file such as config/micro.yaml"
         ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not text ({error.reason})", hint=HINT) from error
     data, lines = _parse(text, str(path))
     if "extends" not in data:
         return data, lines

@@ -51,8 +51,9 @@ def audit_study(results: Path, root: Path) -> Audited:
 def _study(top: Path) -> tuple[StudyConfig | None, list[Finding]]:
     try:
         return load_study(top / STUDY), []
-    except XpflowError as error:
-        why = f"the study's configuration cannot be read ({error.message}): settings were not compared"
+    except Exception as error:  # whatever was done to the file, the audit goes on without it
+        said = error.message if isinstance(error, XpflowError) else f"{type(error).__name__}: {error}"
+        why = f"the study's configuration cannot be read ({said}): settings were not compared"
         return None, [Finding(str(top / STUDY), "missing", why)]
 
 

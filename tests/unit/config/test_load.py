@@ -112,3 +112,9 @@ def test_a_study_cannot_extend_itself(tmp_path: Path) -> None:
     (tmp_path / "below.yaml").write_text("extends: study.yaml\n")
     assert "extends this file" in mistake(tmp_path, "extends: below.yaml\n")
     assert "line 1: extends: expected the name of a file" in mistake(tmp_path, "extends: 3\n")
+
+
+def test_a_file_that_is_no_text_is_said(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_bytes(b"\x89PNG")
+    with pytest.raises(ConfigError, match="not text"):
+        load_study(tmp_path / "study.yaml")
