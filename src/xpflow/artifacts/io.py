@@ -7,6 +7,7 @@ last rename wins.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -18,6 +19,14 @@ from typing import Any
 
 from xpflow.errors import ArtifactError
 
+_HINTS = {
+    errno.ENOSPC: "free some disk space and start again",
+    errno.EDQUOT: "the quota is used up: free some space and start again",
+    errno.EROFS: "the file system is read-only: use another folder",
+    errno.EACCES: "you may not write there: use another folder, or change its permissions",
+    errno.EPERM: "you may not write there: use another folder, or change its permissions",
+}
+
 
 @contextmanager
 def atomic_writer(path: str | Path) -> Iterator[Path]:
@@ -25,20 +34,38 @@ def atomic_writer(path: str | Path) -> Iterator[Path]:
 
     The block may write the temporary file in any way (or replace it). On an exception nothing is left behind
     and the old `path` stays. Parent folders are made.
+
+    Raises:
+        ArtifactError: the disk is full, or the folder cannot be written to.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
+    with _explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            _sync(temporary)
+            temporary.chmod(_default_mode())
+            os.replace(temporary, target)
+            _sync_folder(target.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _explained(target: Path) -> Iterator[None]:
+    """Turn a full disk, or a folder that may not be written to, into an error that says what to do."""
     try:
-        yield temporary
-        _sync(temporary)
-        temporary.chmod(_default_mode())
-        os.replace(temporary, target)
-        _sync_folder(target.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.errno not in _HINTS:
+            raise
+        raise ArtifactError(
+            f"cannot write {target}: {error.strerror}",
+            hint=f"{_HINTS[error.errno]}; what was there before stays",
+        ) from error
 
 
 def atomic_write_bytes(path: str | Path, data: bytes) -> None:

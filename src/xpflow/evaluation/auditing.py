@@ -102,18 +102,19 @@ def replay(study: StudyConfig, results: Path, chosen: Sequence[tuple[Path, int]]
             weights = kind.removesuffix("-trained")
             folder = results / model / "aligned" / weights / f"seed{seed}"
             policy = results / "policy" / f"seed{seed}" / "policy.safetensors"
+            decoder = Decoder(
+                study,
+                model,
+                list({sample["task_id"]: problems[sample["task_id"]] for _, sample, _ in rows}.values()),
+                checkpoint=None if weights == "base" else folder,
+                trained_policy=policy if kind.endswith("-trained") else None,
+            )
+            rule = decoder.protocol.extraction
             for file, sample, verdict in rows:
                 problem = problems[sample["task_id"]]
-                decoder = Decoder(
-                    study,
-                    model,
-                    [problem],
-                    checkpoint=None if weights == "base" else folder,
-                    trained_policy=policy if kind.endswith("-trained") else None,
-                )
                 row = Row(model, benchmark, sample["arm"], parse_budget(sample["budget"]), int(seed))
-                [again] = decoder.samples(row, (1, 1))
-                [now] = grader.grade([(problem, extract(again["completion"], problem))])
+                again = decoder.sample(row, sample["task_id"])
+                [now] = grader.grade([(problem, extract(again["completion"], problem, rule(problem.shape)))])
                 yield Replayed(
                     str(file),
                     sample["task_id"],

@@ -50,11 +50,21 @@ class Decoder:
 
     def samples(self, row: Row, shard: Shard, progress: Callable[[int], None] | None = None) -> list[Sample]:
         """Return the samples of one row, or of a shard of it, with columns that say which row it is."""
+        return self._samples(row, self.items, shard, progress)
+
+    def sample(self, row: Row, task_id: str) -> Sample:
+        """Return the sample of one problem, decoded by itself."""
+        [found] = self._samples(row, [item for item in self.items if item[0] == task_id], (1, 1), None)
+        return found
+
+    def _samples(
+        self, row: Row, items: Sequence[Any], shard: Shard, progress: Callable[[int], None] | None
+    ) -> list[Sample]:
         settings, policy = self._way(row)
         found, _ = decode_samples(
             self.model,
             self._read,
-            self.items,
+            items,
             settings,
             policy,
             seed=row.seed,

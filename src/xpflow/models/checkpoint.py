@@ -24,8 +24,10 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from xpflow.artifacts import atomic_write_text
 from xpflow.errors import ModelLoadError, nearest
+from xpflow.models.grouped import grouped_works
 from xpflow.models.llada import LLaDAConfig, LLaDAModelLM
 from xpflow.models.llada2 import LLaDA2MoeConfig, LLaDA2MoeModelLM
+from xpflow.models.moe import SparseMoE
 from xpflow.models.room import memory_of, needed_bytes, require_room
 from xpflow.models.stored import INDEX, WEIGHTS, StoredTensor, find_tensors, read_json
 
@@ -65,6 +67,8 @@ def load_checkpoint(
     stored = find_tensors(folder)
     _check(model.state_dict(), stored, Path(folder))
     require_room(needed_bytes(stored.values(), dtype), memory_of(device), dtype)
+    if device.type == "cuda" and dtype == torch.bfloat16 and grouped_works(device, dtype):
+        group_experts(model, device, dtype)
     for file in sorted({tensor.file for tensor in stored.values()}):
         _fill(model, file, device, dtype)
     model.config.dtype = next(model.parameters()).dtype
@@ -87,7 +91,7 @@ def save_checkpoint(
         if tokenizer is not None:
             tokenizer.save_pretrained(stage)
         atomic_write_text(stage / "config.json", config_json(model))
-        state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+        state = {name: _own(tensor) for name, tensor in model.state_dict().items()}
         _write_weights(state, stage, max_shard_bytes)
 
 
@@ -137,13 +141,29 @@ def _fill(model: PreTrainedModel, file: Path, device: torch.device, dtype: torch
 
 
 def place_tensor(model: nn.Module, name: str, tensor: Tensor) -> None:
-    """Make `tensor` the parameter or buffer of that name, without a copy."""
+    """Make `tensor` the parameter or buffer of that name; one that has a place already is copied there."""
     owner, _, attribute = name.rpartition(".")
     module = model.get_submodule(owner)
-    if attribute in module._parameters:
+    old = module._parameters.get(attribute)
+    if old is not None and not old.is_meta:
+        old.data.copy_(tensor)
+    elif old is not None:
         module._parameters[attribute] = nn.Parameter(tensor, requires_grad=True)
     else:
         module._buffers[attribute] = tensor
+
+
+def group_experts(model: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+    """Lay all experts of a model out for grouped products; a copied model needs it anew."""
+    for module in model.modules():
+        if isinstance(module, SparseMoE):
+            module.group(device, dtype)
+
+
+def _own(tensor: Tensor) -> Tensor:
+    """Return a tensor on the CPU with memory of its own: safetensors refuses views of shared memory."""
+    found = tensor.detach().cpu().contiguous()
+    return found if found.untyped_storage().nbytes() == found.nbytes else found.clone()
 
 
 def _write_weights(state: dict[str, Tensor], folder: Path, max_shard_bytes: int | None) -> None:

@@ -7,18 +7,21 @@ to even out the load (auxiliary-loss-free balancing, arXiv 2408.15664).
 
 Experts are kept one module each, under the published names. With few experts (micro models) all are evaluated
 in one product and weighted by a dense [tokens, experts] matrix, which is faster on a CPU and has no
-data-dependent control flow; otherwise each expert sees only its tokens. Both give the same numbers up to
-rounding.
+data-dependent control flow; otherwise each expert sees only its tokens, one expert after the other (the
+reference) or in grouped products (grouped.py; loading on a GPU in bf16 prepares it). All give the same
+numbers up to rounding.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from xpflow.models.grouped import ExpertStack, stack_experts
 from xpflow.models.layers import OutLinear, at_least_fp32
 
 DENSE_LIMIT = 16  # most experts for which evaluating all of them is the faster way
@@ -97,16 +100,31 @@ class SparseMoE(nn.Module):
         shared = config.num_shared_experts
         self.shared_experts = GatedMLP(width, inner * shared) if shared else None
         self.dense = config.num_experts <= DENSE_LIMIT
+        self.stack: ExpertStack | None = None
+
+    def group(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Lay the experts' weights out for grouped products, on a device in a dtype."""
+        self.stack = stack_experts(list(self.experts), device, dtype)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy has parameters of its own, so not this one's stack: call `group` on it."""
+        return {**self.__dict__, "stack": None}
 
     def forward(self, x_BSD: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the layer's output [B, S, D] and, in training, the tokens per expert [E]."""
         x_TD = x_BSD.flatten(0, 1)
         weight_Tk, chosen_Tk = self.gate(x_TD)
-        run = self.run_dense if self.dense and self._experts_are_plain() else self.run_loop
-        out_BSD = run(x_TD, weight_Tk, chosen_Tk).to(x_BSD.dtype).view_as(x_BSD)
+        out_BSD = self._way(x_TD)(x_TD, weight_Tk, chosen_Tk).to(x_BSD.dtype).view_as(x_BSD)
         if self.shared_experts is not None:
             out_BSD = out_BSD + self.shared_experts(x_BSD)
         return out_BSD, self._load(chosen_Tk) if self.training else None
+
+    def _way(self, x_TD: Tensor) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+        if (self.stack is None and not self.dense) or not self._experts_are_plain():
+            return self.run_loop
+        if self.stack is not None and self.stack.serves(self.experts, x_TD):  # type: ignore[arg-type]
+            return self.stack.run
+        return self.run_dense if self.dense else self.run_loop
 
     def run_loop(self, x_TD: Tensor, weight_Tk: Tensor, chosen_Tk: Tensor) -> Tensor:
         """Run each expert on its own tokens and sum in fp32: the reference, and the way for many experts."""

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from xpflow.models import load_checkpoint, save_checkpoint
+from xpflow.models.checkpoint import group_experts, place_tensor
+from xpflow.models.grouped import grouped_works
 from xpflow.models.moe import SparseMoE
 
 Make = Callable[..., PreTrainedModel]
@@ -96,3 +102,107 @@ def test_adapters_on_attention_and_on_experts_take_effect(make_model: Make, ids:
             merged = adapted.merge_and_unload()(input_ids=ids_BS).logits
         assert not torch.allclose(changed, before, atol=1e-3)
         torch.testing.assert_close(merged, changed, rtol=1e-4, atol=1e-4)
+
+
+def many_experts(make_model: Make, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    sizes = {"num_experts": 32, "n_group": 8, "topk_group": 4, "num_experts_per_tok": 4}
+    return make_model("llada2-micro", **sizes).to(dtype)
+
+
+def grouped(model: PreTrainedModel) -> PreTrainedModel:
+    group_experts(model, torch.device("cpu"), model.dtype)
+    return model
+
+
+def ways_of(model: PreTrainedModel) -> set[str]:
+    """Which way each layer chooses for a forward."""
+    x_TD = torch.zeros(3, 128, dtype=model.dtype)
+    return {layer._way(x_TD).__qualname__ for layer in layers_of(model)}
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_grouped_products_equal_the_loop_over_experts(
+    make_model: Make, ids: Ids, dtype: torch.dtype, error: float, seed: int
+) -> None:
+    model = many_experts(make_model, dtype)
+    inputs = (ids(3, 37, seed), ids(1, 1, seed))  # of one token most experts see nothing
+    with torch.no_grad():
+        assert ways_of(model) == {"SparseMoE.run_loop"}
+        loop = [model(input_ids=ids_BS).logits for ids_BS in inputs]
+        assert ways_of(grouped(model)) == {"ExpertStack.run"}
+        for ids_BS, expected in zip(inputs, loop, strict=True):
+            found = model(input_ids=ids_BS).logits
+            assert float((found - expected).abs().max() / expected.abs().max()) < error
+
+
+def test_grouped_products_of_one_layer_are_the_loop_s_in_bf16(make_model: Make) -> None:
+    layer = layers_of(grouped(many_experts(make_model, torch.bfloat16)))[0]
+    x_TD = torch.randn(40, 128, generator=torch.Generator().manual_seed(0)).bfloat16()
+    with torch.no_grad():
+        weight_Tk, chosen_Tk = layer.gate(x_TD)
+        assert layer.stack is not None
+        found = layer.stack.run(x_TD, weight_Tk, chosen_Tk)
+        torch.testing.assert_close(found, layer.run_loop(x_TD, weight_Tk, chosen_Tk), rtol=2e-2, atol=1e-3)
+    assert found.dtype == torch.float32
+
+
+def test_what_a_device_lacks_is_found_by_trying() -> None:
+    assert grouped_works(torch.device("cpu"), torch.bfloat16)
+    assert not grouped_works(torch.device("cpu"), torch.float64)
+
+
+def test_gradients_to_the_input_pass_through_frozen_grouped_experts(make_model: Make, ids: Ids) -> None:
+    gradients = []
+    for prepare in (lambda model: model, grouped):
+        model = prepare(many_experts(make_model)).requires_grad_(False)
+        x_BSD = model.get_input_embeddings()(ids(2, 20)).requires_grad_()
+        model(inputs_embeds=x_BSD).logits.square().mean().backward()
+        gradients.append(x_BSD.grad)
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-3, atol=1e-6)
+
+
+def test_stacked_weights_are_held_once_and_saved_under_their_own_names(
+    make_model: Make, tmp_path: Path
+) -> None:
+    model = many_experts(make_model)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    grouped(model)
+    for layer in layers_of(model):
+        storages = {p.untyped_storage().data_ptr() for p in layer.experts.parameters()}
+        assert len(storages) == 2
+    save_checkpoint(model, None, tmp_path / "m")
+    again = load_checkpoint(tmp_path / "m").state_dict()
+    assert list(again) == list(before)
+    assert all(torch.equal(again[name], tensor) for name, tensor in before.items())
+
+
+def test_a_model_whose_experts_moved_takes_another_way(make_model: Make) -> None:
+    with torch.no_grad():
+        model = grouped(many_experts(make_model))
+        assert ways_of(copy.deepcopy(model)) == {"SparseMoE.run_loop"}
+        assert ways_of(model) == {"ExpertStack.run"}
+        layers_of(model)[0].experts[0].gate_proj.weight.add_(1.0)  # in place, as an optimizer does
+        assert ways_of(model) == {"ExpertStack.run"}
+        assert ways_of(model.double()) == {"SparseMoE.run_loop"}
+    trained = grouped(many_experts(make_model))
+    assert ways_of(trained) == {"SparseMoE.run_loop"}  # its experts want gradients
+    adapted = get_peft_model(
+        grouped(many_experts(make_model)), LoraConfig(r=2, target_modules=r".*experts\.5\.up_proj")
+    )
+    with torch.no_grad():
+        assert ways_of(adapted) == {"SparseMoE.run_loop"}
+
+
+def test_a_grouped_model_can_be_filled_from_a_checkpoint(make_model: Make, tmp_path: Path) -> None:
+    model = many_experts(make_model)
+    save_checkpoint(model, None, tmp_path / "m", max_shard_bytes=300_000)
+    with torch.device("meta"):
+        empty = type(model)(model.config)
+    group_experts(empty, torch.device("cpu"), torch.bfloat16)
+    for name, tensor in load_checkpoint(tmp_path / "m", dtype=torch.bfloat16).state_dict().items():
+        place_tensor(empty, name, tensor)
+    with torch.no_grad():
+        assert ways_of(empty) == {"ExpertStack.run"}
+    found, expected = empty.state_dict(), model.state_dict()
+    assert all(torch.equal(found[name], tensor.bfloat16()) for name, tensor in expected.items())

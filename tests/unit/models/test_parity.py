@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from fakes.reference_models import llada2_logits, llada_logits
+from xpflow.models import load_checkpoint, save_checkpoint
+from xpflow.models.stored import find_tensors
 
 Make = Callable[..., PreTrainedModel]
 Ids = Callable[..., Tensor]
@@ -84,6 +87,47 @@ def test_gradients_match_finite_differences_of_the_reference(name: str, make_mod
     ends = [(reference(model, x_SD.double() + s * step * direction) * pull).sum() for s in (1, -1)]
     expected = float((ends[0] - ends[1]) / (2 * step))
     assert float((leaf.grad.double() * direction).sum()) == pytest.approx(expected, rel=1e-3)
+
+
+EVERY_EXPERT = {"topk_group": 4, "num_experts_per_tok": 8}
+
+
+# The reference works in float64 on the very weights that the model holds. In bf16, with 8 bits of mantissa,
+# the rounding of a few dozen operations in a row is left. It also sends some tokens to another expert, which
+# no bound on the logits survives: so all experts are chosen there, and the choice is tested by itself.
+@pytest.mark.parametrize(
+    ("dtype", "changes", "most"), [(torch.float32, {}, 1e-5), (torch.bfloat16, EVERY_EXPERT, 3e-2)]
+)
+@pytest.mark.parametrize("seed", range(4))
+def test_checkpoints_in_the_published_layout_match_the_reference_however_they_are_fed(
+    name: str,
+    make_model: Make,
+    ids: Ids,
+    tmp_path: Path,
+    seed: int,
+    dtype: torch.dtype,
+    changes: dict[str, int],
+    most: float,
+) -> None:
+    made = make_model(name, 20 + seed, **changes).to(dtype)
+    save_checkpoint(made, None, tmp_path / "m", max_shard_bytes=400_000)
+    stored = find_tensors(tmp_path / "m")
+    model = load_checkpoint(tmp_path / "m", dtype=None)
+    assert stored.keys() == model.state_dict().keys()
+    assert {p.dtype for p in model.state_dict().values()} == {dtype}
+    ids_BS, lengths = ids(2, 27 + 2 * seed, seed), (27 + 2 * seed, 9 + seed)
+    visible_BS = torch.arange(ids_BS.shape[1])[None] < torch.tensor(lengths)[:, None]
+    mixed_BSD = 0.7 * embedded(model, ids_BS) + 0.3 * embedded(model, ids(*ids_BS.shape, seed + 9))
+    for feed, x_BSD in (
+        ({"input_ids": ids_BS}, embedded(model, ids_BS)),
+        ({"inputs_embeds": mixed_BSD}, mixed_BSD),
+    ):
+        with torch.no_grad():
+            found = model(**feed, attention_mask=visible_BS).logits
+        assert found.dtype == (torch.float32 if name == "llada2-micro" else dtype)
+        for row, length in enumerate(lengths):
+            expected = reference(model, x_BSD[row], visible_BS[row])
+            assert relative_error(found[row, :length], expected[:length]) < most
 
 
 def test_bf16_stays_near_fp32(name: str, make_model: Make, ids: Ids) -> None:
