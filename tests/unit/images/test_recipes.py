@@ -96,3 +96,17 @@ def test_every_python_package_is_installed_by_hash_and_no_lock_names_it_twice(na
 def test_install_is_a_plain_shell_script() -> None:
     assert subprocess.run(["sh", "-n", str(CONTAINERS / "install.sh")], check=False).returncode == 0
     assert INSTALL.startswith("#!/bin/sh\n")
+
+
+def test_the_locks_together_have_all_that_torch_needs() -> None:
+    from importlib.metadata import requires
+
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    names = [CONTAINERS / "torch-cpu.lock", CONTAINERS / "build.lock", ROOT / "requirements.lock"]
+    locked = {name: pin for path in names for name, pin in PIN.findall(path.read_text(encoding="utf-8"))}
+    for requirement in map(Requirement, requires("torch") or []):
+        here = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if here and not requirement.name.startswith(("nvidia-", "cuda-", "triton")):  # of the CUDA build
+            assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)]), requirement
