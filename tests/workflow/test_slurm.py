@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 PROFILE = ROOT / "workflow" / "profiles" / "slurm"
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.skipif(not os.environ.get("XPFLOW_TEST_SLURM"), reason="minutes: wants XPFLOW_TEST_SLURM=1"),
     pytest.mark.skipif(
         bool(missing_programs()),
         reason=f"no {', '.join(missing_programs())} (Debian: apt-get install {PACKAGES})",
