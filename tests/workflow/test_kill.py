@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 
 pytestmark = pytest.mark.slow
+SMOKE = Path(__file__).parents[2] / "config" / "smoke.yaml"
 
 # One model, one benchmark, no policy training: every kind of file that a kill could leave half written.
 STUDY = """
@@ -61,3 +64,43 @@ def test_killed_and_started_again_it_shows_the_same(
     assert killed.figures("kill") == whole.figures("kill")
     samples = "results/kill/llada-micro/eval/micropy-he/flow/1-4/seed0/samples.jsonl"
     assert (killed.folder / samples).read_bytes() == (whole.folder / samples).read_bytes()
+
+
+@pytest.mark.skipif("XPFLOW_KILLS" not in os.environ, reason="set XPFLOW_KILLS=50: a quarter of an hour")
+def test_many_kills_at_random_moments_change_no_byte(
+    finished: Any, workflow_in: Callable[[str], Any]
+) -> None:
+    """The smoke study, killed at seeded moments, as often as it takes; then let end."""
+    kills, draw, stages = int(os.environ["XPFLOW_KILLS"]), random.Random(0), list[str]()
+    while kills > 0:
+        workflow = workflow_in("kills")
+        while kills > 0:
+            process = workflow.start(config=SMOKE)
+            try:
+                process.wait(timeout=draw.uniform(4.0, 16.0))
+                process.stdout.close()
+                break  # it came to its end before the kill: the next ones are in a new folder
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                stages += [line for line in process.stdout.read().splitlines() if line.startswith("Job ")][
+                    -1:
+                ]
+                process.stdout.close()
+                kills -= 1
+        done = workflow.run(config=SMOKE)
+        assert done.returncode == 0, done.stdout[-6000:]
+        assert contents(workflow.folder) == contents(finished.folder)
+    print(f"killed in {len(set(stages))} different jobs")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the tables, figures, samples and weights of a study; verdicts hold times."""
+    wanted = {".md", ".csv", ".tex", ".png", ".safetensors"}
+    found = [*folder.glob("paper_figures/smoke/*"), *folder.glob("results/smoke/**/*.safetensors")]
+    found += folder.glob("results/smoke/**/samples.jsonl")
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in found
+        if path.suffix in wanted or path.name == "samples.jsonl"
+    }
