@@ -21,7 +21,7 @@ from xpflow.models.checkpoint import save_checkpoint
 from xpflow.models.llada import LLaDAConfig
 from xpflow.models.llada2 import LLaDA2MoeConfig
 from xpflow.models.micro import new_model
-from xpflow.models.tokenizer import CHAT_TEMPLATES, SPECIAL_TOKENS, Family, micropy_texts, train_tokenizer
+from xpflow.models.tokenizer import SPECIAL_TOKENS, Family, as_published, micropy_texts, train_tokenizer
 
 SHARD_BYTES = 8_000_000
 WORDS = 1024  # trained entries of a tokenizer; the rest of its vocabulary is never produced
@@ -111,14 +111,4 @@ def published_tokenizer(
     parts["added_tokens"] = []
     tokenizer = Tokenizer.from_str(json.dumps(parts))
     tokenizer.add_special_tokens([AddedToken(word, special=True) for word in special_ids])
-    special = SPECIAL_TOKENS[family]
-    wrapped = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=tokenizer,
-        bos_token=special["bos"],
-        eos_token=special["eos"],
-        pad_token=special["eos"],
-        mask_token=special["mask"],
-        clean_up_tokenization_spaces=False,
-    )
-    wrapped.chat_template = CHAT_TEMPLATES[family]
-    return wrapped
+    return as_published(tokenizer, family)

@@ -72,6 +72,12 @@ def train_tokenizer(family: Family, texts: Iterable[str], vocab_size: int = 1024
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer=trainer)
+    return as_published(tokenizer, family)
+
+
+def as_published(tokenizer: Tokenizer, family: Family) -> PreTrainedTokenizerFast:
+    """Wrap a tokenizer as transformers uses it, with a family's special tokens and chat template."""
+    special = SPECIAL_TOKENS[family]
     wrapped = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         bos_token=special["bos"],
