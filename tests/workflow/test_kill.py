@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -66,32 +65,54 @@ def test_killed_and_started_again_it_shows_the_same(
     assert (killed.folder / samples).read_bytes() == (whole.folder / samples).read_bytes()
 
 
+# What the message of each stage's jobs says, in about the order in which they run.
+STAGES = (
+    "Write the problems of",
+    "Write the training problems",
+    "Write the first prompts",
+    "answers persona prompts",
+    "Keep the training problems",
+    "Merge the answers",
+    "Align ",
+    "Train a step-size policy",
+    "Decode micropy",
+    "Run the programs of",
+    "Sort the results of",
+    "Decode one problem",
+    "Write Tables",
+    "Draw Figures",
+)
+
+
 @pytest.mark.skipif("XPFLOW_KILLS" not in os.environ, reason="set XPFLOW_KILLS=50: a quarter of an hour")
-def test_many_kills_at_random_moments_change_no_byte(
-    finished: Any, workflow_in: Callable[[str], Any]
-) -> None:
-    """The smoke study, killed at seeded moments, as often as it takes; then let end."""
-    kills, draw, stages = int(os.environ["XPFLOW_KILLS"]), random.Random(0), list[str]()
-    while kills > 0:
+def test_many_kills_in_every_stage_change_no_byte(finished: Any, workflow_in: Callable[[str], Any]) -> None:
+    """The smoke study, killed in one stage after the other at a seeded moment, then let end."""
+    kills, draw, killed = int(os.environ["XPFLOW_KILLS"]), random.Random(0), list[str]()
+    while len(killed) < kills:
         workflow = workflow_in("kills")
-        while kills > 0:
+        while len(killed) < kills:
+            stage = STAGES[len(killed) % len(STAGES)]
             process = workflow.start(config=SMOKE)
-            try:
-                process.wait(timeout=draw.uniform(4.0, 16.0))
-                process.stdout.close()
-                break  # it came to its end before the kill: the next ones are in a new folder
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                stages += [line for line in process.stdout.read().splitlines() if line.startswith("Job ")][
-                    -1:
-                ]
-                process.stdout.close()
-                kills -= 1
+            if not killed_in(process, stage, draw.uniform(0.0, 2.5)):
+                break  # it came to its end: that stage was done already, and is killed in a new folder
+            killed.append(stage)
         done = workflow.run(config=SMOKE)
         assert done.returncode == 0, done.stdout[-6000:]
         assert contents(workflow.folder) == contents(finished.folder)
-    print(f"killed in {len(set(stages))} different jobs")
+        print(f"{len(killed)} kills so far", flush=True)
+    assert kills < len(STAGES) or set(killed) == set(STAGES)
+
+
+def killed_in(process: Any, text: str, delay_s: float) -> bool:
+    """Kill the process group a moment after a job with `text` was started; False where none was."""
+    for line in process.stdout:
+        if line.startswith("Job ") and text in line:
+            time.sleep(delay_s)
+            os.killpg(process.pid, signal.SIGKILL)
+            break
+    process.wait()
+    process.stdout.close()
+    return bool(process.returncode == -signal.SIGKILL)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -3,9 +3,9 @@ rule pretrain_model:
     output:
         "results/pretrain/{model}/checkpoint/model.safetensors",
     log:
-        "results/pretrain/{model}/pretrain.log",
+        "results/pretrain/logs/{model}.log",
     benchmark:
-        "results/pretrain/{model}/pretrain.tsv"
+        "results/pretrain/benchmarks/{model}.tsv"
     conda:
         ENVIRONMENT
     threads: STUDY.runtime.threads

@@ -12,8 +12,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from xpflow.artifacts.code import PACKAGE, code_fingerprint
+from xpflow.artifacts.environment import package_facts
 from xpflow.artifacts.io import sha256_file
 from xpflow.artifacts.manifest import ENDING, FileRecord, InputRecord, Manifest, read_manifest
 from xpflow.errors import ArtifactError
@@ -197,8 +199,19 @@ def _changed(one: InputRecord, root: Path, known: dict[str, str]) -> str:
 
 
 def _unpinned(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Judge what could move under a name: revisions, and source that no commit holds.
+
+    Source with uncommitted changes is as good as committed once it is: the fingerprint says that it is the
+    same code, and the checkout that it has no changes.
+    """
     for what in manifest.facts.get("unpinned", ()):
-        yield "unpinned", f"{what} is named by no revision and no hash"
+        yield "unpinned", f"{what} is named by no commit and no hash"
+    if _uncommitted(manifest.package) and (_uncommitted(package_facts()) or not package_facts()["git"]):
+        yield "unpinned", "it was made by source with changes that no commit holds"
+
+
+def _uncommitted(package: Mapping[str, Any]) -> bool:
+    return bool((package.get("git") or {}).get("changed"))
 
 
 def _place(manifest_path: str, name: str) -> str:

@@ -26,6 +26,7 @@ LIBRARIES = (
     ),
 )
 CONTAINER = "XPFLOW_CONTAINER_DIGEST"
+SHARED_CACHE = "XPFLOW_CACHE"
 
 
 @lru_cache(maxsize=1)

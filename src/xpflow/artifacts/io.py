@@ -39,7 +39,7 @@ def atomic_writer(path: str | Path) -> Iterator[Path]:
         ArtifactError: the disk is full, or the folder cannot be written to.
     """
     target = Path(path)
-    with _explained(target):
+    with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
         os.close(handle)
@@ -55,7 +55,7 @@ def atomic_writer(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _explained(target: Path) -> Iterator[None]:
+def explained(target: Path) -> Iterator[None]:
     """Turn a full disk, or a folder that may not be written to, into an error that says what to do."""
     try:
         yield

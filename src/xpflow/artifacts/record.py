@@ -32,7 +32,8 @@ class Record:
         self, command: str, stage: Mapping[str, Any] | None = None, config: Mapping[str, Any] | None = None
     ) -> None:
         self.command, self.stage = command, {"command": command, **(stage or {})}
-        self.config, self.started = dict(config or {}), _now()
+        self.config, self.started = dict(config or {}), now()
+        self.code, self.package = code_fingerprint(command), package_facts()  # as they are at the start
         self.inputs: dict[str, InputRecord] = {}
         self.facts: dict[str, Any] = {}
 
@@ -57,23 +58,27 @@ class Record:
     def write(self, files: Sequence[Path], name: str | None = None, **facts: Any) -> Path:
         """Write the manifest of files of one folder and return its path; `name` is the first file's by
         default."""
-        folder = files[0].parent
-        manifest = Manifest(
-            files=tuple(FileRecord.of(file, file.name) for file in sorted(files)),
+        path = files[0].with_name(f"{name or files[0].name}{ENDING}")
+        write_manifest(
+            path, self.manifest([FileRecord.of(file, file.name) for file in sorted(files)], **facts)
+        )
+        return path
+
+    def manifest(self, files: Sequence[FileRecord], **facts: Any) -> Manifest:
+        """Return the manifest of files as it is now, unsealed."""
+        return Manifest(
+            files=tuple(files),
             stage=self.stage,
             command=("xpflow", *map(portable_word, sys.argv[1:])),
             config=self.config,
-            code=code_fingerprint(self.command),
+            code=self.code,
             inputs=tuple(self.inputs[path] for path in sorted(self.inputs)),
             facts={**self.facts, **facts},
-            package=package_facts(),
+            package=self.package,
             environment=environment_facts(),
             started=self.started,
-            ended=_now(),
+            ended=now(),
         )
-        path = folder / f"{name or files[0].name}{ENDING}"
-        write_manifest(path, manifest)
-        return path
 
 
 def portable(path: Path) -> str:
@@ -93,5 +98,6 @@ def portable_word(word: str) -> str:
     return f"{key}{equals}{portable(Path(value))}" if Path(value).is_absolute() else word
 
 
-def _now() -> str:
+def now() -> str:
+    """Return the time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

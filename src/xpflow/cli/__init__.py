@@ -34,6 +34,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "xpflow.cli.export",
             "Export a study as a Workflow Run RO-Crate",
         ),
+        "cache": ("xpflow.cli.cache", "List or clean the checkpoints that checkouts share"),
         "plan": ("xpflow.cli.plan", "Say what memory, time and disk a study needs, before it runs"),
         "cluster": ("xpflow.cli.cluster", "Ask SLURM whether it would take a study's jobs"),
         "match": ("xpflow.cli.match", "Find the threshold that takes a wanted mean NFE"),

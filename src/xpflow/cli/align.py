@@ -28,7 +28,7 @@ def align(
     With runtime.processes above 1 it starts itself that many times, unless torchrun or a cluster already did.
     """
     from xpflow.artifacts.manifest import files_below
-    from xpflow.cli.recording import base_files, stage_record
+    from xpflow.cli.recording import base_files, give, stage_record, taken
     from xpflow.config import load_study
     from xpflow.training.launch import keeps_record, run_in_processes
 
@@ -44,8 +44,10 @@ def align(
     record = stage_record(study, "align", model=model, variant=variant, seed=seed)
     if keeps_record():
         record.read(data, *base_files(study, model))
+        if taken(record, out, "align"):
+            return
     options = {"model": model, "data": data, "out": out, "variant": variant, "seed": seed, "config": config}
     arguments = [part for key, value in options.items() for part in (f"--{key}", str(value))]
     run_in_processes(study.runtime.processes, ["align", *arguments], work)
     if keeps_record():
-        record.write(files_below([out]), "align")
+        give(record.write(files_below([out]), "align"))

@@ -25,7 +25,7 @@ def grpo(
     With runtime.processes above 1 it starts itself that many times, unless torchrun or a cluster already did.
     """
     from xpflow.artifacts.manifest import files_below
-    from xpflow.cli.recording import base_files, stage_record
+    from xpflow.cli.recording import base_files, give, stage_record, taken
     from xpflow.config import load_study
     from xpflow.training.launch import keeps_record, run_in_processes
 
@@ -38,11 +38,13 @@ def grpo(
         set_up(study)
         train_policy_to_folder(study, model_source(study, model), problems, seed, out)
 
-    record = stage_record(study, "grpo", seed=seed)
+    record = stage_record(study, "grpo", model=study.grpo.model, seed=seed)
     if keeps_record():
         record.read(problems, *base_files(study, model))
+        if taken(record, out, "grpo"):
+            return
     options = {"model": model, "problems": problems, "out": out, "seed": seed, "config": config}
     arguments = [part for key, value in options.items() for part in (f"--{key}", str(value))]
     run_in_processes(study.runtime.processes, ["grpo", *arguments], work)
     if keeps_record():
-        record.write(files_below([out]), "grpo")
+        give(record.write(files_below([out]), "grpo"))

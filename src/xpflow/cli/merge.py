@@ -45,13 +45,14 @@ def evaluation(
     A run that lacks a problem, or has one twice, is an error.
     """
     from xpflow.artifacts.record import Record
-    from xpflow.evaluation.merge import SAMPLES, VERDICTS, merge_evaluation
+    from xpflow.evaluation.merge import SAMPLES, VERDICTS, merge_evaluation, run_names
     from xpflow.problems import problems_from_file
 
-    record = Record("merge", {"evaluation": out.name})
+    record = Record("merge")
     record.read(problems)
     record.read(*(part / name for part in parts for name in (SAMPLES, VERDICTS)), temporary=True)
     tasks = [problem.task_id for problem in problems_from_file(problems)]
     for folder in merge_evaluation(parts, tasks, out):
+        record.stage = {"command": "merge", **run_names(folder)}
         record.write([folder / SAMPLES, folder / VERDICTS], "merge")
         print(folder)

@@ -21,7 +21,15 @@ def pretrain(
     ),
 ) -> None:
     """Pre-train a micro model on MicroPy (an hour of one core); goes on from its last saved state."""
+    from xpflow.artifacts.manifest import files_below
+    from xpflow.artifacts.record import Record
     from xpflow.config import load_study
+    from xpflow.config.stages import config_facts
     from xpflow.training.pretrain_run import pretrain_to_folder
 
-    pretrain_to_folder(model, out, load_study(config))
+    study, stage = load_study(config), {"command": "pretrain", "model": model}
+    record = Record("pretrain", {"model": model}, config_facts(study, stage))
+    pretrain_to_folder(model, out, study)
+    training = [path for path in (out / "log.jsonl", out / "state.pt") if path.exists()]
+    for files in (training, files_below([out / "checkpoint"])):
+        record.write(files, "pretrain", seed=study.pretrain.seed)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,35 +21,83 @@ if TYPE_CHECKING:
 def stage_record(study: StudyConfig, command: str, **names: Any) -> Record:
     """Return the record of a stage; `names` are its wildcards (model, benchmark, seed, ...).
 
-    A `model` of the study brings its protocol and where its base weights come from, and the stage is said to
-    have run on the study's device, in its precision.
+    A `model` of the study brings its protocol, hashes of prompt template and tokenizer, and where its base
+    weights come from; and the stage is said to have run on the study's device, in its precision.
     """
     record = Record(command, names, config_facts(study, {"command": command, **names}))
     models = {choice.name: choice for choice in study.models}
     if names.get("model") in models:
-        record.facts.update(_model_facts(models[names["model"]]))
+        record.facts.update(_model_facts(study, models[names["model"]]))
         record.facts.update(device=study.runtime.device, dtype=study.runtime.dtype)
     return record
 
 
-def _model_facts(choice: ModelChoice) -> dict[str, Any]:
-    """Return a model's protocol, and its hub revision where it is a published one."""
+def _model_facts(study: StudyConfig, choice: ModelChoice) -> dict[str, Any]:
+    """Return a model's protocol, what its prompts look like, and its hub revision where it has one."""
+    from xpflow.artifacts.io import sha256_file
     from xpflow.hub.catalogue import hub_model
-    from xpflow.protocols import find_protocol
+    from xpflow.models.registry import load_tokenizer, model_folder
+    from xpflow.protocols import Prompter, find_protocol
+    from xpflow.training.stage import model_source
 
     repo = None if choice.directory else hub_model(choice.name)
     source = {"hub": repo.hub_id, "revision": repo.revision} if repo else {"folder": choice.directory}
-    return {"protocol": find_protocol(choice.protocol).label, "model": {"name": choice.name, **source}}
+    protocol, folder = find_protocol(choice.protocol), model_folder(model_source(study, choice.name))
+    return {
+        "protocol": protocol.label,
+        "template": Prompter(protocol, load_tokenizer(folder)).template_hash(),
+        "tokenizer": sha256_file(folder / "tokenizer.json"),
+        "model": {"name": choice.name, **source},
+    }
 
 
 def source_facts(study: StudyConfig) -> dict[str, Any]:
-    """Return where the study's data comes from: revisions of the hub, names of local files."""
+    """Return where the study's data comes from: revisions of the hub, names of local files.
+
+    `unpinned` lists the revisions that may move: a branch or a tag, where a commit is asked for.
+    """
     sources = study.problems.sources.model_dump(mode="json")
+    moving = [
+        f"the revision {value!r} ({key})"
+        for key, value in sources.items()
+        if key.endswith("_revision") and value and not re.fullmatch(r"[0-9a-f]{40}", value)
+    ]
     return {
         "sources": {
             key: Path(value).name if value and "/" in value else value for key, value in sources.items()
-        }
+        },
+        **({"unpinned": moving} if moving else {}),
     }
+
+
+def taken(record: Record, out: Path, name: str) -> bool:
+    """Return whether the shared cache had what a stage would make; it is in `out` then, with its manifest.
+
+    Not for one of several processes that a cluster started: the others would wait for it.
+    """
+    from xpflow.artifacts.shared_cache import SharedCache
+    from xpflow.training.team import in_team
+
+    cache = SharedCache.of_environment()
+    if cache is None or in_team() or cache.take(record, out, name) is None:
+        return False
+    for left in out.parent.glob(f"{out.name}.state*"):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    print(f"taken from the shared cache, not made anew -> {out}", file=sys.stderr)
+    return True
+
+
+def give(manifest: Path) -> None:
+    """Add what a manifest speaks for to the shared cache; one that cannot be written to stops no study."""
+    from xpflow.artifacts.shared_cache import SharedCache
+    from xpflow.errors import ArtifactError
+
+    cache = SharedCache.of_environment()
+    try:
+        if cache is not None and cache.put(manifest):
+            print(f"added to the shared cache in {cache.folder}", file=sys.stderr)
+    except ArtifactError as error:
+        print(f"not added to the shared cache: {error}", file=sys.stderr)
 
 
 def base_files(study: StudyConfig, model: str) -> list[Path]:

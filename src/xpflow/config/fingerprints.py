@@ -7,14 +7,11 @@ of it: Snakemake passes that on through the files.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
+from xpflow.artifacts.canonical import digest
 from xpflow.artifacts.io import sha256_file
 from xpflow.config.expand import find_arm
 from xpflow.config.jobs import Job
@@ -28,9 +25,8 @@ LARGE = 200_000_000  # bytes; a larger checkpoint is known by its size
 
 
 def fingerprint(*values: Any) -> str:
-    """Return 12 hexadecimal digits that change when a value does; pydantic models count by their fields."""
-    text = json.dumps(values, sort_keys=True, default=_plain)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    """Return the first 12 hexadecimal digits of the SHA-256 of the values' canonical JSON (RFC 8785)."""
+    return digest(values)[:12]
 
 
 def problems(config: StudyConfig, benchmark: str) -> str:
@@ -155,9 +151,3 @@ def _content(path: Path) -> str:
 @lru_cache(maxsize=256)
 def _hash(path: Path, mtime_ns: int, size: int) -> str:
     return str(size) if size > LARGE else sha256_file(path)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    return str(value)

@@ -19,6 +19,7 @@ _OF: dict[str, Callable[[StudyConfig, Stage], str]] = {
     "problems": lambda study, stage: (
         fp.training_problems(study) if stage["split"] == "train" else fp.problems(study, stage["benchmark"])
     ),
+    "pretrain": lambda study, stage: fp.fingerprint(study.pretrain),
     "selfdata": lambda study, stage: fp.selfdata(study, stage["model"]),
     "align": lambda study, stage: fp.align(study, stage["model"], stage["variant"]),
     "solvable": lambda study, stage: fp.solvable(study, stage["model"]),

@@ -58,6 +58,13 @@ def merge_evaluation(parts: Iterable[Path], tasks: Sequence[str], out: Path) -> 
     return [out / run for run in sorted(runs)]
 
 
+def run_names(folder: Path) -> dict[str, Any]:
+    """Return the names in a run's path, <model>/eval/<benchmark>/<arm>/<budget>/seed<seed>."""
+    model, _, benchmark, arm, budget, seed = folder.resolve().parts[-6:]
+    number = int(seed.removeprefix("seed"))
+    return {"model": model, "benchmark": benchmark, "arm": arm, "budget": budget, "seed": number}
+
+
 def _pairs(part: Path) -> list[tuple[Row, Row]]:
     """Return the rows of a graded shard: verdicts stand in the order of the samples."""
     samples, verdicts = read_jsonl(part / SAMPLES), read_jsonl(part / VERDICTS)

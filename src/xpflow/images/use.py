@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterable, MutableMapping
 from pathlib import Path
 
-from xpflow.artifacts.environment import CONTAINER
+from xpflow.artifacts.environment import CONTAINER, SHARED_CACHE
 from xpflow.errors import ConfigError
 from xpflow.images.lock import STORED, LocalImage, read_local, read_lock
 from xpflow.images.source import source_digest
@@ -58,8 +58,8 @@ def choose_container(
         if not remote:
             _check_file(root / reference, local)
         sources = _check_source(root, local, environment) if local else ""
-        cache = _hub_cache(environment) if hub else []
-        places = [os.path.abspath(path) for path in (*binds, *cache)]
+        caches = [*(_hub_cache(environment) if hub else []), *_shared_cache(environment)]
+        places = [os.path.abspath(path) for path in (*binds, *caches)]
         _prepare(environment, f"{digest}{sources}", root, [*DEVICES, *places])
     if remote:
         return f"{reference}@{digest}" if digest else reference
@@ -101,6 +101,16 @@ def _hub_cache(environment: MutableMapping[str, str]) -> list[str]:
     folder = Path(environment.get("HF_HUB_CACHE", f"{home}/hub")).expanduser().absolute()
     folder.mkdir(parents=True, exist_ok=True)  # else there is nothing to bind until `fetch` has run
     environment[f"{_prefix()}ENV_HF_HUB_CACHE"] = str(folder)
+    return [str(folder)]
+
+
+def _shared_cache(environment: MutableMapping[str, str]) -> list[str]:
+    """Return the folder of the shared cache of checkpoints, made if need be, and tell the jobs of it."""
+    if not (named := environment.get(SHARED_CACHE)):
+        return []
+    folder = Path(named).expanduser().absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    environment[f"{_prefix()}ENV_{SHARED_CACHE}"] = str(folder)
     return [str(folder)]
 
 

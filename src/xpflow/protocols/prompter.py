@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from xpflow.errors import ConfigError
-from xpflow.problems.problem import Problem
+from xpflow.problems.problem import Problem, Shape
 from xpflow.protocols.protocol import Protocol, Turn
 from xpflow.protocols.templates import ALL_ENDS, TEMPLATES
 
@@ -43,6 +43,11 @@ class Prompter:
         """Return the token ids of a chat whose one turn is a text of the user's."""
         return self._ids(self._render((Turn("user", text),)))
 
+    def template_hash(self) -> str:
+        """Return the SHA-256 of what the protocol makes of three fixed problems: one of each shape, and a
+        prompt without tests. It changes with the wording, the examples, the chat template or the prefix."""
+        return text_hash("\0".join(self.text(problem) for problem in _PROBES))
+
     def answer(self, problem: Problem, tokens: Sequence[int]) -> str:
         """Return the text of a response: without special tokens, cut where the protocol says that it ends."""
         ids = list(tokens)
@@ -74,6 +79,19 @@ class Prompter:
         vocabulary = self.tokenizer.get_vocab()
         known = {vocabulary[name] for name in names if name in vocabulary}
         return known | {self.tokenizer.eos_token_id}
+
+
+def _probe(shape: Shape, *tests: str) -> Problem:
+    """Return a problem that is there to be rendered."""
+    prompt = "def one():\n" if shape == "humaneval" else "Write one."
+    return Problem("probe/0", prompt, "one", tests, "    return 1\n", "probe", "test", shape)
+
+
+_PROBES = (
+    _probe("humaneval", "def check(candidate):\n    assert candidate() == 1\n"),
+    _probe("mbpp", "assert one() == 1"),
+    _probe("mbpp"),
+)
 
 
 def text_hash(text: str) -> str:

@@ -14,6 +14,8 @@ from xpflow.artifacts.audit import STATUSES, Finding, Scene, audit, worst
 from xpflow.artifacts.io import atomic_write_text
 from xpflow.artifacts.manifest import ENDING, read_manifest, write_manifest
 from xpflow.artifacts.record import Record
+from xpflow.cli.recording import source_facts
+from xpflow.config import StudyConfig
 from xpflow.errors import ArtifactError
 
 
@@ -53,6 +55,32 @@ def test_manifests_hold_no_absolute_path(study: Path) -> None:
     for path in study.rglob(f"*{ENDING}"):
         assert str(study) not in path.read_text()
         assert read_manifest(path).environment["libraries"]["torch"]
+
+
+def test_source_that_no_commit_holds_is_unpinned_until_it_is_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source_state: dict[str, bool]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = Path("results/s/a.jsonl")
+    atomic_write_text(file, "{}\n")
+    source_state["changed"] = True
+    Record("merge").write([file])
+    assert set(bad(tmp_path).values()) == {"unpinned"}
+    source_state["changed"] = False  # and the fingerprint says that it is the same code
+    assert bad(tmp_path) == {}
+
+
+def test_a_revision_that_may_move_is_unpinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = Path("results/s/a.jsonl")
+    atomic_write_text(file, "{}\n")
+    moving = StudyConfig.model_validate({"problems": {"sources": {"mbpp_revision": "main"}}})
+    Record("problems").write([file], **source_facts(moving))
+    [finding] = {one.reason for one in found(tmp_path).values()}
+    assert "'main' (mbpp_revision)" in finding
+    assert set(bad(tmp_path).values()) == {"unpinned"}
+    Record("problems").write([file], **source_facts(StudyConfig()))
+    assert bad(tmp_path) == {}
 
 
 def flip(file: Path, draw: random.Random) -> None:

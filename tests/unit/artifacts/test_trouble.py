@@ -62,7 +62,7 @@ def test_a_clock_that_jumps_back_makes_nothing_wrong(tmp_path: Path, monkeypatch
     times = iter(
         ["2030-01-01T00:00:00+00:00", "2030-01-01T00:00:01+00:00", "1999-01-01T00:00:00+00:00", "1999"]
     )
-    monkeypatch.setattr("xpflow.artifacts.record._now", lambda: next(times))
+    monkeypatch.setattr("xpflow.artifacts.record.now", lambda: next(times))
     first, second = Path("results/s/a.jsonl"), Path("results/s/b.jsonl")
     for file, inputs in ((first, []), (second, [first])):
         record = Record("merge")
