@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -35,9 +36,26 @@ def package_facts() -> dict[str, Any]:
     return {"name": "xpflow", "version": xpflow.__version__, "git": _git(Path(xpflow.__file__).parent)}
 
 
-@lru_cache(maxsize=1)
 def environment_facts() -> dict[str, Any]:
-    """Return {python, system, libraries, container}; the container's digest where one is known."""
+    """Return {python, system, libraries, container, processor}.
+
+    The container's digest is there where one is known, the processor where torch runs in this process.
+    """
+    return {**_software(), "processor": _processor()}
+
+
+def _processor() -> str | None:
+    """Return what decides how numbers are rounded: the GPU's model, or the CPU's vector instructions."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    if torch.cuda.is_initialized():
+        return str(torch.cuda.get_device_name())
+    return f"CPU {torch.backends.cpu.get_cpu_capability()}"
+
+
+@lru_cache(maxsize=1)
+def _software() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
