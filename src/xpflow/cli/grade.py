@@ -84,8 +84,8 @@ def grade(
             compat=compat,
         )
     write_jsonl(out, (verdict.to_row() for verdict in verdicts))
-    if record is not None:
-        record.write([out])
+    if record is not None and study is not None:
+        record.write([out], jail=jail or study.grading.jail)
     print(f"{_summary(verdicts)} -> {out}")
 
 
