@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -53,6 +54,15 @@ def test_a_dry_run_counts_one_job_for_each_part_of_the_study(
     assert found["decode_shard"] == found["grade_shard"] == jobs * shards
     assert sum(number for rule, number in found.items() if rule.startswith("merge_")) == jobs + models * seeds
     assert found["tables"] == found["figures"] == found["prompts"] == found["filter_solvable"] == 1
+
+
+def test_published_tables_are_no_reason_to_do_nothing(workflow_in: Callable[[str], Any]) -> None:
+    """A fresh clone has paper_figures/micro-full and no results: the study is still to be run."""
+    workflow = workflow_in("published")
+    shutil.copytree(ROOT / "paper_figures" / "micro-full", workflow.folder / "paper_figures" / "micro-full")
+    found = counts(workflow.run("--dry-run", config=CONFIG / "micro-full.yaml").stdout)
+    assert found["decode_shard"] == len(jobs_of(load_study(CONFIG / "micro-full.yaml")))
+    assert found["tables"] == found["figures"] == 1
 
 
 def test_a_dry_run_says_in_words_what_each_job_is_for(workflow_in: Callable[[str], Any]) -> None:
