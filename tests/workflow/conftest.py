@@ -18,13 +18,15 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Workflow:
-    """The workflow in a folder, where its results go."""
+    """The workflow in a folder, where its results go; with Snakemake's own lock, or as `make` runs it."""
 
     folder: Path
+    lock: bool = False
 
     def command(self, *arguments: str, config: str | Path = ROOT / "config" / "smoke.yaml") -> list[str]:
         profile = ROOT / "workflow" / "profiles" / "laptop"
-        start = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--nolock"]
+        start = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+        start += [] if self.lock else ["--nolock"]
         return [*start, "--profile", str(profile), *arguments, "--configfile", str(config)]
 
     @property

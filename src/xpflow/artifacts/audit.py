@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from xpflow.artifacts.code import PACKAGE, code_fingerprint
 from xpflow.artifacts.environment import package_facts
 from xpflow.artifacts.io import sha256_file
+from xpflow.artifacts.left_out import NOTE
 from xpflow.artifacts.manifest import ENDING, FileRecord, InputRecord, Manifest, read_manifest
 from xpflow.errors import ArtifactError
 
@@ -28,6 +29,7 @@ STATUSES = {
     "foreign": 13,
     "stale": 12,
     "unpinned": 11,
+    "left out": 0,
     "good": 0,
 }
 NO_ARTIFACTS = ("logs", "benchmarks")
@@ -49,16 +51,18 @@ class Scene:
 
     root: the folder that commands ran in. fingerprint: from a manifest's stage to the fingerprint that the
     study's configuration gives it now (None: it depends on none). expected: files that must be there.
+    left_out: path and SHA-256 of files that a pack left behind.
     """
 
     root: Path
     fingerprint: Fingerprint = lambda stage: None
     expected: Sequence[str] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def audit(folders: Sequence[Path], scene: Scene) -> Iterator[Finding]:
     """Yield a finding for every file below some folders, and for every file that is absent."""
-    known: dict[str, str] = {}  # path -> SHA-256 of what was hashed already
+    known = dict(scene.left_out)  # path -> SHA-256 of what was hashed already
     seen: set[str] = set()
     later: list[tuple[str, Manifest, list[Finding]]] = []
     for folder in _folders(folders):
@@ -74,7 +78,7 @@ def audit(folders: Sequence[Path], scene: Scene) -> Iterator[Finding]:
     for _, manifest, findings in later:
         yield from _judged(manifest, findings, scene, known, digests)
     for path in scene.expected:
-        if path not in seen:
+        if path not in seen and path not in scene.left_out:
             yield Finding(path, "missing", "the study makes it, and there is neither the file nor a manifest")
 
 
@@ -114,7 +118,7 @@ def _folder(
             spoken[record.path] = name
             findings.append(_compared(folder / record.path, record, place, known))
         yield path, manifest, [_of_manifest(path, findings), *findings]
-    alone = [name for name in here if name not in spoken and not name.endswith(ENDING)]
+    alone = [name for name in here if name not in spoken and not name.endswith(ENDING) and name != NOTE]
     if alone:
         why = "no manifest speaks of it"
         yield "", None, [Finding(_relative(folder / name, root), "foreign", why) for name in alone]
@@ -124,7 +128,7 @@ def _of_manifest(path: str, findings: Sequence[Finding]) -> Finding:
     """Return the finding on a manifest: as bad as its files, for it may be the one that was changed."""
     order = list(STATUSES)
     bad = min(findings, key=lambda one: order.index(one.status), default=Finding(path, "good"))
-    if bad.status == "good":
+    if bad.status in ("good", "left out"):
         return Finding(path, "good")
     return Finding(
         path, bad.status, f"it does not fit {bad.path.rpartition('/')[2]}, or is not of this place"
@@ -138,6 +142,8 @@ def _compared(file: Path, record: FileRecord, place: str, known: dict[str, str])
             return Finding(place, "altered", f"{size} bytes, {record.size} when it was made")
         known[place] = sha256_file(file)
     except FileNotFoundError:
+        if known.get(place) == record.sha256:
+            return Finding(place, "left out", "not part of the pack; its manifest and hash are")
         return Finding(place, "missing", "its manifest is there, the file is not")
     except OSError as error:
         return Finding(place, "altered", f"cannot be read: {error.strerror}")
@@ -174,19 +180,19 @@ def _stale(manifest: Manifest, scene: Scene, known: dict[str, str]) -> Iterator[
     command = str(manifest.stage.get("command"))
     try:
         if code_fingerprint(command) != manifest.code:
-            yield "stale", f"the code behind `xpflow {command}` changed"
+            yield "stale", f"the code behind `xpflow {command}` changed{_since(manifest.package)}"
     except ArtifactError:
         yield "stale", f"there is no command `xpflow {command}` any more"
     now = scene.fingerprint(manifest.stage) if manifest.config.get("fingerprint") else None
     if now is not None and now != manifest.config["fingerprint"]:
         yield "stale", "the study's settings for it changed"
     for one in manifest.inputs:
-        if one.record is None and (reason := _changed(one, scene.root, known)):
+        if one.record is None and (reason := changed_input(one, scene.root, known)):
             yield "stale", reason
 
 
-def _changed(one: InputRecord, root: Path, known: dict[str, str]) -> str:
-    """Return what is wrong with an input now, or nothing."""
+def changed_input(one: InputRecord, root: Path, known: dict[str, str]) -> str:
+    """Return what is wrong with an input now, or nothing; `known` keeps what was hashed already."""
     if one.path.startswith("outside/"):
         return ""
     if one.path not in known:
@@ -208,6 +214,11 @@ def _unpinned(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield "unpinned", f"{what} is named by no commit and no hash"
     if _uncommitted(manifest.package) and (_uncommitted(package_facts()) or not package_facts()["git"]):
         yield "unpinned", "it was made by source with changes that no commit holds"
+
+
+def _since(package: Mapping[str, Any]) -> str:
+    git = package.get("git") or {}
+    return f" since commit {git['commit'][:12]}{' with changes' if git['changed'] else ''}" if git else ""
 
 
 def _uncommitted(package: Mapping[str, Any]) -> bool:

@@ -1,8 +1,8 @@
 """One archive of a study's small artifacts, for another machine to audit and to tabulate: no weights.
 
 The archive is a tar.xz whose bytes depend on the files alone: sorted names, no times, no owners. Its first
-member is the index: path, SHA-256 and size of every file. Unpacking checks names and contents first and then
-writes each file whole.
+member is the index: path, SHA-256 and size of every file, and of those that were left behind. Unpacking
+checks names and contents first and then writes each file whole.
 """
 
 from __future__ import annotations
@@ -13,37 +13,38 @@ import json
 import lzma
 import tarfile
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
 from xpflow.artifacts.canonical import canonical
 from xpflow.artifacts.io import atomic_write_bytes, atomic_writer
-from xpflow.artifacts.manifest import FileRecord
+from xpflow.artifacts.left_out import NOTE, left_behind, write_notes
+from xpflow.artifacts.manifest import ENDING, FileRecord
 from xpflow.errors import ArtifactError
 
 INDEX = "PACK.json"
-SCHEMA = 1
+SCHEMA = 2
+READABLE = (1, 2)  # 1 had no list of what was left behind
 HEAVY = (".safetensors", ".state", ".npz", ".pt", ".sif")
-LEFT_OUT = ("logs", "benchmarks", "parts", "selfdata")
+LEFT_OUT = ("logs", "benchmarks", "parts")
+LONG = "selfdata"  # of these files only the manifests
 LIMIT = 2 << 30  # bytes that an archive may unpack to
 BROKEN = "the archive is damaged or was not made by `xpflow pack`: get it again"
 
 
 def small_files(folders: Iterable[Path], root: Path) -> list[Path]:
     """Return the files of some folders that a pack holds, relative to `root`, sorted."""
-    found = []
-    for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            parts = path.relative_to(root).parts
-            if path.is_file() and path.suffix not in HEAVY and not set(parts) & set(LEFT_OUT):
-                found.append(path.relative_to(root))
-    return sorted(found, key=lambda path: path.as_posix())
+    found = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    relative = (path.relative_to(root) for path in found)
+    return sorted((path for path in relative if _small(path)), key=lambda path: path.as_posix())
 
 
 def pack(files: Iterable[Path], root: Path, out: Path) -> list[FileRecord]:
     """Write files (relative to `root`) to an archive, whole or not at all; returns its index."""
     records = [FileRecord.of(root / path, path.as_posix()) for path in files]
-    rows = [{"path": one.path, "sha256": one.sha256, "size": one.size} for one in records]
-    index = canonical({"schema": SCHEMA, "files": rows})
+    rows = [asdict(one) for one in records]
+    left = [asdict(one) for one in left_behind([Path(one.path) for one in records], root)]
+    index = canonical({"schema": SCHEMA, "files": rows, "left_out": left})
     with (
         atomic_writer(out) as beside,
         lzma.open(beside, "wb", preset=6) as packed,
@@ -56,14 +57,14 @@ def pack(files: Iterable[Path], root: Path, out: Path) -> list[FileRecord]:
 
 
 def unpack(archive: Path, into: Path) -> list[FileRecord]:
-    """Write the files of an archive below a folder; returns its index.
+    """Write the files of an archive below a folder, and notes of what was left behind; returns its index.
 
     Raises:
         ArtifactError: it is no archive of ours, a name leads out of the folder, a content is not what the
             index says, or a file is there already with another content. Nothing is written then.
     """
     contents = _contents(archive)
-    records = _index(archive, contents.pop(INDEX, b""))
+    records, left = _index(archive, contents.pop(INDEX, b""))
     for record in records:
         data = contents.get(record.path)
         if data is None or len(data) != record.size or _sha256(data) != record.sha256:
@@ -77,7 +78,15 @@ def unpack(archive: Path, into: Path) -> list[FileRecord]:
         raise ArtifactError(f"{archive}: {more[0]} is not in the index", hint=BROKEN)
     for record in records:
         atomic_write_bytes(into / record.path, contents[record.path])
+    write_notes(left, into)
     return records
+
+
+def _small(path: Path) -> bool:
+    """Return whether a pack holds a file, by its path relative to the root."""
+    if path.suffix in HEAVY or path.name == NOTE or set(path.parts) & set(LEFT_OUT):
+        return False
+    return LONG not in path.parts or path.name.endswith(ENDING)
 
 
 def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -106,12 +115,16 @@ def _contents(archive: Path) -> dict[str, bytes]:
     return found
 
 
-def _index(archive: Path, data: bytes) -> list[FileRecord]:
+def _index(archive: Path, data: bytes) -> tuple[list[FileRecord], list[FileRecord]]:
+    """Return the files of an archive and those that were left behind."""
     try:
         index = json.loads(data)
-        if index["schema"] != SCHEMA:
+        if index["schema"] not in READABLE:
             raise ValueError(f"schema {index['schema']}")
-        return [FileRecord(**row) for row in index["files"]]
+        files, left = index["files"], index.get("left_out", [])
+        if any(PurePosixPath(row["path"]).is_absolute() or ".." in row["path"].split("/") for row in left):
+            raise ValueError("a file outside was left behind")
+        return [FileRecord(**row) for row in files], [FileRecord(**row) for row in left]
     except (ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{archive}: no index ({error})", hint=BROKEN) from error
 

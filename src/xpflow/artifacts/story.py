@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xpflow.artifacts.manifest import Manifest, manifest_of
+from xpflow.artifacts.manifest import InputRecord, Manifest, manifest_of
 
 HIDDEN = ("command", "shard")
 
@@ -19,7 +19,7 @@ class Chapter:
     depth: int
     manifest: Manifest
     files: tuple[str, ...]
-    sources: tuple[str, ...]
+    sources: tuple[InputRecord, ...]
 
     def title(self) -> str:
         """Return the stage in words: command and names."""
@@ -50,7 +50,7 @@ def story(file: Path, root: Path) -> list[Chapter]:
             )
             behind += made
             if not made:
-                sources.append(f"{one.path} sha256 {one.sha256[:12]}")
+                sources.append(one)
         files = tuple(record.path for record in manifest.files)
         chapters[manifest.digest] = Chapter(depth, manifest, files, tuple(sources))
         waiting += [(depth + 1, one) for one in behind]
@@ -69,7 +69,17 @@ def told(chapters: list[Chapter]) -> Iterator[str]:
         settings = manifest.config.get("fingerprint") or "none"
         yield f"{pad}  settings {settings}, code {manifest.code}, {_software(manifest)}"
         yield from (f"{pad}  {key}: {_short(value)}" for key, value in manifest.facts.items())
-        yield from (f"{pad}  from {source}" for source in chapter.sources)
+        yield from (f"{pad}  {line}" for line in _from(chapter.sources))
+
+
+def _from(sources: tuple[InputRecord, ...]) -> Iterator[str]:
+    """Yield a line for each folder of inputs, its files with the beginnings of their SHA-256."""
+    folders: dict[str, list[str]] = {}
+    for one in sources:
+        folder, _, name = one.path.rpartition("/")
+        folders.setdefault(folder, []).append(f"{name} {one.sha256[:12]}")
+    for folder, names in folders.items():
+        yield f"from {folder}/: {', '.join(names)}"
 
 
 def _manifests(file: Path, root: Path) -> Iterator[Manifest]:
@@ -89,5 +99,7 @@ def _software(manifest: Manifest) -> str:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = ", ".join(f"{key} {one}" for key, one in value.items() if one is not None)
     text = str(value)
     return text if len(text) <= 160 else text[:157] + "..."

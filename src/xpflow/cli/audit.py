@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 app = new_app()
 
-CODES = "Exit codes: 0 good, 11 unpinned, 12 stale, 13 foreign, 14 missing, 15 altered, 16 inconsistent."
+CODES = (
+    "Exit codes: 0 good or left out, 11 unpinned, 12 stale, 13 foreign, 14 missing, 15 altered, "
+    "16 inconsistent."
+)
 
 
 @app.command(
@@ -25,6 +28,7 @@ CODES = "Exit codes: 0 good, 11 unpinned, 12 stale, 13 foreign, 14 missing, 15 a
         "xpflow audit results/micro",
         "xpflow audit results/micro --json audit.json",
         "xpflow audit results/micro --explain paper_figures/micro/table1.csv",
+        "xpflow audit results/micro --explain llada-micro,micropy-he,flow-shipped,1/4",
         "xpflow audit results/micro --replay 20",
     )
     + "\n\n"
@@ -33,10 +37,15 @@ CODES = "Exit codes: 0 good, 11 unpinned, 12 stale, 13 foreign, 14 missing, 15 a
 def audit(
     path: Annotated[Path, typer.Argument(help="results/<study>, or a folder in it")],
     explain: Annotated[
-        Path | None, typer.Option(help="Tell where one file comes from, down to the first inputs")
+        str | None,
+        typer.Option(
+            help="Tell where a file comes from, or a cell of the tables: MODEL,BENCHMARK,ARM,BUDGET, and "
+            "with ,TASK its answers to one problem"
+        ),
     ] = None,
     replay: Annotated[int, typer.Option(min=0, help="Decode and grade so many random samples again")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the choice of samples")] = 0,
+    device: Annotated[str | None, typer.Option(help="Replay there, not on the study's device")] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="File for all findings")] = None,
     everything: Annotated[bool, typer.Option("--all", help="List good files too")] = False,
     root: Annotated[Path, typer.Option(help="Folder that the study ran in")] = Path("."),
@@ -46,22 +55,26 @@ def audit(
     good: as it was made, from what is there now. unpinned: something behind it is named by no revision or
     hash. stale: an input, the code or the settings changed since. foreign: no manifest speaks of it. missing:
     it should be there. altered: its bytes changed. inconsistent: a manifest contradicts itself or another.
-    Logs and time tables are no artifacts.
+    left out: a pack left it behind, and its hash is known. Logs and time tables are no artifacts.
     """
     from xpflow.artifacts.audit import worst
     from xpflow.artifacts.io import atomic_write_text
     from xpflow.evaluation.auditing import audit_study
 
     if explain is not None:
-        _tell(explain, root)
-        return
+        raise typer.Exit(
+            _tell(Path(explain), root) if Path(explain).exists() else _tell_cell(explain, path, root)
+        )
     done = audit_study(path, root)
     _show(done.findings, everything)
     code = worst(done.findings)
     if json_out is not None:
         atomic_write_text(json_out, _json(done.findings, code))
     if replay and done.study is not None:
-        code = max(code, _replay(done.study, path, replay, seed))
+        study = done.study
+        if device is not None:
+            study = study.model_copy(update={"runtime": study.runtime.model_copy(update={"device": device})})
+        code = max(code, _replay(study, path, replay, seed))
     raise typer.Exit(code)
 
 
@@ -89,7 +102,22 @@ def _json(findings: Sequence[Finding], code: int) -> str:
     return json.dumps(record, indent=1, sort_keys=True) + "\n"
 
 
-def _tell(file: Path, root: Path) -> None:
+def _tell_cell(text: str, results: Path, root: Path) -> int:
+    """Tell the story of a cell; the exit code is that of altered files where something does not fit."""
+    from xpflow.artifacts.audit import STATUSES
+    from xpflow.config import load_study
+    from xpflow.evaluation.auditing import STUDY
+    from xpflow.evaluation.cells import explain_cell, parse_cell, told_cell
+
+    study = load_study(results / STUDY)
+    figures = root / "paper_figures" / results.resolve().name
+    found = explain_cell(study, results, figures, parse_cell(text, study), root)
+    for line in told_cell(found):
+        print(line)
+    return STATUSES["altered"] if found.trouble else 0
+
+
+def _tell(file: Path, root: Path) -> int:
     from xpflow.artifacts.manifest import checked
     from xpflow.artifacts.story import story, told
     from xpflow.errors import ArtifactError
@@ -100,20 +128,22 @@ def _tell(file: Path, root: Path) -> None:
     print(file)
     for line in told(story(file, root)):
         print(line)
+    return 0
 
 
 def _replay(study: StudyConfig, results: Path, count: int, seed: int) -> int:
-    """Replay samples, print what differs, and return the exit code: altered where tokens or verdicts do."""
+    """Replay samples and print what differs; the exit code is that of altered files where it should not."""
     from xpflow.artifacts.audit import STATUSES
-    from xpflow.evaluation.auditing import draw_samples, replay
+    from xpflow.cli.progress import progress
+    from xpflow.evaluation.replay import DeviceClass, draw_samples, replay
+    from xpflow.evaluation.replay_report import report
 
-    done, bad = 0, 0
-    for one in replay(study, results, draw_samples(results, count, seed)):
-        done += 1
-        then, now = one.verdicts
-        if not one.same or then != now:
-            bad += 1
-            tokens = "same" if one.same else "other"
-            print(f"differs       {one.place} {one.task_id}: {tokens} tokens, {then} -> {now}")
-    print(f"replayed {done} samples: {done - bad} the same, token for token and in their verdicts")
-    return STATUSES["altered"] if bad else 0
+    chosen = draw_samples(study, results, count, seed)
+    done = []
+    with progress("replaying") as told:
+        for one in replay(study, results, chosen):
+            done.append(one)
+            told(len(done), len(chosen))
+    fine, lines = report(done, DeviceClass.here(study))
+    print("\n".join(lines))
+    return 0 if fine else STATUSES["altered"]

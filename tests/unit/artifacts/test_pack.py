@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from xpflow.artifacts.audit import Scene, audit
+from xpflow.artifacts.io import atomic_write_text
+from xpflow.artifacts.left_out import NOTE, read_note
+from xpflow.artifacts.manifest import ENDING
 from xpflow.artifacts.pack import pack, small_files, unpack
+from xpflow.artifacts.record import Record
 from xpflow.errors import ArtifactError
 
 
@@ -28,6 +33,19 @@ def study(tmp_path: Path) -> Path:
     return tmp_path / "from"
 
 
+@pytest.fixture
+def trained(study: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The study with manifests of its weights, and of data that a pack leaves out for its length."""
+    monkeypatch.chdir(study)
+    data, weights = Path("results/s/m/selfdata/seed0.jsonl"), Path("results/s/m/aligned/model.safetensors")
+    atomic_write_text(data, "{}\n")
+    Record("selfdata").write([data])
+    record = Record("align")
+    record.read(data)
+    record.write([weights], "align")
+    return study
+
+
 def packed(study: Path, out: Path) -> Path:
     pack(small_files([study / "results/s", study / "paper_figures/s"], study), study, out)
     return out
@@ -39,6 +57,45 @@ def test_what_is_small_comes_back_and_weights_and_logs_stay(study: Path, tmp_pat
     assert [record.path for record in records] == names
     for name in names:
         assert (tmp_path / "to" / name).read_bytes() == (study / name).read_bytes()
+
+
+def test_what_was_left_behind_is_listed_and_is_not_missing(trained: Path, tmp_path: Path) -> None:
+    unpack(packed(trained, tmp_path / "a.tar.xz"), tmp_path / "to")
+    folder = tmp_path / "to/results/s"
+    assert [(one.path, one.size) for one in read_note(folder)] == [
+        ("results/s/m/aligned/model.safetensors", 7),
+        ("results/s/m/selfdata/seed0.jsonl", 3),
+    ]
+    left_out = {one.path: one.sha256 for one in read_note(folder)}
+    found = {one.path: one.status for one in audit([folder / "m"], Scene(tmp_path / "to", left_out=left_out))}
+    assert found == {
+        "results/s/m/aligned/model.safetensors": "left out",
+        f"results/s/m/aligned/align{ENDING}": "good",
+        "results/s/m/selfdata/seed0.jsonl": "left out",
+        f"results/s/m/selfdata/seed0.jsonl{ENDING}": "good",
+        "results/s/m/eval/samples.jsonl": "foreign",
+    }
+
+
+def test_a_file_that_was_missing_already_was_not_left_behind(trained: Path, tmp_path: Path) -> None:
+    (trained / "results/s/m/aligned/model.safetensors").unlink()
+    unpack(packed(trained, tmp_path / "a.tar.xz"), tmp_path / "to")
+    assert [one.path for one in read_note(tmp_path / "to/results/s")] == ["results/s/m/selfdata/seed0.jsonl"]
+
+
+def test_a_pack_of_a_pack_still_knows_what_was_left_behind(trained: Path, tmp_path: Path) -> None:
+    unpack(packed(trained, tmp_path / "a.tar.xz"), tmp_path / "to")
+    assert packed(tmp_path / "to", tmp_path / "b.tar.xz").read_bytes() == (tmp_path / "a.tar.xz").read_bytes()
+
+
+def test_a_changed_note_is_refused(trained: Path, tmp_path: Path) -> None:
+    unpack(packed(trained, tmp_path / "a.tar.xz"), tmp_path / "to")
+    note = tmp_path / "to/results/s" / NOTE
+    data = note.read_bytes()
+    for place in range(0, len(data), 7):
+        note.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        with pytest.raises(ArtifactError):
+            read_note(note.parent)
 
 
 def test_the_same_files_give_the_same_bytes(study: Path, tmp_path: Path) -> None:
