@@ -16,12 +16,34 @@ from xpflow.artifacts.manifest import ENDING
 ROOT = Path(__file__).parents[2]
 
 
+# One model, one benchmark, no policy training: the smallest study with every other stage in it.
+TINY = """
+study: {name: tiny}
+problems: {benchmarks: [{name: micropy-he, limit: 6}]}
+models: [{name: llada-micro, alignment: full}]
+selfdata: {prompts: 4, budget: 1/8, heldout: 4}
+alignment: {full: {updates: 4, batch_size: 4}, warmup_updates: 1, log_every: 1}
+evaluation:
+  budgets: [1/4]
+  batch_size: 2
+  arms:
+    - {name: mask-base, decoder: mask_prediction, seeds: first}
+    - {name: flow, decoder: flow, weights: paper, policy: 'confidence:8'}
+reporting: {bootstrap_samples: 200, figure_formats: [png]}
+runtime: {shards: SHARDS}
+"""
+
+
 @dataclass(frozen=True)
 class Workflow:
-    """The workflow in a folder, where its results go; with Snakemake's own lock, or as `make` runs it."""
+    """The workflow in a folder, where its results go.
+
+    `lock`: Snakemake's own lock, which `make` does without. `cache`: the shared cache of checkpoints.
+    """
 
     folder: Path
     lock: bool = False
+    cache: Path | None = None
 
     def command(self, *arguments: str, config: str | Path = ROOT / "config" / "smoke.yaml") -> list[str]:
         profile = ROOT / "workflow" / "profiles" / "laptop"
@@ -31,8 +53,10 @@ class Workflow:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Our `xpflow` comes first, as after `make`; two jobs side by side on any machine."""
-        return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        """Our `xpflow` comes first, as after `make`."""
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        cache = {"XPFLOW_CACHE": str(self.cache)} if self.cache else {}
+        return {**os.environ, "PATH": path, **cache}
 
     def run(
         self, *arguments: str, config: str | Path = ROOT / "config" / "smoke.yaml"
@@ -78,5 +102,23 @@ def finished(workflow_in: Callable[[str], Workflow]) -> Workflow:
     """The smoke study, run once from nothing; do not change it."""
     workflow = workflow_in("smoke")
     done = workflow.run()
+    assert done.returncode == 0, done.stdout[-6000:]
+    return workflow
+
+
+@pytest.fixture(scope="session")
+def tiny_configs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """The smallest study, in one and in two shards."""
+    folder = tmp_path_factory.mktemp("configs")
+    for shards in (1, 2):
+        (folder / f"{shards}.yaml").write_text(TINY.replace("SHARDS", str(shards)))
+    return {shards: folder / f"{shards}.yaml" for shards in (1, 2)}
+
+
+@pytest.fixture(scope="session")
+def tiny(workflow_in: Callable[[str], Workflow], tiny_configs: dict[int, Path]) -> Workflow:
+    """The smallest study, run once from nothing; do not change it."""
+    workflow = workflow_in("tiny")
+    done = workflow.run(config=tiny_configs[1])
     assert done.returncode == 0, done.stdout[-6000:]
     return workflow

@@ -19,23 +19,6 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 SMOKE = ROOT / "config" / "smoke.yaml"
 
-# One model, one benchmark, no policy training: every kind of file that a kill could leave half written.
-STUDY = """
-study: {name: kill}
-problems: {benchmarks: [{name: micropy-he, limit: 6}]}
-models: [{name: llada-micro, alignment: full}]
-selfdata: {prompts: 4, budget: 1/8, heldout: 4}
-alignment: {full: {updates: 4, batch_size: 4}, warmup_updates: 1, log_every: 1}
-evaluation:
-  budgets: [1/4]
-  batch_size: 2
-  arms:
-    - {name: mask-base, decoder: mask_prediction, seeds: first}
-    - {name: flow, decoder: flow, weights: paper, policy: 'confidence:8'}
-reporting: {bootstrap_samples: 200, figure_formats: [png]}
-runtime: {shards: SHARDS}
-"""
-
 
 def kill_when(process: Any, text: str, delay_s: float) -> None:
     """Kill the whole process group a moment after a line with `text` was printed."""
@@ -50,79 +33,63 @@ def kill_when(process: Any, text: str, delay_s: float) -> None:
     process.stdout.close()
 
 
-@pytest.fixture(scope="module")
-def configs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """The study in one and in two shards."""
-    folder = tmp_path_factory.mktemp("configs")
-    for shards in (1, 2):
-        (folder / f"{shards}.yaml").write_text(STUDY.replace("SHARDS", str(shards)))
-    return {shards: folder / f"{shards}.yaml" for shards in (1, 2)}
-
-
-@pytest.fixture(scope="module")
-def whole(workflow_in: Callable[[str], Any], configs: dict[int, Path]) -> Any:
-    """The study, run once without trouble."""
-    workflow = workflow_in("whole")
-    done = workflow.run(config=configs[1])
-    assert done.returncode == 0, done.stdout[-6000:]
-    return workflow
-
-
 def test_killed_and_started_again_it_shows_the_same(
-    workflow_in: Callable[[str], Any], configs: dict[int, Path], whole: Any
+    workflow_in: Callable[[str], Any], tiny_configs: dict[int, Path], tiny: Any
 ) -> None:
     killed = workflow_in("killed")
     for text in ("Align llada-micro", "Decode micropy-he", "Run the programs of"):
-        kill_when(killed.start(config=configs[2]), text, delay_s=1.5)
-    done = killed.run(config=configs[2])
+        kill_when(killed.start(config=tiny_configs[2]), text, delay_s=1.5)
+    done = killed.run(config=tiny_configs[2])
     assert done.returncode == 0, done.stdout[-6000:]
-    assert killed.figures("kill") == whole.figures("kill")
-    samples = "results/kill/llada-micro/eval/micropy-he/flow/1-4/seed0/samples.jsonl"
-    assert (killed.folder / samples).read_bytes() == (whole.folder / samples).read_bytes()
+    assert killed.figures("tiny") == tiny.figures("tiny")
+    samples = "results/tiny/llada-micro/eval/micropy-he/flow/1-4/seed0/samples.jsonl"
+    assert (killed.folder / samples).read_bytes() == (tiny.folder / samples).read_bytes()
 
 
 @pytest.mark.skipif(not (ROOT / ".venv" / ".run").exists(), reason="needs the environment of `make`")
 def test_two_makes_at_once_wait_for_each_other(
-    workflow_in: Callable[[str], Any], configs: dict[int, Path], whole: Any
+    workflow_in: Callable[[str], Any], tiny_configs: dict[int, Path], tiny: Any
 ) -> None:
     folder = workflow_in("makes").folder
     shutil.copy(ROOT / "Makefile", folder)  # what is locked
     for name in ("Snakefile", "workflow", "src", "pyproject.toml", "requirements.lock", ".venv"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "config").mkdir()
-    (folder / "config" / "kill.yaml").write_bytes(configs[1].read_bytes())
-    runs = [
-        subprocess.Popen(
-            ["make", "reproduce", "STUDY=kill"],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+    (folder / "config" / "tiny.yaml").write_bytes(tiny_configs[1].read_bytes())
+
+    def make() -> Any:
+        command = ["make", "reproduce", "STUDY=tiny"]
+        return subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        for _ in range(2)
-    ]
-    said = [run.communicate()[0] for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], "".join(said)[-6000:]
-    assert sum("waiting for another run" in text for text in said) == 1
-    assert sum("Nothing to be done" in text for text in said) == 1
-    assert type(whole)(folder).figures("kill") == whole.figures("kill")
 
-
-def test_snakemake_itself_refuses_a_second_run(
-    workflow_in: Callable[[str], Any], configs: dict[int, Path], whole: Any
-) -> None:
-    """Without `--nolock`, which only `make` gives, for it has a lock of its own."""
-    workflow = replace(workflow_in("locked"), lock=True)
-    first = workflow.start(config=configs[1])
+    first = make()
     for line in first.stdout:
         if line.startswith("Job "):
             break
-    second = workflow.run(config=configs[1])
+    second = make()
+    said, waited = first.communicate()[0], second.communicate()[0]
+    assert (first.returncode, second.returncode) == (0, 0), (said + waited)[-6000:]
+    assert "waiting for another run" in waited
+    assert "Nothing to be done" in waited
+    assert type(tiny)(folder).figures("tiny") == tiny.figures("tiny")
+
+
+def test_snakemake_itself_refuses_a_second_run(
+    workflow_in: Callable[[str], Any], tiny_configs: dict[int, Path], tiny: Any
+) -> None:
+    """Without `--nolock`, which only `make` gives, for it has a lock of its own."""
+    workflow = replace(workflow_in("locked"), lock=True)
+    first = workflow.start(config=tiny_configs[1])
+    for line in first.stdout:
+        if line.startswith("Job "):
+            break
+    second = workflow.run(config=tiny_configs[1])
     rest = first.communicate()[0]
     assert first.returncode == 0, rest[-6000:]
     assert second.returncode != 0
     assert "cannot be locked" in second.stdout
-    assert workflow.figures("kill") == whole.figures("kill")
+    assert workflow.figures("tiny") == tiny.figures("tiny")
 
 
 # What the message of each stage's jobs says, in about the order in which they run.
