@@ -177,6 +177,25 @@ def _wrong_chain(manifest: Manifest, digests: Mapping[str, Manifest]) -> Iterato
 
 
 def _stale(manifest: Manifest, scene: Scene, known: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Judge the stage that made some files, and the stages of shards that it merged and that are gone."""
+    stages = _with_shards(manifest)
+    made = {file.sha256 for one in stages for file in one.files}
+    for one in stages:
+        yield from _other_rules(one, scene)
+        for source in one.inputs:
+            shard = source.sha256 in made and source.path not in known
+            if source.record is None and not shard and (reason := changed_input(source, scene.root, known)):
+                yield "stale", reason
+
+
+def _with_shards(manifest: Manifest) -> list[Manifest]:
+    """Return a manifest and those that it holds, at any depth."""
+    inside = (Manifest.from_fields(one.record) for one in manifest.inputs if one.record)
+    return [manifest, *(deeper for one in inside for deeper in _with_shards(one))]
+
+
+def _other_rules(manifest: Manifest, scene: Scene) -> Iterator[tuple[str, str]]:
+    """Compare the code and the settings of a stage with those of today."""
     command = str(manifest.stage.get("command"))
     try:
         if code_fingerprint(command) != manifest.code:
@@ -185,10 +204,7 @@ def _stale(manifest: Manifest, scene: Scene, known: dict[str, str]) -> Iterator[
         yield "stale", f"there is no command `xpflow {command}` any more"
     now = scene.fingerprint(manifest.stage) if manifest.config.get("fingerprint") else None
     if now is not None and now != manifest.config["fingerprint"]:
-        yield "stale", "the study's settings for it changed"
-    for one in manifest.inputs:
-        if one.record is None and (reason := changed_input(one, scene.root, known)):
-            yield "stale", reason
+        yield "stale", f"the study's settings for `xpflow {command}` changed"
 
 
 def changed_input(one: InputRecord, root: Path, known: dict[str, str]) -> str:

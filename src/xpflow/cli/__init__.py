@@ -104,7 +104,10 @@ def _run(name: str, arguments: list[str]) -> int:
         "XPFLOW_CONTAINER_DIGEST"
     ):  # set by the workflow: a job's log says where it ran
         print(f"container image {image}", file=sys.stderr)
-    module = import_module(COMMANDS[name][0])
     from xpflow.cli.base import run_app  # typer costs 0.1 s: only now
+    from xpflow.cli.inputs import check_inputs
+
+    check_inputs(name, arguments)
+    module = import_module(COMMANDS[name][0])
 
     return run_app(module.app, f"xpflow {name}", arguments)

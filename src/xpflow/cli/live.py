@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-MASK = "▒"
+MASK, CONTROL = "▒", "␦"
 # Progress t from a guess to a fixed token.
 SHADES = ("grey46", "red", "orange3", "yellow3", "chartreuse3", "green")
 
@@ -36,8 +36,11 @@ class View:
         self.show(self)
 
     def pieces(self) -> list[tuple[str, float, bool]]:
-        """Return (text, t, re-edited in this step) of every position; a mask shows as a shaded cell."""
-        texts = [MASK if token == self.mask_id else self.token_text(token) for token in self.tokens]
+        """Return (text, t, re-edited in this step) of every position; a mask shows as a shaded cell.
+
+        Control characters, which a model may write as any other, are shown and not sent to the terminal.
+        """
+        texts = [MASK if token == self.mask_id else _shown(self.token_text(token)) for token in self.tokens]
         return list(zip(texts, self.t, self.edited, strict=True))
 
     def line(self) -> str:
@@ -46,6 +49,10 @@ class View:
         mean = sum(self.t) / len(self.t)
         events = f"{sum(self.committed)} fixed, {sum(self.edited)} re-edited"
         return f"step {self.step:3d}  t {mean:.2f}  {events}  {text}".replace("\n", "⏎")
+
+
+def _shown(text: str) -> str:
+    return "".join(char if char.isprintable() or char == "\n" else CONTROL for char in text)
 
 
 @contextmanager

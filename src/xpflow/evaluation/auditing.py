@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from xpflow.artifacts.audit import Finding, Scene, audit
+from xpflow.artifacts.audit import Finding, Fingerprint, Scene, audit
 from xpflow.artifacts.left_out import NOTE, read_note
 from xpflow.config import StudyConfig, load_study
 from xpflow.config.stages import expected_files, stage_fingerprint
@@ -39,10 +40,21 @@ def audit_study(results: Path, root: Path) -> Audited:
         folders += [path for path in [root / "paper_figures" / results.name] if path.is_dir()]
         expected = [] if study is None else expected_files(study)
     left, more = _left_out(top)
-    scene = Scene(
-        root, (lambda stage: stage_fingerprint(study, stage)) if study else lambda stage: None, expected, left
-    )
+    scene = Scene(root, _fingerprints(study), expected, left)
     return Audited(study, (*audit(folders, scene), *trouble, *more))
+
+
+def _fingerprints(study: StudyConfig | None) -> Fingerprint:
+    """Return the function from a stage to its fingerprint; many manifests hold the same stage."""
+    found: dict[tuple[tuple[str, object], ...], str | None] = {}
+
+    def fingerprint(stage: Mapping[str, object]) -> str | None:
+        key = tuple(sorted(stage.items()))
+        if study is not None and key not in found:
+            found[key] = stage_fingerprint(study, stage)
+        return found.get(key)
+
+    return fingerprint
 
 
 def _left_out(top: Path) -> tuple[dict[str, str], list[Finding]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from xpflow.artifacts.audit import STATUSES, Finding, Scene, audit, worst
+from xpflow.artifacts.code import code_fingerprint
 from xpflow.artifacts.io import atomic_write_text
 from xpflow.artifacts.manifest import ENDING, read_manifest, write_manifest
 from xpflow.artifacts.record import Record
@@ -55,6 +56,35 @@ def test_manifests_hold_no_absolute_path(study: Path) -> None:
     for path in study.rglob(f"*{ENDING}"):
         assert str(study) not in path.read_text()
         assert read_manifest(path).environment["libraries"]["torch"]
+
+
+@pytest.fixture
+def merged(study: Path) -> Path:
+    """A file that was merged from a shard; the shard, graded with settings 2 from a.jsonl, is gone."""
+    shard, whole = Path("results/s/parts/verdicts.jsonl"), Path("results/s/whole.jsonl")
+    record = Record("grade", {}, {"study": "s", "fingerprint": "2"})
+    record.read(Path("results/s/problems/a.jsonl"))
+    atomic_write_text(shard, "{}\n" * 9)
+    manifest = record.write([shard])
+    merge = Record("merge", {"rows": "whole"})
+    merge.read(shard, temporary=True)
+    atomic_write_text(whole, "{}\n" * 9)
+    merge.write([whole])
+    shard.unlink()
+    manifest.unlink()
+    return study
+
+
+def test_what_was_merged_from_shards_is_judged_by_how_they_were_made(
+    merged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "results/s/whole.jsonl"
+    assert bad(merged) == {}
+    other = found(merged, fingerprint=lambda stage: "3" if stage["command"] == "grade" else None)
+    assert other[path].reason == "the study's settings for `xpflow grade` changed"
+    fingerprints = {"merge": code_fingerprint("merge"), "problems": code_fingerprint("problems")}
+    monkeypatch.setattr("xpflow.artifacts.audit.code_fingerprint", lambda name: fingerprints.get(name, "0"))
+    assert found(merged)[path].reason.startswith("the code behind `xpflow grade` changed")
 
 
 def test_source_that_no_commit_holds_is_unpinned_until_it_is_committed(
