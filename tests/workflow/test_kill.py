@@ -52,7 +52,15 @@ def test_two_makes_at_once_wait_for_each_other(
 ) -> None:
     folder = workflow_in("makes").folder
     shutil.copy(ROOT / "Makefile", folder)  # what is locked
-    for name in ("Snakefile", "workflow", "src", "pyproject.toml", "requirements.lock", ".venv"):
+    for name in (
+        "Snakefile",
+        "workflow",
+        "src",
+        "containers",
+        "pyproject.toml",
+        "requirements.lock",
+        ".venv",
+    ):
         (folder / name).symlink_to(ROOT / name)
     (folder / "config").mkdir()
     (folder / "config" / "tiny.yaml").write_bytes(tiny_configs[1].read_bytes())

@@ -10,6 +10,7 @@ from typing import Any
 from xpflow.artifacts.manifest import InputRecord, Manifest, manifest_of
 
 HIDDEN = ("command", "shard")
+ORDER = ("model", "benchmark", "split", "variant", "kind", "arm", "budget", "seed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,9 @@ class Chapter:
 
     def title(self) -> str:
         """Return the stage in words: command and names."""
-        names = " ".join(
-            f"{key}={value}"
-            for key, value in self.manifest.stage.items()
-            if key not in HIDDEN and value != ""
-        )
+        stage = self.manifest.stage
+        order = sorted(stage, key=lambda key: (ORDER.index(key) if key in ORDER else len(ORDER), key))
+        names = " ".join(f"{key}={stage[key]}" for key in order if key not in HIDDEN and stage[key] != "")
         return f"xpflow {self.manifest.stage['command']} {names}".strip()
 
 
