@@ -15,6 +15,8 @@ from xpflow.planning.assumptions import Assumptions, Prompt
 from xpflow.planning.lookup import architecture_of
 from xpflow.planning.schedule import Decode
 from xpflow.planning.stages import Aligning, Cell, Decoding, Rollouts, Stage
+from xpflow.problems.registry import benchmark_shape
+from xpflow.protocols import find_protocol
 
 Settings = Mapping[str, Scalar]
 PROBES = 32  # answers of the self-alignment data that only the log looks at, as in training.selfdata
@@ -68,7 +70,7 @@ class StudyPlan:
         for model, _, seed in aligned_runs(config):
             seeds.setdefault(model, set()).add(seed)
         for model, found in seeds.items():
-            decode = self._decode(model, block.gen_length, block.budget)
+            decode = self._decode(block.gen_length, block.budget)
             count = len(found) * (block.prompts + PROBES)
             prompt = self.prompt(block.benchmark, model)
             cell = Cell(model, self.models[model], decode, prompt, count, block.batch_size)
@@ -103,12 +105,12 @@ class StudyPlan:
             return
         arch, prompt = self.models[grpo.model], self.prompt(solvable.benchmark, grpo.model)
         count = self.problems(solvable.benchmark, "train", solvable.limit)
-        decode = self._decode(grpo.model, solvable.gen_length, solvable.budget)
+        decode = self._decode(solvable.gen_length, solvable.budget)
         cell = Cell(grpo.model, arch, decode, prompt, count, solvable.batch_size)
         detail = f"{count} problems, {decode.steps(arch, prompt.mean)} steps"
         yield Decoding(f"solvable {grpo.model}", detail, [cell], 1, ("solvable.batch_size",), count)
         rollouts = grpo.prompts_per_update * grpo.group_size
-        decode = self._decode(grpo.model, solvable.gen_length, grpo.train_budget)
+        decode = self._decode(solvable.gen_length, grpo.train_budget)
         rows = -(-rollouts // grpo.rollout_shards)
         every = grpo.validate_every
         yield Rollouts(
@@ -125,7 +127,7 @@ class StudyPlan:
 
     def _validations(self) -> Iterator[Cell]:
         grpo, length = self.config.grpo, self.config.solvable.gen_length
-        decode = self._decode(grpo.model, length, self.config.reporting.headline_budget)
+        decode = self._decode(length, self.config.reporting.headline_budget)
         for benchmark in self.config.problems.benchmarks:
             count = self.problems(benchmark.name, "validation", grpo.validation_limit)
             prompt = self.prompt(benchmark.name, grpo.model)
@@ -156,17 +158,25 @@ class StudyPlan:
             benchmark, arm = benchmarks[row.benchmark], find_arm(config, row.arm)
             count = self.problems(benchmark.name, benchmark.split, benchmark.limit)
             name = f"{row.model}/{row.benchmark}/{row.arm}/{budget_text(row.budget)}/{row.seed}"
-            settings = {**config.evaluation.settings, **arm.settings_for(row.model)}
-            decode = self._decode(row.model, benchmark.gen_length, row.budget, settings)
+            settings = {**self._settings(row.model, row.benchmark), **arm.settings_for(row.model)}
+            decode = self._decode(benchmark.gen_length, row.budget, settings)
             prompt, flow = self.prompt(benchmark.name, row.model), arm.decoder == "flow"
             batch = int(settings.get("batch_size") or config.evaluation.batch_size)
             found.append(Cell(name, self.models[row.model], decode, prompt, count, batch, flow))
         return found
 
-    def _decode(self, model: str, length: int, budget: Fraction, settings: Settings | None = None) -> Decode:
+    def _settings(self, model: str, benchmark: str) -> dict[str, Scalar]:
+        """Return the settings under an arm's own, in `xpflow.config.arms`' order: of the protocol only what
+        the plan reads, for which of them a decoder knows takes torch to say."""
+        choice, shape = {entry.name: entry for entry in self.config.models}[model], benchmark_shape(benchmark)
+        ruled = find_protocol(choice.protocol).way(shape).settings if shape else {}
+        settings: dict[str, Scalar] = {"block_length": ruled.get("block_length")}
+        settings |= self.config.evaluation.settings
+        return settings if choice.block_length is None else {**settings, "block_length": choice.block_length}
+
+    def _decode(self, length: int, budget: Fraction, settings: Settings | None = None) -> Decode:
         """Return how a row is decoded; `settings` of an arm, None: in one block, as in training stages."""
-        chosen = {choice.name: choice.block_length for choice in self.config.models}[model]
-        block = 0 if settings is None else int(settings.get("block_length") or chosen or 0)
+        block = int((settings or {}).get("block_length") or 0)
         cache = (settings or {}).get("kv_cache", "auto")
         on_gpu = self.given.kv_cache and self.config.runtime.device != "cpu"
         kept = cache == "on" or (cache == "auto" and on_gpu)

@@ -56,6 +56,20 @@ def test_every_stage_and_every_decoding_is_planned(paper_like: Make) -> None:
     plan.check()
 
 
+def test_blocks_are_the_protocols_unless_the_study_says_otherwise(paper_like: Make) -> None:
+    rest = paper_like().model_dump(mode="json")
+    benchmarks = {"benchmarks": [{"name": "humaneval", "gen_length": 512, "limit": None}]}
+    for protocol, own, block in (
+        ("llada-v1", None, 32),
+        ("llada-v1", 64, 64),
+        ("llada-opencompass", None, 0),
+    ):
+        model = {"name": "llada-8b-instruct", "alignment": "full", "protocol": protocol, "block_length": own}
+        config = study_from_mapping({**rest, "problems": benchmarks, "models": [model]})
+        cells = make_plan(config, [GPUS["h200"]], [1]).study.cells()
+        assert {cell.decode.block for cell in cells} == {block}, protocol
+
+
 def test_the_policy_training_of_the_paper_is_98_million_forwards(paper_like: Make) -> None:
     config = paper_like(grpo={"warm_start": None})
     plan = make_plan(config, [GPUS["h200"]], [1])
