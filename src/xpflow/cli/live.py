@@ -36,11 +36,8 @@ class View:
         self.show(self)
 
     def pieces(self) -> list[tuple[str, float, bool]]:
-        """Return (text, t, re-edited in this step) of every position; a mask shows as a shaded cell.
-
-        Control characters, which a model may write as any other, are shown and not sent to the terminal.
-        """
-        texts = [MASK if token == self.mask_id else _shown(self.token_text(token)) for token in self.tokens]
+        """Return (text, t, re-edited in this step) of every position; a mask shows as a shaded cell."""
+        texts = [MASK if token == self.mask_id else harmless(self.token_text(token)) for token in self.tokens]
         return list(zip(texts, self.t, self.edited, strict=True))
 
     def line(self) -> str:
@@ -51,8 +48,9 @@ class View:
         return f"step {self.step:3d}  t {mean:.2f}  {events}  {text}".replace("\n", "⏎")
 
 
-def _shown(text: str) -> str:
-    return "".join(char if char.isprintable() or char == "\n" else CONTROL for char in text)
+def harmless(text: str, kept: str = "\n") -> str:
+    """Return a text with a sign for each control character that is not kept: a model may write any."""
+    return "".join(char if char.isprintable() or char in kept else CONTROL for char in text)
 
 
 @contextmanager

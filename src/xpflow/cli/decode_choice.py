@@ -1,0 +1,104 @@
+"""What options of `xpflow decode` leave open, study and arm say: protocol, settings, policy, problems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xpflow.config import StudyConfig
+    from xpflow.decoding import DecodeSettings
+    from xpflow.problems import Problem
+    from xpflow.protocols import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which decoder with which settings: from the command line, or from an arm of a study."""
+
+    model: str
+    benchmark: str | None
+    decoder: str | None
+    budget: str
+    arm: str | None
+    changes: dict[str, Any]
+    protocol: str
+
+
+def protocol_of(given: str | None, model: str, study: StudyConfig | None, arm: str | None) -> Protocol:
+    """Return the protocol: the one given, else the study's for the model, else micropy."""
+    from xpflow.errors import ConfigError
+    from xpflow.protocols import find_protocol
+
+    if given is not None and arm is not None:
+        raise ConfigError("--arm brings the protocol of its study", hint="leave out --protocol")
+    if given is None and study is not None:
+        from xpflow.training.stage import model_protocol
+
+        return model_protocol(study, model)
+    return find_protocol(given or "micropy")
+
+
+def settings_of(choice: Choice, study: StudyConfig | None) -> DecodeSettings:
+    """Return decoder settings: the arm's, or the command line's; --set wins over both."""
+    from xpflow.config.arms import arm_settings, protocol_settings
+    from xpflow.decoding import parse_budget, settings_from
+    from xpflow.errors import ConfigError, nearest
+    from xpflow.problems.registry import benchmark_shape
+
+    decoder = choice.decoder
+    shape = benchmark_shape(choice.benchmark or "")
+    own = protocol_settings(choice.protocol, shape, decoder or "mask_prediction")
+    values: dict[str, Any] = {**own, "budget": choice.budget}
+    if choice.arm is not None:
+        if study is None or choice.benchmark is None:
+            raise ConfigError("--arm needs --config and --benchmark", hint="an arm belongs to a study")
+        arms = {arm.name: arm for arm in study.evaluation.arms}
+        if choice.arm not in arms:
+            raise ConfigError(f"the study has no arm {choice.arm!r}", hint=nearest(choice.arm, arms))
+        arm, decoder = arms[choice.arm], arms[choice.arm].decoder
+        values = arm_settings(study, arm, choice.model, choice.benchmark, parse_budget(choice.budget))
+    elif study is not None and choice.benchmark is not None:
+        lengths = {entry.name: entry.gen_length for entry in study.problems.benchmarks}
+        values |= {"batch_size": study.evaluation.batch_size}
+        values |= {"gen_length": lengths[choice.benchmark]} if choice.benchmark in lengths else {}
+    return settings_from(decoder or "mask_prediction", {**values, **choice.changes})
+
+
+def policy_of(given: str | None, arm: str | None, study: StudyConfig | None) -> str | None:
+    """Return the policy's spec: the one given, else the arm's, else none (the settings' own)."""
+    from xpflow.errors import ConfigError
+
+    if given is None and arm is not None and study is not None:
+        given = {entry.name: entry for entry in study.evaluation.arms}[arm].policy
+        if given == "trained":
+            raise ConfigError(f"arm {arm!r} uses a trained policy", hint="give its file: --policy FILE")
+    return None if given == "none" else given
+
+
+def problems_of(
+    benchmark: str, split: str | None, limit: int | None, study: StudyConfig | None
+) -> list[Problem]:
+    """Return the problems; the study's split, limit and sources unless given."""
+    from xpflow.problems import DataSources, load_benchmark
+
+    sources = None
+    if study is not None:
+        sources = DataSources(**study.problems.sources.model_dump())
+        entry = {entry.name: entry for entry in study.problems.benchmarks}.get(benchmark)
+        split = split or (entry.split if entry else None)
+        limit = limit or (entry.limit if entry else None)
+    return load_benchmark(benchmark, split, limit, sources)
+
+
+def pairs_of(texts: list[str]) -> dict[str, Any]:
+    """Return the settings of --set; "none" stands for no value."""
+    from xpflow.errors import ConfigError
+
+    pairs: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {text!r} has no value", hint="write KEY=VALUE, as --set threshold=0.8")
+        pairs[key.strip()] = None if value.lower() == "none" and key != "suppress" else value
+    return pairs
