@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xpflow.artifacts.audit import Finding, Fingerprint, Scene, audit
-from xpflow.artifacts.left_out import NOTE, read_note
+from xpflow.artifacts.left_out import NOTE, absent
 from xpflow.config import StudyConfig, load_study
 from xpflow.config.stages import expected_files, stage_fingerprint
 from xpflow.errors import ArtifactError, XpflowError
@@ -39,7 +39,7 @@ def audit_study(results: Path, root: Path) -> Audited:
     if top == results:
         folders += [path for path in [root / "paper_figures" / results.name] if path.is_dir()]
         expected = [] if study is None else expected_files(study)
-    left, more = _left_out(top)
+    left, more = _left_out(top, root)
     scene = Scene(root, _fingerprints(study), expected, left)
     return Audited(study, (*audit(folders, scene), *trouble, *more))
 
@@ -57,10 +57,10 @@ def _fingerprints(study: StudyConfig | None) -> Fingerprint:
     return fingerprint
 
 
-def _left_out(top: Path) -> tuple[dict[str, str], list[Finding]]:
+def _left_out(top: Path, root: Path) -> tuple[dict[str, str], list[Finding]]:
     """Return path and SHA-256 of what a pack left behind, and what is wrong with the note that lists it."""
     try:
-        return {one.path: one.sha256 for one in read_note(top)}, []
+        return absent(top, root), []
     except ArtifactError as error:
         return {}, [Finding(str(top / NOTE), "inconsistent", error.message)]
 

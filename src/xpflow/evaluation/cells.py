@@ -13,7 +13,7 @@ from typing import Any
 
 from xpflow.artifacts.audit import changed_input
 from xpflow.artifacts.io import read_jsonl
-from xpflow.artifacts.left_out import read_note
+from xpflow.artifacts.left_out import absent
 from xpflow.artifacts.manifest import checked
 from xpflow.artifacts.story import Chapter, story, told
 from xpflow.config import StudyConfig
@@ -132,8 +132,7 @@ def explain_cell(study: StudyConfig, results: Path, figures: Path, cell: TableCe
     chapters = {one.manifest.digest: one for run in runs for one in story(run / "verdicts.jsonl", root)}
     counted, said = count_runs(runs), dict(what_tables_say(figures, cell))
     trouble = [f"{name} says {there.text}" for name, there in said.items() if not _same(there, counted)]
-    left_out = {one.path: one.sha256 for one in read_note(results)}
-    trouble += _changes(list(chapters.values()), root, left_out)
+    trouble += _changes(list(chapters.values()), root, absent(results, root))
     return CellStory(
         cell,
         said,

@@ -12,7 +12,7 @@ import pytest
 
 from xpflow.artifacts.audit import Scene, audit
 from xpflow.artifacts.io import atomic_write_text
-from xpflow.artifacts.left_out import NOTE, read_note
+from xpflow.artifacts.left_out import NOTE, absent, read_note
 from xpflow.artifacts.manifest import ENDING
 from xpflow.artifacts.pack import pack, small_files, unpack
 from xpflow.artifacts.record import Record
@@ -40,8 +40,9 @@ def trained(study: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     data, weights = Path("results/s/m/selfdata/seed0.jsonl"), Path("results/s/m/aligned/model.safetensors")
     atomic_write_text(data, "{}\n")
     Record("selfdata").write([data])
-    record = Record("align")
-    record.read(data)
+    record, config = Record("align"), Path("config/s.yaml")
+    atomic_write_text(config, "study: {}\n")
+    record.read(data, config)
     record.write([weights], "align")
     return study
 
@@ -63,11 +64,12 @@ def test_what_was_left_behind_is_listed_and_is_not_missing(trained: Path, tmp_pa
     unpack(packed(trained, tmp_path / "a.tar.xz"), tmp_path / "to")
     folder = tmp_path / "to/results/s"
     assert [(one.path, one.size) for one in read_note(folder)] == [
+        ("config/s.yaml", 10),
         ("results/s/m/aligned/model.safetensors", 7),
         ("results/s/m/selfdata/seed0.jsonl", 3),
     ]
-    left_out = {one.path: one.sha256 for one in read_note(folder)}
-    found = {one.path: one.status for one in audit([folder / "m"], Scene(tmp_path / "to", left_out=left_out))}
+    scene = Scene(tmp_path / "to", left_out=absent(folder, tmp_path / "to"))
+    found = {one.path: one.status for one in audit([folder / "m"], scene)}
     assert found == {
         "results/s/m/aligned/model.safetensors": "left out",
         f"results/s/m/aligned/align{ENDING}": "good",
@@ -77,10 +79,20 @@ def test_what_was_left_behind_is_listed_and_is_not_missing(trained: Path, tmp_pa
     }
 
 
+def test_what_was_left_behind_and_is_there_now_is_compared(trained: Path, tmp_path: Path) -> None:
+    unpack(packed(trained, tmp_path / "a.tar.xz"), tmp_path / "to")
+    folder = tmp_path / "to/results/s"
+    atomic_write_text(tmp_path / "to/config/s.yaml", "study: {name: other}\n")
+    scene = Scene(tmp_path / "to", left_out=absent(folder, tmp_path / "to"))
+    manifest = [one for one in audit([folder / "m/aligned"], scene) if one.path.endswith(ENDING)]
+    assert [(one.status, one.reason) for one in manifest] == [("stale", "its input config/s.yaml changed")]
+
+
 def test_a_file_that_was_missing_already_was_not_left_behind(trained: Path, tmp_path: Path) -> None:
     (trained / "results/s/m/aligned/model.safetensors").unlink()
     unpack(packed(trained, tmp_path / "a.tar.xz"), tmp_path / "to")
-    assert [one.path for one in read_note(tmp_path / "to/results/s")] == ["results/s/m/selfdata/seed0.jsonl"]
+    note = read_note(tmp_path / "to/results/s")
+    assert [one.path for one in note] == ["config/s.yaml", "results/s/m/selfdata/seed0.jsonl"]
 
 
 def test_a_pack_of_a_pack_still_knows_what_was_left_behind(trained: Path, tmp_path: Path) -> None:
