@@ -107,6 +107,12 @@ def test_a_cell_that_no_longer_fits_says_where(inside: Path, whole: Callable[[],
     assert "model.safetensors changed" in why
     whole()
 
+    (inside / "results/smoke/llada-micro/selfdata/seed0.jsonl").unlink()
+    found = explain_cell(study, results, figures, cell, inside).trouble
+    assert found
+    assert all("selfdata/seed0.jsonl is not there" in why for why in found)
+    whole()
+
     # A forger who writes another number and seals the tables' manifest anew is contradicted by the count.
     table = figures / "table1.csv"
     row = next(line for line in table.read_text().splitlines() if line.startswith(CELL))

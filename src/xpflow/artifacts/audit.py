@@ -178,20 +178,20 @@ def _wrong_chain(manifest: Manifest, digests: Mapping[str, Manifest]) -> Iterato
 
 def _stale(manifest: Manifest, scene: Scene, known: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Judge the stage that made some files, and the stages of shards that it merged and that are gone."""
-    stages = _with_shards(manifest)
-    made = {file.sha256 for one in stages for file in one.files}
+    stages = with_shards(manifest)
+    shards = {file.sha256 for one in stages[1:] for file in one.files}
     for one in stages:
         yield from _other_rules(one, scene)
         for source in one.inputs:
-            shard = source.sha256 in made and source.path not in known
-            if source.record is None and not shard and (reason := changed_input(source, scene.root, known)):
+            gone = source.sha256 in shards and source.path not in known
+            if source.record is None and not gone and (reason := changed_input(source, scene.root, known)):
                 yield "stale", reason
 
 
-def _with_shards(manifest: Manifest) -> list[Manifest]:
+def with_shards(manifest: Manifest) -> list[Manifest]:
     """Return a manifest and those that it holds, at any depth."""
     inside = (Manifest.from_fields(one.record) for one in manifest.inputs if one.record)
-    return [manifest, *(deeper for one in inside for deeper in _with_shards(one))]
+    return [manifest, *(deeper for one in inside for deeper in with_shards(one))]
 
 
 def _other_rules(manifest: Manifest, scene: Scene) -> Iterator[tuple[str, str]]:

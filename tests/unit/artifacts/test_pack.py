@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from xpflow.artifacts.audit import Scene, audit
+from xpflow.artifacts.canonical import canonical
 from xpflow.artifacts.io import atomic_write_text
 from xpflow.artifacts.left_out import NOTE, absent, read_note
 from xpflow.artifacts.manifest import ENDING
-from xpflow.artifacts.pack import pack, small_files, unpack
+from xpflow.artifacts.pack import INDEX, pack, small_files, unpack
 from xpflow.artifacts.record import Record
 from xpflow.errors import ArtifactError
 
@@ -138,6 +139,19 @@ def test_a_name_that_leads_out_is_refused(tmp_path: Path, name: str) -> None:
         members.addfile(member, io.BytesIO(b"evil"))
     with pytest.raises(ArtifactError, match="a member called"):
         unpack(archive, tmp_path / "to")
+
+
+def test_a_list_of_what_stayed_that_leads_out_is_refused(tmp_path: Path) -> None:
+    archive = tmp_path / "a.tar.xz"
+    left = [{"path": "results/../../evil/x", "sha256": "0" * 64, "size": 1}]
+    data = canonical({"schema": 2, "files": [], "left_out": left})
+    with lzma.open(archive, "wb") as raw, tarfile.open(fileobj=raw, mode="w") as members:
+        member = tarfile.TarInfo(INDEX)
+        member.size = len(data)
+        members.addfile(member, io.BytesIO(data))
+    with pytest.raises(ArtifactError, match="a file outside"):
+        unpack(archive, tmp_path / "to")
+    assert not (tmp_path / "evil").exists()
 
 
 def test_a_file_with_another_content_is_not_overwritten(study: Path, tmp_path: Path) -> None:
