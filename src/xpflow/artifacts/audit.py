@@ -178,20 +178,24 @@ def _wrong_chain(manifest: Manifest, digests: Mapping[str, Manifest]) -> Iterato
 
 def _stale(manifest: Manifest, scene: Scene, known: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Judge the stage that made some files, and the stages of shards that it merged and that are gone."""
-    stages = with_shards(manifest)
-    shards = {file.sha256 for one in stages[1:] for file in one.files}
+    stages = _with_shards(manifest)
+    shards = shards_of(stages)
     for one in stages:
         yield from _other_rules(one, scene)
         for source in one.inputs:
-            gone = source.sha256 in shards and source.path not in known
-            if source.record is None and not gone and (reason := changed_input(source, scene.root, known)):
+            if source.path not in shards and (reason := changed_input(source, scene.root, known)):
                 yield "stale", reason
 
 
-def with_shards(manifest: Manifest) -> list[Manifest]:
+def shards_of(manifests: Iterable[Manifest]) -> set[str]:
+    """Return the paths of the inputs of some stages that were merged and need not be there any more."""
+    return {one.path for manifest in manifests for one in manifest.inputs if one.record}
+
+
+def _with_shards(manifest: Manifest) -> list[Manifest]:
     """Return a manifest and those that it holds, at any depth."""
     inside = (Manifest.from_fields(one.record) for one in manifest.inputs if one.record)
-    return [manifest, *(deeper for one in inside for deeper in with_shards(one))]
+    return [manifest, *(deeper for one in inside for deeper in _with_shards(one))]
 
 
 def _other_rules(manifest: Manifest, scene: Scene) -> Iterator[tuple[str, str]]:

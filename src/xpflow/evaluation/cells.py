@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from xpflow.artifacts.audit import changed_input, with_shards
+from xpflow.artifacts.audit import changed_input, shards_of
 from xpflow.artifacts.io import read_jsonl
 from xpflow.artifacts.left_out import absent
 from xpflow.artifacts.manifest import checked
@@ -208,12 +208,10 @@ def told_cell(told_of: CellStory) -> Iterator[str]:
 def _changes(chapters: list[Chapter], root: Path, left_out: Mapping[str, str]) -> Iterator[str]:
     """Yield what is wrong with the inputs of some stages; only shards that were merged may be gone."""
     known = dict(left_out)
-    merged = (inner for one in chapters for inner in with_shards(one.manifest)[1:])
-    shards = {file.sha256 for inner in merged for file in inner.files}
+    shards = shards_of(one.manifest for one in chapters)
     for one in chapters:
         for source in one.manifest.inputs:
-            gone = source.sha256 in shards and not (root / source.path).exists()
-            if not source.record and not gone and (why := changed_input(source, root, known)):
+            if source.path not in shards and (why := changed_input(source, root, known)):
                 yield f"{one.title()}: {why}"
 
 
