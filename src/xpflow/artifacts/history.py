@@ -1,0 +1,92 @@
+"""Code of an earlier commit, for manifests whose fingerprint was found by an earlier rule.
+
+Such a fingerprint cannot be compared with one of today. Where the manifest names a commit without changes,
+and the checkout that we run from has it, the source of that commit is fingerprinted by today's rule instead.
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from xpflow.artifacts.code import PACKAGE, code_fingerprint, same_rule
+from xpflow.errors import ArtifactError
+
+GIT_S = 60
+
+
+def changed_code(command: str, fingerprint: str, package: Mapping[str, Any]) -> str:
+    """Return why what a command made is not of today's code, or nothing where it is.
+
+    Args:
+        command: of the manifest. fingerprint: its `code`. package: its `package`, with commit and changes.
+    """
+    try:
+        now = code_fingerprint(command)
+    except ArtifactError:
+        return f"there is no command `xpflow {command}` any more"
+    if fingerprint == now:
+        return ""
+    git = package.get("git") or {}
+    commit, since = str(git.get("commit")), _since(git)
+    if same_rule(fingerprint):
+        return f"the code behind `xpflow {command}` changed{since}"
+    older = f"the code behind `xpflow {command}` has an older fingerprint"
+    if git.get("changed") or not git:
+        return f"{older}, and no commit to compare{since}"
+    then = fingerprint_at(commit, command)
+    if then is None:
+        return f"{older}; fetch commit {commit[:12]} to compare"
+    return "" if then == now else f"the code behind `xpflow {command}` changed{since}"
+
+
+@lru_cache(maxsize=1024)
+def fingerprint_at(commit: str, command: str) -> str | None:
+    """Return the fingerprint of a command at a commit of the checkout we run from; None where it has none."""
+    return _fingerprints_at(commit).get(command)
+
+
+@lru_cache(maxsize=64)
+def _fingerprints_at(commit: str) -> dict[str, str]:
+    with _source_of(commit) as package:
+        if package is None:
+            return {}
+        commands = [path.stem for path in (package / "cli").glob("*.py") if path.stem != "__init__"]
+        found = {}
+        for command in commands:
+            try:
+                found[command] = code_fingerprint(command, package)
+            except SyntaxError:  # of a later Python than ours
+                continue
+        return found
+
+
+@contextmanager
+def _source_of(commit: str) -> Iterator[Path | None]:
+    """Yield a temporary folder with the package as a commit has it, or None where it cannot be had."""
+    words = ["git", "-C", str(PACKAGE), "archive", "--format=tar", "--end-of-options", commit, "."]
+    if not (len(commit) == 40 and all(letter in "0123456789abcdef" for letter in commit)):
+        yield None
+        return
+    try:
+        data = subprocess.run(words, capture_output=True, check=True, timeout=GIT_S).stdout
+    except (OSError, subprocess.SubprocessError):
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="xpflow-source-") as folder:
+        with tarfile.open(fileobj=io.BytesIO(data)) as packed:
+            packed.extractall(folder, filter="data")
+        yield Path(folder)
+
+
+def _since(git: Mapping[str, Any]) -> str:
+    if not git:
+        return ""
+    return f" since commit {str(git.get('commit'))[:12]}{' with changes' if git.get('changed') else ''}"
