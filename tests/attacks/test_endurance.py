@@ -36,7 +36,7 @@ def resident_kib() -> int:
 
 
 def in_use(grader: Grader) -> tuple[int, int]:
-    """Return memory [KiB] and open files with every worker there: a spent one is replaced at the next call only."""
+    """Return memory [KiB] and open files with every worker there: the next call replaces a spent one."""
     problem = load_benchmark("humaneval")[0]
     programs = [f"{problem.solution}\n# {n}\nimport time\ntime.sleep(0.5)\n" for n in range(WORKERS)]
     assert [v.verdict for v in grader.grade([(problem, p) for p in programs])] == ["passed"] * len(programs)

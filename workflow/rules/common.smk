@@ -10,6 +10,7 @@ from xpflow.artifacts.code import code_fingerprint
 from xpflow.artifacts.manifest import ENDING
 from xpflow.config import fingerprints as fp
 from xpflow.config import aligned_runs, find_arm, load_study, policy_seeds
+from xpflow.config.drawn import figure_names
 from xpflow.config.jobs import job_groups, jobs_of, kind_of, trace_row
 from xpflow.errors import XpflowError
 from xpflow.hub.catalogue import repo_of_benchmark, repo_of_model, repos_of
@@ -76,11 +77,7 @@ TRAINING_THREADS = STUDY.runtime.threads * STUDY.runtime.processes
 JOBS = {(job.model, job.benchmark, job.kind, job.seed): job for job in jobs_of(STUDY)}
 TRACE = trace_row(STUDY)
 TABLE_NAMES = ["table1", "table2", "contrasts", "alignment"]
-FIGURE_NAMES = [
-    *["figure_2a", "figure_2b", "sweep_budget", "sweep_nfe"],
-    *(["grpo"] if policy_seeds(STUDY) else []),
-    *(["trace"] if TRACE else []),
-]
+FIGURE_NAMES = figure_names(STUDY)
 
 
 # Models and data sets were fetched by the rule `fetch`; no other command asks the hub for anything.

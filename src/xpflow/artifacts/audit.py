@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xpflow.artifacts.code import PACKAGE, code_fingerprint
+from xpflow.artifacts.code import PACKAGE
 from xpflow.artifacts.environment import package_facts
+from xpflow.artifacts.history import changed_code
 from xpflow.artifacts.io import sha256_file
-from xpflow.artifacts.left_out import NOTE
 from xpflow.artifacts.manifest import ENDING, FileRecord, InputRecord, Manifest, read_manifest
 from xpflow.errors import ArtifactError
 
@@ -33,6 +33,7 @@ STATUSES = {
     "good": 0,
 }
 NO_ARTIFACTS = ("logs", "benchmarks")
+SETTLED_BY = "config"  # the command that writes a study's settings whole
 Fingerprint = Callable[[Mapping[str, object]], str | None]
 
 
@@ -51,13 +52,17 @@ class Scene:
 
     root: the folder that commands ran in. fingerprint: from a manifest's stage to the fingerprint that the
     study's configuration gives it now (None: it depends on none). expected: files that must be there.
-    left_out: path and SHA-256 of files that a pack left behind.
+    left_out: path and SHA-256 of files that a pack left behind. note: the path of the list of these.
+    settled: from a study's file that a person wrote to the SHA-256 of the whole study that it gives now (None
+    where it cannot be had): what matters of that file is what it says, with all that it extends.
     """
 
     root: Path
     fingerprint: Fingerprint = lambda stage: None
     expected: Sequence[str] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    settled: Callable[[str], str | None] = lambda path: None
 
 
 def audit(folders: Sequence[Path], scene: Scene) -> Iterator[Finding]:
@@ -65,8 +70,9 @@ def audit(folders: Sequence[Path], scene: Scene) -> Iterator[Finding]:
     known = dict(scene.left_out)  # path -> SHA-256 of what was hashed already
     seen: set[str] = set()
     later: list[tuple[str, Manifest, list[Finding]]] = []
-    for folder in _folders(folders):
-        for manifest_path, manifest, findings in _folder(folder, scene.root, known):
+    closed: list[OSError] = []
+    for folder in _folders(folders, closed):
+        for manifest_path, manifest, findings in _folder(folder, scene, known):
             seen.update(one.path for one in findings)
             if manifest is None:
                 yield from findings
@@ -77,8 +83,12 @@ def audit(folders: Sequence[Path], scene: Scene) -> Iterator[Finding]:
     }
     for _, manifest, findings in later:
         yield from _judged(manifest, findings, scene, known, digests)
+    for error in closed:
+        yield Finding(
+            _relative(Path(error.filename), scene.root), "altered", f"cannot be read: {error.strerror}"
+        )
     for path in scene.expected:
-        if path not in seen and path not in scene.left_out:
+        if path not in seen:
             yield Finding(path, "missing", "the study makes it, and there is neither the file nor a manifest")
 
 
@@ -87,9 +97,10 @@ def worst(findings: Iterable[Finding]) -> int:
     return max((STATUSES[one.status] for one in findings), default=0)
 
 
-def _folders(folders: Sequence[Path]) -> Iterator[Path]:
+def _folders(folders: Sequence[Path], closed: list[OSError]) -> Iterator[Path]:
+    """Yield folders and all below them; errors of those that cannot be listed go to `closed`."""
     for top in folders:
-        for found, names, _ in os.walk(top):
+        for found, names, _ in os.walk(top, onerror=closed.append):
             names[:] = sorted(
                 name for name in names if name not in NO_ARTIFACTS or Path(found) not in folders
             )
@@ -97,11 +108,11 @@ def _folders(folders: Sequence[Path]) -> Iterator[Path]:
 
 
 def _folder(
-    folder: Path, root: Path, known: dict[str, str]
+    folder: Path, scene: Scene, known: dict[str, str]
 ) -> Iterator[tuple[str, Manifest | None, list[Finding]]]:
     """Yield (path of a manifest, manifest, findings on its files), all else without a manifest."""
     here = sorted(entry.name for entry in os.scandir(folder) if not entry.is_dir(follow_symlinks=False))
-    spoken: dict[str, str] = {}
+    spoken, root = dict[str, str](), scene.root
     for name in (name for name in here if name.endswith(ENDING)):
         path = _relative(folder / name, root)
         try:
@@ -118,10 +129,11 @@ def _folder(
             spoken[record.path] = name
             findings.append(_compared(folder / record.path, record, place, known))
         yield path, manifest, [_of_manifest(path, findings), *findings]
-    alone = [name for name in here if name not in spoken and not name.endswith(ENDING) and name != NOTE]
-    if alone:
-        why = "no manifest speaks of it"
-        yield "", None, [Finding(_relative(folder / name, root), "foreign", why) for name in alone]
+    alone = [
+        _relative(folder / name, root) for name in here if name not in spoken and not name.endswith(ENDING)
+    ]
+    why = "no manifest speaks of it"
+    yield "", None, [Finding(path, "foreign", why) for path in alone if path != scene.note]
 
 
 def _of_manifest(path: str, findings: Sequence[Finding]) -> Finding:
@@ -138,6 +150,8 @@ def _of_manifest(path: str, findings: Sequence[Finding]) -> Finding:
 def _compared(file: Path, record: FileRecord, place: str, known: dict[str, str]) -> Finding:
     try:
         size = file.stat().st_size
+        if not file.is_file():
+            return Finding(place, "altered", "it is no file any more")
         if size != record.size:
             return Finding(place, "altered", f"{size} bytes, {record.size} when it was made")
         known[place] = sha256_file(file)
@@ -171,9 +185,12 @@ def _wrong_chain(manifest: Manifest, digests: Mapping[str, Manifest]) -> Iterato
         made = digests.get(one.path)
         if made is None or one.manifest is None or made.digest == one.manifest:
             continue
-        same = any(record.sha256 == one.sha256 for record in made.files)
-        if same and made.ended < manifest.started:
+        if not any(record.sha256 == one.sha256 for record in made.files):
+            continue  # the input's content changed: that is said by `changed_input`
+        if made.ended < manifest.started:
             yield "inconsistent", f"the manifest of its input {one.path} is another than when it was used"
+        else:  # says the manifest; it may be made up as well as made again
+            yield "stale", f"its input {one.path} was made again since, with the same content"
 
 
 def _stale(manifest: Manifest, scene: Scene, known: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -183,8 +200,17 @@ def _stale(manifest: Manifest, scene: Scene, known: dict[str, str]) -> Iterator[
     for one in stages:
         yield from _other_rules(one, scene)
         for source in one.inputs:
-            if source.path not in shards and (reason := changed_input(source, scene.root, known)):
+            if source.path not in shards and (reason := _changed(source, one, scene, known)):
                 yield "stale", reason
+
+
+def _changed(source: InputRecord, manifest: Manifest, scene: Scene, known: dict[str, str]) -> str:
+    if manifest.stage["command"] == SETTLED_BY and source.path not in scene.left_out:
+        now = scene.settled(source.path)
+        if now is not None:
+            same = any(one.sha256 == now for one in manifest.files)
+            return "" if same else f"its input {source.path}, with what it extends, gives another study now"
+    return changed_input(source, scene.root, known)
 
 
 def shards_of(manifests: Iterable[Manifest]) -> set[str]:
@@ -200,12 +226,9 @@ def _with_shards(manifest: Manifest) -> list[Manifest]:
 
 def _other_rules(manifest: Manifest, scene: Scene) -> Iterator[tuple[str, str]]:
     """Compare the code and the settings of a stage with those of today."""
-    command = str(manifest.stage.get("command"))
-    try:
-        if code_fingerprint(command) != manifest.code:
-            yield "stale", f"the code behind `xpflow {command}` changed{_since(manifest.package)}"
-    except ArtifactError:
-        yield "stale", f"there is no command `xpflow {command}` any more"
+    command = manifest.stage["command"]
+    if reason := changed_code(command, manifest.code, manifest.package):
+        yield "stale", reason
     now = scene.fingerprint(manifest.stage) if manifest.config.get("fingerprint") else None
     if now is not None and now != manifest.config["fingerprint"]:
         yield "stale", f"the study's settings for `xpflow {command}` changed"
@@ -218,9 +241,12 @@ def changed_input(one: InputRecord, root: Path, known: dict[str, str]) -> str:
     if one.path not in known:
         inside = one.path.removeprefix("package/")
         file = root / one.path if inside == one.path else PACKAGE / inside
-        if not file.is_file():
-            return f"its input {one.path} is not there"
-        known[one.path] = sha256_file(file)
+        try:
+            if not file.is_file():
+                return f"its input {one.path} is not there"
+            known[one.path] = sha256_file(file)
+        except OSError as error:
+            return f"its input {one.path} cannot be read: {error.strerror}"
     return "" if known[one.path] == one.sha256 else f"its input {one.path} changed"
 
 
@@ -234,11 +260,6 @@ def _unpinned(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield "unpinned", f"{what} is named by no commit and no hash"
     if _uncommitted(manifest.package) and (_uncommitted(package_facts()) or not package_facts()["git"]):
         yield "unpinned", "it was made by source with changes that no commit holds"
-
-
-def _since(package: Mapping[str, Any]) -> str:
-    git = package.get("git") or {}
-    return f" since commit {git['commit'][:12]}{' with changes' if git['changed'] else ''}" if git else ""
 
 
 def _uncommitted(package: Mapping[str, Any]) -> bool:

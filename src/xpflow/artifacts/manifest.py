@@ -9,11 +9,14 @@ ran in; none is absolute.
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from xpflow.artifacts.canonical import canonical, digest
 from xpflow.artifacts.io import atomic_write_bytes, sha256_file
@@ -21,16 +24,34 @@ from xpflow.errors import ArtifactError
 
 SCHEMA = 1
 ENDING = ".manifest.json"
+LIMIT = 1 << 26  # bytes of a manifest
 CHANGED = "it was changed after it was made: restore it, or remove it and run its stage again"
+
+
+def _relative(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if str(PurePosixPath(path)) != path or path.startswith("/") or ".." in parts or not parts or "\0" in path:
+        raise ValueError("no relative path in its shortest form")
+    return path
+
+
+def _name(path: str) -> str:
+    if "/" in _relative(path):
+        raise ValueError("no name of a file beside the manifest")
+    return path
+
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Size = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
     """A file by its content; `path` is relative, with forward slashes."""
 
-    path: str
-    sha256: str
-    size: int
+    path: Annotated[str, AfterValidator(_name)]
+    sha256: Sha256
+    size: Size
 
     @classmethod
     def of(cls, file: Path, path: str) -> FileRecord:
@@ -47,10 +68,10 @@ class InputRecord:
     """A file that was read; `manifest` is its own manifest's digest, `record` that manifest where the file
     is temporary."""
 
-    path: str
-    sha256: str
-    size: int
-    manifest: str | None = None
+    path: Annotated[str, AfterValidator(_relative)]
+    sha256: Sha256
+    size: Size
+    manifest: Sha256 | None = None
     record: dict[str, Any] | None = None
 
 
@@ -88,18 +109,18 @@ class Manifest:
 
     @classmethod
     def from_fields(cls, found: Mapping[str, Any]) -> Manifest:
-        """Return the manifest of a parsed file; KeyError, TypeError or ValueError for another shape."""
-        expected = {one.name for one in fields(cls)}
-        if set(found) != expected or found["schema"] != SCHEMA:
-            raise ValueError(f"not a manifest of schema {SCHEMA}")
-        return cls(
-            **{
-                **found,
-                "files": tuple(FileRecord(**one) for one in found["files"]),
-                "inputs": tuple(InputRecord(**one) for one in found["inputs"]),
-                "command": tuple(found["command"]),
-            }
-        )
+        """Return the manifest that another holds as the record of a temporary file.
+
+        Raises:
+            ArtifactError: it has another shape, or does not fit its own digest.
+        """
+        try:
+            manifest = _adapter().validate_python(found)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ArtifactError(f"no manifest of ours ({_said(error)})", hint=CHANGED) from error
+        if manifest.sealed().digest != manifest.digest:
+            raise ArtifactError("a manifest in a manifest does not fit its own digest", hint=CHANGED)
+        return _whole(manifest, "a manifest in a manifest")
 
 
 def write_manifest(path: Path, manifest: Manifest) -> Manifest:
@@ -110,24 +131,63 @@ def write_manifest(path: Path, manifest: Manifest) -> Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read a manifest; raises ArtifactError where it is absent, of another shape, or changed by one byte."""
+    """Read a manifest; raises ArtifactError where it is absent, unreadable, of another shape, or changed by
+    one byte."""
     try:
-        data = path.read_bytes()
-        manifest = Manifest.from_fields(json.loads(data))
+        data = _bytes_of(path)
+        manifest = _adapter().validate_json(data, strict=True)
+        fits = manifest.sealed().to_bytes() == data
     except FileNotFoundError as error:
         raise ArtifactError(f"no such manifest: {path}", hint="`xpflow audit` says what it knows") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ArtifactError(f"{path}: no manifest of ours ({error})", hint=CHANGED) from error
-    if manifest.sealed().to_bytes() != data:
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ArtifactError(f"{path}: no manifest of ours ({_said(error)})", hint=CHANGED) from error
+    if not fits:
         raise ArtifactError(f"{path}: the manifest does not fit its own digest", hint=CHANGED)
+    return _whole(manifest, str(path))
+
+
+def _bytes_of(path: Path) -> bytes:
+    size = path.stat().st_size
+    if not path.is_file() or size > LIMIT:  # a pipe never ends, nor does a device
+        raise ValueError("no file" if not path.is_file() else f"{size} bytes, at most {LIMIT}")
+    return path.read_bytes()
+
+
+@lru_cache(maxsize=1)
+def _adapter() -> TypeAdapter[Manifest]:
+    return TypeAdapter(Manifest)
+
+
+def _whole(manifest: Manifest, where: str) -> Manifest:
+    """Return a manifest whose fields have their shapes, and whose records of others are what they say."""
+    git, command = manifest.package.get("git"), manifest.stage.get("command")
+    shaped = isinstance(command, str) and isinstance(git, dict | None)
+    shaped = shaped and isinstance(manifest.facts.get("unpinned", []), list)
+    if manifest.schema != SCHEMA or not shaped:
+        raise ArtifactError(f"{where}: not a manifest of schema {SCHEMA}", hint=CHANGED)
+    for one in manifest.inputs:
+        if one.record is not None and Manifest.from_fields(one.record).digest != one.manifest:
+            raise ArtifactError(
+                f"{where}: what it says of {one.path} is not that file's manifest", hint=CHANGED
+            )
     return manifest
+
+
+def _said(error: Exception) -> str:
+    """Return the first thing that is wrong, in one line."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_input=False, include_url=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return f"{type(error).__name__}: {error}"
 
 
 def manifest_of(file: Path) -> tuple[Path, FileRecord, Manifest] | None:
     """Return (path of the manifest that speaks for a file, the file's record, the manifest), or None."""
     own = file.with_name(file.name + ENDING)
     others = sorted(path for path in file.parent.glob(f"*{ENDING}") if path != own)
-    for path in [own, *others] if own.exists() else others:
+    for path in [own, *others] if os.path.lexists(own) else others:
         manifest = read_manifest(path)
         for record in manifest.files:
             if record.path == file.name:
@@ -143,7 +203,10 @@ def checked(file: Path) -> tuple[FileRecord, Manifest | None]:
     """
     if not file.is_file():
         raise ArtifactError(f"no such file: {file}", hint="run the stage that makes it first")
-    found, now = manifest_of(file), FileRecord.of(file, file.name)
+    try:
+        found, now = manifest_of(file), FileRecord.of(file, file.name)
+    except OSError as error:
+        raise ArtifactError(f"{file} cannot be read: {error.strerror}") from error
     if found is None:
         return now, None
     if found[1] != now:

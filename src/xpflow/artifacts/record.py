@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -20,6 +22,9 @@ from xpflow.artifacts.manifest import (
     files_below,
     write_manifest,
 )
+from xpflow.errors import ArtifactError
+
+OUTSIDE, INSTALLED = "outside", "package"
 
 
 class Record:
@@ -47,8 +52,12 @@ class Record:
         """
         for path in files_below(paths) if all(path.exists() for path in paths) else paths:
             found, manifest = checked(path)
-            self.inputs[portable(path)] = InputRecord(
-                portable(path),
+            name = portable(path)
+            other = self.inputs.get(name)
+            if other is not None and other.sha256 != found.sha256:  # two of one name, outside
+                name = f"{OUTSIDE}/{found.sha256[:8]}/{path.name}"
+            self.inputs[name] = InputRecord(
+                name,
                 found.sha256,
                 found.size,
                 manifest.digest if manifest else None,
@@ -84,18 +93,44 @@ class Record:
 def portable(path: Path) -> str:
     """Return a path relative to the working directory, or to the package; of any other only the name.
 
-    Files of the installed package start with `package/`, files elsewhere with `outside/`.
+    Files of the installed package start with `package/`, files elsewhere with `outside/`. A link inside the
+    working directory counts by its own place, wherever it leads: results/ may lie on another disk.
+
+    Raises:
+        ArtifactError: a folder of the working directory has one of these two names.
     """
-    full, here = path.resolve(), Path.cwd().resolve()
-    if full.is_relative_to(PACKAGE):
-        return f"package/{full.relative_to(PACKAGE).as_posix()}"
-    return full.relative_to(here).as_posix() if full.is_relative_to(here) else f"outside/{full.name}"
+    if path.resolve().is_relative_to(PACKAGE):
+        return f"{INSTALLED}/{path.resolve().relative_to(PACKAGE).as_posix()}"
+    for full, here in (
+        (Path(os.path.abspath(path)), Path(os.path.abspath("."))),
+        (path.resolve(), Path.cwd().resolve()),
+    ):
+        if full.is_relative_to(here):
+            found = full.relative_to(here)
+            if found.parts[:1] in [(OUTSIDE,), (INSTALLED,)]:
+                raise ArtifactError(
+                    f"{found}: in manifests {found.parts[0]}/ stands for another place",
+                    hint="give that folder another name",
+                )
+            return found.as_posix()
+    return f"{OUTSIDE}/{path.resolve().name}"
 
 
 def portable_word(word: str) -> str:
     """Return a word of a command line without the absolute part of a path."""
-    key, equals, value = word.rpartition("=")
-    return f"{key}{equals}{portable(Path(value))}" if Path(value).is_absolute() else word
+    key, equals, value = word.partition("=")
+    if Path(word).is_absolute():
+        return portable(Path(word))
+    if equals and Path(value).is_absolute():
+        return f"{key}={portable(Path(value))}"
+    return re.sub(r"[^=,;:\s\[\](){}'\"]+", lambda found: _without_place(found[0]), word)
+
+
+def _without_place(part: str) -> str:
+    """Return a part of a word; one that is a path to another place becomes its name."""
+    path = Path(part)
+    elsewhere = "/" in part and (path.is_absolute() or ".." in path.parts)
+    return portable(path) if elsewhere else part
 
 
 def now() -> str:

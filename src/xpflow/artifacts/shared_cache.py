@@ -1,8 +1,9 @@
 """A folder in which checkouts of one machine or cluster share checkpoints, so that each is trained once.
 
 XPFLOW_CACHE names it. An entry is found by what its content depends on: the stage and its settings, the code
-behind its command, the content of its inputs, and the software that made it. Its files are compared with its
-manifest each time they are taken; an entry that does not fit is no entry, and is replaced.
+behind its command, the content of its inputs, device, precision, and the software that made it (not the
+model of the GPU or CPU, which may change last bits: the manifest says which it was). Its files are compared
+with its manifest each time they are taken; an entry that does not fit is no entry, and is replaced.
 
     CACHE/ab/ab12.../NAME.manifest.json    the manifest that the maker left, and its files beside it
 
@@ -13,6 +14,7 @@ the maker, and `facts.reused` with the digest of the maker's manifest.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -30,6 +32,8 @@ from xpflow.errors import ArtifactError
 
 SCHEMA = 1
 LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "safetensors", "numpy")  # may change a weight
+_KEY = re.compile(r"([0-9a-f]{2})[0-9a-f]{62}")
+_UNFINISHED = re.compile(r"\.([0-9a-f]{2})[0-9a-f]{10}\..+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +112,12 @@ class SharedCache:
 
     def entries(self) -> Iterator[Entry]:
         """Yield all entries, each compared with its manifest."""
-        for place in sorted(self.folder.glob("??/*")):
-            if place.is_dir() and not place.name.startswith("."):
-                yield self.entry(place.name, whole=True)
+        for key in self.keys():
+            yield self.entry(key, whole=True)
+
+    def keys(self) -> list[str]:
+        """Return the keys of all entries; what is not named like one is not ours, and is left alone."""
+        return [place.name for place in self._named(_KEY)]
 
     def entry(self, key: str, whole: bool = False) -> Entry:
         """Return the entry of a key; one that is not there has no manifest and no trouble.
@@ -125,8 +132,8 @@ class SharedCache:
             return Entry(key, None, f"{len(manifests)} manifests")
         try:
             manifest = read_manifest(manifests[0])
-        except (ArtifactError, OSError) as error:
-            return Entry(key, None, str(error).splitlines()[0])
+        except ArtifactError as error:
+            return Entry(key, None, error.message)
         if key_of_manifest(manifest) != key:
             return Entry(key, manifest, "it is of another key")
         for one in manifest.files:
@@ -147,10 +154,17 @@ class SharedCache:
         damaged = [one.key for one in self.entries() if one.trouble]
         for key in damaged:
             self.remove(key)
-        for left in self.folder.glob("??/.*"):
+        for left in self._named(_UNFINISHED):
             if time.time() - left.stat().st_mtime > older_s:
                 shutil.rmtree(left, ignore_errors=True)
         return damaged
+
+    def _named(self, pattern: re.Pattern[str]) -> Iterator[Path]:
+        """Yield the folders of a name, each in the folder of the name's first two digits."""
+        for place in sorted(self.folder.glob("??/*")):
+            found = pattern.fullmatch(place.name)
+            if found and found[1] == place.parent.name and place.is_dir() and not place.is_symlink():
+                yield place
 
     def _beside(self, key: str) -> Path:
         """Return a new folder on the file system of an entry, for what is not an entry yet or any more."""

@@ -43,7 +43,7 @@ def remove(
     from xpflow.errors import ArtifactError
 
     cache = _cache()
-    known = [one.name for one in cache.folder.glob("??/*") if not one.name.startswith(".")]
+    known = cache.keys()
     for start in key:
         found = [one for one in known if one.startswith(start)]
         if len(found) != 1:

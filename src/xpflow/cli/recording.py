@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xpflow.artifacts.record import Record
+from xpflow.artifacts.record import Record, portable
 from xpflow.config import StudyConfig, aligned_runs, expand, policy_seeds
 from xpflow.config.stages import config_facts
 
@@ -41,7 +41,7 @@ def _model_facts(study: StudyConfig, choice: ModelChoice) -> dict[str, Any]:
     from xpflow.training.stage import model_source
 
     repo = None if choice.directory else hub_model(choice.name)
-    source = {"hub": repo.hub_id, "revision": repo.revision} if repo else {"folder": choice.directory}
+    source = {"hub": repo.hub_id, "revision": repo.revision} if repo else _folder(choice)
     protocol, folder = find_protocol(choice.protocol), model_folder(model_source(study, choice.name))
     return {
         "protocol": protocol.label,
@@ -49,6 +49,11 @@ def _model_facts(study: StudyConfig, choice: ModelChoice) -> dict[str, Any]:
         "tokenizer": sha256_file(folder / "tokenizer.json"),
         "model": {"name": choice.name, **source},
     }
+
+
+def _folder(choice: ModelChoice) -> dict[str, Any]:
+    """Return where a model's own weights lie, without the absolute part; None for one that ships with us."""
+    return {"folder": portable(Path(choice.directory)) if choice.directory else None}
 
 
 def source_facts(study: StudyConfig) -> dict[str, Any]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from xpflow.artifacts.audit import Finding, Fingerprint, Scene, audit
+from xpflow.artifacts.canonical import canonical
 from xpflow.artifacts.left_out import NOTE, absent
 from xpflow.config import StudyConfig, load_study
+from xpflow.config.drawn import drawn_files
+from xpflow.config.render import render_plain
 from xpflow.config.stages import expected_files, stage_fingerprint
 from xpflow.errors import ArtifactError, XpflowError
 
@@ -38,23 +44,35 @@ def audit_study(results: Path, root: Path) -> Audited:
     folders, expected = [results], list[str]()
     if top == results:
         folders += [path for path in [root / "paper_figures" / results.name] if path.is_dir()]
-        expected = [] if study is None else expected_files(study)
+        expected = [] if study is None else [*expected_files(study), *drawn_files(study)]
     left, more = _left_out(top, root)
-    scene = Scene(root, _fingerprints(study), expected, left)
+    note = os.path.relpath(top / NOTE, root).replace(os.sep, "/")
+    scene = Scene(root, _fingerprints(study), expected, left, note, partial(_settled, root))
     return Audited(study, (*audit(folders, scene), *trouble, *more))
 
 
 def _fingerprints(study: StudyConfig | None) -> Fingerprint:
     """Return the function from a stage to its fingerprint; many manifests hold the same stage."""
-    found: dict[tuple[tuple[str, object], ...], str | None] = {}
+    found: dict[bytes, str | None] = {}
 
     def fingerprint(stage: Mapping[str, object]) -> str | None:
-        key = tuple(sorted(stage.items()))
+        key = canonical(stage)
         if study is not None and key not in found:
-            found[key] = stage_fingerprint(study, stage)
+            try:
+                found[key] = stage_fingerprint(study, stage)
+            except Exception:  # a stage that the study has not: whatever made it, these settings did not
+                found[key] = ""
         return found.get(key)
 
     return fingerprint
+
+
+def _settled(root: Path, path: str) -> str | None:
+    """Return the SHA-256 of the study that a file gives now, as `xpflow config show` would write it."""
+    try:
+        return hashlib.sha256(render_plain(load_study(root / path)).encode()).hexdigest()
+    except Exception:  # then its bytes have to do
+        return None
 
 
 def _left_out(top: Path, root: Path) -> tuple[dict[str, str], list[Finding]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -83,7 +85,7 @@ def test_what_was_merged_from_shards_is_judged_by_how_they_were_made(
     other = found(merged, fingerprint=lambda stage: "3" if stage["command"] == "grade" else None)
     assert other[path].reason == "the study's settings for `xpflow grade` changed"
     fingerprints = {"merge": code_fingerprint("merge"), "problems": code_fingerprint("problems")}
-    monkeypatch.setattr("xpflow.artifacts.audit.code_fingerprint", lambda name: fingerprints.get(name, "0"))
+    monkeypatch.setattr("xpflow.artifacts.history.code_fingerprint", lambda name: fingerprints.get(name, "0"))
     assert found(merged)[path].reason.startswith("the code behind `xpflow grade` changed")
 
 
@@ -197,8 +199,88 @@ def test_changed_settings_make_stale_what_they_made(study: Path) -> None:
 
 
 def test_changed_code_makes_stale_what_it_made(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xpflow.artifacts.audit.code_fingerprint", lambda command: "0" * 12)
+    monkeypatch.setattr("xpflow.artifacts.history.code_fingerprint", lambda command: "0" * 12)
     assert set(bad(study).values()) == {"stale"}
+
+
+@pytest.mark.parametrize("ended", ["2001-01-01T00:00:00+00:00", "2999-01-01T00:00:00+00:00", ""])
+def test_another_manifest_of_the_same_bytes_is_named_whatever_time_it_states(study: Path, ended: str) -> None:
+    path = study / f"results/s/problems/a.jsonl{ENDING}"
+    write_manifest(path, replace(read_manifest(path), facts={"device": "another"}, ended=ended))
+    named = bad(study)
+    assert set(named) == {
+        f"results/s/eval/{name}" for name in ("samples.jsonl", "verdicts.jsonl", f"grade{ENDING}")
+    }
+    assert set(named.values()) == {"stale" if ended.startswith("2999") else "inconsistent"}
+
+
+def test_a_weight_that_a_note_excuses_needs_its_manifest(study: Path) -> None:
+    path = "results/s/problems/a.jsonl"
+    left = {path: read_manifest(study / f"{path}{ENDING}").files[0].sha256}
+    (study / path).unlink()
+    scene = {"left_out": left, "expected": [path]}
+    assert bad(study, **scene) == {path: "left out"}
+    (study / f"{path}{ENDING}").unlink()
+    assert bad(study, **scene)[path] == "missing"
+
+
+def test_only_the_study_s_own_list_of_what_a_pack_left_is_no_artifact(study: Path) -> None:
+    for folder in ("results/s", "results/s/eval"):
+        (study / folder / "left-out.json").write_text("{}")
+    assert bad(study, note="results/s/left-out.json") == {"results/s/eval/left-out.json": "foreign"}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_what_cannot_be_read_is_named(study: Path) -> None:
+    for path in ("results/s/eval", "results/s/problems/a.jsonl", f"results/s/problems/b.jsonl{ENDING}"):
+        (study / path).chmod(0)
+        assert bad(study)[path] in ("altered", "inconsistent")
+        (study / path).chmod(0o755)
+
+
+def test_a_folder_that_cannot_be_listed_is_named(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = os.scandir
+
+    def scandir(path: str | os.PathLike[str]) -> object:
+        if os.fspath(path).endswith("eval"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert bad(study)["results/s/eval"] == "altered"
+
+
+def test_an_input_that_cannot_be_read_is_named(study: Path) -> None:
+    path = study / "results/s/problems/a.jsonl"
+    (study / f"results/s/problems/a.jsonl{ENDING}").unlink()
+    path.unlink()
+    path.symlink_to(path.name)
+    reasons = {one.reason for one in found(study).values() if one.status == "stale"}
+    assert reasons == {"its input results/s/problems/a.jsonl is not there"}
+
+
+def test_a_pipe_in_a_file_s_place_is_not_waited_for(study: Path) -> None:
+    path = study / "results/s/problems/a.jsonl"
+    path.unlink()
+    os.mkfifo(path)
+    assert bad(study)["results/s/problems/a.jsonl"] == "altered"
+
+
+def test_a_study_s_file_counts_by_what_it_gives(study: Path) -> None:
+    """A remark in it changes nothing; a change in what it extends does."""
+    file, whole = study / "s.yaml", study / "results/s/study.yaml"
+    file.write_text("a: 1\n")
+    record = Record("config")
+    record.read(Path("s.yaml"))
+    atomic_write_text(whole, "a: 1\nb: 2\n")
+    record.write([Path("results/s/study.yaml")])
+    same = hashlib.sha256(whole.read_bytes()).hexdigest()
+    file.write_text("a: 1 # remark\n")
+    assert bad(study, settled={"s.yaml": same}.get) == {}
+    assert set(bad(study, settled={"s.yaml": "0" * 64}.get).values()) == {"stale"}
+    assert set(bad(study, settled=lambda path: None).values()) == {"stale"}
+    file.write_text("a: 1\n")
+    assert bad(study, settled=lambda path: None) == {}
 
 
 def test_a_file_that_the_study_makes_is_missed_without_its_manifest(study: Path) -> None:

@@ -181,7 +181,7 @@ def test_what_changed_since_its_manifest_is_not_shared(
 
 def test_cleaning_removes_damage_and_what_a_killed_job_left(filled: SharedCache) -> None:
     flip(weights(filled))
-    left = filled.folder / "ab" / ".left"
+    left = filled.folder / "ab" / ".ab0123456789.left"
     left.mkdir(parents=True)
     (left / "model.safetensors").write_text("half")
     assert len(filled.clean()) == 1
@@ -190,6 +190,38 @@ def test_cleaning_removes_damage_and_what_a_killed_job_left(filled: SharedCache)
     assert filled.clean() == []
     assert not left.exists()
     assert list(filled.entries()) == []
+
+
+def test_what_is_no_entry_is_left_alone(
+    filled: SharedCache, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """XPFLOW_CACHE may be set to a folder of other things by mistake."""
+    ours = list(filled.entries())
+    for name in ("ab/foo/precious", "go/google/precious", "ml/.git/config", f"ab/{'0' * 64}/precious"):
+        (filled.folder / name).parent.mkdir(parents=True)
+        (filled.folder / name).write_text("x")
+        os.utime((filled.folder / name).parent, (0, 0))
+    (filled.folder / "cd").mkdir()
+    (filled.folder / "cd" / ("cd" * 32)).symlink_to(filled.folder / "go" / "google")
+    before = sorted(path for path in filled.folder.rglob("precious"))
+    assert list(filled.entries()) == ours
+    assert filled.clean() == []
+    assert sorted(path for path in filled.folder.rglob("precious")) == before
+    assert (filled.folder / "ml/.git/config").exists()
+    monkeypatch.setenv("XPFLOW_CACHE", str(filled.folder))
+    assert main(["cache", "remove", "foo"]) == 2
+    assert "0 entries begin with 'foo'" in capsys.readouterr().err
+
+
+def test_an_entry_can_name_no_file_of_another_folder(filled: SharedCache) -> None:
+    manifest = weights(filled).parent / f"align{ENDING}"
+    evil = replace(read_manifest(manifest).files[0], path="../../evil")
+    (filled.folder / "evil").write_bytes(weights(filled).read_bytes())
+    manifest.write_bytes(replace(read_manifest(manifest), files=(evil,)).sealed().to_bytes())
+    assert filled.take(started(), OUT, "align") is None
+    assert not list(OUT.parents[1].rglob("evil"))
+    [entry] = filled.entries()
+    assert "files.0.path" in entry.trouble
 
 
 def test_no_cache_without_the_variable() -> None:
