@@ -1,86 +1,140 @@
 """What a pack leaves behind, weights above all: named by path, SHA-256 and size.
 
-The archive's index lists these files, and unpacking writes the list beside the study as `left-out.json`, so
-that an audit knows a file that was left behind from one that is missing. Like a manifest it carries the
-digest of its own content.
+The archive's index lists these files as they were when it was made, not as their manifests have them: a list
+that repeated the manifests would excuse a file that was changed. Unpacking writes the list beside the study
+as `left-out.json`, so that an audit knows a file that was left behind from one that is missing. Like a
+manifest the note carries the digest of its own content; it is refused where it lists what a pack takes, so
+that nobody can excuse the loss of a small file by it. It does not stop who writes a note of weights that
+never were: only what a manifest says of them, and has the same hash, is excused.
 """
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from xpflow.artifacts.canonical import canonical, digest
 from xpflow.artifacts.io import atomic_write_bytes
+from xpflow.artifacts.listing import flaw, parsed, record_of, shown
 from xpflow.artifacts.manifest import ENDING, FileRecord, Manifest, read_manifest
 from xpflow.errors import ArtifactError
 
 NOTE = "left-out.json"
 SCHEMA = 1
-STUDIES = "results"
+STUDIES, FIGURES = "results", "paper_figures"
+HEAVY = (".safetensors", ".state", ".npz", ".pt", ".sif")
+NO_ARTIFACTS = ("logs", "benchmarks")  # folders of a study
+SHARDS, LONG = "parts", "selfdata"  # folders of a model; of LONG's files the manifests are taken
+NOT_HERE = ("package", "outside")  # manifests name files of other places so; no pack leaves them
+
+
+def may_be_left(path: str, study: str = "") -> bool:
+    """Return whether a pack would ever leave out a file, by its path relative to the root.
+
+    A pack holds results/<study> and paper_figures/<study>, but not what is large there. Files of any other
+    folder stay. Without `study`, every folder in results/ and paper_figures/ counts as the one that was
+    packed: it is then stricter with what a study read of another one's folder. A path that no list may hold
+    (`flaw`) is never left out.
+    """
+    parts = PurePosixPath(path).parts if not flaw(path) else ()
+    if not parts or parts[0] in NOT_HERE or parts in ((STUDIES,), (FIGURES,)):
+        return False
+    if parts[0] not in (STUDIES, FIGURES) or (study and parts[1] != study):
+        return True
+    if len(parts) == 2:
+        return not study
+    first, second = parts[2], parts[3] if len(parts) > 4 else ""  # folders of the study, and of a model
+    if len(parts) > 3 and first in NO_ARTIFACTS:
+        return True
+    long = second == LONG and not path.endswith(ENDING)
+    return second == SHARDS or long or PurePosixPath(path).suffix in HEAVY
+
+
+def note_of(study: str) -> str:
+    """Return where a study's note lies, relative to the root."""
+    return f"{STUDIES}/{study}/{NOTE}"
+
+
+def studies_of(paths: Iterable[str]) -> list[str]:
+    """Return the names of the studies whose folders some files lie in."""
+    return sorted({parts[1] for path in paths if len(parts := PurePosixPath(path).parts) > 2})
 
 
 def left_behind(files: Iterable[Path], root: Path) -> list[FileRecord]:
     """Return the files that the manifests among `files` speak of, that are there, and are none of `files`:
-    what they are of, and what was read from other folders.
+    what they are of, and what was read from other folders. Each is recorded as it is now.
 
     Paths are relative to `root`. What an earlier pack left behind stays on the list.
+
+    Raises:
+        ArtifactError: a manifest or a note is not what was written, or names a path that leads elsewhere.
     """
-    taken = set(files)
-    found: dict[str, FileRecord] = {}
-    for folder in {path.parents[-3] for path in taken if len(path.parts) > 2}:
-        found |= {one.path: one for one in read_note(root / folder)}
-    for path in sorted(taken):
-        if path.name.endswith(ENDING):
-            for one in _spoken_of(path, read_manifest(root / path)):
-                if Path(one.path) not in taken and (root / one.path).is_file():
-                    found[one.path] = one
+    taken = {path.as_posix() for path in files}
+    noted = {
+        one.path: one
+        for study in studies_of(taken)
+        for one in read_note(root / STUDIES / study)
+        if one.path not in taken
+    }
+    spoken = {
+        place
+        for path in sorted(taken)
+        if path.endswith(ENDING)
+        for place in _spoken_of(path, read_manifest(root / path))
+    }
+    there = {path for path in (spoken | noted.keys()) - taken if (root / path).is_file()}
+    found = noted | {path: FileRecord.of(root / path, path) for path in there}
     return [found[path] for path in sorted(found)]
 
 
-def _spoken_of(path: Path, manifest: Manifest) -> Iterator[FileRecord]:
-    for made in manifest.files:
-        yield FileRecord((path.parent / made.path).as_posix(), made.sha256, made.size)
-    for read in manifest.inputs:
-        if not read.path.startswith(("package/", "outside/")) and read.record is None:
-            yield FileRecord(read.path, read.sha256, read.size)
+def _spoken_of(path: str, manifest: Manifest) -> Iterator[str]:
+    """Yield the paths of what a manifest is of, and of what stays of what was read for it."""
+    folder, read = path.rpartition("/")[0], [one.path for one in manifest.inputs if one.record is None]
+    for one in [*(one.path for one in manifest.files), *read]:
+        if why := flaw(one):
+            raise ArtifactError(
+                f"{path} speaks of {shown(one)}, which {why}", hint="`xpflow audit` says what it knows"
+            )
+    yield from (f"{folder}/{one.path}" for one in manifest.files)
+    yield from (one for one in read if PurePosixPath(one).parts[0] not in NOT_HERE)
 
 
-def write_notes(records: Sequence[FileRecord], into: Path) -> list[Path]:
-    """Write the note of each study, results/<study>/left-out.json, with the files that were left behind.
-
-    Files outside of the studies' folders, as their configurations, are in every note.
-    """
-    studies: dict[Path, list[FileRecord]] = {}
-    others = [one for one in records if Path(one.path).parts[0] != STUDIES]
-    for one in records:
-        if one not in others:
-            studies.setdefault(Path(*Path(one.path).parts[:2]), list(others)).append(one)
-    for folder, rows in studies.items():
-        fields = {"schema": SCHEMA, "left_out": [asdict(one) for one in rows]}
-        atomic_write_bytes(into / folder / NOTE, canonical({**fields, "digest": digest(fields)}) + b"\n")
-    return [into / folder / NOTE for folder in studies]
+def write_notes(records: Sequence[FileRecord], studies: Iterable[str], into: Path) -> list[Path]:
+    """Write the note of each study, results/<study>/left-out.json, with all files that were left behind."""
+    fields = {"schema": SCHEMA, "left_out": [asdict(one) for one in records]}
+    data = canonical({**fields, "digest": digest(fields)}) + b"\n"
+    paths = [into / note_of(study) for study in studies] if records else []
+    for path in paths:
+        atomic_write_bytes(path, data)
+    return paths
 
 
 def absent(folder: Path, root: Path) -> dict[str, str]:
     """Return path and SHA-256 of the files on a study's note that are not there, relative to `root`."""
-    return {one.path: one.sha256 for one in read_note(folder) if not (root / one.path).exists()}
+    return {one.path: one.sha256 for one in read_note(folder) if not os.path.exists(root / one.path)}
 
 
 def read_note(folder: Path) -> list[FileRecord]:
-    """Return what a study's note lists, nothing where there is none; ArtifactError for a changed one."""
+    """Return what the note of a study's folder lists, nothing where there is none.
+
+    Raises:
+        ArtifactError: it was changed, or lists what a pack takes.
+    """
+    study = folder.absolute().name
     try:
         data = (folder / NOTE).read_bytes()
-        fields = json.loads(data)
-        records = [FileRecord(**row) for row in fields["left_out"]]
+        fields = parsed(data)
+        records = [record_of(row) for row in fields["left_out"]]
         stated = fields.pop("digest")
         if stated != digest(fields) or canonical({**fields, "digest": stated}) + b"\n" != data:
             raise ValueError("it does not fit its own digest")
+        if excused := [one.path for one in records if not may_be_left(one.path, study)]:
+            raise ValueError(f"no pack leaves out {shown(excused[0])}")
     except FileNotFoundError:
         return []
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise ArtifactError(
             f"{folder / NOTE}: {error}", hint="it was changed: unpack the archive again"
         ) from error

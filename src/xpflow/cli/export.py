@@ -21,19 +21,22 @@ def export(
     """Export a study for other tools: RO-Crate 1.1 with the Workflow Run profile, and its bill of materials.
 
     Every manifest becomes an action with its inputs and results. Weights stay behind and are named by hash.
-    The environment's packages are listed in bom.json (CycloneDX). Needs the extra `export`.
+    The environment's packages are listed in bom.json (CycloneDX). A file that is not what its manifest speaks
+    of stops it. Needs the extra `export`.
     """
     from importlib.metadata import version
 
     from xpflow.artifacts.crate import write_crate
     from xpflow.artifacts.materials import write_bill_of_materials
-    from xpflow.artifacts.pack import small_files
+    from xpflow.artifacts.pack import checked_index, foreign_files, small_files, study_folders
+    from xpflow.cli.pack import warn_of_foreign
     from xpflow.config import load_study
 
-    root = results.resolve().parent.parent
+    root, folders = study_folders(results)
     study = load_study(results / "study.yaml")
-    folders = (root / "results" / results.name, root / "paper_figures" / results.name)
-    files = small_files([folder for folder in folders if folder.is_dir()], root)
+    files = small_files(folders, root)
+    checked_index(files, root)
+    warn_of_foreign(foreign_files(folders, root))
     actions = write_crate(root, files, out, study.study.title, workflow, version("snakemake"))
     packages = write_bill_of_materials(out / "bom.json")
     print(f"{len(files)} files, {actions} actions, {packages} packages -> {out}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -24,13 +26,21 @@ def pack(
 ) -> None:
     """Pack configuration, verdicts, samples, logs of training, manifests, tables and figures: no weights.
 
-    Whoever unpacks it can audit the study and make its tables again without a model.
+    Whoever unpacks it can audit the study and make its tables again without a model. A file that is not what
+    its manifest speaks of stops it, one that stays behind too.
     """
+    from xpflow.artifacts.pack import foreign_files, small_files, study_folders
     from xpflow.artifacts.pack import pack as write
-    from xpflow.artifacts.pack import small_files
 
-    root = results.parent.parent
-    folders = [folder for folder in (results, root / "paper_figures" / results.name) if folder.is_dir()]
+    root, folders = study_folders(results)
     records = write(small_files(folders, root), root, out)
+    warn_of_foreign(foreign_files(folders, root))
     size = sum(record.size for record in records)
     print(f"{len(records)} files, {size / 1e6:.1f} MB -> {out}, {out.stat().st_size / 1e6:.1f} MB")
+
+
+def warn_of_foreign(paths: Sequence[str]) -> None:
+    """Say on the error stream which files no manifest speaks of, if there are any."""
+    if paths:
+        more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+        print(f"warning: no manifest speaks of {', '.join(paths[:3])}{more}", file=sys.stderr)

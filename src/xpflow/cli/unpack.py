@@ -22,7 +22,10 @@ def unpack(
     archive: Annotated[Path, typer.Argument(help="What `xpflow pack` wrote")],
     into: Annotated[Path, typer.Option(help="Folder that results/ and paper_figures/ go to")] = Path("."),
 ) -> None:
-    """Unpack a study's small artifacts; every file is checked against the archive's index first."""
+    """Unpack a study's small artifacts; every file is checked against the archive's index first.
+
+    Only results/<study> and paper_figures/<study> are written to; where anything is wrong, nothing is.
+    """
     from xpflow.artifacts.pack import unpack as read
 
     records = read(archive, into)

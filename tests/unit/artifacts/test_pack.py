@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import io
-import lzma
+import os
 import random
-import tarfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from xpflow.artifacts.audit import Scene, audit
-from xpflow.artifacts.canonical import canonical
 from xpflow.artifacts.io import atomic_write_text
-from xpflow.artifacts.left_out import NOTE, absent, read_note
-from xpflow.artifacts.manifest import ENDING
-from xpflow.artifacts.pack import INDEX, pack, small_files, unpack
+from xpflow.artifacts.left_out import NOTE, absent, left_behind, read_note
+from xpflow.artifacts.manifest import ENDING, FileRecord, InputRecord, read_manifest, write_manifest
+from xpflow.artifacts.pack import pack, small_files, unpack
 from xpflow.artifacts.record import Record
 from xpflow.errors import ArtifactError
 
@@ -130,30 +129,6 @@ def test_a_flipped_byte_is_refused_and_nothing_is_written(study: Path, tmp_path:
     assert not (tmp_path / "to").exists()
 
 
-@pytest.mark.parametrize("name", ["../evil", "/evil", "results/../../evil"])
-def test_a_name_that_leads_out_is_refused(tmp_path: Path, name: str) -> None:
-    archive = tmp_path / "a.tar.xz"
-    with lzma.open(archive, "wb") as raw, tarfile.open(fileobj=raw, mode="w") as members:
-        member = tarfile.TarInfo(name)
-        member.size = 4
-        members.addfile(member, io.BytesIO(b"evil"))
-    with pytest.raises(ArtifactError, match="a member called"):
-        unpack(archive, tmp_path / "to")
-
-
-def test_a_list_of_what_stayed_that_leads_out_is_refused(tmp_path: Path) -> None:
-    archive = tmp_path / "a.tar.xz"
-    left = [{"path": "results/../../evil/x", "sha256": "0" * 64, "size": 1}]
-    data = canonical({"schema": 2, "files": [], "left_out": left})
-    with lzma.open(archive, "wb") as raw, tarfile.open(fileobj=raw, mode="w") as members:
-        member = tarfile.TarInfo(INDEX)
-        member.size = len(data)
-        members.addfile(member, io.BytesIO(data))
-    with pytest.raises(ArtifactError, match="a file outside"):
-        unpack(archive, tmp_path / "to")
-    assert not (tmp_path / "evil").exists()
-
-
 def test_a_file_with_another_content_is_not_overwritten(study: Path, tmp_path: Path) -> None:
     archive, there = packed(study, tmp_path / "a.tar.xz"), tmp_path / "to/results/s/study.yaml"
     there.parent.mkdir(parents=True)
@@ -162,3 +137,149 @@ def test_a_file_with_another_content_is_not_overwritten(study: Path, tmp_path: P
         unpack(archive, tmp_path / "to")
     assert there.read_text() == "mine\n"
     assert not (tmp_path / "to/paper_figures").exists()
+
+
+def test_what_stays_is_recorded_as_it_is_and_not_as_its_manifest_has_it(trained: Path) -> None:
+    weights = "results/s/m/aligned/model.safetensors"
+    Path(weights).write_text("Weights")
+    left = {one.path: one for one in left_behind(small_files([Path("results/s")], Path()), Path())}
+    assert left[weights] == FileRecord.of(Path(weights), weights)
+
+
+@pytest.mark.parametrize(
+    "name", ["m/aligned/model.safetensors", "m/selfdata/seed0.jsonl", f"m/aligned/align{ENDING}"]
+)
+@pytest.mark.parametrize("what", ["longer", "flipped"])
+def test_a_changed_file_is_not_packed_whether_it_goes_or_stays(
+    trained: Path, tmp_path: Path, name: str, what: str
+) -> None:
+    file = Path("results/s", name)
+    data = file.read_bytes()
+    file.write_bytes(data + b" " if what == "longer" else bytes([data[0] ^ 1]) + data[1:])
+    with pytest.raises(ArtifactError) as caught:
+        packed(trained, tmp_path / "a.tar.xz")
+    assert str(file) in str(caught.value)
+    assert not (tmp_path / "a.tar.xz").exists()
+
+
+def test_what_was_left_elsewhere_is_noted_where_nothing_large_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = tmp_path / "from"
+    study.mkdir()
+    monkeypatch.chdir(study)
+    atomic_write_text(Path("s.yaml"), "study: {}\n")
+    atomic_write_text(Path("results/s/study.yaml"), "study: {}\n")
+    record = Record("config")
+    record.read(Path("s.yaml"))
+    record.write([Path("results/s/study.yaml")])
+    unpack(packed_results(study, tmp_path / "a.tar.xz"), tmp_path / "to")
+    folder = tmp_path / "to/results/s"
+    assert [one.path for one in read_note(folder)] == ["s.yaml"]
+    monkeypatch.chdir(tmp_path / "to")
+    scene = Scene(Path(), left_out=absent(folder, Path()))
+    assert {one.status for one in audit([Path("results/s")], scene)} == {"good"}
+
+
+def packed_results(root: Path, out: Path) -> Path:
+    pack(small_files([root / "results/s"], root), root, out)
+    return out
+
+
+def test_what_was_read_of_another_study_s_folder_is_on_the_note_of_this_one(
+    trained: Path, tmp_path: Path
+) -> None:
+    other, log = Path("results/hub/m.json"), Path("results/s/m/log.jsonl")
+    atomic_write_text(other, "{}\n")
+    atomic_write_text(log, "{}\n")
+    record = Record("trace")
+    record.read(other)
+    record.write([log])
+    unpack(packed(trained, tmp_path / "a.tar.xz"), tmp_path / "to")
+    assert str(other) in [one.path for one in read_note(tmp_path / "to/results/s")]
+    assert not (tmp_path / "to/results/hub").exists()
+
+
+@pytest.mark.parametrize("name", ["selfdata", "logs", "parts", "benchmarks"])
+def test_a_study_or_an_arm_may_be_called_as_a_folder_that_stays(tmp_path: Path, name: str) -> None:
+    files = [
+        f"paper_figures/{name}/table1.md",
+        f"results/{name}/m/eval/b/{name}/1-4/seed0/samples.jsonl",
+        f"results/{name}/study.yaml",
+    ]
+    stays = [f"results/{name}/{one}" for one in ("logs/a", "benchmarks/a", "m/parts/a", "m/selfdata/a")]
+    for file in (*files, *stays):
+        atomic_write_text(tmp_path / file, "1")
+    folders = [tmp_path / "results" / name, tmp_path / "paper_figures" / name]
+    assert [path.as_posix() for path in small_files(folders, tmp_path)] == files
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "/etc", "nowhere"])
+def test_a_link_is_not_followed(study: Path, tmp_path: Path, target: str) -> None:
+    (study / "results/s/notes.txt").symlink_to(target)
+    with pytest.raises(ArtifactError, match=r"results/s/notes\.txt is a link"):
+        packed(study, tmp_path / "a.tar.xz")
+
+
+def test_weights_may_be_links_for_they_stay(trained: Path, tmp_path: Path) -> None:
+    weights = Path("results/s/m/aligned/model.safetensors")
+    weights.rename(tmp_path / "disk")
+    weights.symlink_to(tmp_path / "disk")
+    unpack(packed(trained, tmp_path / "a.tar.xz"), tmp_path / "to")
+    assert str(weights) in [one.path for one in read_note(tmp_path / "to/results/s")]
+
+
+@pytest.mark.parametrize(
+    "name", ["n" * 200, "\udcff", "a\nb", "\x1b[2J", "d" * 200 + "/x", ".git/config", "left-out.json/x"]
+)
+def test_a_name_that_could_not_be_unpacked_is_not_packed(study: Path, tmp_path: Path, name: str) -> None:
+    file = study / "results/s" / name
+    file.parent.mkdir(exist_ok=True)
+    Path(os.fsdecode(os.fsencode(file))).write_text("x")
+    with pytest.raises(ArtifactError):
+        packed(study, tmp_path / "a.tar.xz")
+    assert not list(tmp_path.glob("*a.tar.xz*"))
+
+
+def test_a_file_that_changes_while_it_is_packed_gives_no_archive(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = FileRecord.of
+
+    def then_changed(file: Path, path: str) -> FileRecord:
+        found = once(file, path)
+        if path.endswith("samples.jsonl"):
+            file.write_text("{ }\n" * 500)
+        return found
+
+    monkeypatch.setattr(FileRecord, "of", then_changed)
+    with pytest.raises(ArtifactError, match=r"samples\.jsonl changed"):
+        packed(study, tmp_path / "a.tar.xz")
+    assert not list(tmp_path.glob("*a.tar.xz*"))
+
+
+def test_nothing_makes_no_archive(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="nothing to pack"):
+        pack([], tmp_path, tmp_path / "a.tar.xz")
+    assert not (tmp_path / "a.tar.xz").exists()
+
+
+def test_an_archive_s_place_that_is_a_folder_or_below_a_file_is_refused(study: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder").mkdir()
+    for out in (tmp_path / "folder", tmp_path / "file/a.tar.xz"):
+        with pytest.raises(ArtifactError):
+            packed(study, out)
+    assert list((tmp_path / "folder").iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["../../../../secret", "/etc/passwd", "a\0b", "", ["x"], 7])
+@pytest.mark.parametrize("field", ["files", "inputs"])
+def test_a_manifest_that_names_what_is_elsewhere_is_not_packed(
+    trained: Path, tmp_path: Path, path: Any, field: str
+) -> None:
+    manifest = Path(f"results/s/m/aligned/align{ENDING}")
+    rows = {"files": (FileRecord(path, "0" * 64, 1),), "inputs": (InputRecord(path, "0" * 64, 1),)}
+    write_manifest(manifest, replace(read_manifest(manifest), **{field: rows[field]}))  # type: ignore[arg-type]
+    with pytest.raises(ArtifactError, match="speaks of"):
+        packed(trained, tmp_path / "a.tar.xz")
