@@ -18,6 +18,7 @@ from xpflow.artifacts.code import PACKAGE
 from xpflow.artifacts.environment import package_facts
 from xpflow.artifacts.history import changed_code
 from xpflow.artifacts.io import sha256_file
+from xpflow.artifacts.left_out import NO_ARTIFACTS
 from xpflow.artifacts.manifest import ENDING, FileRecord, InputRecord, Manifest, read_manifest
 from xpflow.errors import ArtifactError
 
@@ -32,7 +33,6 @@ STATUSES = {
     "left out": 0,
     "good": 0,
 }
-NO_ARTIFACTS = ("logs", "benchmarks")
 SETTLED_BY = "config"  # the command that writes a study's settings whole
 Fingerprint = Callable[[Mapping[str, object]], str | None]
 

@@ -12,7 +12,7 @@ import pytest
 
 from xpflow.artifacts.audit import Scene, audit
 from xpflow.artifacts.io import atomic_write_text
-from xpflow.artifacts.left_out import NOTE, absent, left_behind, read_note
+from xpflow.artifacts.left_out import NOTE, absent, left_behind, note_of, read_note
 from xpflow.artifacts.manifest import ENDING, FileRecord, InputRecord, read_manifest, write_manifest
 from xpflow.artifacts.pack import pack, small_files, unpack
 from xpflow.artifacts.record import Record
@@ -177,7 +177,7 @@ def test_what_was_left_elsewhere_is_noted_where_nothing_large_stays(
     folder = tmp_path / "to/results/s"
     assert [one.path for one in read_note(folder)] == ["s.yaml"]
     monkeypatch.chdir(tmp_path / "to")
-    scene = Scene(Path(), left_out=absent(folder, Path()))
+    scene = Scene(Path(), left_out=absent(folder, Path()), note=note_of("s"))
     assert {one.status for one in audit([Path("results/s")], scene)} == {"good"}
 
 
@@ -281,5 +281,5 @@ def test_a_manifest_that_names_what_is_elsewhere_is_not_packed(
     manifest = Path(f"results/s/m/aligned/align{ENDING}")
     rows = {"files": (FileRecord(path, "0" * 64, 1),), "inputs": (InputRecord(path, "0" * 64, 1),)}
     write_manifest(manifest, replace(read_manifest(manifest), **{field: rows[field]}))  # type: ignore[arg-type]
-    with pytest.raises(ArtifactError, match="speaks of"):
+    with pytest.raises(ArtifactError, match="no manifest of ours"):
         packed(trained, tmp_path / "a.tar.xz")
