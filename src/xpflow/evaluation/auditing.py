@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import chdir
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,31 +41,42 @@ def audit_study(results: Path, root: Path) -> Audited:
     if not results.is_dir():
         raise ArtifactError(f"no such folder: {results}", hint="name a study's folder, results/<study>")
     top = next((one for one in (results, *results.parents) if (one / STUDY).is_file()), results)
-    study, trouble = _study(top)
+    place = os.path.relpath(top, root).replace(os.sep, "/")
+    study, trouble = _study(top, place)
     folders, expected = [results], list[str]()
     if top == results:
         folders += [path for path in [root / "paper_figures" / results.name] if path.is_dir()]
         expected = [] if study is None else [*expected_files(study), *drawn_files(study)]
-    left, more = _left_out(top, root)
-    note = os.path.relpath(top / NOTE, root).replace(os.sep, "/")
-    scene = Scene(root, _fingerprints(study), expected, left, note, partial(_settled, root))
+    note = f"{place}/{NOTE}"
+    left, more = _left_out(top, root, note)
+    scene = Scene(root, _fingerprints(study, root), expected, left, note, partial(_settled, root))
     return Audited(study, (*audit(folders, scene), *trouble, *more))
 
 
-def _fingerprints(study: StudyConfig | None) -> Fingerprint:
-    """Return the function from a stage to its fingerprint; many manifests hold the same stage."""
+def _fingerprints(study: StudyConfig | None, root: Path) -> Fingerprint:
+    """Return the function from a stage to its fingerprint; many manifests hold the same stage.
+
+    A fingerprint covers the content of base weights. Where those of a model's `directory` are not there, as
+    beside an unpacked archive, the stages of that model are not compared: the inputs name the files by hash.
+    """
     found: dict[bytes, str | None] = {}
 
     def fingerprint(stage: Mapping[str, object]) -> str | None:
         key = canonical(stage)
         if study is not None and key not in found:
             try:
-                found[key] = stage_fingerprint(study, stage)
+                with chdir(root):  # paths in a study are relative to where it ran
+                    found[key] = stage_fingerprint(study, stage) if _comparable(study, stage) else None
             except Exception:  # a stage that the study has not: whatever made it, these settings did not
                 found[key] = ""
         return found.get(key)
 
     return fingerprint
+
+
+def _comparable(study: StudyConfig, stage: Mapping[str, object]) -> bool:
+    away = {one.name for one in study.models if one.directory and not Path(one.directory).is_dir()}
+    return stage["model"] not in away if "model" in stage else not away
 
 
 def _settled(root: Path, path: str) -> str | None:
@@ -75,18 +87,18 @@ def _settled(root: Path, path: str) -> str | None:
         return None
 
 
-def _left_out(top: Path, root: Path) -> tuple[dict[str, str], list[Finding]]:
+def _left_out(top: Path, root: Path, note: str) -> tuple[dict[str, str], list[Finding]]:
     """Return path and SHA-256 of what a pack left behind, and what is wrong with the note that lists it."""
     try:
         return absent(top, root), []
     except ArtifactError as error:
-        return {}, [Finding(str(top / NOTE), "inconsistent", error.message)]
+        return {}, [Finding(note, "inconsistent", error.message)]
 
 
-def _study(top: Path) -> tuple[StudyConfig | None, list[Finding]]:
+def _study(top: Path, place: str) -> tuple[StudyConfig | None, list[Finding]]:
     try:
         return load_study(top / STUDY), []
     except Exception as error:  # whatever was done to the file, the audit goes on without it
         said = error.message if isinstance(error, XpflowError) else f"{type(error).__name__}: {error}"
         why = f"the study's configuration cannot be read ({said}): settings were not compared"
-        return None, [Finding(str(top / STUDY), "missing", why)]
+        return None, [Finding(f"{place}/{STUDY}", "missing", why)]
