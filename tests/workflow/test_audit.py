@@ -19,7 +19,9 @@ from xpflow.artifacts.manifest import ENDING, FileRecord, read_manifest, write_m
 from xpflow.cli import main
 from xpflow.evaluation.auditing import audit_study
 from xpflow.evaluation.cells import explain_cell, parse_cell
-from xpflow.evaluation.replay import DeviceClass, draw_samples, replay
+from xpflow.evaluation.device_class import DeviceClass
+from xpflow.evaluation.draw import draw_samples
+from xpflow.evaluation.replay import replay
 from xpflow.evaluation.replay_report import report
 
 pytestmark = pytest.mark.slow
@@ -90,7 +92,8 @@ def test_a_cell_s_story_counts_its_verdicts_anew(inside: Path, capsys: pytest.Ca
     assert "seed0, MicroPy-HE/test/0: " in told
     for stage in ("grade", "evaluate", "align", "selfdata", "solvable", "grpo", "problems"):
         assert f"xpflow {stage}" in told, stage
-    assert "All inputs are what they were" in told
+    assert "Every file that was compared (" in told
+    assert "table1.csv, table2.csv say what the verdicts do." in told
 
 
 def test_a_cell_that_no_longer_fits_says_where(inside: Path, whole: Callable[[], None]) -> None:
@@ -105,6 +108,8 @@ def test_a_cell_that_no_longer_fits_says_where(inside: Path, whole: Callable[[],
     [why] = explain_cell(study, results, figures, cell, inside).trouble
     assert "evaluate" in why
     assert "model.safetensors changed" in why
+    table = str(figures.relative_to(inside) / "table1.csv")
+    assert main(["audit", "results/smoke", "--explain", table]) == STATUSES["altered"]
     whole()
 
     (inside / "results/smoke/llada-micro/selfdata/seed0.jsonl").unlink()
@@ -146,12 +151,12 @@ def test_what_is_no_cell_is_an_error_that_helps(
 def test_twenty_random_samples_replay_token_for_token(inside: Path) -> None:
     results, study = inside / "results" / "smoke", audit_study(inside / "results" / "smoke", inside).study
     assert study is not None
-    again = list(replay(study, results, draw_samples(study, results, 20, seed=1)))
+    again = list(replay(study, results, draw_samples(study, results, 20, seed=1).chosen))
     assert len(again) == 20
-    assert all(one.same and not one.flipped for one in again)
+    assert not any(one.differs or one.failed for one in again)
     assert report(again, DeviceClass.here(study)) == (
         True,
-        ["replayed 20 samples: 20 the same, token for token and in their verdicts"],
+        ["replayed 20 samples: 20 the same in tokens, NFE, answer and verdict"],
     )
 
 
@@ -159,12 +164,15 @@ def test_another_precision_is_another_device_class(inside: Path) -> None:
     results, study = inside / "results" / "smoke", audit_study(inside / "results" / "smoke", inside).study
     assert study is not None
     coarse = study.model_copy(update={"runtime": study.runtime.model_copy(update={"dtype": "bfloat16"})})
-    again = list(replay(coarse, results, draw_samples(coarse, results, 4, seed=1)))
+    again = list(replay(coarse, results, draw_samples(coarse, results, 4, seed=1).chosen))
     fine, lines = report(again, DeviceClass.here(coarse))
     assert fine
-    assert "float32" in lines[-2]
-    assert "bfloat16" in lines[-2]
-    assert "verdicts flipped in" in lines[-1]
+    told = "\n".join(lines)
+    assert "made on cpu" in told
+    assert "float32" in told
+    assert "bfloat16" in told
+    assert "verdicts flipped in" in told
+    assert "another NFE in" in told
 
 
 def test_a_pack_is_audited_explained_and_replayed_elsewhere(
@@ -182,7 +190,9 @@ def test_a_pack_is_audited_explained_and_replayed_elsewhere(
 
     capsys.readouterr()
     assert main(["audit", "results/smoke", "--explain", CELL]) == 0
-    assert "All inputs are what they were" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "Every file that was compared (" in out
+    assert "left out of the pack, known by hash only" in out
     assert main(["audit", "results/smoke", "--replay", "3"]) in {0, STATUSES["unpinned"]}  # base weights ship
     assert "replayed 3 samples: 3 the same" in capsys.readouterr().out
 

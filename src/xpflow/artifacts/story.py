@@ -1,16 +1,28 @@
-"""The story of a file: what made it, from what, down to the first inputs."""
+"""The story of files: what made them, from what, down to the first inputs, each compared with what it was.
+
+Compared are the files themselves, every input of every stage behind them, and the manifests along the way.
+Not compared: the code and the settings of the stages (the audit does), inputs from outside of the folder that
+the study ran in, shards that were merged, which need not be there. What a pack left out is known by its hash
+only. A `Story` counts all of these.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xpflow.artifacts.manifest import InputRecord, Manifest, manifest_of
+from xpflow.artifacts.audit import changed_input, shards_of
+from xpflow.artifacts.left_out import absent
+from xpflow.artifacts.manifest import InputRecord, Manifest, checked, manifest_of
+from xpflow.artifacts.places import relative
+from xpflow.errors import ArtifactError
 
 HIDDEN = ("command", "shard")
 ORDER = ("model", "benchmark", "split", "variant", "kind", "arm", "budget", "seed")
+OUTSIDE, PACKAGE = "outside/", "package/"
+MALFORMED = (ValueError, TypeError, KeyError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,36 +39,63 @@ class Chapter:
         stage = self.manifest.stage
         order = sorted(stage, key=lambda key: (ORDER.index(key) if key in ORDER else len(ORDER), key))
         names = " ".join(f"{key}={stage[key]}" for key in order if key not in HIDDEN and stage[key] != "")
-        return f"xpflow {self.manifest.stage['command']} {names}".strip()
+        return f"xpflow {stage.get('command')} {names}".strip()
 
 
-def story(file: Path, root: Path) -> list[Chapter]:
-    """Return the stages behind a file, nearest first, each once.
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The stages behind some files, nearest first, each once, and what was found on the way.
 
-    Stages that differ only in their shard are one chapter each. Raises ArtifactError for a broken manifest;
-    a file without one has no chapter.
+    trouble: what does not fit, in words. compared: paths whose content was compared. left_out, outside,
+    shards: paths that were known by their hash in a pack, not looked at, or merged into others.
     """
-    chapters: dict[str, Chapter] = {}
-    waiting = [(0, one) for one in _manifests(file, root)]
-    while waiting:
-        depth, manifest = waiting.pop(0)
-        if manifest.digest in chapters:
-            continue
-        behind, sources = [], []
-        for one in manifest.inputs:
-            made = (
-                [Manifest.from_fields(one.record)] if one.record else list(_manifests(root / one.path, root))
-            )
-            behind += made
-            if not made:
-                sources.append(one)
-        files = tuple(record.path for record in manifest.files)
-        chapters[manifest.digest] = Chapter(depth, manifest, files, tuple(sources))
-        waiting += [(depth + 1, one) for one in behind]
-    return list(chapters.values())
+
+    chapters: tuple[Chapter, ...]
+    trouble: tuple[str, ...]
+    compared: frozenset[str]
+    left_out: frozenset[str]
+    outside: frozenset[str]
+    shards: frozenset[str]
+
+    def unseen(self) -> str:
+        """Return in words what was not compared by its content; empty where all was."""
+        words = (
+            (self.outside, "from outside of the study's folder"),
+            (self.left_out, "left out of the pack, known by hash only"),
+            (self.shards, "merged and known by manifest only"),
+        )
+        return ", ".join(f"{len(paths)} {why}" for paths, why in words if paths)
 
 
-def told(chapters: list[Chapter]) -> Iterator[str]:
+def story(files: Sequence[Path], root: Path, study: Path) -> Story:
+    """Return the story of some files of a study; what is broken or absent is trouble, never an exception.
+
+    Args:
+        files: what the story is of. root: the folder that the study ran in. study: results/<study>, where
+            the note lies that lists what a pack left out.
+    """
+    trouble: list[str] = []
+    left_out = _left_out(study, root, trouble)
+    starts = [made for file in files if (made := _start(file, root, trouble)) is not None]
+    chapters = _chapters(starts, root, trouble)
+    shards = shards_of(one.manifest for one in chapters)
+    known, seen = dict(left_out), {relative(file, root) for file in files}
+    for one in chapters:
+        trouble += _changed(one, root, shards, known)
+        seen.update(source.path for source in one.manifest.inputs)
+    outside = {path for path in seen if path.startswith(OUTSIDE)}
+    by_hash = seen & left_out.keys()
+    return Story(
+        tuple(chapters),
+        tuple(dict.fromkeys(trouble)),
+        compared=frozenset(seen - outside - by_hash - shards),
+        left_out=frozenset(by_hash),
+        outside=frozenset(outside),
+        shards=frozenset(seen & shards),
+    )
+
+
+def told(chapters: Sequence[Chapter]) -> Iterator[str]:
     """Yield a story's lines: the stage, what it made, its settings, code, software, and its first inputs."""
     for chapter in chapters:
         manifest, pad = chapter.manifest, "  " * chapter.depth
@@ -71,6 +110,118 @@ def told(chapters: list[Chapter]) -> Iterator[str]:
         yield from (f"{pad}  {line}" for line in _from(chapter.sources))
 
 
+def closing(told_of: Story, trouble: Sequence[str] = (), also: str = "") -> Iterator[str]:
+    """Yield the last lines of a story: what does not fit, or that all fits, and what was not compared.
+
+    `trouble` comes on top of the story's own; `also` says what else was compared and is equal.
+    """
+    found = dict.fromkeys((*trouble, *told_of.trouble))
+    yield from (f"DOES NOT FIT: {why}" for why in found)
+    if not found:
+        yield f"Every file that was compared ({len(told_of.compared)}) is what it was{also}."
+    if unseen := told_of.unseen():
+        yield f"Not compared: {unseen}."
+
+
+def _left_out(study: Path, root: Path, trouble: list[str]) -> Mapping[str, str]:
+    try:
+        return absent(study, root)
+    except (ArtifactError, OSError) as error:
+        trouble.append(_said(error))
+        return {}
+
+
+def _start(file: Path, root: Path, trouble: list[str]) -> Manifest | None:
+    """Return the manifest that speaks for a file, whatever became of the file itself."""
+    try:
+        manifest = checked(file)[1]
+    except (ArtifactError, OSError) as error:
+        trouble.append(_said(error))
+        return _spoken(file)
+    if manifest is None:
+        trouble.append(f"no manifest speaks of {relative(file, root)}")
+    return manifest
+
+
+def _spoken(file: Path) -> Manifest | None:
+    try:
+        found = manifest_of(file)
+    except (ArtifactError, OSError):
+        return None  # `checked` has said so
+    return found[2] if found else None
+
+
+def _chapters(starts: Sequence[Manifest], root: Path, trouble: list[str]) -> list[Chapter]:
+    chapters: dict[str, Chapter] = {}
+    waiting = [(0, one) for one in starts]
+    lost: list[tuple[str, str]] = []  # (path, what is wrong); no path where that is not excused
+    while waiting:
+        depth, manifest = waiting.pop(0)
+        if manifest.digest in chapters:
+            continue
+        behind, sources = [], []
+        for one in manifest.inputs:
+            made, why = _recorded(one) if one.record else _maker(one, root, manifest)
+            lost += [(one.path if not one.record else "", why)] if why else []
+            if made is None:
+                sources.append(one)
+            else:
+                behind.append(made)
+        files = tuple(record.path for record in manifest.files)
+        chapters[manifest.digest] = Chapter(depth, manifest, files, tuple(sources))
+        waiting += [(depth + 1, one) for one in behind]
+    shards = shards_of(one.manifest for one in chapters.values())  # gone with their manifests, once merged
+    trouble += [why for path, why in lost if path not in shards]
+    return list(chapters.values())
+
+
+def _maker(one: InputRecord, root: Path, user: Manifest) -> tuple[Manifest | None, str]:
+    """Return the manifest of what made an input (None: it is a first input), and what is wrong with it."""
+    if one.path.startswith((OUTSIDE, PACKAGE)):
+        return None, ""
+    try:
+        found = manifest_of(root / one.path) if (root / one.path).parent.is_dir() else None
+    except (ArtifactError, OSError) as error:
+        return None, _said(error)
+    if found is None:
+        return None, f"its input {one.path} had a manifest, and none speaks of it now" if one.manifest else ""
+    _, record, made = found
+    replaced = one.manifest not in (None, made.digest) and made.ended < user.started
+    if replaced and record.sha256 == one.sha256:
+        return made, f"the manifest of its input {one.path} is another than when it was used"
+    return made, ""
+
+
+def _recorded(one: InputRecord) -> tuple[Manifest | None, str]:
+    """Return the manifest that an input's record holds: a shard's, which was merged and may be gone."""
+    try:
+        made = Manifest.from_fields(one.record or {})
+        sealed = made.sealed().digest
+    except MALFORMED as error:
+        return None, f"the record of {one.path} is no manifest of ours ({error})"
+    same = any(file.sha256 == one.sha256 for file in made.files)
+    if made.digest != one.manifest or sealed != made.digest or not same:
+        return made, f"the record of {one.path} does not fit its digest, or is of another file"
+    return made, ""
+
+
+def _changed(one: Chapter, root: Path, shards: set[str], known: dict[str, str]) -> Iterator[str]:
+    """Yield what is wrong with the inputs of a stage; only shards that were merged may be gone."""
+    for source in one.manifest.inputs:
+        if source.path in shards:
+            continue
+        try:
+            why = changed_input(source, root, known)
+        except (ArtifactError, OSError) as error:
+            why = f"its input {source.path} cannot be read: {_said(error)}"
+        if why:
+            yield f"{one.title()}: {why}"
+
+
+def _said(error: Exception) -> str:
+    return error.message if isinstance(error, ArtifactError) else str(error)
+
+
 def _from(sources: tuple[InputRecord, ...]) -> Iterator[str]:
     """Yield a line for each folder of inputs, its files with the beginnings of their SHA-256."""
     folders: dict[str, list[str]] = {}
@@ -81,16 +232,10 @@ def _from(sources: tuple[InputRecord, ...]) -> Iterator[str]:
         yield f"from {folder}/: {', '.join(names)}"
 
 
-def _manifests(file: Path, root: Path) -> Iterator[Manifest]:
-    found = manifest_of(file) if file.parent.is_dir() else None
-    if found is not None:
-        yield found[2]
-
-
 def _software(manifest: Manifest) -> str:
     git: Mapping[str, Any] = manifest.package.get("git") or {}
     commit = f" at {git['commit'][:12]}{' with changes' if git['changed'] else ''}" if git else ""
-    torch = manifest.environment.get("libraries", {}).get("torch", "?")
+    torch = (manifest.environment.get("libraries") or {}).get("torch", "?")
     container = manifest.environment.get("container")
     return f"xpflow {manifest.package.get('version')}{commit}, torch {torch}" + (
         f", container {container}" if container else ""

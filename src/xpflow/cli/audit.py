@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xpflow.cli.base import examples, new_app
+from xpflow.cli.live import harmless
+from xpflow.cli.plain import encodable, say
 
 if TYPE_CHECKING:
     from xpflow.artifacts.audit import Finding
     from xpflow.config import StudyConfig
+    from xpflow.evaluation.auditing import Audited
 
 app = new_app()
 
@@ -48,7 +52,13 @@ def audit(
     device: Annotated[str | None, typer.Option(help="Replay there, not on the study's device")] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="File for all findings")] = None,
     everything: Annotated[bool, typer.Option("--all", help="List good files too")] = False,
-    root: Annotated[Path, typer.Option(help="Folder that the study ran in")] = Path("."),
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that the study ran in; without it, the one that the nearest folder `results` at or "
+            "above PATH lies in, else the working directory"
+        ),
+    ] = None,
 ) -> None:
     """Check every file of a study against its manifest, and every manifest against what it was made from.
 
@@ -59,23 +69,32 @@ def audit(
     """
     from xpflow.artifacts.audit import worst
     from xpflow.artifacts.io import atomic_write_text
+    from xpflow.artifacts.places import root_of
     from xpflow.evaluation.auditing import audit_study
 
+    path = Path(os.path.abspath(path))
+    root = root_of(path) if root is None else Path(os.path.abspath(root))
     if explain is not None:
-        raise typer.Exit(
-            _tell(Path(explain), root) if Path(explain).exists() else _tell_cell(explain, path, root)
-        )
+        file = _file(explain, root)
+        raise typer.Exit(_tell_cell(explain, path, root) if file is None else _tell(file, path, root))
     done = audit_study(path, root)
-    _show(done.findings, everything)
-    code = worst(done.findings)
+    findings = [_plain(one, root) for one in done.findings]
+    _show(findings, everything)
+    code = worst(findings)
     if json_out is not None:
-        atomic_write_text(json_out, _json(done.findings, code))
-    if replay and done.study is not None:
-        study = done.study
-        if device is not None:
-            study = study.model_copy(update={"runtime": study.runtime.model_copy(update={"device": device})})
-        code = max(code, _replay(study, path, replay, seed))
+        atomic_write_text(json_out, _json(findings, code))
+    if replay:
+        code = max(code, _replay(_replayable(done, device), path, root, (replay, seed)))
     raise typer.Exit(code)
+
+
+def _plain(one: Finding, root: Path) -> Finding:
+    """Return a finding with its path relative to the root, in characters that any file can hold."""
+    from xpflow.artifacts.audit import Finding
+    from xpflow.artifacts.places import relative
+
+    path = relative(Path(one.path), root) if os.path.isabs(one.path) else one.path
+    return Finding(encodable(path), one.status, encodable(one.reason))
 
 
 def _show(findings: Sequence[Finding], everything: bool) -> None:
@@ -86,7 +105,7 @@ def _show(findings: Sequence[Finding], everything: bool) -> None:
     shown = [one for one in findings if everything or one.status != "good"]
     order = {status: number for number, status in enumerate(STATUSES)}
     for one in sorted(shown, key=lambda one: (order[one.status], one.path)):
-        print(f"{one.status:<12}  {one.path}{'  ' + one.reason if one.reason else ''}")
+        say(f"{one.status:<12}  {one.path}{'  ' + one.reason if one.reason else ''}")
     print(
         ", ".join(f"{counts[status]} {status}" for status in reversed(STATUSES) if counts[status])
         or "no files"
@@ -102,49 +121,106 @@ def _json(findings: Sequence[Finding], code: int) -> str:
     return json.dumps(record, indent=1, sort_keys=True) + "\n"
 
 
-def _tell_cell(text: str, results: Path, root: Path) -> int:
+def _file(text: str, root: Path) -> Path | None:
+    """Return the file that a text names, from the working directory or from the root; None: it is a cell."""
+    from xpflow.errors import ArtifactError
+
+    for name in (os.path.abspath(text), os.path.join(root, text)):
+        if os.path.isfile(name):
+            return Path(os.path.abspath(name))
+        if os.path.isdir(name):
+            raise ArtifactError(f"{text} is a folder", hint="name a file in it, or a cell of the tables")
+    return None
+
+
+def _below(line: str, root: Path) -> str:
+    """Return a line with the paths in it relative to the root."""
+    return line.replace(f"{root}{os.sep}", "")
+
+
+def _study_folder(path: Path) -> Path:
+    """Return results/<study> for a folder in it; the folder itself where no study is above it."""
+    from xpflow.evaluation.auditing import STUDY
+
+    return next((one for one in (path, *path.parents) if (one / STUDY).is_file()), path)
+
+
+def _tell_cell(text: str, path: Path, root: Path) -> int:
     """Tell the story of a cell; the exit code is that of altered files where something does not fit."""
     from xpflow.artifacts.audit import STATUSES
-    from xpflow.cli.live import harmless
-    from xpflow.config import load_study
-    from xpflow.evaluation.auditing import STUDY
     from xpflow.evaluation.cells import explain_cell, parse_cell, told_cell
 
-    study = load_study(results / STUDY)
-    figures = root / "paper_figures" / results.resolve().name
+    results = _study_folder(path)
+    study = _study(results)
+    figures = root / "paper_figures" / results.name
     found = explain_cell(study, results, figures, parse_cell(text, study), root)
     for line in told_cell(found):
-        print(harmless(line))  # a model's answers are in it
+        say(_below(line, root))
     return STATUSES["altered"] if found.trouble else 0
 
 
-def _tell(file: Path, root: Path) -> int:
-    from xpflow.artifacts.manifest import checked
-    from xpflow.artifacts.story import story, told
+def _study(results: Path) -> StudyConfig:
+    """Return the study of a folder; ArtifactError in one line for whatever was done to its configuration."""
+    from xpflow.config import load_study
+    from xpflow.errors import ArtifactError, XpflowError
+    from xpflow.evaluation.auditing import STUDY
+
+    try:
+        return load_study(results / STUDY)
+    except Exception as error:
+        said = error.message if isinstance(error, XpflowError) else f"{type(error).__name__}: {error}"
+        raise ArtifactError(
+            harmless(f"the study's configuration cannot be read: {said}", ""),
+            hint="name results/<study>; `xpflow audit` says what it finds there",
+        ) from error
+
+
+def _tell(file: Path, path: Path, root: Path) -> int:
+    """Tell the story of a file; the exit code is that of altered files where something does not fit."""
+    from xpflow.artifacts.audit import STATUSES
+    from xpflow.artifacts.places import relative
+    from xpflow.artifacts.story import closing, story, told
+
+    found = story([file], root, _study_folder(path))
+    for line in (relative(file, root), *told(found.chapters), *closing(found)):
+        say(_below(line, root))
+    return STATUSES["altered"] if found.trouble else 0
+
+
+def _replayable(done: Audited, device: str | None) -> StudyConfig:
+    """Return the study as it is to be replayed: on `device`, if one is given."""
     from xpflow.errors import ArtifactError
 
-    _, manifest = checked(file)
-    if manifest is None:
-        raise ArtifactError(f"no manifest speaks of {file}", hint="only files that a stage made have a story")
-    print(file)
-    for line in told(story(file, root)):
-        print(line)
-    return 0
+    if done.study is None:
+        raise ArtifactError(
+            "nothing was replayed: the study's configuration cannot be read",
+            hint="the findings say what is wrong with study.yaml",
+        )
+    if device is None:
+        return done.study
+    return done.study.model_copy(update={"runtime": done.study.runtime.model_copy(update={"device": device})})
 
 
-def _replay(study: StudyConfig, results: Path, count: int, seed: int) -> int:
-    """Replay samples and print what differs; the exit code is that of altered files where it should not."""
+def _replay(study: StudyConfig, path: Path, root: Path, draw: tuple[int, int]) -> int:
+    """Replay (how many, seed) samples and print what differs; the exit code is that of altered files where
+    it should not."""
     from xpflow.artifacts.audit import STATUSES
     from xpflow.cli.progress import progress
-    from xpflow.evaluation.replay import DeviceClass, draw_samples, replay
+    from xpflow.evaluation.device_class import DeviceClass
+    from xpflow.evaluation.draw import draw_samples
+    from xpflow.evaluation.replay import replay
     from xpflow.evaluation.replay_report import report
 
-    chosen = draw_samples(study, results, count, seed)
+    results, here = _study_folder(path), DeviceClass.here(study)
+    drawn = draw_samples(study, results, *draw, below=path)
+    for line in drawn.notes():
+        say(_below(line, root))
     done = []
     with progress("replaying") as told:
-        for one in replay(study, results, chosen):
+        for one in replay(study, results, drawn.chosen):
             done.append(one)
-            told(len(done), len(chosen))
-    fine, lines = report(done, DeviceClass.here(study))
-    print("\n".join(lines))
-    return 0 if fine else STATUSES["altered"]
+            told(len(done), len(drawn.chosen))
+    fine, lines = report(done, here) if done else (True, ["no sample was replayed"])
+    for line in lines:
+        say(_below(line, root))
+    return 0 if fine and not drawn.broken else STATUSES["altered"]

@@ -4,24 +4,27 @@ anew, the decoder's settings, and the stages behind it with each of their files 
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from xpflow.artifacts.audit import changed_input, shards_of
-from xpflow.artifacts.io import read_jsonl
-from xpflow.artifacts.left_out import absent
 from xpflow.artifacts.manifest import checked
-from xpflow.artifacts.story import Chapter, story, told
+from xpflow.artifacts.story import Story, closing, story, told
 from xpflow.config import StudyConfig
 from xpflow.config.block import budget_text, parse_budget
 from xpflow.config.expand import Row, expand, find_arm
-from xpflow.errors import ArtifactError, nearest
+from xpflow.config.stages import stage_fingerprint
+from xpflow.errors import ArtifactError, DataError, XpflowError, nearest
+from xpflow.evaluation.merge import SAMPLES, VERDICTS
+from xpflow.evaluation.runs import Fields, Run, read_run, readable
 
-TABLES = ("table1", "table2")
+TABLES = ("table1.csv", "table2.csv")
+SHOWN = 200  # characters of a cell's name in a message
+BUDGET = re.compile(r"[0-9./-]{1,20}")  # a fraction of some length, and no power of ten
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class Count:
     @property
     def text(self) -> str:
         """The counts in words."""
+        if not self.answers:
+            return "no answers"
         others = ", ".join(
             f"{count} {name}" for name, count in sorted(self.verdicts.items()) if name != "passed"
         )
@@ -66,10 +71,18 @@ class Count:
         passed = f"{self.passes} of {self.answers} passed ({percent:.2f} %)"
         return f"{passed}, {others or 'no other'}; mean NFE {self.nfe:g}"
 
+    def fits(self, other: Count) -> bool:
+        """Return whether a table that says `other` says this; it gives NFE with six digits."""
+        close = abs(self.nfe - other.nfe) <= 1e-4 * max(1.0, other.nfe)
+        return (self.passes, self.answers) == (other.passes, other.answers) and close
+
 
 @dataclass(frozen=True, slots=True)
 class CellStory:
-    """All that is known of a cell. `trouble` lists what does not fit, and is empty where all does."""
+    """All that is known of a cell. `trouble` lists what does not fit, and is empty where all does.
+
+    `runs` are those of its seeds whose files can be read, `counted` is of them; `behind` are the stages.
+    """
 
     cell: TableCell
     said: dict[str, Count]
@@ -77,8 +90,8 @@ class CellStory:
     decoder: str
     settings: dict[str, Any]
     policy: str
-    runs: tuple[Path, ...]
-    chapters: tuple[Chapter, ...]
+    runs: tuple[Run, ...]
+    behind: Story
     trouble: tuple[str, ...]
 
 
@@ -88,22 +101,24 @@ def parse_cell(text: str, study: StudyConfig) -> TableCell:
     Raises:
         ArtifactError: it has another form, or the study has no such cell; it names the nearest one.
     """
-    parts = text.split(",", 4)
+    parts, shown = text.split(",", 4), text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
     if len(parts) < 4:
         raise ArtifactError(
-            f"neither a file nor a cell: {text!r}",
+            f"neither a file nor a cell: {shown!r}",
             hint="a cell is MODEL,BENCHMARK,ARM,BUDGET, as in table1.csv",
         )
     try:
-        budget = parse_budget(parts[3].replace("-", "/"))
+        budget = parse_budget(parts[3].replace("-", "/") if BUDGET.fullmatch(parts[3]) else "none")
     except ValueError as error:
-        raise ArtifactError(f"{text!r}: {error}") from error
+        raise ArtifactError(f"{shown!r}: {error}") from error
     cell = TableCell(parts[0], parts[1], parts[2], budget, parts[4] if len(parts) > 4 else None)
     if not rows_of(study, cell):
         known = sorted(
             {str(TableCell(row.model, row.benchmark, row.arm, row.budget)) for row in expand(study)}
         )
-        raise ArtifactError(f"study {study.study.name} has no cell {cell}", hint=nearest(str(cell), known))
+        raise ArtifactError(
+            f"study {study.study.name} has no cell {shown}", hint=nearest(str(cell)[:SHOWN], known)
+        )
     return cell
 
 
@@ -117,7 +132,7 @@ def explain_cell(study: StudyConfig, results: Path, figures: Path, cell: TableCe
     """Return the story of a cell of the tables in `figures`, from the runs in `results`.
 
     Raises:
-        ArtifactError: a file of the cell is absent, or is not what its manifest speaks of.
+        ArtifactError: the cell is narrowed to a problem that it has not.
     """
     from xpflow.config.arms import arm_settings
     from xpflow.decoding import settings_from
@@ -126,13 +141,14 @@ def explain_cell(study: StudyConfig, results: Path, figures: Path, cell: TableCe
     settings = settings_from(
         arm.decoder, arm_settings(study, arm, cell.model, cell.benchmark, cell.budget)
     ).model_dump(mode="json")
-    runs = [results / row.folder for row in rows_of(study, cell)]
-    for run in runs:
-        checked(run / "samples.jsonl")
-    chapters = {one.manifest.digest: one for run in runs for one in story(run / "verdicts.jsonl", root)}
-    counted, said = count_runs(runs), dict(what_tables_say(figures, cell))
-    trouble = [f"{name} says {there.text}" for name, there in said.items() if not _same(there, counted)]
-    trouble += _changes(list(chapters.values()), root, absent(results, root))
+    rows, trouble = rows_of(study, cell), list[str]()
+    runs = list(_readable_runs(results, rows, trouble))
+    _require_task(cell, runs)
+    counted, said = count(runs), dict(what_tables_say(figures, cell, trouble))
+    files = [results / row.folder / name for row in rows for name in (SAMPLES, VERDICTS)]
+    behind = story(files, root, results)
+    trouble += [f"{name} says {there.text}" for name, there in said.items() if not there.fits(counted)]
+    trouble += [*_other_settings(study, results, behind), *behind.trouble]
     return CellStory(
         cell,
         said,
@@ -141,55 +157,54 @@ def explain_cell(study: StudyConfig, results: Path, figures: Path, cell: TableCe
         settings,
         arm.policy,
         tuple(runs),
-        tuple(chapters.values()),
+        behind,
         tuple(dict.fromkeys(trouble)),
     )
 
 
-def count_runs(runs: list[Path]) -> Count:
-    """Count the verdicts of some runs; the files are compared with their manifests first."""
-    verdicts: Counter[str] = Counter()
-    nfe: list[float] = []
-    for run in runs:
-        checked(run / "verdicts.jsonl")
-        verdicts.update(row["verdict"] for row in read_jsonl(run / "verdicts.jsonl"))
-        nfe += [float(row["nfe"]) for row in read_jsonl(run / "samples.jsonl")]
-    return Count(dict(verdicts), sum(nfe) / len(nfe))
+def count(runs: Sequence[Run]) -> Count:
+    """Count the verdicts of some runs, and take the mean of their NFE."""
+    verdicts = Counter(str(one["verdict"]) for run in runs for one in run.verdicts.values())
+    nfe = [value for run in runs for value in run.nfe]
+    return Count(dict(verdicts), sum(nfe) / len(nfe) if nfe else 0.0)
 
 
-def what_tables_say(figures: Path, cell: TableCell) -> Iterator[tuple[str, Count]]:
-    """Yield (file, count) of each table that has the cell; of the verdicts it tells those that passed."""
+def what_tables_say(figures: Path, cell: TableCell, trouble: list[str]) -> Iterator[tuple[str, Count]]:
+    """Yield (file, count) of each table that has the cell; of the verdicts it tells those that passed.
+
+    What is wrong with a table, or that none has the cell, is added to `trouble`.
+    """
+    found = False
     for name in TABLES:
-        path = figures / f"{name}.csv"
-        if not path.is_file():
+        try:
+            if checked(figures / name)[1] is None:
+                trouble.append(f"no manifest speaks of {figures.name}/{name}")
+            counts = readable(figures / name, lambda path: _counts(path, cell))
+        except XpflowError as error:
+            trouble.append(error.message)
             continue
-        checked(path)
-        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("# ")]
-        for row in csv.DictReader(lines):
-            names = tuple(row[key] for key in ("model", "benchmark", "arm", "budget"))
-            if names == (cell.model, cell.benchmark, cell.arm, budget_text(cell.budget)):
-                passes, answers = int(row["passes"]), int(row["answers"])
-                yield path.name, Count({"passed": passes, "failed": answers - passes}, float(row["mean_nfe"]))
-                break
+        if len(counts) > 1:
+            trouble.append(f"{name} has {len(counts)} rows of {cell}")
+        found = found or bool(counts)
+        yield from ((name, one) for one in counts[:1])
+    if not found:
+        trouble.append(f"no table has a row of {cell}")
 
 
-def answers_to(task: str, runs: tuple[Path, ...]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Yield (seed's folder, sample, verdict) of one problem; ArtifactError where a run has no such task."""
+def answers_to(task: str, runs: Sequence[Run]) -> Iterator[tuple[str, Fields, Fields]]:
+    """Yield (seed's folder, sample, verdict) of one problem."""
     for run in runs:
-        samples = {str(row["task_id"]): row for row in read_jsonl(run / "samples.jsonl")}
-        verdicts = {str(row["task_id"]): row for row in read_jsonl(run / "verdicts.jsonl")}
-        if task not in samples:
-            raise ArtifactError(f"{run} has no problem {task!r}", hint=nearest(task, samples))
-        yield run.name, samples[task], verdicts[task]
+        if task in run.samples:
+            yield run.folder.name, run.samples[task], run.verdicts[task]
 
 
 def told_cell(told_of: CellStory) -> Iterator[str]:
     """Yield a cell's story in lines: tables, verdicts, settings, answers to its task, stages, trouble."""
     cell = told_of.cell
     yield f"{cell.model} / {cell.benchmark} / {cell.arm} / {budget_text(cell.budget)}"
-    yield from (f"{name} says: {count.text}" for name, count in told_of.said.items())
+    yield from (f"{name} says: {there.text}" for name, there in told_of.said.items())
     yield f"counted anew: {told_of.counted.text}"
-    yield from (f"  from {run / 'verdicts.jsonl'} and samples.jsonl beside it" for run in told_of.runs)
+    yield from (f"  from {run.folder / VERDICTS} and samples.jsonl beside it" for run in told_of.runs)
     shown = {key: value for key, value in told_of.settings.items() if key not in ("decoder", "policy")}
     settings = ", ".join(f"{key}={value}" for key, value in sorted(shown.items()))
     yield f"decoder {told_of.decoder}, policy {told_of.policy}: {settings}"
@@ -197,25 +212,46 @@ def told_cell(told_of: CellStory) -> Iterator[str]:
         reason = f" ({verdict['reason']})" if verdict.get("reason") else ""
         yield f"{run}, {cell.task}: {verdict['verdict']}{reason}, NFE {sample['nfe']:g}, answered"
         yield from (f"  | {line}" for line in str(sample["completion"]).splitlines())
-    yield "made by, the nearest first:"
-    yield from (f"  {line}" for line in told(list(told_of.chapters)))
-    if told_of.trouble:
-        yield from (f"DOES NOT FIT: {why}" for why in told_of.trouble)
-    else:
-        yield "All inputs are what they were, and the tables say what the verdicts do."
+    if told_of.behind.chapters:
+        yield "made by, the nearest first:"
+    yield from (f"  {line}" for line in told(told_of.behind.chapters))
+    tables = ", ".join(told_of.said)
+    yield from closing(told_of.behind, told_of.trouble, f", and {tables} say what the verdicts do")
 
 
-def _changes(chapters: list[Chapter], root: Path, left_out: Mapping[str, str]) -> Iterator[str]:
-    """Yield what is wrong with the inputs of some stages; only shards that were merged may be gone."""
-    known = dict(left_out)
-    shards = shards_of(one.manifest for one in chapters)
-    for one in chapters:
-        for source in one.manifest.inputs:
-            if source.path not in shards and (why := changed_input(source, root, known)):
-                yield f"{one.title()}: {why}"
+def _readable_runs(results: Path, rows: Sequence[Row], trouble: list[str]) -> Iterator[Run]:
+    for row in rows:
+        try:
+            yield read_run(results, row)
+        except DataError as error:
+            trouble.append(error.message)
 
 
-def _same(one: Count, other: Count) -> bool:
-    """Compare counts; a table gives NFE with six digits."""
-    close = abs(one.nfe - other.nfe) <= 1e-4 * max(1.0, other.nfe)
-    return (one.passes, one.answers) == (other.passes, other.answers) and close
+def _require_task(cell: TableCell, runs: Sequence[Run]) -> None:
+    known = {task for run in runs for task in run.samples}
+    if cell.task is not None and runs and cell.task not in known:
+        raise ArtifactError(f"{cell} has no problem {cell.task[:SHOWN]!r}", hint=nearest(cell.task, known))
+
+
+def _counts(path: Path, cell: TableCell) -> list[Count]:
+    """Return what the rows of a cell say in a table; ValueError for a table of another shape."""
+    lines = [line for line in path.read_text(encoding="utf-8").split("\n") if not line.startswith("# ")]
+    names = (cell.model, cell.benchmark, cell.arm, budget_text(cell.budget))
+    found = []
+    try:
+        for row in csv.DictReader(lines):
+            if tuple(row[key] for key in ("model", "benchmark", "arm", "budget")) == names:
+                passes, answers = int(row["passes"]), int(row["answers"])
+                counts = {"passed": passes, "failed": answers - passes}
+                found.append(Count(counts, float(row["mean_nfe"])))
+    except (KeyError, TypeError, csv.Error) as error:
+        raise ValueError(f"no table of ours: {error}") from error
+    return found
+
+
+def _other_settings(study: StudyConfig, results: Path, behind: Story) -> Iterator[str]:
+    """Yield what speaks against the settings that are told: they are read from the study's configuration."""
+    for one in behind.chapters:
+        stage, then = one.manifest.stage, one.manifest.config.get("fingerprint")
+        if stage.get("command") == "evaluate" and stage_fingerprint(study, stage) != then:
+            yield f"{one.title()}: it ran with other settings than {results.name}/study.yaml has now"

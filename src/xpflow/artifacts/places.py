@@ -1,0 +1,26 @@
+"""Where a study lies: the folder that its commands ran in; paths in its manifests are relative to it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+RESULTS = "results"
+
+
+def root_of(path: Path) -> Path:
+    """Return the folder that the study of a path ran in: what the nearest folder `results`, at or above the
+    path, lies in; the working directory where there is none.
+
+    Names decide, made absolute and without `..`; links are not followed, and nothing need be there.
+    """
+    full = Path(os.path.abspath(path))
+    for folder in (full, *full.parents):
+        if folder.name == RESULTS:
+            return folder.parent
+    return Path.cwd()
+
+
+def relative(path: Path, root: Path) -> str:
+    """Return a path relative to the root, with forward slashes; links are not followed."""
+    return os.path.relpath(path, root).replace(os.sep, "/")
