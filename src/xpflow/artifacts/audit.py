@@ -20,6 +20,7 @@ from xpflow.artifacts.history import changed_code
 from xpflow.artifacts.io import sha256_file
 from xpflow.artifacts.left_out import NO_ARTIFACTS
 from xpflow.artifacts.manifest import ENDING, FileRecord, InputRecord, Manifest, read_manifest
+from xpflow.artifacts.places import relative
 from xpflow.errors import ArtifactError
 
 # status -> exit code, the most serious first
@@ -85,7 +86,7 @@ def audit(folders: Sequence[Path], scene: Scene) -> Iterator[Finding]:
         yield from _judged(manifest, findings, scene, known, digests)
     for error in closed:
         yield Finding(
-            _relative(Path(error.filename), scene.root), "altered", f"cannot be read: {error.strerror}"
+            relative(Path(error.filename), scene.root), "altered", f"cannot be read: {error.strerror}"
         )
     for path in scene.expected:
         if path not in seen:
@@ -114,7 +115,7 @@ def _folder(
     here = sorted(entry.name for entry in os.scandir(folder) if not entry.is_dir(follow_symlinks=False))
     spoken, root = dict[str, str](), scene.root
     for name in (name for name in here if name.endswith(ENDING)):
-        path = _relative(folder / name, root)
+        path = relative(folder / name, root)
         try:
             manifest = read_manifest(folder / name)
         except ArtifactError as error:
@@ -122,7 +123,7 @@ def _folder(
             continue
         findings: list[Finding] = []
         for record in manifest.files:
-            place = _relative(folder / record.path, root)
+            place = relative(folder / record.path, root)
             if record.path in spoken:
                 findings.append(Finding(place, "inconsistent", f"{spoken[record.path]} speaks of it too"))
                 continue
@@ -130,7 +131,7 @@ def _folder(
             findings.append(_compared(folder / record.path, record, place, known))
         yield path, manifest, [_of_manifest(path, findings), *findings]
     alone = [
-        _relative(folder / name, root) for name in here if name not in spoken and not name.endswith(ENDING)
+        relative(folder / name, root) for name in here if name not in spoken and not name.endswith(ENDING)
     ]
     why = "no manifest speaks of it"
     yield "", None, [Finding(path, "foreign", why) for path in alone if path != scene.note]
@@ -269,8 +270,3 @@ def _uncommitted(package: Mapping[str, Any]) -> bool:
 def _place(manifest_path: str, name: str) -> str:
     folder = manifest_path.rpartition("/")[0]
     return f"{folder}/{name}" if folder else name
-
-
-def _relative(path: Path, root: Path) -> str:
-    """Return a path relative to the root; symbolic links are not followed."""
-    return os.path.relpath(path, root).replace(os.sep, "/")

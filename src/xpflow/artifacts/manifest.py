@@ -165,10 +165,12 @@ def _whole(manifest: Manifest, where: str) -> Manifest:
     git, command = manifest.package.get("git"), manifest.stage.get("command")
     shaped = isinstance(command, str) and isinstance(git, dict | None)
     shaped = shaped and isinstance(manifest.facts.get("unpinned", []), list)
+    shaped = shaped and isinstance(manifest.environment.get("libraries", {}), dict)
     if manifest.schema != SCHEMA or not shaped:
         raise ArtifactError(f"{where}: not a manifest of schema {SCHEMA}", hint=CHANGED)
     for one in manifest.inputs:
-        if one.record is not None and Manifest.from_fields(one.record).digest != one.manifest:
+        made = Manifest.from_fields(one.record) if one.record is not None else None
+        if made and (made.digest != one.manifest or all(file.sha256 != one.sha256 for file in made.files)):
             raise ArtifactError(
                 f"{where}: what it says of {one.path} is not that file's manifest", hint=CHANGED
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,6 +75,10 @@ def audit(
 
     path = Path(os.path.abspath(path))
     root = root_of(path) if root is None else Path(os.path.abspath(root))
+    if explain is not None and (replay or json_out is not None):
+        raise typer.BadParameter(
+            "it is told by itself: leave out --replay and --json", param_hint="--explain"
+        )
     if explain is not None:
         file = _file(explain, root)
         raise typer.Exit(_tell_cell(explain, path, root) if file is None else _tell(file, path, root))
@@ -84,7 +89,8 @@ def audit(
     if json_out is not None:
         atomic_write_text(json_out, _json(findings, code))
     if replay:
-        code = max(code, _replay(_replayable(done, device), path, root, (replay, seed)))
+        with chdir(root):  # a study's own paths, of weights say, are relative to where it ran
+            code = max(code, _replay(_replayable(done, device), path, root, (replay, seed)))
     raise typer.Exit(code)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from contextlib import chdir
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from xpflow.artifacts.audit import Finding, Fingerprint, Scene, audit
 from xpflow.artifacts.canonical import canonical
 from xpflow.artifacts.left_out import NOTE, absent
+from xpflow.artifacts.places import relative
 from xpflow.config import StudyConfig, load_study
 from xpflow.config.drawn import drawn_files
 from xpflow.config.render import render_plain
@@ -41,7 +41,7 @@ def audit_study(results: Path, root: Path) -> Audited:
     if not results.is_dir():
         raise ArtifactError(f"no such folder: {results}", hint="name a study's folder, results/<study>")
     top = next((one for one in (results, *results.parents) if (one / STUDY).is_file()), results)
-    place = os.path.relpath(top, root).replace(os.sep, "/")
+    place = relative(top, root)
     study, trouble = _study(top, place)
     folders, expected = [results], list[str]()
     if top == results:
@@ -49,11 +49,11 @@ def audit_study(results: Path, root: Path) -> Audited:
         expected = [] if study is None else [*expected_files(study), *drawn_files(study)]
     note = f"{place}/{NOTE}"
     left, more = _left_out(top, root, note)
-    scene = Scene(root, _fingerprints(study, root), expected, left, note, partial(_settled, root))
+    scene = Scene(root, fingerprints_of(study, root), expected, left, note, partial(_settled, root))
     return Audited(study, (*audit(folders, scene), *trouble, *more))
 
 
-def _fingerprints(study: StudyConfig | None, root: Path) -> Fingerprint:
+def fingerprints_of(study: StudyConfig | None, root: Path) -> Fingerprint:
     """Return the function from a stage to its fingerprint; many manifests hold the same stage.
 
     A fingerprint covers the content of base weights. Where those of a model's `directory` are not there, as

@@ -12,13 +12,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from xpflow.artifacts.audit import Fingerprint
 from xpflow.artifacts.manifest import checked
 from xpflow.artifacts.story import Story, closing, story, told
 from xpflow.config import StudyConfig
 from xpflow.config.block import budget_text, parse_budget
 from xpflow.config.expand import Row, expand, find_arm
-from xpflow.config.stages import stage_fingerprint
 from xpflow.errors import ArtifactError, DataError, XpflowError, nearest
+from xpflow.evaluation.auditing import fingerprints_of
 from xpflow.evaluation.merge import SAMPLES, VERDICTS
 from xpflow.evaluation.runs import Fields, Run, read_run, readable
 
@@ -148,7 +149,7 @@ def explain_cell(study: StudyConfig, results: Path, figures: Path, cell: TableCe
     files = [results / row.folder / name for row in rows for name in (SAMPLES, VERDICTS)]
     behind = story(files, root, results)
     trouble += [f"{name} says {there.text}" for name, there in said.items() if not there.fits(counted)]
-    trouble += [*_other_settings(study, results, behind), *behind.trouble]
+    trouble += [*_other_settings(fingerprints_of(study, root), results, behind), *behind.trouble]
     return CellStory(
         cell,
         said,
@@ -249,9 +250,10 @@ def _counts(path: Path, cell: TableCell) -> list[Count]:
     return found
 
 
-def _other_settings(study: StudyConfig, results: Path, behind: Story) -> Iterator[str]:
+def _other_settings(fingerprint: Fingerprint, results: Path, behind: Story) -> Iterator[str]:
     """Yield what speaks against the settings that are told: they are read from the study's configuration."""
     for one in behind.chapters:
         stage, then = one.manifest.stage, one.manifest.config.get("fingerprint")
-        if stage.get("command") == "evaluate" and stage_fingerprint(study, stage) != then:
+        now = fingerprint(stage) if stage["command"] == "evaluate" else None
+        if now is not None and now != then:
             yield f"{one.title()}: it ran with other settings than {results.name}/study.yaml has now"

@@ -62,7 +62,7 @@ def made_on(samples: Path) -> DeviceClass | None:
     """Return the device class that decoded a published file of samples; None where no manifest tells.
 
     Raises:
-        ArtifactError, ValueError, TypeError, KeyError: a manifest of that folder is broken.
+        ArtifactError: a manifest of that folder is broken.
     """
     found = manifest_of(samples)
     for one in found[2].inputs if found else ():

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from xpflow.artifacts.story import MALFORMED
 from xpflow.config import StudyConfig
 from xpflow.config.expand import Row, expand, find_arm
 from xpflow.config.jobs import TRAINED, kind_of
@@ -141,7 +140,7 @@ def _choices(results: Path, row: Row, problems: dict[str, Problem]) -> list[Choi
         raise DataError(f"{run.folder}: not of the problems of {row.benchmark} (first: {odd[0]})")
     try:
         device = made_on(run.folder / SAMPLES)
-    except (ArtifactError, OSError, *MALFORMED) as error:
+    except (ArtifactError, OSError) as error:
         raise DataError(f"{run.folder}: a manifest cannot be read ({error})") from error
     return [
         Choice(row, run.folder, problems[task], sample, run.verdicts[task], device)

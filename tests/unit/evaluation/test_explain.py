@@ -137,7 +137,7 @@ def test_a_record_of_a_shard_that_was_changed_is_said(inside: Path, told: Told) 
     write_manifest(path, replace(manifest, inputs=inputs))
     code, said = told(RESULTS, "--explain", CELL)
     assert code == STATUSES["altered"]
-    assert any("does not fit its digest" in why for why in troubles(said))
+    assert any("does not fit its own digest" in why for why in troubles(said))
 
 
 @pytest.mark.parametrize(
