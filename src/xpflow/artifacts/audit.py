@@ -54,8 +54,8 @@ class Scene:
     root: the folder that commands ran in. fingerprint: from a manifest's stage to the fingerprint that the
     study's configuration gives it now (None: it depends on none). expected: files that must be there.
     left_out: path and SHA-256 of files that a pack left behind. note: the path of the list of these.
-    settled: from a study's file that a person wrote to the SHA-256 of the whole study that it gives now (None
-    where it cannot be had): what matters of that file is what it says, with all that it extends.
+    settled: from a study's file that a person wrote to the SHA-256 of the whole study that it gives now
+    (empty where it gives none, None where there is no such file): it counts by that.
     """
 
     root: Path
@@ -210,7 +210,8 @@ def _changed(source: InputRecord, manifest: Manifest, scene: Scene, known: dict[
         now = scene.settled(source.path)
         if now is not None:
             same = any(one.sha256 == now for one in manifest.files)
-            return "" if same else f"its input {source.path}, with what it extends, gives another study now"
+            other = "another study" if now else "no study"
+            return "" if same else f"its input {source.path}, with what it extends, gives {other} now"
     return changed_input(source, scene.root, known)
 
 
@@ -221,8 +222,7 @@ def shards_of(manifests: Iterable[Manifest]) -> set[str]:
 
 def _with_shards(manifest: Manifest) -> list[Manifest]:
     """Return a manifest and those that it holds, at any depth."""
-    inside = (Manifest.from_fields(one.record) for one in manifest.inputs if one.record)
-    return [manifest, *(deeper for one in inside for deeper in _with_shards(one))]
+    return [manifest, *(deeper for one in manifest.shards() for deeper in _with_shards(one))]
 
 
 def _other_rules(manifest: Manifest, scene: Scene) -> Iterator[tuple[str, str]]:

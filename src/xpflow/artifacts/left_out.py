@@ -24,7 +24,8 @@ from xpflow.errors import ArtifactError
 NOTE = "left-out.json"
 SCHEMA = 1
 STUDIES, FIGURES = "results", "paper_figures"
-HEAVY = (".safetensors", ".state", ".npz", ".pt", ".sif")
+HEAVY = (".safetensors", ".state", ".npz", ".pt", ".pth", ".ckpt", ".bin", ".distcp", ".sif")
+UNFINISHED = ".state.shards"  # a folder with the state of a training by several processes
 NO_ARTIFACTS = ("logs", "benchmarks")  # folders of a study
 SHARDS, LONG = "parts", "selfdata"  # folders of a model; of LONG's files the manifests are taken
 NOT_HERE = ("package", "outside")  # manifests name files of other places so; no pack leaves them
@@ -49,7 +50,8 @@ def may_be_left(path: str, study: str = "") -> bool:
     if len(parts) > 3 and first in NO_ARTIFACTS:
         return True
     long = second == LONG and not path.endswith(ENDING)
-    return second == SHARDS or long or PurePosixPath(path).suffix in HEAVY
+    state = any(folder.endswith(UNFINISHED) for folder in parts[:-1])
+    return second == SHARDS or long or state or PurePosixPath(path).suffix in HEAVY
 
 
 def note_of(study: str) -> str:
@@ -91,14 +93,16 @@ def left_behind(files: Iterable[Path], root: Path) -> list[FileRecord]:
 
 def _spoken_of(path: str, manifest: Manifest) -> Iterator[str]:
     """Yield the paths of what a manifest is of, and of what stays of what was read for it."""
-    folder, read = path.rpartition("/")[0], [one.path for one in manifest.inputs if one.record is None]
+    folder, inputs = path.rpartition("/")[0], (one.path for one in manifest.inputs if one.record is None)
+    read = [one for one in inputs if PurePosixPath(one).parts[0] not in NOT_HERE]
     for one in [*(one.path for one in manifest.files), *read]:
         if why := flaw(one):
             raise ArtifactError(
-                f"{path} speaks of {shown(one)}, which {why}", hint="`xpflow audit` says what it knows"
+                f"{path} speaks of {shown(one)}, which {why}",
+                hint="give the file another name, and run again what reads it",
             )
     yield from (f"{folder}/{one.path}" for one in manifest.files)
-    yield from (one for one in read if PurePosixPath(one).parts[0] not in NOT_HERE)
+    yield from read
 
 
 def write_notes(records: Sequence[FileRecord], studies: Iterable[str], into: Path) -> list[Path]:

@@ -107,6 +107,10 @@ class Manifest:
     def _unsealed(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if name != "digest"}
 
+    def shards(self) -> list[Manifest]:
+        """Return the manifests that this one holds; they were compared when it was read."""
+        return [_adapter().validate_python(one.record) for one in self.inputs if one.record]
+
     @classmethod
     def from_fields(cls, found: Mapping[str, Any]) -> Manifest:
         """Return the manifest that another holds as the record of a temporary file.

@@ -29,6 +29,7 @@ from xpflow.artifacts.left_out import (
 )
 from xpflow.artifacts.manifest import ENDING, FileRecord, read_manifest
 from xpflow.artifacts.pack_index import INDEX, INDEX_LIMIT, Index
+from xpflow.artifacts.places import absolute
 from xpflow.errors import ArtifactError
 
 BROKEN = "the archive is damaged or was not made by `xpflow pack`: get it again"
@@ -41,7 +42,7 @@ def study_folders(results: Path) -> tuple[Path, list[Path]]:
     Raises:
         ArtifactError: there is no such folder, or it is not called so.
     """
-    folder = Path(os.path.abspath(results))  # links are not followed: results/ may lie on another disk
+    folder = absolute(results)  # links are not followed: results/ may lie on another disk
     if not folder.is_dir():
         raise ArtifactError(f"no such folder: {results}", hint=f"name a study's folder, {STUDIES}/<study>")
     if folder.parent.name != STUDIES:

@@ -14,11 +14,20 @@ def root_of(path: Path) -> Path:
 
     Names decide, made absolute and without `..`; links are not followed, and nothing need be there.
     """
-    full = Path(os.path.abspath(path))
+    full = absolute(path)
     for folder in (full, *full.parents):
         if folder.name == RESULTS:
             return folder.parent
     return Path.cwd()
+
+
+def absolute(path: Path) -> Path:
+    """Return a path from the root of the file system, without `..`; no link is followed, not even one on the
+    way to the working directory."""
+    here = os.environ.get("PWD", "")  # as the user came here; the system tells where links lead
+    if not os.path.isabs(here) or not os.path.isdir(here) or not os.path.samefile(here, "."):
+        here = os.getcwd()
+    return Path(os.path.normpath(os.path.join(here, path)))
 
 
 def relative(path: Path, root: Path) -> str:

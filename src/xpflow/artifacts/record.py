@@ -39,6 +39,7 @@ class Record:
         self.command, self.stage = command, {"command": command, **(stage or {})}
         self.config, self.started = dict(config or {}), now()
         self.code, self.package = code_fingerprint(command), package_facts()  # as they are at the start
+        self.line = ("xpflow", *map(portable_word, sys.argv[1:]))
         self.inputs: dict[str, InputRecord] = {}
         self.facts: dict[str, Any] = {}
 
@@ -78,7 +79,7 @@ class Record:
         return Manifest(
             files=tuple(files),
             stage=self.stage,
-            command=("xpflow", *map(portable_word, sys.argv[1:])),
+            command=self.line,
             config=self.config,
             code=self.code,
             inputs=tuple(self.inputs[path] for path in sorted(self.inputs)),
@@ -101,19 +102,26 @@ def portable(path: Path) -> str:
     """
     if path.resolve().is_relative_to(PACKAGE):
         return f"{INSTALLED}/{path.resolve().relative_to(PACKAGE).as_posix()}"
-    for full, here in (
-        (Path(os.path.abspath(path)), Path(os.path.abspath("."))),
-        (path.resolve(), Path.cwd().resolve()),
-    ):
-        if full.is_relative_to(here):
-            found = full.relative_to(here)
-            if found.parts[:1] in [(OUTSIDE,), (INSTALLED,)]:
-                raise ArtifactError(
-                    f"{found}: in manifests {found.parts[0]}/ stands for another place",
-                    hint="give that folder another name",
-                )
-            return found.as_posix()
-    return f"{OUTSIDE}/{path.resolve().name}"
+    found = _below_here(path)
+    if found is None:
+        return f"{OUTSIDE}/{path.resolve().name}"
+    if found.parts[:1] in [(OUTSIDE,), (INSTALLED,)]:
+        raise ArtifactError(
+            f"{found}: in manifests {found.parts[0]}/ stands for another place",
+            hint="give that folder another name",
+        )
+    return found.as_posix()
+
+
+def _below_here(path: Path) -> Path | None:
+    """Return a path relative to the working directory, by its own place or else by where it leads to."""
+    for full in (Path(os.path.abspath(path)), path.resolve()):
+        if full.is_relative_to(Path.cwd()):
+            return full.relative_to(Path.cwd())
+        for parent in full.parents:  # the way to the working directory may go through a link
+            if parent.is_dir() and parent.samefile("."):
+                return full.relative_to(parent)
+    return None
 
 
 def portable_word(word: str) -> str:
@@ -129,7 +137,8 @@ def portable_word(word: str) -> str:
 def _without_place(part: str) -> str:
     """Return a part of a word; one that is a path to another place becomes its name."""
     path = Path(part)
-    elsewhere = "/" in part and (path.is_absolute() or ".." in path.parts)
+    elsewhere = path.is_absolute() or ".." in path.parts or path.parts[0] in (OUTSIDE, INSTALLED)
+    elsewhere = elsewhere and "/" in part
     return portable(path) if elsewhere else part
 
 

@@ -75,7 +75,7 @@ def story(files: Sequence[Path], root: Path, study: Path) -> Story:
     """
     trouble: list[str] = []
     left_out = _left_out(study, root, trouble)
-    starts = [made for file in files if (made := _start(file, root, trouble)) is not None]
+    starts = [made for file in files if (made := _start(file, root, left_out, trouble)) is not None]
     chapters = _chapters(starts, root, trouble)
     shards = shards_of(one.manifest for one in chapters)
     known, seen = dict(left_out), {relative(file, root) for file in files}
@@ -130,8 +130,13 @@ def _left_out(study: Path, root: Path, trouble: list[str]) -> Mapping[str, str]:
         return {}
 
 
-def _start(file: Path, root: Path, trouble: list[str]) -> Manifest | None:
+def _start(file: Path, root: Path, left_out: Mapping[str, str], trouble: list[str]) -> Manifest | None:
     """Return the manifest that speaks for a file, whatever became of the file itself."""
+    if (stated := left_out.get(relative(file, root))) is not None:
+        made = _spoken(file)
+        if made is None or all(one.sha256 != stated for one in made.files):
+            trouble.append(f"{relative(file, root)} was left out of the pack, and no manifest speaks of it")
+        return made
     try:
         manifest = checked(file)[1]
     except (ArtifactError, OSError) as error:
@@ -158,10 +163,9 @@ def _chapters(starts: Sequence[Manifest], root: Path, trouble: list[str]) -> lis
         depth, manifest = waiting.pop(0)
         if manifest.digest in chapters:
             continue
-        behind, sources = [], []
+        behind, sources, shards = list[Manifest](), [], iter(manifest.shards())
         for one in manifest.inputs:
-            # the record of a shard was compared when the manifest that holds it was read
-            made, why = (Manifest.from_fields(one.record), "") if one.record else _maker(one, root, manifest)
+            made, why = (next(shards), "") if one.record else _maker(one, root, manifest)
             lost += [(one.path, why)] if why else []
             if made is None:
                 sources.append(one)
@@ -170,8 +174,8 @@ def _chapters(starts: Sequence[Manifest], root: Path, trouble: list[str]) -> lis
         files = tuple(record.path for record in manifest.files)
         chapters[manifest.digest] = Chapter(depth, manifest, files, tuple(sources))
         waiting += [(depth + 1, one) for one in behind]
-    shards = shards_of(one.manifest for one in chapters.values())  # gone with their manifests, once merged
-    trouble += [why for path, why in lost if path not in shards]
+    merged = shards_of(one.manifest for one in chapters.values())  # gone with their manifests, it may be
+    trouble += [why for path, why in lost if path not in merged]
     return list(chapters.values())
 
 
@@ -221,7 +225,8 @@ def _from(sources: tuple[InputRecord, ...]) -> Iterator[str]:
 
 def _software(manifest: Manifest) -> str:
     git: Mapping[str, Any] = manifest.package.get("git") or {}
-    commit = f" at {git['commit'][:12]}{' with changes' if git['changed'] else ''}" if git else ""
+    changes = " with changes" if git.get("changed") else ""
+    commit = f" at {str(git.get('commit'))[:12]}{changes}" if git else ""
     torch = (manifest.environment.get("libraries") or {}).get("torch", "?")
     container = manifest.environment.get("container")
     return f"xpflow {manifest.package.get('version')}{commit}, torch {torch}" + (

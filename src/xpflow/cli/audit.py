@@ -70,11 +70,11 @@ def audit(
     """
     from xpflow.artifacts.audit import worst
     from xpflow.artifacts.io import atomic_write_text
-    from xpflow.artifacts.places import root_of
+    from xpflow.artifacts.places import absolute, root_of
     from xpflow.evaluation.auditing import audit_study
 
-    path = Path(os.path.abspath(path))
-    root = root_of(path) if root is None else Path(os.path.abspath(root))
+    path = absolute(path)
+    root = root_of(path) if root is None else absolute(root)
     if explain is not None and (replay or json_out is not None):
         raise typer.BadParameter(
             "it is told by itself: leave out --replay and --json", param_hint="--explain"
@@ -128,15 +128,29 @@ def _json(findings: Sequence[Finding], code: int) -> str:
 
 
 def _file(text: str, root: Path) -> Path | None:
-    """Return the file that a text names, from the working directory or from the root; None: it is a cell."""
+    """Return the file that a text names, from the working directory or from the root; None: it is a cell.
+
+    It need not be there, if a manifest speaks of it: a pack may have left it out.
+    """
+    from xpflow.artifacts.places import absolute
     from xpflow.errors import ArtifactError
 
-    for name in (os.path.abspath(text), os.path.join(root, text)):
-        if os.path.isfile(name):
-            return Path(os.path.abspath(name))
+    for name in (absolute(Path(text)), absolute(root / text)):
+        if os.path.isfile(name) or _spoken_of(name):
+            return name
         if os.path.isdir(name):
             raise ArtifactError(f"{text} is a folder", hint="name a file in it, or a cell of the tables")
     return None
+
+
+def _spoken_of(file: Path) -> bool:
+    from xpflow.artifacts.manifest import manifest_of
+    from xpflow.errors import ArtifactError
+
+    try:
+        return manifest_of(file) is not None
+    except (ArtifactError, OSError):
+        return False
 
 
 def _below(line: str, root: Path) -> str:

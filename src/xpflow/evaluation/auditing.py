@@ -80,11 +80,14 @@ def _comparable(study: StudyConfig, stage: Mapping[str, object]) -> bool:
 
 
 def _settled(root: Path, path: str) -> str | None:
-    """Return the SHA-256 of the study that a file gives now, as `xpflow config show` would write it."""
+    """Return the SHA-256 of the study that a file gives now, as `xpflow config show` would write it; none
+    where it gives no study any more, None where the file is not there."""
+    if not (root / path).is_file():
+        return None
     try:
         return hashlib.sha256(render_plain(load_study(root / path)).encode()).hexdigest()
-    except Exception:  # then its bytes have to do
-        return None
+    except Exception:  # it is no study, or what it extends is gone
+        return ""
 
 
 def _left_out(top: Path, root: Path, note: str) -> tuple[dict[str, str], list[Finding]]:

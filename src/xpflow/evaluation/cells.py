@@ -19,7 +19,7 @@ from xpflow.config import StudyConfig
 from xpflow.config.block import budget_text, parse_budget
 from xpflow.config.expand import Row, expand, find_arm
 from xpflow.errors import ArtifactError, DataError, XpflowError, nearest
-from xpflow.evaluation.auditing import fingerprints_of
+from xpflow.evaluation.auditing import STUDY, fingerprints_of
 from xpflow.evaluation.merge import SAMPLES, VERDICTS
 from xpflow.evaluation.runs import Fields, Run, read_run, readable
 
@@ -83,6 +83,7 @@ class CellStory:
     """All that is known of a cell. `trouble` lists what does not fit, and is empty where all does.
 
     `runs` are those of its seeds whose files can be read, `counted` is of them; `behind` are the stages.
+    `unjudged` are stages whose settings could not be compared, for weights that are not here.
     """
 
     cell: TableCell
@@ -94,6 +95,7 @@ class CellStory:
     runs: tuple[Run, ...]
     behind: Story
     trouble: tuple[str, ...]
+    unjudged: tuple[str, ...] = ()
 
 
 def parse_cell(text: str, study: StudyConfig) -> TableCell:
@@ -149,7 +151,8 @@ def explain_cell(study: StudyConfig, results: Path, figures: Path, cell: TableCe
     files = [results / row.folder / name for row in rows for name in (SAMPLES, VERDICTS)]
     behind = story(files, root, results)
     trouble += [f"{name} says {there.text}" for name, there in said.items() if not there.fits(counted)]
-    trouble += [*_other_settings(fingerprints_of(study, root), results, behind), *behind.trouble]
+    other, unjudged = _other_settings(fingerprints_of(study, root), results, behind)
+    trouble += [*_changed_study(results), *other, *behind.trouble]
     return CellStory(
         cell,
         said,
@@ -160,6 +163,7 @@ def explain_cell(study: StudyConfig, results: Path, figures: Path, cell: TableCe
         tuple(runs),
         behind,
         tuple(dict.fromkeys(trouble)),
+        tuple(unjudged),
     )
 
 
@@ -218,6 +222,8 @@ def told_cell(told_of: CellStory) -> Iterator[str]:
     yield from (f"  {line}" for line in told(told_of.behind.chapters))
     tables = ", ".join(told_of.said)
     yield from closing(told_of.behind, told_of.trouble, f", and {tables} say what the verdicts do")
+    if told_of.unjudged:
+        yield f"Not compared: settings of {len(told_of.unjudged)} stages, whose model's weights are not here."
 
 
 def _readable_runs(results: Path, rows: Sequence[Row], trouble: list[str]) -> Iterator[Run]:
@@ -250,10 +256,25 @@ def _counts(path: Path, cell: TableCell) -> list[Count]:
     return found
 
 
-def _other_settings(fingerprint: Fingerprint, results: Path, behind: Story) -> Iterator[str]:
-    """Yield what speaks against the settings that are told: they are read from the study's configuration."""
+def _changed_study(results: Path) -> Iterator[str]:
+    """Yield what speaks against a study's configuration, which the settings that are told are read from."""
+    try:
+        if checked(results / STUDY)[1] is None:
+            yield f"no manifest speaks of {results.name}/{STUDY}"
+    except ArtifactError as error:
+        yield error.message
+
+
+def _other_settings(fingerprint: Fingerprint, results: Path, behind: Story) -> tuple[list[str], list[str]]:
+    """Return what ran with other settings than the study has now, and what could not be compared."""
+    other, unjudged = [], []
     for one in behind.chapters:
         stage, then = one.manifest.stage, one.manifest.config.get("fingerprint")
-        now = fingerprint(stage) if stage["command"] == "evaluate" else None
-        if now is not None and now != then:
-            yield f"{one.title()}: it ran with other settings than {results.name}/study.yaml has now"
+        if stage["command"] != "evaluate":
+            continue
+        now = fingerprint(stage)
+        if now is None:
+            unjudged.append(one.title())
+        elif now != then:
+            other.append(f"{one.title()}: it ran with other settings than {results.name}/{STUDY} has now")
+    return other, unjudged

@@ -65,7 +65,7 @@ def made_on(samples: Path) -> DeviceClass | None:
         ArtifactError: a manifest of that folder is broken.
     """
     found = manifest_of(samples)
-    for one in found[2].inputs if found else ():
-        if one.record and one.record["stage"]["command"] == "evaluate":
-            return DeviceClass.of_manifest(Manifest.from_fields(one.record))
+    for one in found[2].shards() if found else ():
+        if one.stage["command"] == "evaluate":
+            return DeviceClass.of_manifest(one)
     return None

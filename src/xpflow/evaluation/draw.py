@@ -11,19 +11,25 @@ from pathlib import Path
 from xpflow.config import StudyConfig
 from xpflow.config.expand import Row, expand, find_arm
 from xpflow.config.jobs import TRAINED, kind_of
-from xpflow.errors import ArtifactError, DataError
+from xpflow.errors import ArtifactError, DataError, XpflowError
 from xpflow.evaluation.device_class import DeviceClass, made_on
 from xpflow.evaluation.merge import SAMPLES, VERDICTS
 from xpflow.evaluation.runs import Fields, read_run, readable
+from xpflow.models.registry import model_folder
 from xpflow.problems import problems_from_file
 from xpflow.problems.problem import Problem
+from xpflow.training.stage import model_source
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What decoded a file of samples: a checkpoint (None: base weights), a trained policy if there is one."""
+    """What decoded a file of samples: a checkpoint (None: base weights), a trained policy if there is one.
+
+    `source` is the model's name, or the folder of its own weights.
+    """
 
     model: str
+    source: str
     benchmark: str
     seed: int
     checkpoint: Path | None
@@ -36,6 +42,7 @@ class Weights:
         variant = kind.removesuffix(TRAINED)
         return cls(
             row.model,
+            str(model_source(study, row.model)),
             row.benchmark,
             row.seed,
             None if variant == "base" else results / row.model / "aligned" / variant / f"seed{row.seed}",
@@ -43,7 +50,11 @@ class Weights:
         )
 
     def there(self) -> bool:
-        """Return whether both are on this machine."""
+        """Return whether all are on this machine; a checkpoint may need the base weights too."""
+        try:
+            model_folder(self.source)
+        except XpflowError:
+            return False
         weights = self.checkpoint is None or any(self.checkpoint.glob("*.safetensors"))
         return weights and (self.policy is None or self.policy.exists())
 

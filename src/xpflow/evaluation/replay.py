@@ -133,8 +133,6 @@ def _decoder(study: StudyConfig, weights: Weights, choices: Sequence[Choice]) ->
             trained_policy=weights.policy,
         )
     except XpflowError as error:
-        if weights.checkpoint is None and weights.policy is None:
-            raise  # base weights are no file of the study
         raise _Unloadable(error.message) from error
 
 

@@ -20,6 +20,8 @@ from xpflow.errors import ArtifactError
         "results/s/m/selfdata/seed0.jsonl",
         "results/s/trace.npz",
         "results/s/m/aligned/paper/seed0.state",
+        "results/s/m/aligned/paper/seed0.state.shards/update-50/__0_0.distcp",
+        "results/s/m/aligned/paper/seed0.state.shards/update-50/.metadata",
         "results/s/logs/align.log",
         "results/s/m/parts/b/base/seed0/1-of-2/samples.jsonl",
         "config/s.yaml",

@@ -158,6 +158,23 @@ def test_results_on_another_disk_are_named_by_their_own_place(
     assert found["results/s/b.jsonl"] == f"its input {FILE} changed"
 
 
+def test_the_working_directory_may_be_reached_by_a_link(
+    made: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    link = tmp_path_factory.mktemp("link") / "work"
+    link.symlink_to(made)
+    assert portable(link / FILE) == str(FILE)
+
+
+def test_an_output_that_no_manifest_could_name_is_refused_at_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for words in (["--out", "outside/w.jsonl"], [f"--out={Path('package/w.jsonl').absolute()}"]):
+        monkeypatch.setattr("sys.argv", ["xpflow", "merge", *words])
+        with pytest.raises(ArtifactError, match="another name"):
+            Record("merge")
+
+
 def test_two_files_of_one_name_elsewhere_are_both_inputs(tmp_path_factory: pytest.TempPathFactory) -> None:
     record = Record("problems")
     for text in ("1", "2", "2"):

@@ -283,3 +283,15 @@ def test_a_manifest_that_names_what_is_elsewhere_is_not_packed(
     write_manifest(manifest, replace(read_manifest(manifest), **{field: rows[field]}))  # type: ignore[arg-type]
     with pytest.raises(ArtifactError, match="no manifest of ours"):
         packed(trained, tmp_path / "a.tar.xz")
+
+
+def test_a_file_of_another_place_may_have_any_name(
+    trained: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    data = tmp_path_factory.mktemp("data") / "mbpp\u00a02.jsonl"
+    data.write_text("{}\n")
+    record, out = Record("problems"), Path("results/s/problems.jsonl")
+    record.read(data)
+    atomic_write_text(out, "{}\n")
+    record.write([out])
+    packed(trained, tmp_path / "a.tar.xz")

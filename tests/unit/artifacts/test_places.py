@@ -39,6 +39,19 @@ def test_it_is_found_from_within_the_study(tmp_path: Path, monkeypatch: pytest.M
     assert root_of(Path(".")) == root_of(Path("..")) == root_of(Path("../..")) == tmp_path
 
 
+def test_the_way_that_the_user_came_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system tells a working directory by where links lead, the shell by how one came there."""
+    (tmp_path / "disk/smoke").mkdir(parents=True)
+    (tmp_path / "results").symlink_to(tmp_path / "disk")
+    monkeypatch.chdir(tmp_path / "disk/smoke")
+    assert root_of(Path(".")) == tmp_path / "disk/smoke"
+    monkeypatch.setenv("PWD", str(tmp_path / "results/smoke"))
+    assert root_of(Path(".")) == tmp_path
+    for wrong in ("", "results", "/", str(tmp_path / "nothing")):
+        monkeypatch.setenv("PWD", wrong)
+        assert root_of(Path(".")) == tmp_path / "disk/smoke"
+
+
 def test_the_nearest_results_wins(tmp_path: Path) -> None:
     assert root_of(tmp_path / "results/checkout/results/smoke") == tmp_path / "results/checkout"
 

@@ -60,7 +60,9 @@ def test_a_remark_is_no_change_and_what_a_study_extends_is_its_own(root: Path) -
     atomic_write_text(root / "above.yaml", "selfdata: {prompts: 5}\n")
     assert "gives another study now" in bad(root)["results/s/study.yaml"]
     (root / "above.yaml").unlink()
-    assert "s.yaml changed" in bad(root)["results/s/study.yaml"]
+    assert "gives no study now" in bad(root)["results/s/study.yaml"]
+    (root / "s.yaml").unlink()
+    assert "s.yaml is not there" in bad(root)["results/s/study.yaml"]
 
 
 def test_figures_are_missed(root: Path) -> None:

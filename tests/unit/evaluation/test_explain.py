@@ -12,12 +12,21 @@ import pytest
 
 from xpflow.artifacts.audit import STATUSES
 from xpflow.artifacts.manifest import FileRecord, read_manifest, write_manifest
+from xpflow.cli import main
+from xpflow.cli.recording import stage_record
+from xpflow.config import load_study
 
 RESULTS, FIGURES = Path("results/little"), Path("paper_figures/little")
 RUN = RESULTS / "llada-micro/eval/micropy-he/flow/1-4/seed0"
 CELL, TASK = "llada-micro,micropy-he,flow,1/4", "MicroPy-HE/test/0"
 Edit = Callable[[Path, Callable[[list[dict[str, Any]]], object]], None]
 Told = Callable[..., tuple[int, str]]
+
+
+def seal_file(file: Path) -> None:
+    """Make a file's own manifest speak of it as it is now."""
+    path = file.with_name(f"{file.name}.manifest.json")
+    write_manifest(path, replace(read_manifest(path), files=(FileRecord.of(file, file.name),)))
 
 
 def troubles(text: str) -> list[str]:
@@ -57,6 +66,46 @@ def test_a_file_that_was_altered_is_told_with_its_story(inside: Path, told: Told
     assert code == STATUSES["altered"]
     assert "xpflow tables" in said
     assert "is not the file that tables.manifest.json speaks of" in troubles(said)[0]
+
+
+def test_settings_are_not_told_of_a_changed_study(inside: Path, told: Told) -> None:
+    study = RESULTS / "study.yaml"
+    study.write_text(study.read_text().replace("policy: confidence:8", "policy: confidence:4"))
+    code, said = told(RESULTS, "--explain", CELL)
+    assert code == STATUSES["altered"]
+    assert any("study.yaml is not the file" in why for why in troubles(said))
+
+
+def test_settings_that_cannot_be_compared_are_said(inside: Path, told: Told) -> None:
+    """Those of a model whose own weights are not on this machine."""
+    study = RESULTS / "study.yaml"
+    study.write_text(study.read_text().replace("directory: null", "directory: /nowhere/at/all"))
+    seal_file(study)
+    code, said = told(RESULTS, "--explain", CELL)
+    assert "Not compared: settings of 1 stages, whose model's weights are not here." in said
+    assert code == 0
+
+
+def test_a_file_that_is_not_there_has_a_story_if_a_manifest_speaks_of_it(inside: Path, told: Told) -> None:
+    (RUN / "verdicts.jsonl").unlink()
+    code, said = told(RESULTS, "--explain", RUN / "verdicts.jsonl")
+    assert code == STATUSES["altered"]
+    assert "xpflow evaluate" in said
+    assert "no such file" in troubles(said)[0]
+
+
+def test_a_file_that_a_pack_left_has_a_story(inside: Path, told: Told, tmp_path_factory: Any) -> None:
+    trace = RESULTS / "trace.npz"
+    trace.write_bytes(b"trace")
+    stage_record(load_study(RESULTS / "study.yaml"), "trace").write([trace])
+    archive, other = tmp_path_factory.mktemp("pack") / "a.tar.xz", tmp_path_factory.mktemp("other")
+    assert main(["pack", str(RESULTS), "--out", str(archive)]) == 0
+    assert main(["unpack", str(archive), "--into", str(other)]) == 0
+    code, said = told(other / RESULTS, "--explain", other / trace)
+    assert code == 0
+    assert "left out of the pack, known by hash only" in said
+    (other / f"{trace}.manifest.json").unlink()
+    assert told(other / RESULTS, "--explain", other / trace)[0] == 2
 
 
 def test_a_cell_without_manifest_is_trouble_whatever_its_answers(

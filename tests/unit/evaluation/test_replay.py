@@ -12,6 +12,7 @@ import pytest
 
 from xpflow.artifacts.audit import STATUSES
 from xpflow.config import load_study
+from xpflow.errors import ArtifactError
 from xpflow.evaluation.draw import draw_samples
 from xpflow.evaluation.replay import TEXT, replay
 
@@ -125,6 +126,13 @@ def test_a_run_that_is_absent_is_counted(inside: Path, told: Told) -> None:
     code, found = told("results/little", "--replay", 20)
     assert code == UNFINISHED
     assert "left aside: 1 not there" in found
+
+
+def test_runs_of_a_model_that_is_not_here_are_left_aside(inside: Path) -> None:
+    text = (RESULTS / "study.yaml").read_text().replace("directory: null", "directory: /nowhere/at/all")
+    (RESULTS / "study.yaml").write_text(text)
+    with pytest.raises(ArtifactError, match="weights behind every sample"):
+        draw_samples(load_study(RESULTS / "study.yaml"), RESULTS, 20, seed=0)
 
 
 def test_a_folder_of_a_study_narrows_the_draw(inside: Path, told: Told) -> None:
