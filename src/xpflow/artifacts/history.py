@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from xpflow.artifacts.code import PACKAGE, code_fingerprint, same_rule
@@ -82,8 +82,21 @@ def _source_of(commit: str) -> Iterator[Path | None]:
         return
     with tempfile.TemporaryDirectory(prefix="xpflow-source-") as folder:
         with tarfile.open(fileobj=io.BytesIO(data)) as packed:
-            packed.extractall(folder, filter="data")
+            _unpack(packed, Path(folder))
         yield Path(folder)
+
+
+def _unpack(packed: tarfile.TarFile, folder: Path) -> None:
+    """Write the plain files of an archive that git made, and nothing else; 3.11.2 has no filter for that."""
+    for member in packed:
+        parts, file = (
+            PurePosixPath(member.name).parts,
+            packed.extractfile(member) if member.isfile() else None,
+        )
+        if file is not None and ".." not in parts and not member.name.startswith("/"):
+            path = folder.joinpath(*parts)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.read())
 
 
 def _since(git: Mapping[str, Any]) -> str:
