@@ -20,7 +20,7 @@ from xpflow.artifacts.history import changed_code
 from xpflow.artifacts.io import sha256_file
 from xpflow.artifacts.left_out import NO_ARTIFACTS
 from xpflow.artifacts.manifest import ENDING, FileRecord, InputRecord, Manifest, read_manifest
-from xpflow.artifacts.places import relative
+from xpflow.artifacts.places import INSTALLED, OUTSIDE, relative
 from xpflow.errors import ArtifactError
 
 # status -> exit code, the most serious first
@@ -237,10 +237,10 @@ def _other_rules(manifest: Manifest, scene: Scene) -> Iterator[tuple[str, str]]:
 
 def changed_input(one: InputRecord, root: Path, known: dict[str, str]) -> str:
     """Return what is wrong with an input now, or nothing; `known` keeps what was hashed already."""
-    if one.path.startswith("outside/"):
+    if one.path.startswith(f"{OUTSIDE}/"):
         return ""
     if one.path not in known:
-        inside = one.path.removeprefix("package/")
+        inside = one.path.removeprefix(f"{INSTALLED}/")
         file = root / one.path if inside == one.path else PACKAGE / inside
         try:
             if not file.is_file():

@@ -13,10 +13,11 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from xpflow.artifacts.code import PACKAGE, code_fingerprint, same_rule
+from xpflow.artifacts.places import is_plain
 from xpflow.errors import ArtifactError
 
 GIT_S = 60
@@ -35,7 +36,7 @@ def changed_code(command: str, fingerprint: str, package: Mapping[str, Any]) -> 
     if fingerprint == now:
         return ""
     git = package.get("git") or {}
-    commit, since = str(git.get("commit")), _since(git)
+    commit, since = str(git.get("commit")), f" since commit {named(git)}" if git else ""
     if same_rule(fingerprint):
         return f"the code behind `xpflow {command}` changed{since}"
     older = f"the code behind `xpflow {command}` has an older fingerprint"
@@ -89,17 +90,13 @@ def _source_of(commit: str) -> Iterator[Path | None]:
 def _unpack(packed: tarfile.TarFile, folder: Path) -> None:
     """Write the plain files of an archive that git made, and nothing else; 3.11.2 has no filter for that."""
     for member in packed:
-        parts, file = (
-            PurePosixPath(member.name).parts,
-            packed.extractfile(member) if member.isfile() else None,
-        )
-        if file is not None and ".." not in parts and not member.name.startswith("/"):
-            path = folder.joinpath(*parts)
+        file = packed.extractfile(member) if member.isfile() else None
+        if file is not None and is_plain(member.name.removeprefix("./")):
+            path = folder / member.name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(file.read())
 
 
-def _since(git: Mapping[str, Any]) -> str:
-    if not git:
-        return ""
-    return f" since commit {str(git.get('commit'))[:12]}{' with changes' if git.get('changed') else ''}"
+def named(git: Mapping[str, Any]) -> str:
+    """Return a manifest's `git` in words: the commit, and whether the source differed from it."""
+    return f"{str(git.get('commit'))[:12]}{' with changes' if git.get('changed') else ''}"

@@ -19,16 +19,15 @@ from xpflow.artifacts.canonical import canonical, digest
 from xpflow.artifacts.io import atomic_write_bytes
 from xpflow.artifacts.listing import flaw, parsed, record_of, shown
 from xpflow.artifacts.manifest import ENDING, FileRecord, Manifest, read_manifest
+from xpflow.artifacts.places import FIGURES, NOT_HERE, RESULTS
 from xpflow.errors import ArtifactError
 
 NOTE = "left-out.json"
 SCHEMA = 1
-STUDIES, FIGURES = "results", "paper_figures"
 HEAVY = (".safetensors", ".state", ".npz", ".pt", ".pth", ".ckpt", ".bin", ".distcp", ".sif")
 UNFINISHED = ".state.shards"  # a folder with the state of a training by several processes
 NO_ARTIFACTS = ("logs", "benchmarks")  # folders of a study
 SHARDS, LONG = "parts", "selfdata"  # folders of a model; of LONG's files the manifests are taken
-NOT_HERE = ("package", "outside")  # manifests name files of other places so; no pack leaves them
 
 
 def may_be_left(path: str, study: str = "") -> bool:
@@ -40,9 +39,9 @@ def may_be_left(path: str, study: str = "") -> bool:
     (`flaw`) is never left out.
     """
     parts = PurePosixPath(path).parts if not flaw(path) else ()
-    if not parts or parts[0] in NOT_HERE or parts in ((STUDIES,), (FIGURES,)):
+    if not parts or parts[0] in NOT_HERE or parts in ((RESULTS,), (FIGURES,)):
         return False
-    if parts[0] not in (STUDIES, FIGURES) or (study and parts[1] != study):
+    if parts[0] not in (RESULTS, FIGURES) or (study and parts[1] != study):
         return True
     if len(parts) == 2:
         return not study
@@ -56,7 +55,7 @@ def may_be_left(path: str, study: str = "") -> bool:
 
 def note_of(study: str) -> str:
     """Return where a study's note lies, relative to the root."""
-    return f"{STUDIES}/{study}/{NOTE}"
+    return f"{RESULTS}/{study}/{NOTE}"
 
 
 def studies_of(paths: Iterable[str]) -> list[str]:
@@ -77,7 +76,7 @@ def left_behind(files: Iterable[Path], root: Path) -> list[FileRecord]:
     noted = {
         one.path: one
         for study in studies_of(taken)
-        for one in read_note(root / STUDIES / study)
+        for one in read_note(root / RESULTS / study)
         if one.path not in taken
     }
     spoken = {

@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from xpflow.artifacts.manifest import FileRecord
+from xpflow.artifacts.places import is_plain
 
 NAME_BYTES = 255  # of one name, what file systems allow
 PATH_BYTES = 1024  # of a whole path: the folder that it is put into needs room too
@@ -28,7 +29,7 @@ def flaw(path: object) -> str:
     parts = PurePosixPath(path).parts
     if path.startswith("/") or ".." in parts:
         return "leads outside"
-    if not parts or str(PurePosixPath(path)) != path:
+    if not is_plain(path):
         return "is not in its plain form"
     if not path.isprintable():  # control characters, NUL, and bytes that are no UTF-8
         return "has characters that cannot be shown"

@@ -13,13 +13,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from xpflow.artifacts.canonical import canonical, digest
 from xpflow.artifacts.io import atomic_write_bytes, sha256_file
+from xpflow.artifacts.places import is_plain
 from xpflow.errors import ArtifactError
 
 SCHEMA = 1
@@ -29,8 +30,7 @@ CHANGED = "it was changed after it was made: restore it, or remove it and run it
 
 
 def _relative(path: str) -> str:
-    parts = PurePosixPath(path).parts
-    if str(PurePosixPath(path)) != path or path.startswith("/") or ".." in parts or not parts or "\0" in path:
+    if not is_plain(path):
         raise ValueError("no relative path in its shortest form")
     return path
 

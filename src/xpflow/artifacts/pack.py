@@ -19,8 +19,6 @@ from pathlib import Path, PurePosixPath
 from xpflow.artifacts.archive import ArchiveReader, write_archive
 from xpflow.artifacts.io import atomic_write_bytes, atomic_writer
 from xpflow.artifacts.left_out import (
-    FIGURES,
-    STUDIES,
     left_behind,
     may_be_left,
     note_of,
@@ -29,7 +27,7 @@ from xpflow.artifacts.left_out import (
 )
 from xpflow.artifacts.manifest import ENDING, FileRecord, read_manifest
 from xpflow.artifacts.pack_index import INDEX, INDEX_LIMIT, Index
-from xpflow.artifacts.places import absolute
+from xpflow.artifacts.places import FIGURES, RESULTS, absolute
 from xpflow.errors import ArtifactError
 
 BROKEN = "the archive is damaged or was not made by `xpflow pack`: get it again"
@@ -44,10 +42,10 @@ def study_folders(results: Path) -> tuple[Path, list[Path]]:
     """
     folder = absolute(results)  # links are not followed: results/ may lie on another disk
     if not folder.is_dir():
-        raise ArtifactError(f"no such folder: {results}", hint=f"name a study's folder, {STUDIES}/<study>")
-    if folder.parent.name != STUDIES:
+        raise ArtifactError(f"no such folder: {results}", hint=f"name a study's folder, {RESULTS}/<study>")
+    if folder.parent.name != RESULTS:
         raise ArtifactError(
-            f"{results} is no folder of a study", hint=f"a study's folder is {STUDIES}/<study>"
+            f"{results} is no folder of a study", hint=f"a study's folder is {RESULTS}/<study>"
         )
     root = folder.parent.parent
     return root, [one for one in (folder, root / FIGURES / folder.name) if one.is_dir()]
@@ -95,7 +93,7 @@ def checked_index(files: Iterable[Path], root: Path) -> Index:
         more = f" and {len(altered) - NAMED} more" if len(altered) > NAMED else ""
         raise ArtifactError(
             f"not what their manifests speak of: {', '.join(altered[:NAMED])}{more}",
-            hint=f"`xpflow audit {STUDIES}/{index.studies[0]}` says more; nothing was written",
+            hint=f"`xpflow audit {RESULTS}/{index.studies[0]}` says more; nothing was written",
         )
     return index
 

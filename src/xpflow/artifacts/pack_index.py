@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 
 from xpflow.artifacts.canonical import canonical
-from xpflow.artifacts.left_out import FIGURES, STUDIES, may_be_left, note_of, studies_of
+from xpflow.artifacts.left_out import may_be_left, note_of, studies_of
 from xpflow.artifacts.listing import clash, flaw, parsed, record_of, shown
 from xpflow.artifacts.manifest import FileRecord
+from xpflow.artifacts.places import FIGURES, RESULTS
 
 INDEX = "PACK.json"  # the archive's first member
 SCHEMA = 2
@@ -74,8 +75,8 @@ def _no_place(path: str) -> str:
     parts = PurePosixPath(path).parts
     if why := flaw(path):
         return why
-    if len(parts) < 3 or parts[0] not in (STUDIES, FIGURES):
-        return f"is outside of {STUDIES}/<study>/ and {FIGURES}/<study>/"
+    if len(parts) < 3 or parts[0] not in (RESULTS, FIGURES):
+        return f"is outside of {RESULTS}/<study>/ and {FIGURES}/<study>/"
     if ".git" in map(str.lower, parts):  # git runs what such a folder's configuration names
         return "belongs to a git repository"
     return ""

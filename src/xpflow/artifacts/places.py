@@ -1,11 +1,23 @@
-"""Where a study lies: the folder that its commands ran in; paths in its manifests are relative to it."""
+"""Where a study lies: the folder that its commands ran in; paths in its manifests are relative to it.
+
+Files of the installed package and files of any other place are named there below two folders that are none.
+"""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-RESULTS = "results"
+RESULTS, FIGURES = "results", "paper_figures"
+INSTALLED, OUTSIDE = "package", "outside"
+NOT_HERE = (INSTALLED, OUTSIDE)
+
+
+def is_plain(path: str) -> bool:
+    """Return whether a path is relative, leads nowhere above, and has no shorter form."""
+    parts = PurePosixPath(path).parts
+    plain = bool(parts) and ".." not in parts and not path.startswith("/") and "\0" not in path
+    return plain and str(PurePosixPath(path)) == path
 
 
 def root_of(path: Path) -> Path:

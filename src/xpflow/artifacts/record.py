@@ -22,9 +22,8 @@ from xpflow.artifacts.manifest import (
     files_below,
     write_manifest,
 )
+from xpflow.artifacts.places import INSTALLED, NOT_HERE, OUTSIDE
 from xpflow.errors import ArtifactError
-
-OUTSIDE, INSTALLED = "outside", "package"
 
 
 class Record:
@@ -105,7 +104,7 @@ def portable(path: Path) -> str:
     found = _below_here(path)
     if found is None:
         return f"{OUTSIDE}/{path.resolve().name}"
-    if found.parts[:1] in [(OUTSIDE,), (INSTALLED,)]:
+    if found.parts and found.parts[0] in NOT_HERE:
         raise ArtifactError(
             f"{found}: in manifests {found.parts[0]}/ stands for another place",
             hint="give that folder another name",
@@ -137,9 +136,10 @@ def portable_word(word: str) -> str:
 def _without_place(part: str) -> str:
     """Return a part of a word; one that is a path to another place becomes its name."""
     path = Path(part)
-    elsewhere = path.is_absolute() or ".." in path.parts or path.parts[0] in (OUTSIDE, INSTALLED)
-    elsewhere = elsewhere and "/" in part
-    return portable(path) if elsewhere else part
+    elsewhere = (
+        path.is_absolute() or ".." in path.parts or part.startswith(tuple(f"{one}/" for one in NOT_HERE))
+    )
+    return portable(path) if elsewhere and "/" in part else part
 
 
 def now() -> str:

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from xpflow.artifacts.audit import changed_input, shards_of
+from xpflow.artifacts.history import named
 from xpflow.artifacts.left_out import absent
 from xpflow.artifacts.manifest import InputRecord, Manifest, checked, manifest_of
-from xpflow.artifacts.places import relative
+from xpflow.artifacts.places import NOT_HERE, OUTSIDE, relative
 from xpflow.errors import ArtifactError
 
 HIDDEN = ("command", "shard")
 ORDER = ("model", "benchmark", "split", "variant", "kind", "arm", "budget", "seed")
-OUTSIDE, PACKAGE = "outside/", "package/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def story(files: Sequence[Path], root: Path, study: Path) -> Story:
     for one in chapters:
         trouble += _changed(one, root, shards, known)
         seen.update(source.path for source in one.manifest.inputs)
-    outside = {path for path in seen if path.startswith(OUTSIDE)}
+    outside = {path for path in seen if path.startswith(f"{OUTSIDE}/")}
     by_hash = seen & left_out.keys()
     return Story(
         tuple(chapters),
@@ -181,7 +181,7 @@ def _chapters(starts: Sequence[Manifest], root: Path, trouble: list[str]) -> lis
 
 def _maker(one: InputRecord, root: Path, user: Manifest) -> tuple[Manifest | None, str]:
     """Return the manifest of what made an input (None: it is a first input), and what is wrong with it."""
-    if one.path.startswith((OUTSIDE, PACKAGE)):
+    if one.path.partition("/")[0] in NOT_HERE:
         return None, ""
     try:
         found = manifest_of(root / one.path) if (root / one.path).parent.is_dir() else None
@@ -225,8 +225,7 @@ def _from(sources: tuple[InputRecord, ...]) -> Iterator[str]:
 
 def _software(manifest: Manifest) -> str:
     git: Mapping[str, Any] = manifest.package.get("git") or {}
-    changes = " with changes" if git.get("changed") else ""
-    commit = f" at {str(git.get('commit'))[:12]}{changes}" if git else ""
+    commit = f" at {named(git)}" if git else ""
     torch = (manifest.environment.get("libraries") or {}).get("torch", "?")
     container = manifest.environment.get("container")
     return f"xpflow {manifest.package.get('version')}{commit}, torch {torch}" + (

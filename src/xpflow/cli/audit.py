@@ -158,19 +158,13 @@ def _below(line: str, root: Path) -> str:
     return line.replace(f"{root}{os.sep}", "")
 
 
-def _study_folder(path: Path) -> Path:
-    """Return results/<study> for a folder in it; the folder itself where no study is above it."""
-    from xpflow.evaluation.auditing import STUDY
-
-    return next((one for one in (path, *path.parents) if (one / STUDY).is_file()), path)
-
-
 def _tell_cell(text: str, path: Path, root: Path) -> int:
     """Tell the story of a cell; the exit code is that of altered files where something does not fit."""
     from xpflow.artifacts.audit import STATUSES
+    from xpflow.evaluation.auditing import study_folder
     from xpflow.evaluation.cells import explain_cell, parse_cell, told_cell
 
-    results = _study_folder(path)
+    results = study_folder(path)
     study = _study(results)
     figures = root / "paper_figures" / results.name
     found = explain_cell(study, results, figures, parse_cell(text, study), root)
@@ -200,8 +194,9 @@ def _tell(file: Path, path: Path, root: Path) -> int:
     from xpflow.artifacts.audit import STATUSES
     from xpflow.artifacts.places import relative
     from xpflow.artifacts.story import closing, story, told
+    from xpflow.evaluation.auditing import study_folder
 
-    found = story([file], root, _study_folder(path))
+    found = story([file], root, study_folder(path))
     for line in (relative(file, root), *told(found.chapters), *closing(found)):
         say(_below(line, root))
     return STATUSES["altered"] if found.trouble else 0
@@ -226,12 +221,13 @@ def _replay(study: StudyConfig, path: Path, root: Path, draw: tuple[int, int]) -
     it should not."""
     from xpflow.artifacts.audit import STATUSES
     from xpflow.cli.progress import progress
+    from xpflow.evaluation.auditing import study_folder
     from xpflow.evaluation.device_class import DeviceClass
     from xpflow.evaluation.draw import draw_samples
     from xpflow.evaluation.replay import replay
     from xpflow.evaluation.replay_report import report
 
-    results, here = _study_folder(path), DeviceClass.here(study)
+    results, here = study_folder(path), DeviceClass.here(study)
     drawn = draw_samples(study, results, *draw, below=path)
     for line in drawn.notes():
         say(_below(line, root))

@@ -40,7 +40,7 @@ def audit_study(results: Path, root: Path) -> Audited:
     """
     if not results.is_dir():
         raise ArtifactError(f"no such folder: {results}", hint="name a study's folder, results/<study>")
-    top = next((one for one in (results, *results.parents) if (one / STUDY).is_file()), results)
+    top = study_folder(results)
     place = relative(top, root)
     study, trouble = _study(top, place)
     folders, expected = [results], list[str]()
@@ -51,6 +51,11 @@ def audit_study(results: Path, root: Path) -> Audited:
     left, more = _left_out(top, root, note)
     scene = Scene(root, fingerprints_of(study, root), expected, left, note, partial(_settled, root))
     return Audited(study, (*audit(folders, scene), *trouble, *more))
+
+
+def study_folder(path: Path) -> Path:
+    """Return results/<study> for a folder in it; the folder itself where no study is above it."""
+    return next((one for one in (path, *path.parents) if (one / STUDY).is_file()), path)
 
 
 def fingerprints_of(study: StudyConfig | None, root: Path) -> Fingerprint:

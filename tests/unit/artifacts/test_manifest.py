@@ -196,6 +196,8 @@ def test_two_files_of_one_name_elsewhere_are_both_inputs(tmp_path_factory: pytes
         ("file:///home/alice/x", "file:outside/x"),
         ("[/home/alice/x,/home/alice/y]", "[outside/x,outside/y]"),
         ("/home/al ice/x", "outside/x"),
+        (".", "."),
+        ("..", ".."),
         ("1/4", "1/4"),
         ("results/s/a.jsonl", "results/s/a.jsonl"),
         ("--shard=1/2", "--shard=1/2"),
