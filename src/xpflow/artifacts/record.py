@@ -136,9 +136,8 @@ def portable_word(word: str) -> str:
 def _without_place(part: str) -> str:
     """Return a part of a word; one that is a path to another place becomes its name."""
     path = Path(part)
-    elsewhere = (
-        path.is_absolute() or ".." in path.parts or part.startswith(tuple(f"{one}/" for one in NOT_HERE))
-    )
+    reserved = part.partition("/")[0] in NOT_HERE
+    elsewhere = path.is_absolute() or ".." in path.parts or reserved
     return portable(path) if elsewhere and "/" in part else part
 
 
