@@ -15,13 +15,13 @@ import torch
 
 from common import DTYPES, now, parser, random_model, random_prompts, rates, sizes
 from report import Report
-from xpflow.config.alignment import AlignmentBlock, FullSettings, LoraSettings, Variant
-from xpflow.config.runtime import RuntimeBlock
 from xpflow.planning.alignment import Alignment
 from xpflow.planning.work import Forward
+from xpflow.runtime.machine import Machine
+from xpflow.study.config.machine import RuntimeBlock
+from xpflow.study.config.training import AlignmentBlock, FullSettings, LoraSettings, Variant
 from xpflow.training.align import Aligner, AlignmentData
 from xpflow.training.corpus import Example
-from xpflow.training.machine import Machine
 
 
 def options() -> argparse.Namespace:

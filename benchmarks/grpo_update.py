@@ -14,12 +14,12 @@ from typing import Any
 
 from common import DTYPES, TimedForward, floor, now, parser, random_model, random_prompts, rates
 from report import Report
-from xpflow.config.grpo import GrpoBlock
 from xpflow.grading import Grader
 from xpflow.models.registry import SHIPPED, load_tokenizer
 from xpflow.problems import load_benchmark
-from xpflow.training.grpo import PolicyTrainer
-from xpflow.training.rollout import RolloutEngine
+from xpflow.study.config.training import GrpoBlock
+from xpflow.training.policy.grpo import PolicyTrainer
+from xpflow.training.policy.rollout import RolloutEngine
 
 
 class TimedGrader:

@@ -18,7 +18,7 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from xpflow.config import load_study
+from xpflow.study.config import load_study
 
 ROOT = Path(__file__).resolve().parents[1]
 # Loaded by every Python that finds it on its path; it changes only `xpflow` commands.
@@ -35,7 +35,7 @@ if os.path.basename(sys.argv[0]) == "xpflow":
         @functools.wraps(function)
         def call(*values, **names):
             if "model" in names:
-                import xpflow.models.registry, xpflow.training.stage
+                import xpflow.models.registry, xpflow.runtime.answers
             start, depth[0] = (time.perf_counter(), time.process_time()), depth[0] + 1
             try:
                 return function(*values, **names)

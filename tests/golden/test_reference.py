@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from xpflow.artifacts.pack import unpack
-from xpflow.config import load_study
-from xpflow.evaluation.auditing import audit_study
+from xpflow.auditing.study_audit import audit_study
 from xpflow.reporting.produce import produce_tables
+from xpflow.study.config import load_study
 
 ROOT = Path(__file__).parents[2]
 ARCHIVE = ROOT / "results" / "reference" / "micro-full.tar.xz"

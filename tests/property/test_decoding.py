@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fakes.models import FakeModel
 from xpflow.decoding import decode, settings_from
-from xpflow.decoding.replay import states
+from xpflow.traces.replay import states
 
 N, MASK = 16, 36
 ids = strategies.integers(3, 35)

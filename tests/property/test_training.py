@@ -7,14 +7,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xpflow.config.grpo import GrpoBlock
+from xpflow.decoding.samples import parse_shard
 from xpflow.errors import ConfigError
+from xpflow.study.config.training import GrpoBlock
 from xpflow.training.align import epoch_order
-from xpflow.training.exploration import antithetic_shifts
-from xpflow.training.grpo import advantages
-from xpflow.training.lesson import clipped_loss
 from xpflow.training.objectives import stratified_mask
-from xpflow.training.stage import parse_shard
+from xpflow.training.policy.exploration import antithetic_shifts
+from xpflow.training.policy.grpo import advantages
+from xpflow.training.policy.policy_loss import clipped_loss
 
 seeds = st.integers(0, 2**31)
 

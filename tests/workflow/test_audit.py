@@ -16,13 +16,13 @@ import pytest
 from xpflow.artifacts.audit import STATUSES
 from xpflow.artifacts.environment import package_facts
 from xpflow.artifacts.manifest import ENDING, FileRecord, read_manifest, write_manifest
+from xpflow.auditing.cells import explain_cell, parse_cell
+from xpflow.auditing.device_class import DeviceClass
+from xpflow.auditing.draw import draw_samples
+from xpflow.auditing.replay import replay
+from xpflow.auditing.report import report
+from xpflow.auditing.study_audit import audit_study
 from xpflow.cli import main
-from xpflow.evaluation.auditing import audit_study
-from xpflow.evaluation.cells import explain_cell, parse_cell
-from xpflow.evaluation.device_class import DeviceClass
-from xpflow.evaluation.draw import draw_samples
-from xpflow.evaluation.replay import replay
-from xpflow.evaluation.replay_report import report
 
 pytestmark = pytest.mark.slow
 HARMS = int(os.environ.get("XPFLOW_HARMS", "60"))  # 1000 for the full test

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from xpflow.artifacts.manifest import ENDING, read_manifest
-from xpflow.evaluation.auditing import audit_study
+from xpflow.auditing.study_audit import audit_study
 
 pytestmark = pytest.mark.slow
 ALIGNED = f"results/tiny/llada-micro/aligned/paper/seed0/align{ENDING}"

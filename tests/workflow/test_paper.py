@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from xpflow.cli import main
-from xpflow.config import expand, load_study
+from xpflow.study.config import load_study
+from xpflow.study.rows import expand
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"

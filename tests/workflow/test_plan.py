@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from xpflow.config import load_study
-from xpflow.config.jobs import jobs_of
+from xpflow.study.config import load_study
+from xpflow.study.rows import jobs_of
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"

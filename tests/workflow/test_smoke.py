@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from xpflow.config import expand, load_study
+from xpflow.study.config import load_study
+from xpflow.study.rows import expand
 
 SMOKE = Path(__file__).parents[2] / "config" / "smoke.yaml"
 

@@ -8,13 +8,21 @@ from snakemake.exceptions import WorkflowError
 
 from xpflow.artifacts.code import code_fingerprint
 from xpflow.artifacts.manifest import ENDING
-from xpflow.config import fingerprints as fp
-from xpflow.config import aligned_runs, find_arm, load_study, policy_seeds
-from xpflow.config.drawn import figure_names
-from xpflow.config.jobs import job_groups, jobs_of, kind_of, trace_row
 from xpflow.errors import XpflowError
-from xpflow.hub.catalogue import repo_of_benchmark, repo_of_model, repos_of
 from xpflow.images import choose_container
+from xpflow.study import fingerprints as fp
+from xpflow.study.config import load_study
+from xpflow.study.needs import repo_of_benchmark, repo_of_model, repos_of
+from xpflow.study.rows import (
+    aligned_runs,
+    find_arm,
+    job_groups,
+    jobs_of,
+    kind_of,
+    policy_seeds,
+    trace_row,
+)
+from xpflow.study.stages import figure_names
 
 
 def either(names):

@@ -29,14 +29,14 @@ def align(
     """
     from xpflow.artifacts.manifest import files_below
     from xpflow.cli.recording import base_files, give, stage_record, taken
-    from xpflow.config import load_study
-    from xpflow.training.launch import keeps_record, run_in_processes
+    from xpflow.runtime.launch import keeps_record, run_in_processes
+    from xpflow.study.config import load_study
 
     study = load_study(config)
 
     def work() -> None:
+        from xpflow.runtime.models import set_up
         from xpflow.training.align_run import align_to_folder
-        from xpflow.training.stage import set_up
 
         set_up(study)
         align_to_folder(study, model, variant, seed, data, out)

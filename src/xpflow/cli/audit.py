@@ -17,8 +17,8 @@ from xpflow.cli.plain import encodable, say
 
 if TYPE_CHECKING:
     from xpflow.artifacts.audit import Finding
-    from xpflow.config import StudyConfig
-    from xpflow.evaluation.auditing import Audited
+    from xpflow.auditing.study_audit import Audited
+    from xpflow.study.config import StudyConfig
 
 app = new_app()
 
@@ -71,7 +71,7 @@ def audit(
     from xpflow.artifacts.audit import worst
     from xpflow.artifacts.io import atomic_write_text
     from xpflow.artifacts.places import absolute, root_of
-    from xpflow.evaluation.auditing import audit_study
+    from xpflow.auditing.study_audit import audit_study
 
     path = absolute(path)
     root = root_of(path) if root is None else absolute(root)
@@ -161,8 +161,8 @@ def _below(line: str, root: Path) -> str:
 def _tell_cell(text: str, path: Path, root: Path) -> int:
     """Tell the story of a cell; the exit code is that of altered files where something does not fit."""
     from xpflow.artifacts.audit import STATUSES
-    from xpflow.evaluation.auditing import study_folder
-    from xpflow.evaluation.cells import explain_cell, parse_cell, told_cell
+    from xpflow.auditing.cells import explain_cell, parse_cell, told_cell
+    from xpflow.auditing.study_audit import study_folder
 
     results = study_folder(path)
     study = _study(results)
@@ -175,9 +175,9 @@ def _tell_cell(text: str, path: Path, root: Path) -> int:
 
 def _study(results: Path) -> StudyConfig:
     """Return the study of a folder; ArtifactError in one line for whatever was done to its configuration."""
-    from xpflow.config import load_study
+    from xpflow.auditing.study_audit import STUDY
     from xpflow.errors import ArtifactError, XpflowError
-    from xpflow.evaluation.auditing import STUDY
+    from xpflow.study.config import load_study
 
     try:
         return load_study(results / STUDY)
@@ -194,7 +194,7 @@ def _tell(file: Path, path: Path, root: Path) -> int:
     from xpflow.artifacts.audit import STATUSES
     from xpflow.artifacts.places import relative
     from xpflow.artifacts.story import closing, story, told
-    from xpflow.evaluation.auditing import study_folder
+    from xpflow.auditing.study_audit import study_folder
 
     found = story([file], root, study_folder(path))
     for line in (relative(file, root), *told(found.chapters), *closing(found)):
@@ -220,12 +220,12 @@ def _replay(study: StudyConfig, path: Path, root: Path, draw: tuple[int, int]) -
     """Replay (how many, seed) samples and print what differs; the exit code is that of altered files where
     it should not."""
     from xpflow.artifacts.audit import STATUSES
+    from xpflow.auditing.device_class import DeviceClass
+    from xpflow.auditing.draw import draw_samples
+    from xpflow.auditing.replay import replay
+    from xpflow.auditing.report import report
+    from xpflow.auditing.study_audit import study_folder
     from xpflow.cli.progress import progress
-    from xpflow.evaluation.auditing import study_folder
-    from xpflow.evaluation.device_class import DeviceClass
-    from xpflow.evaluation.draw import draw_samples
-    from xpflow.evaluation.replay import replay
-    from xpflow.evaluation.replay_report import report
 
     results, here = study_folder(path), DeviceClass.here(study)
     drawn = draw_samples(study, results, *draw, below=path)

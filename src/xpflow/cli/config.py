@@ -26,8 +26,8 @@ def show(
     out: Out = None,
 ) -> None:
     """Print a study, defaults filled in."""
-    from xpflow.config import StudyConfig, load_study
-    from xpflow.config.render import render_plain, render_yaml
+    from xpflow.study.config import StudyConfig, load_study
+    from xpflow.study.config.render import render_plain, render_yaml
 
     _emit(render_yaml(StudyConfig()) if default else render_plain(load_study(file)), out)
     if out is not None and not default:
@@ -49,12 +49,13 @@ def check(
 
     The settings of the arms are checked with the decoders' own rules.
     """
-    from xpflow.config import expand, load_study
+    from xpflow.study.config import load_study
+    from xpflow.study.rows import expand
 
     for file in files:
         config = load_study(file)
         if decoders:
-            from xpflow.config.arms import check_arms
+            from xpflow.study.settings import check_arms
 
             check_arms(config, str(file))
         arms, rows = len(config.evaluation.arms), len(expand(config))
@@ -64,7 +65,7 @@ def check(
 @app.command(epilog=examples("xpflow config schema --out config/schema.json"))
 def schema(out: Out = None) -> None:
     """Print the JSON schema of a study."""
-    from xpflow.config.render import render_schema
+    from xpflow.study.config.render import render_schema
 
     _emit(render_schema(), out)
 

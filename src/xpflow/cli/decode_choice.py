@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xpflow.config import StudyConfig
     from xpflow.decoding import DecodeSettings
     from xpflow.problems import Problem
     from xpflow.protocols import Protocol
+    from xpflow.study.config import StudyConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def protocol_of(given: str | None, model: str, study: StudyConfig | None, arm: s
     if given is not None and arm is not None:
         raise ConfigError("--arm brings the protocol of its study", hint="leave out --protocol")
     if given is None and study is not None:
-        from xpflow.training.stage import model_protocol
+        from xpflow.runtime.models import model_protocol
 
         return model_protocol(study, model)
     return find_protocol(given or "micropy")
@@ -41,10 +41,10 @@ def protocol_of(given: str | None, model: str, study: StudyConfig | None, arm: s
 
 def settings_of(choice: Choice, study: StudyConfig | None) -> DecodeSettings:
     """Return decoder settings: the arm's, or the command line's; --set wins over both."""
-    from xpflow.config.arms import arm_settings, protocol_settings
     from xpflow.decoding import parse_budget, settings_from
     from xpflow.errors import ConfigError, nearest
     from xpflow.problems.registry import benchmark_shape
+    from xpflow.study.settings import arm_settings, protocol_settings
 
     decoder = choice.decoder
     shape = benchmark_shape(choice.benchmark or "")

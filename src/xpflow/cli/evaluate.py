@@ -47,12 +47,13 @@ def evaluate(
     from xpflow.artifacts.io import write_jsonl
     from xpflow.cli.progress import progress
     from xpflow.cli.recording import base_files, stage_record
-    from xpflow.config import load_study
-    from xpflow.config.jobs import TRAINED, find_job
+    from xpflow.decoding.samples import parse_shard
     from xpflow.errors import ConfigError
     from xpflow.evaluation.decode_job import Decoder, run_job
     from xpflow.problems import problems_from_file
-    from xpflow.training.stage import parse_shard, set_up
+    from xpflow.runtime.models import set_up
+    from xpflow.study.config import load_study
+    from xpflow.study.rows import TRAINED, find_job
 
     study = load_study(config)
     job = find_job(study, model, benchmark, weights + (TRAINED if policy_trained else ""), seed)

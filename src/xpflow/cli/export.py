@@ -30,7 +30,7 @@ def export(
     from xpflow.artifacts.materials import write_bill_of_materials
     from xpflow.artifacts.pack import checked_index, foreign_files, small_files, study_folders
     from xpflow.cli.pack import warn_of_foreign
-    from xpflow.config import load_study
+    from xpflow.study.config import load_study
 
     root, folders = study_folders(results)
     study = load_study(results / "study.yaml")

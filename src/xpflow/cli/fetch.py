@@ -34,11 +34,11 @@ def fetch(
     """
     import sys
 
-    from xpflow.config import load_study
     from xpflow.errors import ConfigError, nearest
-    from xpflow.hub.catalogue import repos_of
     from xpflow.hub.fetch import fetch as run
     from xpflow.hub.remote import HuggingFaceHub
+    from xpflow.study.config import load_study
+    from xpflow.study.needs import repos_of
 
     repos = {repo.name: repo for repo in repos_of(load_study(config))}
     if only is not None and only not in repos:

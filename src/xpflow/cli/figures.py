@@ -29,8 +29,8 @@ def figures(
 ) -> None:
     """Draw Figures 2a and 2b, the budget sweep, the policy's learning curve and one decoding trace."""
     from xpflow.cli.recording import evaluated_files, policy_logs, stage_record
-    from xpflow.config import load_study
     from xpflow.reporting.produce import produce_figures
+    from xpflow.study.config import load_study
 
     study = load_study(config)
     record = stage_record(study, "figures")

@@ -10,9 +10,9 @@ import typer
 from xpflow.cli.base import examples, new_app
 
 if TYPE_CHECKING:
-    from xpflow.config import StudyConfig
     from xpflow.grading import Limits, Verdict
     from xpflow.problems import DataSources, Problem
+    from xpflow.study.config import StudyConfig
 
 app = new_app()
 
@@ -92,7 +92,7 @@ def grade(
 def _study(config: Path | None) -> StudyConfig | None:
     if config is None:
         return None
-    from xpflow.config import load_study
+    from xpflow.study.config import load_study
 
     return load_study(config)
 

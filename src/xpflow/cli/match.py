@@ -37,14 +37,13 @@ def match(
     """
     import sys
 
-    from xpflow.config import load_study
-    from xpflow.config.arms import protocol_settings
     from xpflow.decoding.settings import parse_budget
     from xpflow.evaluation.matching import Match, matched_threshold
     from xpflow.problems import load_benchmark
     from xpflow.protocols import Prompter
-    from xpflow.training.opening import open_model
-    from xpflow.training.stage import model_protocol, model_settings, model_source, set_up
+    from xpflow.runtime.models import model_protocol, model_settings, model_source, open_model, set_up
+    from xpflow.study.config import load_study
+    from xpflow.study.settings import protocol_settings
 
     study = load_study(config)
     set_up(study)

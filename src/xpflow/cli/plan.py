@@ -54,13 +54,13 @@ def plan(
     of processes or which settings (micro_batch, activation_checkpointing, vocab_chunk, batch sizes,
     rollout_shards) would. A study with `runtime.device: cpu` is not refused: its sizes are printed.
     """
-    from xpflow.config import load_study
     from xpflow.errors import ConfigError
     from xpflow.planning import make_plan
     from xpflow.planning.assumptions import Assumptions, parse_prompt_tokens
     from xpflow.planning.hardware import find_gpu
     from xpflow.planning.render import render_plan
     from xpflow.planning.to_json import plan_values
+    from xpflow.study.config import load_study
 
     parts = gpus.split(",")
     if not all(part.strip().isdecimal() for part in parts):

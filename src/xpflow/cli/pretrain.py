@@ -23,8 +23,8 @@ def pretrain(
     """Pre-train a micro model on MicroPy (an hour of one core); goes on from its last saved state."""
     from xpflow.artifacts.manifest import files_below
     from xpflow.artifacts.record import Record
-    from xpflow.config import load_study
-    from xpflow.config.stages import config_facts
+    from xpflow.study.config import load_study
+    from xpflow.study.stages import config_facts
     from xpflow.training.pretrain_run import pretrain_to_folder
 
     study, stage = load_study(config), {"command": "pretrain", "model": model}

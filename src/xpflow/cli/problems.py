@@ -78,8 +78,8 @@ def export(
 
 def _write_manifest(config: Path, name: str, split: str | None, out: Path) -> None:
     from xpflow.cli.recording import local_sources, source_facts, stage_record
-    from xpflow.config import load_study
     from xpflow.problems import BENCHMARKS
+    from xpflow.study.config import load_study
 
     study = load_study(config)
     record = stage_record(study, "problems", benchmark=name, split=split or BENCHMARKS[name].default_split)
@@ -89,8 +89,8 @@ def _write_manifest(config: Path, name: str, split: str | None, out: Path) -> No
 
 def _study_sources(config: Path) -> DataSources:
     """Return the data sources that a study names."""
-    from xpflow.config import load_study
     from xpflow.problems import DataSources as Sources
+    from xpflow.study.config import load_study
 
     return Sources(**load_study(config).problems.sources.model_dump())
 

@@ -10,9 +10,9 @@ import typer
 from xpflow.cli.base import examples, new_app
 
 if TYPE_CHECKING:
-    from xpflow.config import StudyConfig
     from xpflow.problems import DataSources, Problem
     from xpflow.protocols import Protocol
+    from xpflow.study.config import StudyConfig
 
 app = new_app()
 
@@ -55,8 +55,8 @@ def prompts(
     (`models[].protocol`), and every result carries its name and version. --show prints the prompt alone on
     stdout, byte for byte, and its hash on stderr.
     """
-    from xpflow.config import load_study
     from xpflow.protocols import find_protocol
+    from xpflow.study.config import load_study
 
     study = load_study(config) if config else None
     if protocol is not None:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xpflow.artifacts.record import Record, portable
-from xpflow.config import StudyConfig, aligned_runs, expand, policy_seeds
-from xpflow.config.stages import config_facts
+from xpflow.study.config import StudyConfig
+from xpflow.study.rows import aligned_runs, expand, policy_seeds
+from xpflow.study.stages import config_facts
 
 NOT_READ = (".md", ".py", ".bin")
 
 if TYPE_CHECKING:
-    from xpflow.config.models import ModelChoice
+    from xpflow.study.config.inputs import ModelChoice
 
 
 def stage_record(study: StudyConfig, command: str, **names: Any) -> Record:
@@ -38,7 +39,7 @@ def _model_facts(study: StudyConfig, choice: ModelChoice) -> dict[str, Any]:
     from xpflow.hub.catalogue import hub_model
     from xpflow.models.registry import load_tokenizer, model_folder
     from xpflow.protocols import Prompter, find_protocol
-    from xpflow.training.stage import model_source
+    from xpflow.runtime.models import model_source
 
     repo = None if choice.directory else hub_model(choice.name)
     source = {"hub": repo.hub_id, "revision": repo.revision} if repo else _folder(choice)
@@ -81,7 +82,7 @@ def taken(record: Record, out: Path, name: str) -> bool:
     Not for one of several processes that a cluster started: the others would wait for it.
     """
     from xpflow.artifacts.shared_cache import SharedCache
-    from xpflow.training.team import in_team
+    from xpflow.runtime.team import in_team
 
     cache = SharedCache.of_environment()
     if cache is None or in_team() or cache.take(record, out, name) is None:
@@ -109,7 +110,7 @@ def base_files(study: StudyConfig, model: str) -> list[Path]:
     """Return the files of a model's base weights, or of a checkpoint folder: they count as inputs."""
     from xpflow.artifacts.manifest import files_below
     from xpflow.models.registry import model_folder
-    from xpflow.training.stage import model_source
+    from xpflow.runtime.models import model_source
 
     folder = model_folder(model_source(study, model))
     return [file for file in files_below([folder]) if file.suffix not in NOT_READ]

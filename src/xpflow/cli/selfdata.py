@@ -24,9 +24,10 @@ def selfdata(
     from xpflow.artifacts.io import write_jsonl
     from xpflow.cli.progress import progress
     from xpflow.cli.recording import base_files, local_sources, source_facts, stage_record
-    from xpflow.config import load_study
+    from xpflow.decoding.samples import parse_shard
+    from xpflow.runtime.models import model_protocol, model_source, set_up
+    from xpflow.study.config import load_study
     from xpflow.training.selfdata import self_aligned_rows
-    from xpflow.training.stage import model_protocol, model_source, parse_shard, set_up
 
     study = load_study(config)
     set_up(study)

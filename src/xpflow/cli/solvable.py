@@ -26,10 +26,10 @@ def solvable(
     """Decode training problems at full budget, grade the answers and keep what passes."""
     from xpflow.cli.progress import progress
     from xpflow.cli.recording import base_files, stage_record
-    from xpflow.config import load_study
     from xpflow.problems import problems_from_file, problems_to_file
+    from xpflow.runtime.models import model_protocol, model_source, set_up
+    from xpflow.study.config import load_study
     from xpflow.training.solvable import solvable_problems
-    from xpflow.training.stage import model_protocol, model_source, set_up
 
     study = load_study(config)
     set_up(study)

@@ -27,8 +27,8 @@ def tables(
     Every cell of the study must be there; a problem that was not graded stops the command.
     """
     from xpflow.cli.recording import evaluated_files, stage_record
-    from xpflow.config import load_study
     from xpflow.reporting.produce import produce_tables
+    from xpflow.study.config import load_study
 
     study = load_study(config)
     record = stage_record(study, "tables")

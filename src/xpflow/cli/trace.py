@@ -32,11 +32,11 @@ def trace(
 ) -> None:
     """Decode the problem of the decoding picture with the study's first model and keep every step."""
     from xpflow.cli.recording import base_files, stage_record
-    from xpflow.config import load_study
     from xpflow.decoding import save_traces
     from xpflow.evaluation.decode_job import Decoder, trace_problem
     from xpflow.problems import problems_from_file
-    from xpflow.training.stage import set_up
+    from xpflow.runtime.models import set_up
+    from xpflow.study.config import load_study
 
     study = load_study(config)
     set_up(study)

@@ -1,10 +1,18 @@
 """Decoding of masked diffusion models: pure step functions over an explicit state, one decoder per file."""
 
-from xpflow.decoding import flow as _flow
-from xpflow.decoding import mask_prediction as _mask_prediction
-from xpflow.decoding import threshold as _threshold
 from xpflow.decoding.decode import DecodeResult, decode
-from xpflow.decoding.policies import Action, ConfidencePolicy, ConstantPolicy, Policy, PolicyInfo, load_policy
+from xpflow.decoding.decoders import flow as _flow
+from xpflow.decoding.decoders import mask_prediction as _mask_prediction
+from xpflow.decoding.decoders import threshold as _threshold
+from xpflow.decoding.policies.base import (
+    Action,
+    ConfidencePolicy,
+    ConstantPolicy,
+    Policy,
+    PolicyInfo,
+    load_policy,
+)
+from xpflow.decoding.policies.learned import LearnedPolicy, PolicyShape
 from xpflow.decoding.registry import DECODERS, DecoderEntry, register, settings_from
 from xpflow.decoding.settings import (
     DecodeSettings,
@@ -13,8 +21,7 @@ from xpflow.decoding.settings import (
     ThresholdSettings,
     parse_budget,
 )
-from xpflow.decoding.step_policy import LearnedPolicy, PolicyShape
-from xpflow.decoding.trace import Trace, load_traces, save_traces
+from xpflow.traces.trace import Trace, load_traces, save_traces
 
 __all__ = [
     "DECODERS",

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from xpflow.decoding.canvas import Canvas, ModelFacts
 from xpflow.decoding.settings import DecodeSettings
-from xpflow.decoding.state import Canvas, ModelFacts
 from xpflow.errors import DecodingError
 
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from xpflow.decoding.blocks import Block
+from xpflow.decoding.canvas import ModelFacts
 from xpflow.decoding.settings import DecodeSettings, TieBreak
-from xpflow.decoding.state import ModelFacts
 
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float64": torch.float64}
 

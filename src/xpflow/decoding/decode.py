@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from xpflow.decoding.blocks import make_schedule
+from xpflow.decoding.canvas import Canvas, check_prompts, make_canvas, model_facts
 from xpflow.decoding.loop import Run, run_canvas
 from xpflow.decoding.noise import RowNoise, row_seeds
 from xpflow.decoding.registry import decoder_entry
 from xpflow.decoding.settings import DecodeSettings
-from xpflow.decoding.state import Canvas, check_prompts, make_canvas, model_facts
 from xpflow.decoding.stepper import Observer
-from xpflow.decoding.trace import Trace, Tracer
 from xpflow.decoding.windows import wants_cache
 from xpflow.errors import DecodingError
+from xpflow.traces.trace import Trace, Tracer
 
 
 @dataclass(frozen=True, slots=True)

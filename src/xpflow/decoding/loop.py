@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from xpflow.decoding.blocks import Block, Schedule, block_rows, make_block
-from xpflow.decoding.state import Canvas, ModelFacts
+from xpflow.decoding.canvas import Canvas, ModelFacts
 from xpflow.decoding.stepper import Logits, Observer, State, StepInfo, Stepper
 from xpflow.decoding.windows import CachedWindow, CanvasWindow, RowCache, Window, new_row_cache
 

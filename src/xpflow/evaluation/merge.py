@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from xpflow.artifacts.io import read_jsonl, write_jsonl
-from xpflow.config.block import budget_folder, parse_budget
 from xpflow.errors import ArtifactError, DataError
+from xpflow.study.config.base import budget_folder, parse_budget
 
 Row = dict[str, Any]
 SAMPLES, VERDICTS = "samples.jsonl", "verdicts.jsonl"

@@ -10,9 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from xpflow.config.root import StudyConfig
-from xpflow.errors import ConfigError
-
 MBPP_ID = "google-research-datasets/mbpp"
 PERSONAS_ID = "allenai/tulu-3-sft-personas-code"
 # Weights as safetensors only: never a pickle, never code.
@@ -92,39 +89,6 @@ def mbpp(revision: str) -> HubRepo:
 def personas(revision: str) -> HubRepo:
     """Return the repository of the Tulu 3 persona prompts at a revision."""
     return HubRepo("tulu3-personas", PERSONAS_ID, revision, "dataset", "Tulu 3 persona code prompts")
-
-
-def repo_of_model(study: StudyConfig, name: str) -> HubRepo | None:
-    """Return where a model's base weights come from; None for shipped models and directories."""
-    directories = {choice.name: choice.directory for choice in study.models}
-    return None if directories.get(name) else hub_model(name)
-
-
-def repo_of_benchmark(study: StudyConfig, name: str) -> HubRepo | None:
-    """Return where a benchmark's data comes from; None for local files and data that ships.
-
-    Raises ConfigError where the study must name a revision and does not.
-    """
-    sources = study.problems.sources
-    files = {"mbpp": sources.mbpp, "mbpp-sanitized": sources.mbpp_sanitized}
-    if name in files and files[name] is None:
-        return mbpp(sources.mbpp_revision)
-    if name == "tulu3-personas" and sources.tulu3_personas is None:
-        if sources.tulu3_personas_revision is None:
-            raise ConfigError(
-                f"problems.sources.tulu3_personas_revision is missing: {PERSONAS_ID} has no default revision",
-                hint="name a commit hash of the data set, or a local file in problems.sources.tulu3_personas",
-            )
-        return personas(sources.tulu3_personas_revision)
-    return None
-
-
-def repos_of(study: StudyConfig) -> list[HubRepo]:
-    """Return every repository that a study needs: models, then data sets, each once."""
-    names = (*study.benchmark_names, study.selfdata.benchmark, study.solvable.benchmark)
-    found = [repo_of_model(study, name) for name in study.model_names]
-    found += [repo_of_benchmark(study, name) for name in names]
-    return list({repo.name: repo for repo in found if repo is not None}.values())
 
 
 def _pins_of_mbpp(revision: str) -> Mapping[str, str]:

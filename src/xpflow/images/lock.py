@@ -9,8 +9,8 @@ import yaml
 from pydantic import Field, ValidationError
 
 from xpflow.artifacts.io import atomic_write_text
-from xpflow.config.block import Block
 from xpflow.errors import ConfigError
+from xpflow.study.config.base import Block
 
 LOCK = Path("containers/images.lock.yaml")
 LOCAL = Path("containers/images.local.yaml")

@@ -27,8 +27,8 @@ from xpflow.errors import ModelLoadError, nearest
 from xpflow.models.grouped import grouped_works
 from xpflow.models.llada import LLaDAConfig, LLaDAModelLM
 from xpflow.models.llada2 import LLaDA2MoeConfig, LLaDA2MoeModelLM
+from xpflow.models.memory_check import memory_of, needed_bytes, require_room
 from xpflow.models.moe import SparseMoE
-from xpflow.models.room import memory_of, needed_bytes, require_room
 from xpflow.models.stored import INDEX, WEIGHTS, StoredTensor, find_tensors, read_json
 
 ARCHITECTURES: dict[str, tuple[type[PretrainedConfig], type[PreTrainedModel]]] = {

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from xpflow.config.alignment import FullSettings, LoraSettings, Variant
-from xpflow.config.runtime import RuntimeBlock
 from xpflow.planning.architecture import Architecture
 from xpflow.planning.memory import Memory, layer_bytes
 from xpflow.planning.work import Forward, Work
+from xpflow.study.config.machine import RuntimeBlock
+from xpflow.study.config.training import FullSettings, LoraSettings, Variant
 
 WATCHED = 4  # fixed maskings of each example in a row of log.jsonl
 

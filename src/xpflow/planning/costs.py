@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from xpflow.config.block import budget_text
 from xpflow.planning.hardware import Machine
 from xpflow.planning.remedies import apply_changes
 from xpflow.planning.stages import Rollouts
 from xpflow.planning.study import StudyPlan
+from xpflow.study.config.base import budget_text
 
 SHORT_UPDATES = 400  # of config/policy.yaml, which trains the shipped policy
 SHORT_BUDGET = Fraction(1, 4)

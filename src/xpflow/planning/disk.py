@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from xpflow.config.expand import aligned_runs
 from xpflow.planning.assumptions import DOWNLOADS
 from xpflow.planning.lookup import PUBLISHED
 from xpflow.planning.study import StudyPlan
+from xpflow.study.rows import aligned_runs
 
 SAMPLE_BYTES = 4_000  # one answer in samples.jsonl with its verdict: text and columns
 ROW_BYTES = 12  # of one token id in the self-alignment data

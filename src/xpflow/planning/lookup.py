@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from xpflow.config.fingerprints import MODELS as SHIPPED
-from xpflow.config.models import ModelChoice
 from xpflow.errors import ConfigError, nearest
 from xpflow.planning.architecture import Architecture
+from xpflow.study.config.inputs import ModelChoice
+from xpflow.study.fingerprints import MODELS as SHIPPED
 
 # The fields of the published config.json files that decide sizes.
 LLADA_8B: dict[str, Any] = {

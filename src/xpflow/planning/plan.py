@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xpflow.config.root import StudyConfig
 from xpflow.errors import ConfigError
 from xpflow.planning.assumptions import Assumptions
 from xpflow.planning.disk import Space, disk_space
@@ -14,6 +13,7 @@ from xpflow.planning.memory import Memory
 from xpflow.planning.remedies import misfits, remedies
 from xpflow.planning.stages import Stage
 from xpflow.planning.study import StudyPlan
+from xpflow.study.config.root import StudyConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from xpflow.config.load import study_from_mapping
-from xpflow.config.root import StudyConfig
 from xpflow.planning.assumptions import Assumptions
 from xpflow.planning.hardware import Machine
 from xpflow.planning.stages import Aligning, Stage
 from xpflow.planning.study import StudyPlan
+from xpflow.study.config.load import study_from_mapping
+from xpflow.study.config.root import StudyConfig
 
 Changes = Mapping[str, Any]
 MOST_PROCESSES = 64

@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
-from xpflow.config.block import Scalar, budget_text
-from xpflow.config.expand import aligned_runs, expand, find_arm, policy_seeds
-from xpflow.config.jobs import jobs_of
-from xpflow.config.root import StudyConfig
 from xpflow.planning.alignment import Alignment
 from xpflow.planning.architecture import Architecture
 from xpflow.planning.assumptions import Assumptions, Prompt
@@ -17,6 +13,9 @@ from xpflow.planning.schedule import Decode
 from xpflow.planning.stages import Aligning, Cell, Decoding, Rollouts, Stage
 from xpflow.problems.registry import benchmark_shape
 from xpflow.protocols import find_protocol
+from xpflow.study.config.base import Scalar, budget_text
+from xpflow.study.config.root import StudyConfig
+from xpflow.study.rows import aligned_runs, expand, find_arm, jobs_of, policy_seeds
 
 Settings = Mapping[str, Scalar]
 PROBES = 32  # answers of the self-alignment data that only the log looks at, as in training.selfdata
@@ -166,8 +165,8 @@ class StudyPlan:
         return found
 
     def _settings(self, model: str, benchmark: str) -> dict[str, Scalar]:
-        """Return the settings under an arm's own, in `xpflow.config.arms`' order: of the protocol only what
-        the plan reads, for which of them a decoder knows takes torch to say."""
+        """Return the settings under an arm's own, in the order of `study.settings`: of the protocol only what
+        plan reads, for which of them a decoder knows takes torch to say."""
         choice, shape = {entry.name: entry for entry in self.config.models}[model], benchmark_shape(benchmark)
         ruled = find_protocol(choice.protocol).way(shape).settings if shape else {}
         settings: dict[str, Scalar] = {"block_length": ruled.get("block_length")}

@@ -13,11 +13,12 @@ from typing import Any
 
 import pandas as pd
 
-from xpflow.config import StudyConfig, aligned_runs
 from xpflow.reporting.header import facts
 from xpflow.reporting.logs import read_log
 from xpflow.reporting.markup import EMPTY, Column, Lines, Table, number
-from xpflow.reporting.plan import ReportPlan, weights_label
+from xpflow.reporting.report_spec import ReportPlan, weights_label
+from xpflow.study.config import StudyConfig
+from xpflow.study.rows import aligned_runs
 
 FIELDS = (
     "update",

@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
-from xpflow.config.block import budget_text
 from xpflow.reporting.contrasts import ContrastResult, Judgement, judge, recovery_ratio
 from xpflow.reporting.markup import number
 from xpflow.reporting.paper import QUARTER, caution, table1_count, table2_count
-from xpflow.reporting.plan import Direction, ReportPlan
+from xpflow.reporting.report_spec import Direction, ReportPlan
 from xpflow.reporting.results import Outcomes
 from xpflow.stats.bootstrap import Estimate
+from xpflow.study.config.base import budget_text
 
 
 @dataclass(frozen=True, slots=True)

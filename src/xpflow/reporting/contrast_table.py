@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from xpflow.config.block import budget_text
 from xpflow.reporting.claims import paper_difference
 from xpflow.reporting.contrasts import ContrastResult
 from xpflow.reporting.header import facts
 from xpflow.reporting.markup import EMPTY, Column, Lines, Table, number
-from xpflow.reporting.plan import ReportPlan
+from xpflow.reporting.report_spec import ReportPlan
+from xpflow.study.config.base import budget_text
 
 SIGNS = {"greater": "a > b", "less": "a < b", "different": "a ≠ b"}
 COLUMNS = (

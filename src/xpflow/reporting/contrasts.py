@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Literal
 
 from xpflow.errors import DataError
-from xpflow.reporting.plan import Contrast, Direction, ReportPlan
+from xpflow.reporting.report_spec import Contrast, Direction, ReportPlan
 from xpflow.reporting.results import CellStats, Outcomes
 from xpflow.stats.bootstrap import Estimate, Passed, paired_difference, paired_ratio
 from xpflow.stats.paired import McNemar, holm, mcnemar

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import xpflow
 from xpflow.artifacts.io import sha256_file
-from xpflow.config import Arm, Claim, StudyConfig, expand, find_arm
-from xpflow.config.models import ModelChoice
 from xpflow.errors import ConfigError
 from xpflow.protocols import find_protocol
 from xpflow.reporting.paper import ABLATION_LABELS
-from xpflow.reporting.plan import ArmSpec, Cell, Contrast, Kind, ModelSpec, ReportPlan, weights_label
+from xpflow.reporting.report_spec import ArmSpec, Cell, Contrast, Kind, ModelSpec, ReportPlan, weights_label
+from xpflow.study.config import Arm, Claim, StudyConfig
+from xpflow.study.config.inputs import ModelChoice
+from xpflow.study.rows import expand, find_arm
 
 FULL = Fraction(1)
 

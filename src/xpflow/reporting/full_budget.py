@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pandas as pd
 
-from xpflow.reporting.plan import ReportPlan
+from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import Outcomes
 
 FULL = Fraction(1)

@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 
 from xpflow.artifacts.io import atomic_write_text
-from xpflow.config import StudyConfig, policy_seeds
 from xpflow.errors import ArtifactError, ConfigError, nearest
 from xpflow.reporting.alignment_table import alignment_table, read_alignment
 from xpflow.reporting.claims import claims_markdown, claims_record, judge_claims
@@ -20,6 +19,8 @@ from xpflow.reporting.from_config import plan_from_config
 from xpflow.reporting.full_budget import full_budget_rows
 from xpflow.reporting.results import Outcomes, load_results
 from xpflow.reporting.tables import table1, table2, write_table
+from xpflow.study.config import StudyConfig
+from xpflow.study.rows import policy_seeds
 
 FIGURES = ("alignment", "sweep", "grpo", "trace")
 
@@ -114,9 +115,9 @@ def _grpo(config: StudyConfig, results: Path, out: Path) -> list[Path]:
 
 def _trace(config: StudyConfig, trace: Path | None, out: Path) -> list[Path]:
     """Draw the trace of the configured problem; its tokens are read with the first model's tokenizer."""
-    from xpflow.decoding.trace import load_traces
     from xpflow.models.registry import load_tokenizer, model_folder
     from xpflow.reporting.plots.trace_picture import figure_trace, picture
+    from xpflow.traces.trace import load_traces
 
     if trace is None:
         raise ConfigError("the figure `trace` needs the file of a trace", hint="give --trace FILE")

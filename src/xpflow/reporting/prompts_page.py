@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xpflow.config import StudyConfig
-from xpflow.config.models import ModelChoice
 from xpflow.errors import ModelLoadError
 from xpflow.problems.problem import Problem
 from xpflow.protocols import Prompter, Protocol, find_protocol, ids_hash, text_hash
+from xpflow.study.config import StudyConfig
+from xpflow.study.config.inputs import ModelChoice
 
 SHOWN = 3
 TICKS = "`"

@@ -18,11 +18,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xpflow.artifacts.io import read_jsonl
-from xpflow.config.block import budget_text
 from xpflow.errors import ArtifactError, DataError, GradingError
 from xpflow.protocols import UNNAMED
-from xpflow.reporting.plan import Cell
+from xpflow.reporting.report_spec import Cell
 from xpflow.stats.rates import PassRate, pass_rate
+from xpflow.study.config.base import budget_text
 
 VERDICTS = frozenset({"passed", "wrong", "error", "timeout", "memory"})
 COLUMNS = ("model", "benchmark", "arm", "budget", "seed", "task_id", "verdict", "mode", "nfe")

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from xpflow.artifacts.io import atomic_write_text
-from xpflow.config.block import budget_text
 from xpflow.reporting import paper
 from xpflow.reporting.header import arm_notes, facts, shared_mode_notes
 from xpflow.reporting.markup import EMPTY, Column, Lines, Table, to_csv, to_latex, to_markdown
-from xpflow.reporting.plan import ArmSpec, ReportPlan
+from xpflow.reporting.report_spec import ArmSpec, ReportPlan
 from xpflow.reporting.results import CellStats, Outcomes
+from xpflow.study.config.base import budget_text
 
 
 def table1(plan: ReportPlan, outcomes: Outcomes) -> Table:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from xpflow.config.alignment import LoraSettings
+from xpflow.study.config.training import LoraSettings
 
 LORA_TARGETS = (
     r".*(query_key_value|attention\.dense|shared_experts\.\w+_proj|layers\.0\.mlp\.\w+_proj|lm_head)"

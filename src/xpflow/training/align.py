@@ -26,17 +26,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xpflow.config.alignment import AlignmentBlock, FullSettings, LoraSettings, Variant
 from xpflow.errors import DataError
+from xpflow.runtime.machine import Machine, recompute_layers
+from xpflow.study.config.training import AlignmentBlock, FullSettings, LoraSettings, Variant
 from xpflow.training.adapters import Trained, reset_adapters, with_adapters
 from xpflow.training.align_state import AlignmentState
 from xpflow.training.checkpoint import TrainingState
 from xpflow.training.corpus import Example, collate
-from xpflow.training.machine import Machine, recompute_layers
-from xpflow.training.measured import Measured
+from xpflow.training.curves import Curves, curves, maskings, missing
 from xpflow.training.objectives import Corrupted, corrupt, row_means
 from xpflow.training.replicas import Copies, Replicas, Shards, gathered
-from xpflow.training.watch import Curves, curves, maskings, missing
+from xpflow.training.student import Measured
 
 Row = dict[str, Any]
 Report = Callable[[Row], None]

@@ -6,16 +6,16 @@ import sys
 from pathlib import Path
 
 from xpflow.artifacts.io import read_jsonl, write_jsonl
-from xpflow.config.alignment import Variant
-from xpflow.config.root import StudyConfig
 from xpflow.errors import ConfigError, nearest
 from xpflow.models.checkpoint import save_checkpoint
 from xpflow.models.registry import load_model
+from xpflow.runtime.machine import Machine
+from xpflow.runtime.models import model_settings, model_source
+from xpflow.runtime.team import joined
+from xpflow.study.config.root import StudyConfig
+from xpflow.study.config.training import Variant
 from xpflow.training.align import Aligner, AlignmentData, Row
 from xpflow.training.align_state import remove
-from xpflow.training.machine import Machine
-from xpflow.training.stage import model_settings, model_source
-from xpflow.training.team import joined
 
 SHARD_BYTES = 5_000_000_000  # largest file of a checkpoint that does not fit into one
 

@@ -26,8 +26,8 @@ from torch.distributed.tensor import distribute_tensor
 
 from xpflow.artifacts.io import atomic_write_text
 from xpflow.errors import ArtifactError
+from xpflow.runtime.team import Team
 from xpflow.training.checkpoint import Rows, TrainingState, read_state
-from xpflow.training.team import Team
 
 ABOUT = "about.json"
 

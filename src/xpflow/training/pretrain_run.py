@@ -11,12 +11,12 @@ from typing import Any
 import torch
 
 from xpflow.artifacts.io import atomic_write_text, read_jsonl
-from xpflow.config.root import StudyConfig
 from xpflow.errors import ConfigError, nearest
 from xpflow.models.checkpoint import save_checkpoint
+from xpflow.runtime.answers import make_grader
+from xpflow.study.config.root import StudyConfig
 from xpflow.training.card import validation_counts, write_card
 from xpflow.training.pretrain import Recipe, Trainer, new_micro_model
-from xpflow.training.solvable import make_grader
 
 
 def recipe_for(model: str, study: StudyConfig) -> Recipe:

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
-from xpflow.training.machine import Machine, layers_of
-from xpflow.training.measured import Measured
+from xpflow.runtime.machine import Machine, layers_of
+from xpflow.training.student import Measured
 
 
 class Replicas(Protocol):

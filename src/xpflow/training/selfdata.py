@@ -10,16 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from xpflow.config.root import StudyConfig
 from xpflow.decoding import decode, settings_from
 from xpflow.errors import DataError
 from xpflow.problems.problem import Problem
 from xpflow.problems.registry import load_benchmark
 from xpflow.problems.sources import DataSources
 from xpflow.protocols import Prompter, Protocol, find_protocol
+from xpflow.runtime.answers import mask_prediction_options, of_total
+from xpflow.runtime.models import open_model
+from xpflow.study.config.root import StudyConfig
 from xpflow.training.corpus import response_ids
-from xpflow.training.opening import open_model
-from xpflow.training.stage import mask_prediction_options, of_total
 
 Row = dict[str, Any]
 PROBES = 32

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from xpflow.config.root import StudyConfig
 from xpflow.decoding import decode, settings_from
-from xpflow.grading import Grader, Limits
 from xpflow.problems.problem import Problem
 from xpflow.problems.registry import benchmark_shape
 from xpflow.protocols import Prompter, Protocol, find_protocol
-from xpflow.training.opening import open_model
-from xpflow.training.stage import answered, mask_prediction_options, of_total, passed
+from xpflow.runtime.answers import answered, make_grader, mask_prediction_options, of_total, passed
+from xpflow.runtime.models import open_model
+from xpflow.study.config.root import StudyConfig
 
 
 def solvable_problems(
@@ -42,18 +40,3 @@ def solvable_problems(
         solved = passed(grader.grade(programs))
     everything = settings.keep == "all"
     return [problem for problem, good in zip(problems, solved, strict=True) if good or everything]
-
-
-def make_grader(study: StudyConfig, processes: int = 1) -> Grader:
-    """Return a grader with the study's jail, workers and limits.
-
-    Where several `processes` of one machine each have a grader, they share out the workers.
-    """
-    grading = study.grading
-    workers = grading.workers
-    if processes > 1:
-        workers = max(1, (workers or os.cpu_count() or 1) // processes)
-    limits = Limits(
-        cpu_s=grading.cpu_s, wall_s=grading.wall_s, memory_mib=grading.memory_mib, retries=grading.retries
-    )
-    return Grader(None if grading.jail == "auto" else grading.jail, workers=workers, limits=limits)

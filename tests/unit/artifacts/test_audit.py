@@ -18,8 +18,8 @@ from xpflow.artifacts.io import atomic_write_text
 from xpflow.artifacts.manifest import ENDING, read_manifest, write_manifest
 from xpflow.artifacts.record import Record
 from xpflow.cli.recording import source_facts
-from xpflow.config import StudyConfig
 from xpflow.errors import ArtifactError
+from xpflow.study.config import StudyConfig
 
 
 @pytest.fixture

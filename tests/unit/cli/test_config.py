@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from xpflow.cli import main
-from xpflow.config import StudyConfig, study_from_mapping
+from xpflow.study.config import StudyConfig, study_from_mapping
 
 
 def test_show_fills_in_the_defaults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

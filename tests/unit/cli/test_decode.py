@@ -7,7 +7,7 @@ import pytest
 from xpflow.artifacts.io import read_jsonl
 from xpflow.cli import main
 from xpflow.decoding import load_traces
-from xpflow.decoding.replay import check
+from xpflow.traces.replay import check
 
 
 @pytest.fixture(scope="module")

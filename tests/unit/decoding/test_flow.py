@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from xpflow.decoding import ConstantPolicy, decode, settings_from
-from xpflow.decoding.flow import Reading, commit, move, reedit
+from xpflow.decoding.decoders.flow import Reading, commit, move, reedit
 
 N = 16
 
@@ -70,7 +70,7 @@ def test_synchronous_constant_steps_are_euler_of_the_ode(make_model, prompts):
 def test_a_step_flows_then_reedits_then_commits():
     """One position each: flows, is re-edited, is committed, is held at t = 1."""
     torch.manual_seed(0)
-    from xpflow.decoding.flow import FlowState
+    from xpflow.decoding.decoders.flow import FlowState
 
     table = torch.eye(5)
     m = table[4]

@@ -10,8 +10,8 @@ import torch
 from scipy import integrate, special, stats
 
 from xpflow.decoding import ConfidencePolicy, ConstantPolicy, LearnedPolicy, PolicyShape, load_policy
-from xpflow.decoding.features import policy_features
-from xpflow.decoding.step_policy import beta_log_prob, kummer
+from xpflow.decoding.policies.features import policy_features
+from xpflow.decoding.policies.learned import beta_log_prob, kummer
 from xpflow.errors import ArtifactError, DecodingError
 
 RATIO = math.log(256)

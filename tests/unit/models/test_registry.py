@@ -10,10 +10,10 @@ import torch
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from xpflow.config.models import ModelChoice
 from xpflow.errors import HubError, ModelLoadError
 from xpflow.hub.catalogue import HUB_MODELS
 from xpflow.models import MODELS, load_model, save_checkpoint
+from xpflow.study.config.inputs import ModelChoice
 
 Make = Callable[..., PreTrainedModel]
 

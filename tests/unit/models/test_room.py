@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from xpflow.errors import ModelLoadError
 from xpflow.models import load_checkpoint, save_checkpoint
-from xpflow.models.room import GIB, WORKSPACE, Memory, memory_of, needed_bytes, require_room
+from xpflow.models.memory_check import GIB, WORKSPACE, Memory, memory_of, needed_bytes, require_room
 from xpflow.models.stored import StoredTensor, find_tensors
 
 Make = Callable[..., PreTrainedModel]

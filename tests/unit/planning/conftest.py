@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from xpflow.config import StudyConfig, study_from_mapping
+from xpflow.study.config import StudyConfig, study_from_mapping
 
 PAPER: dict[str, Any] = {
     "study": {"name": "paper-like"},

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from xpflow.config import StudyConfig, expand, study_from_mapping
 from xpflow.errors import ConfigError
 from xpflow.planning import make_plan
 from xpflow.planning.assumptions import Assumptions, parse_prompt_tokens
 from xpflow.planning.costs import policy_costs
 from xpflow.planning.hardware import GPUS, find_gpu
 from xpflow.planning.remedies import apply_changes, misfits, remedies
+from xpflow.study.config import StudyConfig, study_from_mapping
+from xpflow.study.rows import expand
 
 Make = Callable[..., StudyConfig]
 GIVEN = Assumptions()

@@ -6,8 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xpflow.config import study_from_mapping
-from xpflow.config.arms import arm_settings, check_arms, protocol_settings
 from xpflow.decoding import settings_from
 from xpflow.errors import ConfigError
 from xpflow.grading import EXTRACTORS
@@ -16,6 +14,8 @@ from xpflow.models.tokenizer import decode_response, encode_prompt
 from xpflow.problems import Problem, instruction, load_benchmark
 from xpflow.protocols import PROTOCOLS, Prompter, Turn, find_protocol
 from xpflow.protocols.templates import render_llada
+from xpflow.study.config import study_from_mapping
+from xpflow.study.settings import arm_settings, check_arms, protocol_settings
 
 HE = load_benchmark("humaneval", limit=1)[0]
 MODELS = ("llada-micro", "llada2-micro")

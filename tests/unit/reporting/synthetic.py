@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from xpflow.config import StudyConfig, aligned_runs, study_from_mapping
 from xpflow.reporting.from_config import plan_from_config
-from xpflow.reporting.plan import Cell, ReportPlan
+from xpflow.reporting.report_spec import Cell, ReportPlan
+from xpflow.study.config import StudyConfig, study_from_mapping
+from xpflow.study.rows import aligned_runs
 
 # arm -> pass rate and executed NFE by budget; the rest of the budgets are interpolated from 1/4
 RATES = {

@@ -7,7 +7,7 @@ import pytest
 
 from xpflow.artifacts.io import read_jsonl, write_jsonl
 from xpflow.errors import ArtifactError, DataError, GradingError
-from xpflow.reporting.plan import Cell
+from xpflow.reporting.report_spec import Cell
 from xpflow.reporting.results import COLUMNS, Outcomes, load_cell, load_results
 
 QUARTER = Fraction(1, 4)

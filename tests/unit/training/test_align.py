@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from xpflow.config.alignment import AlignmentBlock, FullSettings, LoraSettings, Variant
 from xpflow.errors import ArtifactError, DataError
+from xpflow.study.config.training import AlignmentBlock, FullSettings, LoraSettings, Variant
 from xpflow.training.align import Aligner, AlignmentData, epoch_order
 from xpflow.training.corpus import collate
 from xpflow.training.objectives import Corrupted, corrupt

@@ -10,8 +10,8 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from xpflow.config.alignment import AlignmentBlock, FullSettings, Variant
 from xpflow.errors import ArtifactError
+from xpflow.study.config.training import AlignmentBlock, FullSettings, Variant
 from xpflow.training.align import Aligner, AlignmentData
 from xpflow.training.align_state import newest, shards_of
 from xpflow.training.replicas import Shards

@@ -13,17 +13,17 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from xpflow.config.grpo import GrpoBlock
-from xpflow.decoding.step_policy import LearnedPolicy
+from xpflow.decoding.policies.learned import LearnedPolicy
 from xpflow.errors import ArtifactError, GradingError
 from xpflow.grading import Verdict
 from xpflow.grading.verdict import VerdictName
 from xpflow.problems import Problem
 from xpflow.problems.micropy import load
-from xpflow.training.exploration import Teacher, antithetic_shifts, clone
-from xpflow.training.grpo import PolicyTrainer, advantages
-from xpflow.training.lesson import clipped_loss
-from xpflow.training.rollout import Decisions, RolloutEngine
+from xpflow.study.config.training import GrpoBlock
+from xpflow.training.policy.exploration import Teacher, antithetic_shifts, clone
+from xpflow.training.policy.grpo import PolicyTrainer, advantages
+from xpflow.training.policy.policy_loss import clipped_loss
+from xpflow.training.policy.rollout import Decisions, RolloutEngine
 
 Row = dict[str, Any]
 PROBLEMS = load("mbpp", "train")[:3]

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from xpflow.config.alignment import AlignmentBlock, FullSettings, LoraSettings, Variant
+from xpflow.runtime.machine import Machine
+from xpflow.runtime.team import Team
+from xpflow.study.config.training import AlignmentBlock, FullSettings, LoraSettings, Variant
 from xpflow.training.align import Aligner, AlignmentData
 from xpflow.training.corpus import collate
-from xpflow.training.machine import Machine
 from xpflow.training.objectives import Corrupted, corrupt
-from xpflow.training.team import Team
 from xpflow.training.terms import TERMS, Hidden, chunked_terms, position_terms
 
 Make = Callable[..., Any]

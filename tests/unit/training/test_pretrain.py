@@ -11,8 +11,8 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from xpflow.config.root import StudyConfig
 from xpflow.errors import ArtifactError, ConfigError
+from xpflow.study.config.root import StudyConfig
 from xpflow.training.card import write_card
 from xpflow.training.pretrain import Recipe, Trainer, learning_rate_factor, new_micro_model
 from xpflow.training.pretrain_run import _rows_until, recipe_for

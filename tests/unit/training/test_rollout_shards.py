@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from xpflow.config.grpo import GrpoBlock
-from xpflow.decoding.step_policy import LearnedPolicy, PolicyShape
+from xpflow.decoding.policies.learned import LearnedPolicy, PolicyShape
 from xpflow.errors import ConfigError
-from xpflow.training import lesson as lessons
-from xpflow.training.lesson import Lesson, clipped_loss
-from xpflow.training.rollout_shards import RolloutShards, pooled
-from xpflow.training.team import ALONE, Team
+from xpflow.runtime.team import ALONE, Team
+from xpflow.study.config.training import GrpoBlock
+from xpflow.training.policy import policy_loss as lessons
+from xpflow.training.policy.policy_loss import Lesson, clipped_loss
+from xpflow.training.policy.rollout import RolloutShards, pooled
 
 CPU = torch.device("cpu")
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from xpflow.config.root import StudyConfig
-from xpflow.config.selfdata import SelfdataBlock
 from xpflow.errors import DataError
 from xpflow.models.tokenizer import encode_prompt
 from xpflow.problems import instruction
 from xpflow.problems.micropy import load
+from xpflow.study.config.root import StudyConfig
+from xpflow.study.config.training import SelfdataBlock
 from xpflow.training import selfdata, solvable
 from xpflow.training.corpus import response_ids
 from xpflow.training.selfdata import PROBES, prompts_of_seed, self_aligned_rows

@@ -14,8 +14,6 @@ from typing import Any, Literal
 import pandas as pd
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, PercentFormatter
 
-from xpflow.config.block import budget_text
-from xpflow.reporting.plan import ArmSpec, ReportPlan
 from xpflow.reporting.plots.style import (
     BLUE,
     GREEN,
@@ -29,7 +27,9 @@ from xpflow.reporting.plots.style import (
     note,
     save,
 )
+from xpflow.reporting.report_spec import ArmSpec, ReportPlan
 from xpflow.reporting.results import Outcomes
+from xpflow.study.config.base import budget_text
 
 Axis = Literal["budget", "nfe"]
 # decoder -> marker and hues

@@ -1,0 +1,158 @@
+"""Drawing samples of a study to replay, from the cells that its configuration has."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from xpflow.auditing.device_class import DeviceClass, made_on
+from xpflow.errors import ArtifactError, DataError, XpflowError
+from xpflow.evaluation.merge import SAMPLES, VERDICTS
+from xpflow.evaluation.result_files import Fields, read_run, readable
+from xpflow.models.registry import model_folder
+from xpflow.problems import problems_from_file
+from xpflow.problems.problem import Problem
+from xpflow.runtime.models import model_source
+from xpflow.study.config import StudyConfig
+from xpflow.study.rows import TRAINED, Row, expand, find_arm, kind_of
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What decoded a file of samples: a checkpoint (None: base weights), a trained policy if there is one.
+
+    `source` is the model's name, or the folder of its own weights.
+    """
+
+    model: str
+    source: str
+    benchmark: str
+    seed: int
+    checkpoint: Path | None
+    policy: Path | None
+
+    @classmethod
+    def of(cls, study: StudyConfig, results: Path, row: Row) -> Weights:
+        """Return what decodes a row."""
+        kind = kind_of(find_arm(study, row.arm))
+        variant = kind.removesuffix(TRAINED)
+        return cls(
+            row.model,
+            str(model_source(study, row.model)),
+            row.benchmark,
+            row.seed,
+            None if variant == "base" else results / row.model / "aligned" / variant / f"seed{row.seed}",
+            results / f"policy/seed{row.seed}/policy.safetensors" if kind.endswith(TRAINED) else None,
+        )
+
+    def there(self) -> bool:
+        """Return whether all are on this machine; a checkpoint may need the base weights too."""
+        try:
+            model_folder(self.source)
+        except XpflowError:
+            return False
+        weights = self.checkpoint is None or any(self.checkpoint.glob("*.safetensors"))
+        return weights and (self.policy is None or self.policy.exists())
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A sample to replay, with its problem and its verdict; `made_on` is None where no manifest tells."""
+
+    row: Row
+    folder: Path
+    problem: Problem
+    sample: Fields
+    verdict: Fields
+    made_on: DeviceClass | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What was drawn, from how many of a study's cells, and what of the others.
+
+    absent: cells that are not there, without: whose weights are not here, broken: why their files do not fit.
+    """
+
+    chosen: tuple[Choice, ...]
+    cells: int
+    absent: int
+    without: int
+    broken: tuple[str, ...]
+
+    def notes(self) -> Iterator[str]:
+        """Yield in lines what was not drawn from."""
+        yield from (f"does not fit  {why}" for why in self.broken)
+        words = (
+            (self.absent, "not there"),
+            (self.without, "without their weights here"),
+            (len(self.broken), "with files that do not fit"),
+        )
+        if others := ", ".join(f"{number} {why}" for number, why in words if number):
+            yield f"drawn from {self.cells} runs of the study; left aside: {others}"
+
+
+def draw_samples(study: StudyConfig, results: Path, count: int, seed: int, below: Path | None = None) -> Draw:
+    """Return `count` random samples of a study (all, where it has fewer).
+
+    Only samples whose weights and policy are there: a pack leaves them behind. `below` narrows the choice to
+    a folder of the results.
+
+    Raises:
+        ArtifactError: there is no sample, or none that can be replayed.
+    """
+    wanted = [row for row in expand(study) if _touches(results / row.folder, below or results)]
+    rows = [row for row in wanted if any((results / row.folder / name).exists() for name in _FILES)]
+    if not rows:
+        raise ArtifactError(f"{results} holds no samples to replay", hint="name a finished study's folder")
+    there = [row for row in rows if Weights.of(study, results, row).there()]
+    if not there:
+        raise ArtifactError(
+            f"the weights behind every sample of {results} were left behind",
+            hint="replay where the study was run: a pack holds none",
+        )
+    cells, broken = list[list[Choice]](), list[str]()
+    problems = lru_cache(maxsize=None)(lambda name: _problems(results / f"problems/{name}.jsonl"))
+    for row in sorted(there, key=lambda row: row.folder):
+        try:
+            cells.append(_choices(results, row, problems(row.benchmark)))
+        except DataError as error:
+            broken.append(error.message)
+    choices = [one for cell in cells for one in cell]
+    numbers = sorted(random.Random(seed).sample(range(len(choices)), min(count, len(choices))))
+    return Draw(
+        chosen=tuple(choices[number] for number in numbers),
+        cells=len(cells),
+        absent=len(wanted) - len(rows),
+        without=len(rows) - len(there),
+        broken=tuple(broken),
+    )
+
+
+_FILES = (SAMPLES, VERDICTS)
+
+
+def _touches(folder: Path, below: Path) -> bool:
+    return folder.is_relative_to(below) or below.is_relative_to(folder)
+
+
+def _problems(path: Path) -> dict[str, Problem]:
+    return {one.task_id: one for one in readable(path, problems_from_file)}
+
+
+def _choices(results: Path, row: Row, problems: dict[str, Problem]) -> list[Choice]:
+    """Return the samples of a row in their order; DataError where its files do not fit together."""
+    run = read_run(results, row)
+    if odd := sorted(run.samples.keys() ^ problems.keys()):
+        raise DataError(f"{run.folder}: not of the problems of {row.benchmark} (first: {odd[0]})")
+    try:
+        device = made_on(run.folder / SAMPLES)
+    except (ArtifactError, OSError) as error:
+        raise DataError(f"{run.folder}: a manifest cannot be read ({error})") from error
+    return [
+        Choice(row, run.folder, problems[task], sample, run.verdicts[task], device)
+        for task, sample in run.samples.items()
+    ]

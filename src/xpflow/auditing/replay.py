@@ -1,0 +1,150 @@
+"""Replaying samples: decoded and graded again, and compared field by field with what was published.
+
+Two processors may round differently, and one bit can decide between two tokens. So all fields that the tables
+and verdicts are made of have to be equal only where device, precision, processor and torch are those that
+made the samples. Elsewhere it is reported how many verdicts and NFE differ; but what rounding cannot change
+has to be equal there too: the answer is the text of its tokens, and decoder and protocol are the arm's.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xpflow.auditing.device_class import DeviceClass, require_device
+from xpflow.auditing.draw import Choice, Weights
+from xpflow.errors import GradingError, XpflowError
+from xpflow.evaluation.result_files import Fields
+from xpflow.study.config import StudyConfig
+
+TEXT = "text of the tokens"
+ROUNDED = frozenset({"tokens", "nfe", "completion", "verdict", "mode"})  # that another class may change
+GRADED = ("verdict", "mode", "protocol")  # of a verdict, times and reasons aside
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A sample that was decoded and graded again.
+
+    differs: names of the fields that are not equal, TEXT where the answer is not that of its own tokens.
+    nfe, verdicts: then and now. made_on: the device class that made it, None where no manifest says so.
+    failed: why it could not be replayed; nothing was compared then.
+    """
+
+    place: str
+    task_id: str
+    differs: tuple[str, ...]
+    nfe: tuple[float, float]
+    verdicts: tuple[str, str]
+    made_on: DeviceClass | None
+    failed: str = ""
+
+    @property
+    def flipped(self) -> bool:
+        """Whether the verdict is another."""
+        return "verdict" in self.differs
+
+    @property
+    def wrong(self) -> bool:
+        """Whether something differs that no rounding explains, or nothing could be compared."""
+        return bool(self.failed or set(self.differs) - ROUNDED)
+
+
+def replay(study: StudyConfig, results: Path, chosen: Sequence[Choice]) -> Iterator[Replayed]:
+    """Decode and grade samples again on the study's device, one model's weights after the other.
+
+    Raises:
+        ConfigError: this machine has no such device. GradingError: an answer could not be graded.
+    """
+    from xpflow.runtime.answers import make_grader
+
+    require_device(study.runtime.device)
+    jobs: dict[Weights, list[Choice]] = defaultdict(list)
+    for one in chosen:
+        jobs[Weights.of(study, results, one.row)].append(one)
+    with make_grader(study) as grader:
+        for weights, choices in jobs.items():
+            try:
+                yield from _replayed(study, weights, choices, grader)
+            except _Unloadable as error:
+                yield from (_failed(one, str(error)) for one in choices)
+
+
+class _Unloadable(Exception):
+    """Weights or a policy that the study made cannot be used: its samples cannot be replayed, others can."""
+
+
+def _replayed(
+    study: StudyConfig, weights: Weights, choices: Sequence[Choice], grader: Any
+) -> Iterator[Replayed]:
+    """Replay samples that share their weights: the model is loaded once."""
+    from xpflow.grading import extract
+
+    decoder = _decoder(study, weights, choices)
+    rule = decoder.protocol.extraction
+    for one in choices:
+        again = decoder.sample(one.row, one.problem.task_id)
+        answer = extract(again["completion"], one.problem, rule(one.problem.shape))
+        [graded] = grader.grade([(one.problem, answer)])
+        if graded.verdict == "infrastructure":
+            raise GradingError(
+                f"{one.folder}, {one.problem.task_id} could not be graded: {graded.reason}",
+                hint="replay again; `xpflow doctor` says what works here",
+            )
+        now = {"verdict": graded.verdict, "mode": graded.mode, "protocol": decoder.protocol.label}
+        yield Replayed(
+            str(one.folder),
+            one.problem.task_id,
+            differences(one, again, now, _text(decoder, one)),
+            (float(one.sample["nfe"]), float(again["nfe"])),
+            (str(one.verdict["verdict"]), graded.verdict),
+            one.made_on,
+        )
+
+
+def differences(one: Choice, again: Fields, graded: Fields, text: str | None) -> tuple[str, ...]:
+    """Return the names of the fields of a sample and its verdict that are not equal to those of now.
+
+    `text` is what the sample's own tokens read as, None where they are no tokens of the model.
+    """
+    names = sorted(one.sample.keys() | again.keys())
+    found = [name for name in names if name not in one.sample or one.sample[name] != again.get(name)]
+    found += [name for name in GRADED if one.verdict.get(name) != graded[name]]
+    return tuple(dict.fromkeys([*found, *([TEXT] if one.sample["completion"] != text else [])]))
+
+
+def _decoder(study: StudyConfig, weights: Weights, choices: Sequence[Choice]) -> Any:
+    """Return the loaded decoder; _Unloadable where weights or a policy of the study are broken."""
+    from xpflow.decoding.policies.base import load_policy
+    from xpflow.evaluation.decode_job import Decoder
+
+    problems = {one.problem.task_id: one.problem for one in choices}
+    try:
+        if weights.policy is not None:
+            load_policy(weights.policy)
+        return Decoder(
+            study,
+            weights.model,
+            list(problems.values()),
+            checkpoint=weights.checkpoint,
+            trained_policy=weights.policy,
+        )
+    except XpflowError as error:
+        raise _Unloadable(error.message) from error
+
+
+def _text(decoder: Any, one: Choice) -> str | None:
+    try:
+        return str(decoder.prompter.answer(one.problem, one.sample["tokens"]))
+    except (OverflowError, TypeError, ValueError, IndexError):
+        return None
+
+
+def _failed(one: Choice, why: str) -> Replayed:
+    nfe, verdict = float(one.sample["nfe"]), str(one.verdict["verdict"])
+    return Replayed(
+        str(one.folder), one.problem.task_id, (), (nfe, nfe), (verdict, verdict), one.made_on, why
+    )

@@ -1,0 +1,1 @@
+"""Step-size policies of decoders that take one: hand-made and learned."""

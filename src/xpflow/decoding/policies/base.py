@@ -1,0 +1,125 @@
+"""Step-size policies: how far each token moves in one flow step, a in [0, 1].
+
+A policy is called as `policy(features_BM8, info)` and returns a tensor a_BM or an `Action`. Cheap policies
+set `needs_features = False` and get None; `info` always carries the confidence c and the progress t.
+Specs: "constant:0.3", "confidence:8", the path of a saved learned policy, or the name of a shipped one
+("shipped" where there is only one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor
+
+from xpflow.errors import DecodingError, nearest
+
+SHIPPED = Path(__file__).parents[2] / "policies" / "shipped"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyInfo:
+    """What a policy may look at besides its features. active_BM: open tokens with t < 1, the only ones that
+    move."""
+
+    c_BM: Tensor
+    t_BM: Tensor
+    rho_B: Tensor
+    active_BM: Tensor
+    rows_B: Tensor
+    step: int
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Step sizes a_BM; a sampling policy adds its draw y_BM in (0, 1) and the log-density of that draw."""
+
+    a_BM: Tensor
+    y_BM: Tensor | None = None
+    log_prob_BM: Tensor | None = None
+
+
+class Policy(Protocol):
+    """Anything that gives step sizes."""
+
+    @property
+    def needs_features(self) -> bool:
+        """Return whether the policy reads its features (top-4 probabilities and so on cost a little)."""
+
+    def __call__(self, features_BM8: Tensor | None, info: PolicyInfo, /) -> Tensor | Action:
+        """Return a in [0, 1] for every position."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantPolicy:
+    """The same step size everywhere."""
+
+    a: float
+    needs_features: bool = False
+
+    def __post_init__(self) -> None:
+        _check("constant", self.a, 0.0, 1.0)
+
+    def __call__(self, features_BM8: Tensor | None, info: PolicyInfo) -> Tensor:
+        return torch.full_like(info.c_BM, self.a)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidencePolicy:
+    """a = c^power: certain tokens move at once, doubtful ones wait."""
+
+    power: float
+    needs_features: bool = False
+
+    def __post_init__(self) -> None:
+        _check("confidence", self.power, 0.0, 1e6)
+
+    def __call__(self, features_BM8: Tensor | None, info: PolicyInfo) -> Tensor:
+        return info.c_BM**self.power
+
+
+POLICIES: dict[str, Callable[[float], ConstantPolicy | ConfidencePolicy]] = {
+    "constant": ConstantPolicy,
+    "confidence": ConfidencePolicy,
+}
+
+
+def load_policy(spec: str | Path, *, expectation: str = "A") -> Policy:
+    """Return the policy of a spec; raises DecodingError when there is none.
+
+    Args:
+        expectation: for a learned policy, the deterministic step size: "A" is E[a], "B" is a(E[y]).
+    """
+    from xpflow.decoding.policies.learned import LearnedPolicy
+
+    name, _, argument = str(spec).partition(":")
+    if name in POLICIES:
+        try:
+            return POLICIES[name](float(argument))
+        except ValueError as error:
+            raise DecodingError(
+                f"policy {str(spec)!r} needs a number after the colon", hint=f"as {name}:0.5"
+            ) from error
+    shipped = {file.stem: file for file in sorted(SHIPPED.glob("*.safetensors"))}
+    if spec == "shipped" and len(shipped) == 1:
+        return load_policy(next(iter(shipped)), expectation=expectation)
+    path = shipped.get(str(spec), Path(spec))
+    if not path.is_file():
+        known = [*POLICIES, *shipped]
+        raise DecodingError(f"no such policy or file: {str(spec)!r}", hint=nearest(name, known))
+    return cast(Policy, LearnedPolicy.load(path).with_expectation(expectation))
+
+
+def as_action(result: Tensor | Action) -> Action:
+    """Return what a policy gave as an Action."""
+    return result if isinstance(result, Action) else Action(result)
+
+
+def _check(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise DecodingError(f"policy {name}:{value:g} is out of range", hint=f"{low:g} to {high:g}")

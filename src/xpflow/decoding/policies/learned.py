@@ -1,0 +1,159 @@
+"""The learned step-size policy: an 8-number state, a small MLP and a Beta over the logarithm of the step (Eq.
+13-17).
+
+Legend: mu mean and kappa concentration of the Beta; y ~ Beta(mu kappa, (1 - mu) kappa); u = log2 a_min + y
+(log2 a_max - log2 a_min); a = 2^u. Without sampling: Reading A, E[a] = a_min 1F1(mu kappa; kappa; ln(a_max /
+a_min)), or Reading B, a(E[y]). They differ much at low kappa (mu 0.5, kappa 5: 0.1135 against 0.0625).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from xpflow.artifacts.io import atomic_writer
+from xpflow.decoding.policies.base import Action, PolicyInfo
+from xpflow.errors import ArtifactError, DecodingError
+
+FEATURES = 8
+SERIES_TERMS = 40  # ln 256 = 5.5: the 40th term is below 1e-17 of the first
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyShape:
+    """Sizes and ranges of a learned policy (open point 13: the paper gives neither d nor the range of
+    kappa)."""
+
+    width: int = 64
+    a_min: float = 1.0 / 256.0
+    a_max: float = 1.0
+    kappa_min: float = 2.0
+    kappa_max: float = 50.0
+
+
+class LearnedPolicy(nn.Module):
+    """Two SiLU layers on the features, a Beta head; deterministic unless `draw` is used."""
+
+    needs_features = True
+
+    def __init__(self, shape: PolicyShape | None = None, *, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.shape = shape or PolicyShape()
+        self.expectation = "A"
+        self.notes: dict[str, Any] = {}
+        width = self.shape.width
+        self.hidden = nn.Sequential(nn.Linear(FEATURES, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+        self.head = nn.Linear(width, 2)
+        source = generator if generator is not None else torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for parameter in self.parameters():
+                bound = 1.0 / math.sqrt(parameter.shape[-1])
+                parameter.copy_((torch.rand(parameter.shape, generator=source) * 2 - 1) * bound)
+
+    def mean_concentration(self, features_BM8: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mu in (0.05, 0.95) and kappa for every token (Eq. 14-15)."""
+        mu, kappa = self.head(self.hidden(features_BM8)).sigmoid().unbind(-1)
+        low, high = self.shape.kappa_min, self.shape.kappa_max
+        return 0.05 + 0.9 * mu, low + (high - low) * kappa
+
+    def forward(self, features_BM8: Tensor, info: PolicyInfo | None = None) -> Tensor:
+        """Return the deterministic step size a_BM, on the features' device."""
+        mu, kappa = self.mean_concentration(features_BM8.to(self.head.weight.device))
+        if self.expectation == "B":
+            return self.step_size(mu).to(features_BM8.device)
+        ratio = math.log(self.shape.a_max / self.shape.a_min)
+        a_BM = (self.shape.a_min * kummer(mu * kappa, kappa, ratio)).clamp(max=self.shape.a_max)
+        return a_BM.to(features_BM8.device)
+
+    def step_size(self, y: Tensor) -> Tensor:
+        """Return a = 2^u for y in [0, 1] (Eq. 16-17)."""
+        low, high = math.log2(self.shape.a_min), math.log2(self.shape.a_max)
+        return torch.exp2(low + y * (high - low))
+
+    def log_prob(self, features_BM8: Tensor, y_BM: Tensor) -> Tensor:
+        """Return the log-density of draws y in (0, 1); differentiable in the parameters."""
+        mu, kappa = self.mean_concentration(features_BM8)
+        return beta_log_prob(mu, kappa, y_BM)
+
+    @torch.no_grad()
+    def draw(self, features_BM8: Tensor, generator: torch.Generator) -> Action:
+        """Sample y, and return it with its step size and log-density (of the clamped y that is returned).
+
+        The draw happens where the generator lives: one on the CPU gives the same stream on every machine.
+        """
+        mu, kappa = self.mean_concentration(features_BM8.to(self.head.weight.device))
+        mu, kappa = mu.to(generator.device), kappa.to(generator.device)
+        pair = torch.stack((mu * kappa, (1.0 - mu) * kappa), dim=-1)
+        y = torch._sample_dirichlet(pair, generator)[..., 0].clamp(1e-6, 1.0 - 1e-6)
+        found = (self.step_size(y), y, beta_log_prob(mu, kappa, y))
+        return Action(*(value.to(features_BM8.device) for value in found))
+
+    def sampling(self, generator: torch.Generator) -> SampledPolicy:
+        """Return this policy with its steps drawn from the Beta."""
+        return SampledPolicy(self, generator)
+
+    def with_expectation(self, reading: str) -> LearnedPolicy:
+        """Set the deterministic reading, "A" or "B", and return the policy."""
+        if reading not in ("A", "B"):
+            raise DecodingError(f"no such reading of the expectation: {reading!r}", hint="A or B")
+        self.expectation = reading
+        return self
+
+    def save(self, path: str | Path, **notes: Any) -> None:
+        """Write weights, shape and notes to one safetensors file (equal content gives equal bytes)."""
+        card = {"format": "xpflow-policy-1", "shape": asdict(self.shape), "notes": {**self.notes, **notes}}
+        tensors = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
+        with atomic_writer(path) as beside:
+            save_file(tensors, beside, metadata={"policy": json.dumps(card, sort_keys=True)})
+
+    @classmethod
+    def load(cls, path: str | Path) -> LearnedPolicy:
+        """Read a file that `save` wrote; raises ArtifactError naming it when it is something else."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                card = json.loads((file.metadata() or {})["policy"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            policy = cls(PolicyShape(**card["shape"]))
+            policy.load_state_dict(tensors)
+        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ArtifactError(
+                f"not a saved step-size policy: {path}", hint="train one: xpflow grpo"
+            ) from error
+        policy.notes = card["notes"]
+        return policy.eval()
+
+
+@dataclass(frozen=True, slots=True)
+class SampledPolicy:
+    """A learned policy that draws its steps (rollouts)."""
+
+    policy: LearnedPolicy
+    generator: torch.Generator
+    needs_features: bool = True
+
+    def __call__(self, features_BM8: Tensor | None, info: PolicyInfo) -> Action:
+        assert features_BM8 is not None
+        return self.policy.draw(features_BM8, self.generator)
+
+
+def kummer(alpha: Tensor, beta: Tensor, z: float, terms: int = SERIES_TERMS) -> Tensor:
+    """Return 1F1(alpha; beta; z) for 0 < alpha <= beta and z > 0: all terms are positive, so the series is
+    stable."""
+    n = torch.arange(terms, dtype=alpha.dtype, device=alpha.device)
+    ratios = (alpha[..., None] + n) / (beta[..., None] + n) * (z / (n + 1.0))
+    return 1.0 + ratios.cumprod(-1).sum(-1)
+
+
+def beta_log_prob(mu: Tensor, kappa: Tensor, y: Tensor) -> Tensor:
+    """Return the log-density of Beta(mu kappa, (1 - mu) kappa) at y."""
+    alpha, beta = mu * kappa, (1.0 - mu) * kappa
+    norm = torch.lgamma(kappa) - torch.lgamma(alpha) - torch.lgamma(beta)
+    return norm + (alpha - 1.0) * torch.log(y) + (beta - 1.0) * torch.log1p(-y)

@@ -1,0 +1,144 @@
+"""What a study promised to measure: models, arms, cells and the comparisons named before it ran.
+
+The reports depend on this plain description and not on the configuration's own classes, so that tests and
+other studies can build one by hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from xpflow.errors import ConfigError, nearest
+from xpflow.protocols import UNNAMED
+from xpflow.study.config.base import budget_folder
+
+Kind = Literal["primary", "check", "ablation"]
+Direction = Literal["greater", "less", "different"]
+
+
+def weights_label(weights: str) -> str:
+    """Return base, aligned (the paper's loss) or aligned with the name of another variant."""
+    return {"base": "base", "paper": "aligned"}.get(weights, f"aligned, {weights}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cell:
+    """One run: a model, a benchmark, an arm, a budget and a seed."""
+
+    model: str
+    benchmark: str
+    arm: str
+    budget: Fraction
+    seed: int
+
+    def folder(self, results: Path) -> Path:
+        """Return where the run's samples.jsonl and verdicts.jsonl lie."""
+        run = f"{budget_folder(self.budget)}/seed{self.seed}"
+        return results / self.model / "eval" / self.benchmark / self.arm / run
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model of the study; `sha256` is that of its weights file, empty when unknown."""
+
+    name: str
+    sha256: str = ""
+    protocol: str = UNNAMED  # name@version
+
+
+@dataclass(frozen=True, slots=True)
+class ArmSpec:
+    """A named way to decode; `weights` is base or an alignment variant, `settings` one line of text."""
+
+    name: str
+    label: str
+    decoder: str
+    weights: str = "base"
+    policy: str = "none"
+    settings: str = ""
+
+    @property
+    def weights_label(self) -> str:
+        """The weights as printed, so that the variant `paper` is not read as the paper's column."""
+        return weights_label(self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """A paired difference a minus b; `removed` is what an ablation takes away (a key of paper.TABLE_2)."""
+
+    name: str
+    a: str
+    b: str
+    budget_a: Fraction
+    budget_b: Fraction
+    kind: Kind = "primary"
+    removed: str = ""
+    equal_nfe: bool = False  # the comparison means something at equal mean NFE only
+    direction: Direction = "greater"
+    registered: bool = True  # written in the configuration, not added by the report
+    models: tuple[str, ...] = ()  # empty: all
+    benchmarks: tuple[str, ...] = ()  # empty: all
+
+    def applies(self, model: str, benchmark: str) -> bool:
+        """Say whether the contrast speaks of this model and benchmark."""
+        on_model = not self.models or model in self.models
+        return on_model and (not self.benchmarks or benchmark in self.benchmarks)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPlan:
+    """Everything the tables and figures need to know about a study."""
+
+    study: str
+    title: str
+    models: tuple[ModelSpec, ...]
+    benchmarks: tuple[str, ...]
+    arms: tuple[ArmSpec, ...]
+    cells: tuple[Cell, ...]
+    baseline: str  # arm: mask prediction with the base weights
+    flow: str  # arm: the flow decoder the paper's numbers are held against
+    contrasts: tuple[Contrast, ...] = ()
+    headline_budget: Fraction = Fraction(1, 4)
+    settings: tuple[tuple[str, str], ...] = ()  # further lines of the header
+    confidence: float = 0.95
+    resamples: int = 10_000
+    bootstrap_seed: int = 0
+    ratio_margin: float = 0.05  # how far below the paper's recovery ratio still counts as kept
+    planned: frozenset[tuple[str, str, str, Fraction]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        keys = frozenset((cell.model, cell.benchmark, cell.arm, cell.budget) for cell in self.cells)
+        object.__setattr__(self, "planned", keys)
+
+    def arm(self, name: str) -> ArmSpec:
+        """Return an arm by name; ConfigError names the nearest one."""
+        for arm in self.arms:
+            if arm.name == name:
+                return arm
+        raise ConfigError(f"no arm is called {name!r}", hint=nearest(name, [arm.name for arm in self.arms]))
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(sorted({cell.seed for cell in self.cells}))
+
+    @property
+    def protocols(self) -> dict[str, str]:
+        """Return the protocol of each model."""
+        return {model.name: model.protocol for model in self.models}
+
+    @property
+    def budgets(self) -> tuple[Fraction, ...]:
+        return tuple(sorted({cell.budget for cell in self.cells}))
+
+    @property
+    def ablation_arms(self) -> dict[str, str]:
+        """Return what each ablation removes and the arm without it, in the order of the contrasts."""
+        return {contrast.removed: contrast.b for contrast in self.contrasts if contrast.kind == "ablation"}
+
+    def has(self, model: str, benchmark: str, arm: str, budget: Fraction) -> bool:
+        """Say whether the study planned this cell for any seed."""
+        return (model, benchmark, arm, budget) in self.planned

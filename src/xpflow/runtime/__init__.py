@@ -1,0 +1,1 @@
+"""What every stage uses at work: models, threads, processes, answers."""

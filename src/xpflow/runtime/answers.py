@@ -1,0 +1,77 @@
+"""What the training stages share around their work: threads, model look-up, shards, progress."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from xpflow.decoding.settings import MaskPredictionSettings
+from xpflow.errors import GradingError
+from xpflow.grading import Grader, Limits, Verdict, extract
+from xpflow.problems.problem import Problem, Shape
+from xpflow.protocols import Prompter, Protocol
+from xpflow.study.config.root import StudyConfig
+from xpflow.study.config.training import SelfdataBlock, SolvableBlock
+
+Values = dict[str, Any]
+
+
+def mask_prediction_options(block: SelfdataBlock | SolvableBlock, protocol: Protocol, shape: Shape) -> Values:
+    """Return the settings by which a stage decodes with mask prediction: the protocol's under the block's."""
+    return {
+        **protocol.settings(shape, MaskPredictionSettings.model_fields),
+        "gen_length": block.gen_length,
+        "budget": block.budget,
+        "batch_size": block.batch_size,
+        "suppress": "special",
+    }
+
+
+def answered(
+    prompter: Prompter, problems: Sequence[Problem], responses: Sequence[list[int]]
+) -> list[tuple[Problem, str]]:
+    """Return each problem with the program that its response tokens answer it with."""
+    pairs = zip(problems, responses, strict=True)
+    rule = prompter.protocol.extraction
+    return [
+        (problem, extract(prompter.answer(problem, tokens), problem, rule(problem.shape)))
+        for problem, tokens in pairs
+    ]
+
+
+def passed(verdicts: Sequence[Verdict]) -> list[bool]:
+    """Return which programs passed; raises GradingError if one has no verdict: that is no failure of it."""
+    for verdict in verdicts:
+        if verdict.verdict == "infrastructure":
+            raise GradingError(
+                f"no verdict on a program for {verdict.task_id}: {verdict.reason}",
+                hint="it says nothing about the program: run `xpflow doctor`, start again (it resumes)",
+            )
+    return [verdict.passed for verdict in verdicts]
+
+
+def of_total(report: Callable[[int, int], None] | None, total: int) -> Callable[[int], None] | None:
+    """Turn a report of (done, total) into the decoder's progress callback, which knows only how many are
+    done."""
+    return None if report is None else partial(_call_with_total, report, total)
+
+
+def _call_with_total(report: Callable[[int, int], None], total: int, done: int) -> None:
+    report(done, total)
+
+
+def make_grader(study: StudyConfig, processes: int = 1) -> Grader:
+    """Return a grader with the study's jail, workers and limits.
+
+    Where several `processes` of one machine each have a grader, they share out the workers.
+    """
+    grading = study.grading
+    workers = grading.workers
+    if processes > 1:
+        workers = max(1, (workers or os.cpu_count() or 1) // processes)
+    limits = Limits(
+        cpu_s=grading.cpu_s, wall_s=grading.wall_s, memory_mib=grading.memory_mib, retries=grading.retries
+    )
+    return Grader(None if grading.jail == "auto" else grading.jail, workers=workers, limits=limits)

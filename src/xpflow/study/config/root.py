@@ -1,0 +1,161 @@
+"""The whole configuration of a study: all blocks, and what must hold between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from xpflow.errors import nearest
+from xpflow.problems.registry import BENCHMARKS, benchmark_shape
+from xpflow.protocols import PROTOCOLS
+from xpflow.study.config.base import Block, budget_text
+from xpflow.study.config.evaluation import EvaluationBlock
+from xpflow.study.config.inputs import MODELS, ModelChoice, ProblemsBlock
+from xpflow.study.config.machine import GradingBlock, RuntimeBlock
+from xpflow.study.config.reporting import ReportingBlock, StudyBlock
+from xpflow.study.config.training import (
+    AlignmentBlock,
+    GrpoBlock,
+    PretrainBlock,
+    SelfdataBlock,
+    SolvableBlock,
+)
+
+Problem = tuple[tuple[str | int, ...], str]
+
+
+class StudyConfig(Block):
+    """One study. Defaults are those of the micro study; a file needs to hold only what differs."""
+
+    study: StudyBlock = Field(default=StudyBlock(), description="Name, seeds and pre-registered claims")
+    problems: ProblemsBlock = Field(default=ProblemsBlock(), description="Benchmarks and data")
+    models: tuple[ModelChoice, ...] = Field(default=MODELS, min_length=1, description="Models of the study")
+    pretrain: PretrainBlock = Field(
+        default=PretrainBlock(), description="How the shipped checkpoints were trained"
+    )
+    selfdata: SelfdataBlock = Field(default=SelfdataBlock(), description="The model's own answers")
+    alignment: AlignmentBlock = Field(default=AlignmentBlock(), description="x-prediction alignment")
+    solvable: SolvableBlock = Field(
+        default=SolvableBlock(), description="Prompts that the policy is trained on"
+    )
+    grpo: GrpoBlock = Field(default=GrpoBlock(), description="The study's own short policy training")
+    evaluation: EvaluationBlock = Field(default=EvaluationBlock(), description="Budgets and arms")
+    grading: GradingBlock = Field(default=GradingBlock(), description="Jail and limits of generated programs")
+    runtime: RuntimeBlock = Field(default=RuntimeBlock(), description="How the machine is used")
+    reporting: ReportingBlock = Field(default=ReportingBlock(), description="Tables and figures")
+
+    @model_validator(mode="after")
+    def _references(self) -> StudyConfig:
+        """Every name that one block uses must exist in the block that defines it."""
+        problems = [
+            *_repeated(self),
+            *_bad_arms(self),
+            *_bad_claims(self),
+            *_bad_names(self),
+            *_bad_protocols(self),
+        ]
+        if problems:
+            details: list[InitErrorDetails] = [
+                {"type": PydanticCustomError("reference", "{why}", {"why": why}), "loc": loc, "input": None}
+                for loc, why in problems
+            ]
+            raise ValidationError.from_exception_data("StudyConfig", details)
+        return self
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of the models, in order."""
+        return tuple(model.name for model in self.models)
+
+    @property
+    def benchmark_names(self) -> tuple[str, ...]:
+        """Names of the benchmarks, in order."""
+        return tuple(benchmark.name for benchmark in self.problems.benchmarks)
+
+
+def _repeated(config: StudyConfig) -> Iterator[Problem]:
+    named = {
+        ("models",): config.model_names,
+        ("problems", "benchmarks"): config.benchmark_names,
+        ("alignment", "variants"): tuple(variant.name for variant in config.alignment.variants),
+        ("evaluation", "arms"): tuple(arm.name for arm in config.evaluation.arms),
+        ("study", "seeds"): config.study.seeds,
+        ("study", "preregistration"): tuple(claim.id for claim in config.study.preregistration),
+    }
+    for loc, names in named.items():
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield (*loc, index), f"{name!r} occurs twice"
+
+
+def _bad_arms(config: StudyConfig) -> Iterator[Problem]:
+    weights = ("base", *(variant.name for variant in config.alignment.variants))
+    # The default arms carry settings for the shipped models, also in a study that has only one of them.
+    known_models = (*config.model_names, *(model.name for model in MODELS))
+    for index, arm in enumerate(config.evaluation.arms):
+        loc = ("evaluation", "arms", index)
+        yield from _unknown((*loc, "weights"), [arm.weights], weights)
+        yield from _unknown((*loc, "models"), arm.models, config.model_names)
+        yield from _unknown((*loc, "model_settings"), arm.model_settings, known_models)
+        yield from _unknown((*loc, "benchmarks"), arm.benchmarks, config.benchmark_names)
+        if arm.decoder == "flow" and arm.policy == "none":
+            yield (
+                (*loc, "policy"),
+                "flow needs a policy: shipped, trained, constant:A, confidence:K or a file",
+            )
+        if arm.seeds == "first" and (arm.weights != "base" or arm.policy == "trained"):
+            yield (*loc, "seeds"), "trained weights or policies depend on the seed: use `seeds: all`"
+
+
+def _bad_claims(config: StudyConfig) -> Iterator[Problem]:
+    arms = {arm.name: arm for arm in config.evaluation.arms}
+    for index, claim in enumerate(config.study.preregistration):
+        loc = ("study", "preregistration", index)
+        yield from _unknown((*loc, "models"), claim.models, config.model_names)
+        yield from _unknown((*loc, "benchmarks"), claim.benchmarks, config.benchmark_names)
+        for key, name, budget in (
+            ("arm_a", claim.arm_a, claim.budget),
+            ("arm_b", claim.arm_b, claim.budget_b or claim.budget),
+        ):
+            yield from _unknown((*loc, key), [name], arms)
+            if name in arms and budget not in (arms[name].budgets or config.evaluation.budgets):
+                yield (*loc, key), f"arm {name!r} is not run at budget {budget_text(budget)}"
+
+
+def _bad_names(config: StudyConfig) -> Iterator[Problem]:
+    variants = [variant.name for variant in config.alignment.variants]
+    yield from _unknown(("grpo", "model"), [config.grpo.model], config.model_names)
+    yield from _unknown(("grpo", "variant"), [config.grpo.variant], variants)
+    arms = [arm.name for arm in config.evaluation.arms]
+    for key in ("baseline_arm", "flow_arm", "trace_arm"):
+        name = getattr(config.reporting, key)
+        yield from _unknown(("reporting", key), [] if name is None else [name], arms)
+
+
+def _bad_protocols(config: StudyConfig) -> Iterator[Problem]:
+    """A protocol must exist; where it fixes N, a benchmark has that N (an arm may say otherwise, openly)."""
+    for index, model in enumerate(config.models):
+        yield from _unknown(("models", index, "protocol"), [model.protocol], PROTOCOLS)
+    for index, benchmark in enumerate(config.problems.benchmarks):
+        loc, shape = ("problems", "benchmarks", index), benchmark_shape(benchmark.name)
+        if shape is not None:
+            yield from _unknown((*loc, "split"), [benchmark.split], BENCHMARKS[benchmark.name].splits)
+        for model in config.models:
+            if shape is None or model.protocol not in PROTOCOLS:
+                continue
+            length = PROTOCOLS[model.protocol].gen_length(shape)
+            if length not in (None, benchmark.gen_length):
+                yield (
+                    (*loc, "gen_length"),
+                    f"protocol {model.protocol} of {model.name} decodes {length} tokens, "
+                    f"not {benchmark.gen_length}; an arm may have another: `settings: {{gen_length: N}}`",
+                )
+
+
+def _unknown(loc: tuple[str | int, ...], names: Iterable[str], valid: Iterable[str]) -> Iterator[Problem]:
+    known = set(valid)
+    for name in names:
+        if name not in known:
+            yield loc, f"{name!r} is not known here; {nearest(name, known)}"

@@ -1,0 +1,187 @@
+"""Blocks `pretrain`, `selfdata`, `alignment`, `solvable` and `grpo`: everything that is trained."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from xpflow.study.config.base import Block, Budget
+
+
+class SelfdataBlock(Block):
+    """Self-alignment data: full-budget mask prediction of the base model on persona prompts."""
+
+    benchmark: str = Field(default="micropy-personas", description="Source of the prompts")
+    prompts: int = Field(default=512, gt=0, description="Prompts answered per seed")
+    gen_length: int = Field(default=32, gt=0, description="N, response tokens")
+    budget: Budget = Field(default=Fraction(1), description="Steps / N of the answers")
+    batch_size: int = Field(default=32, gt=0, description="Rows decoded together")
+    heldout: int = Field(default=64, ge=0, description="Real answers held out, for the cross-entropy on them")
+
+
+class Variant(Block):
+    """A loss: the paper's, or the paper's plus a term that keeps the masked predictions."""
+
+    name: str = Field(pattern=r"^[a-z]+$", description="Name; arms refer to it as `weights`")
+    kl_weight: float = Field(
+        ge=0, description="Weight of KL(base, model) at masked positions; 0 is the paper's loss"
+    )
+    clean_weight: float = Field(
+        default=0.0,
+        ge=0,
+        description="Weight of the cross-entropy at unmasked positions, which still has a gradient where a "
+        "wrong token is certain; 0 is the paper's loss",
+    )
+
+
+class FullSettings(Block):
+    """Alignment of all parameters."""
+
+    updates: int = Field(default=200, gt=0, description="Optimizer steps (paper: 100)")
+    batch_size: int = Field(default=16, gt=0, description="Sequences per step")
+    learning_rate: float = Field(default=5e-4, gt=0, description="Peak learning rate (AdamW)")
+
+
+class LoraSettings(Block):
+    """Alignment of low-rank adapters, merged into the weights afterwards."""
+
+    updates: int = Field(default=400, gt=0, description="Optimizer steps (paper: 400)")
+    batch_size: int = Field(default=8, gt=0, description="Sequences per step")
+    learning_rate: float = Field(default=3e-3, gt=0, description="Peak learning rate (AdamW)")
+    rank: int = Field(default=32, gt=0, description="Rank of the adapters")
+    alpha: float = Field(
+        default=64.0, gt=0, description="Scale of the adapters; they count alpha / rank times"
+    )
+
+
+class AlignmentBlock(Block):
+    """Everything about alignment but the data, which is block `selfdata`."""
+
+    variants: tuple[Variant, ...] = Field(
+        default=(
+            Variant(name="paper", kl_weight=0.0),
+            Variant(name="preserving", kl_weight=0.3, clean_weight=0.3),
+        ),
+        min_length=1,
+        description="Losses that are trained; `preserving` is a named deviation from the paper",
+    )
+    full: FullSettings = Field(default=FullSettings(), description="Models with `alignment: full`")
+    lora: LoraSettings = Field(default=LoraSettings(), description="Models with `alignment: lora`")
+    warmup_updates: int = Field(default=5, ge=0, description="Linear warm-up, in steps")
+    decay_share: float = Field(
+        default=0.5, ge=0, le=1, description="Share of the steps, at the end, that lower the rate to zero"
+    )
+    weight_decay: float = Field(default=0.0, ge=0, description="Decoupled weight decay")
+    grad_clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient")
+    log_every: int = Field(default=10, gt=0, description="Steps between rows of log.jsonl (Figures 2a, 2b)")
+
+
+class SolvableBlock(Block):
+    """The filter: training problems that the base model solves by mask prediction."""
+
+    benchmark: str = Field(
+        default="micropy-mbpp", description="Source of the problems; always its training split"
+    )
+    keep: Literal["solved", "all"] = Field(
+        default="solved", description="solved: the paper's filter; all: also what the base model fails"
+    )
+    limit: int | None = Field(default=None, gt=0, description="Only the first problems; null: all")
+    gen_length: int = Field(default=32, gt=0, description="N, response tokens")
+    budget: Budget = Field(default=Fraction(1), description="Steps / N of the base model's answer")
+    batch_size: int = Field(default=32, gt=0, description="Rows decoded together")
+
+
+class GrpoBlock(Block):
+    """Training of a policy on a frozen aligned model by group-relative advantages."""
+
+    model: str = Field(
+        default="llada-micro", description="The model it is trained on; used unchanged on the others"
+    )
+    variant: str = Field(default="preserving", description="Alignment variant of that model's weights")
+    updates: int = Field(default=40, gt=0, description="Policy updates")
+    prompts_per_update: int = Field(default=8, gt=0, description="Prompts per update")
+    group_size: int = Field(default=8, gt=1, description="G, rollouts per prompt")
+    rollout_shards: int = Field(
+        default=1,
+        gt=0,
+        description="Parts of an update's rollouts, each with its own random stream, shared out to processes",
+    )
+    train_budget: Budget = Field(
+        default=Fraction(1, 4),
+        description="Steps / N of a rollout: the paper has 1/1, where hard commits alone finish every token",
+    )
+    completion_weight: float = Field(default=0.1, ge=0, description="lambda, weight of the final progress t")
+    clip: float = Field(default=0.2, gt=0, description="Clip range of the probability ratio")
+    learning_rate: float = Field(default=3e-4, gt=0, description="Learning rate (Adam)")
+    epochs: int = Field(default=1, gt=0, description="Passes over the rollouts of an update")
+    hidden: int = Field(default=64, gt=0, description="d, width of the policy's hidden layers")
+    kappa_min: float = Field(default=2.0, gt=0, description="Smallest concentration of the Beta distribution")
+    kappa_max: float = Field(default=50.0, gt=0, description="Largest concentration of the Beta distribution")
+    warm_start: str | None = Field(
+        default="confidence:8", description="Policy that is cloned before training; null: from nothing"
+    )
+    warm_start_updates: int = Field(default=200, gt=0, description="Regression steps of the cloning (Adam)")
+    exploration: Literal["token", "trajectory"] = Field(
+        default="token",
+        description="token: every step size is drawn by itself, as in the paper; trajectory: rollouts also "
+        "differ by a shift of mu that one rollout keeps",
+    )
+    trajectory_scale: float = Field(
+        default=0.5, ge=0, description="Standard deviation of that shift, in the logit of mu, per feature"
+    )
+    drop_flat_groups: bool = Field(
+        default=False, description="Leave out groups whose rollouts all have the same task reward"
+    )
+    std_floor: float = Field(
+        default=1e-4, gt=0, description="Added to the group's standard deviation; large: no normalisation"
+    )
+    validate_every: int = Field(
+        default=0,
+        ge=0,
+        description="Updates between validations that select the policy; 0: the last one is kept",
+    )
+    validation_limit: int = Field(default=100, gt=0, description="Validation problems of each benchmark")
+    checkpoint_every: int = Field(default=10, gt=0, description="Updates between resumable checkpoints")
+
+    @model_validator(mode="after")
+    def _parts_are_equal(self) -> GrpoBlock:
+        if self.prompts_per_update % self.rollout_shards:
+            raise ValueError(
+                f"prompts_per_update ({self.prompts_per_update}) must be a multiple of rollout_shards "
+                f"({self.rollout_shards}): a prompt's rollouts stay together"
+            )
+        return self
+
+
+class PretrainBlock(Block):
+    """Pre-training of a micro model on MicroPy; not part of a default run."""
+
+    seed: int = Field(default=0, description="Seed of weights, data order and masks")
+    steps: dict[str, int] = Field(
+        default_factory=lambda: {"llada-micro": 2400, "llada2-micro": 2600},
+        description="Optimizer steps of each model",
+    )
+    batch_size: int = Field(default=64, gt=0, description="Sequences per step")
+    response_length: int = Field(default=32, gt=0, description="N, response tokens")
+    learning_rate: dict[str, float] = Field(
+        default_factory=lambda: {"llada-micro": 0.0013, "llada2-micro": 0.008},
+        description="Peak learning rate of each model's matrices (Muon); LLaDA has no QK norm and bears less",
+    )
+    embedding_learning_rate: dict[str, float] = Field(
+        default_factory=lambda: {"llada-micro": 0.0015, "llada2-micro": 0.004},
+        description="Peak learning rate of each model's embeddings, head and norms (AdamW)",
+    )
+    weight_decay: float = Field(default=0.01, ge=0, description="Decoupled weight decay of the matrices")
+    warmup_steps: int = Field(default=100, ge=0, description="Linear warm-up, in steps")
+    decay_share: dict[str, float] = Field(
+        default_factory=lambda: {"llada-micro": 0.375, "llada2-micro": 0.4},
+        description="Share of each model's steps, at the end, that lower the rate to zero",
+    )
+    balance_rate: float = Field(
+        default=1e-3, ge=0, description="Step of the experts' balancing bias (LLaDA2)"
+    )
+    autocast: bool = Field(default=True, description="Forward and backward in bf16, weights in fp32")
+    log_every: int = Field(default=50, gt=0, description="Steps between log rows")
+    checkpoint_every: int = Field(default=500, gt=0, description="Steps between resumable checkpoints")

@@ -1,0 +1,152 @@
+"""Fingerprints of stages: a rule carries its stage's in `params`, so that exactly the right jobs rerun.
+
+A fingerprint covers the settings that a stage reads and the content of the shipped files that it uses, but
+nothing of how the machine is used (threads, shards, device, workers). What an earlier stage made is not part
+of it: Snakemake passes that on through the files.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from xpflow.artifacts.canonical import digest
+from xpflow.artifacts.io import sha256_file
+from xpflow.hub.catalogue import hub_model
+from xpflow.protocols import find_protocol
+from xpflow.study.config.root import StudyConfig
+from xpflow.study.rows import Job, find_arm
+
+PACKAGE = Path(__file__).parents[1]
+MODELS, POLICIES = PACKAGE / "models" / "shipped", PACKAGE / "policies" / "shipped"
+LARGE = 200_000_000  # bytes; a larger checkpoint is known by its size
+
+
+def fingerprint(*values: Any) -> str:
+    """Return the first 12 hexadecimal digits of the SHA-256 of the values' canonical JSON (RFC 8785)."""
+    return digest(values)[:12]
+
+
+def problems(config: StudyConfig, benchmark: str) -> str:
+    """Return the fingerprint of a benchmark's problem file."""
+    chosen = {entry.name: entry for entry in config.problems.benchmarks}[benchmark]
+    return fingerprint(chosen.name, chosen.split, chosen.limit, config.problems.sources)
+
+
+def training_problems(config: StudyConfig) -> str:
+    """Return the fingerprint of the problems that the policy may be trained on."""
+    return fingerprint(config.solvable.benchmark, config.solvable.limit, config.problems.sources)
+
+
+def selfdata(config: StudyConfig, model: str) -> str:
+    """Return the fingerprint of a model's own answers."""
+    return fingerprint(
+        config.selfdata, config.problems.sources, _base(config, model), _protocols(config, model)
+    )
+
+
+def align(config: StudyConfig, model: str, variant: str) -> str:
+    """Return the fingerprint of an alignment."""
+    block = config.alignment
+    how = {choice.name: choice.alignment for choice in config.models}[model]
+    loss = {entry.name: entry for entry in block.variants}[variant]
+    rest = block.model_dump(mode="json", exclude={"variants", "full", "lora"})
+    return fingerprint(how, getattr(block, how), loss, rest, _base(config, model))
+
+
+def solvable(config: StudyConfig, model: str) -> str:
+    """Return the fingerprint of the filter for training problems."""
+    return fingerprint(config.solvable, _verdicts(config), _base(config, model), _protocols(config, model))
+
+
+def grpo(config: StudyConfig) -> str:
+    """Return the fingerprint of the policy training."""
+    block = config.grpo
+    validation = (config.problems, config.reporting.headline_budget) if block.validate_every else ()
+    numbers = (config.solvable.gen_length, config.runtime.dtype)
+    return fingerprint(block, validation, numbers, _verdicts(config), _protocols(config, block.model))
+
+
+def decode(config: StudyConfig, job: Job) -> str:
+    """Return the fingerprint of a decoding job: its arms and budgets, and no others."""
+    choice = {entry.name: entry for entry in config.models}[job.model]
+    length = {entry.name: entry for entry in config.problems.benchmarks}[job.benchmark].gen_length
+    arms = {row.arm: find_arm(config, row.arm) for row in job.rows}
+    ways = [
+        (name, arm.decoder, arm.settings_for(job.model), arm.policy, _policy(arm.policy))
+        for name, arm in arms.items()
+    ]
+    block = config.evaluation
+    shared = (block.settings, block.batch_size, length, choice.block_length)
+    return fingerprint(job.cells, ways, shared, _base(config, job.model), _protocols(config, job.model))
+
+
+def grade(config: StudyConfig) -> str:
+    """Return the fingerprint of grading."""
+    return fingerprint(_verdicts(config), _protocols(config, *config.model_names))
+
+
+def trace(config: StudyConfig) -> str:
+    """Return the fingerprint of the decoding picture's trace."""
+    report = config.reporting
+    choice = config.models[0]
+    which = (report.trace_arm, report.trace_problem, report.headline_budget, choice.block_length)
+    how = (_base(config, choice.name), _protocols(config, choice.name))
+    return fingerprint(which, config.evaluation, config.problems, how)
+
+
+def prompts(config: StudyConfig) -> str:
+    """Return the fingerprint of the page of first prompts; the tokenizers are among a model's files."""
+    models = [(entry.name, entry.protocol, _base(config, entry.name)) for entry in config.models]
+    names = (config.study.name, config.benchmark_names, _protocols(config, *config.model_names))
+    return fingerprint(names, models)
+
+
+def report(config: StudyConfig) -> str:
+    """Return the fingerprint of tables and figures: every key except how the machine is used."""
+    weights = [_base(config, name) for name in config.model_names]
+    machine: dict[str, Any] = {"runtime": True, "pretrain": True, "grading": {"workers", "retries"}}
+    protocols = _protocols(config, *config.model_names)
+    return fingerprint(config.model_dump(mode="json", exclude=machine), weights, protocols)
+
+
+def _base(config: StudyConfig, model: str) -> tuple[Any, ...]:
+    """Return what identifies a model's base weights and the precision it runs in."""
+    choice = {entry.name: entry for entry in config.models}[model]
+    folder = Path(choice.directory) if choice.directory else MODELS / choice.name
+    files = sorted(path for path in folder.glob("*") if path.suffix in {".safetensors", ".json"})
+    content = [(path.name, _content(path)) for path in files]
+    repo = hub_model(model)
+    name = f"{model}@{repo.revision}" if repo is not None and not choice.directory else model
+    return (name if not content else "", content, config.runtime.dtype)
+
+
+def _protocols(config: StudyConfig, *models: str) -> list[str]:
+    """Return name and version of the models' protocols, each once."""
+    chosen = {entry.name: entry.protocol for entry in config.models}
+    return sorted({find_protocol(chosen[model]).label for model in models})
+
+
+def _policy(spec: str) -> Any:
+    """Return the content of the files that a policy's spec may stand for."""
+    if spec == "shipped":
+        return [_content(path) for path in sorted(POLICIES.glob("*.safetensors"))]
+    for path in (POLICIES / f"{spec}.safetensors", Path(spec)):
+        if path.is_file():
+            return _content(path)
+    return None
+
+
+def _verdicts(config: StudyConfig) -> dict[str, Any]:
+    return config.grading.model_dump(include={"jail", "cpu_s", "wall_s", "memory_mib"})
+
+
+def _content(path: Path) -> str:
+    stat = path.stat()
+    return _hash(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=256)
+def _hash(path: Path, mtime_ns: int, size: int) -> str:
+    return str(size) if size > LARGE else sha256_file(path)

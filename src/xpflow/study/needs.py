@@ -1,0 +1,40 @@
+"""What a study needs of the model hub."""
+
+from __future__ import annotations
+
+from xpflow.errors import ConfigError
+from xpflow.hub.catalogue import PERSONAS_ID, HubRepo, hub_model, mbpp, personas
+from xpflow.study.config.root import StudyConfig
+
+
+def repo_of_model(study: StudyConfig, name: str) -> HubRepo | None:
+    """Return where a model's base weights come from; None for shipped models and directories."""
+    directories = {choice.name: choice.directory for choice in study.models}
+    return None if directories.get(name) else hub_model(name)
+
+
+def repo_of_benchmark(study: StudyConfig, name: str) -> HubRepo | None:
+    """Return where a benchmark's data comes from; None for local files and data that ships.
+
+    Raises ConfigError where the study must name a revision and does not.
+    """
+    sources = study.problems.sources
+    files = {"mbpp": sources.mbpp, "mbpp-sanitized": sources.mbpp_sanitized}
+    if name in files and files[name] is None:
+        return mbpp(sources.mbpp_revision)
+    if name == "tulu3-personas" and sources.tulu3_personas is None:
+        if sources.tulu3_personas_revision is None:
+            raise ConfigError(
+                f"problems.sources.tulu3_personas_revision is missing: {PERSONAS_ID} has no default revision",
+                hint="name a commit hash of the data set, or a local file in problems.sources.tulu3_personas",
+            )
+        return personas(sources.tulu3_personas_revision)
+    return None
+
+
+def repos_of(study: StudyConfig) -> list[HubRepo]:
+    """Return every repository that a study needs: models, then data sets, each once."""
+    names = (*study.benchmark_names, study.selfdata.benchmark, study.solvable.benchmark)
+    found = [repo_of_model(study, name) for name in study.model_names]
+    found += [repo_of_benchmark(study, name) for name in names]
+    return list({repo.name: repo for repo in found if repo is not None}.values())

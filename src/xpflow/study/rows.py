@@ -1,0 +1,203 @@
+"""The rows of an evaluation, and the jobs that decode them.
+
+A job is one process for all rows that share model, weights and seed.
+Starting Python with torch and loading a model costs seconds, decoding a row of the micro study about as much;
+so a job decodes all arms and budgets of its weights on one benchmark. Arms with a trained policy are jobs of
+their own, so that the others need not wait for the policy.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import product
+
+from xpflow.errors import ConfigError
+from xpflow.study.config.base import budget_folder
+from xpflow.study.config.evaluation import Arm
+from xpflow.study.config.root import StudyConfig
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Row:
+    """One decoding of a whole benchmark: one samples file and one verdicts file."""
+
+    model: str
+    benchmark: str
+    arm: str
+    budget: Fraction
+    seed: int
+
+    @property
+    def folder(self) -> str:
+        """Path below results/<study>/."""
+        return f"{self.model}/eval/{self.benchmark}/{self.arm}/{budget_folder(self.budget)}/seed{self.seed}"
+
+
+def expand(config: StudyConfig) -> list[Row]:
+    """Return every row of the evaluation, in the order models, benchmarks, arms, budgets, seeds."""
+    return [
+        Row(model, benchmark, arm.name, budget, seed)
+        for model in config.model_names
+        for benchmark in config.benchmark_names
+        for arm in config.evaluation.arms
+        if _runs_on(arm, model, benchmark)
+        for budget in arm.budgets or config.evaluation.budgets
+        for seed in seeds_of(config, arm)
+    ]
+
+
+def seeds_of(config: StudyConfig, arm: Arm) -> tuple[int, ...]:
+    """Return the seeds that an arm is run with."""
+    return config.study.seeds if arm.seeds == "all" else config.study.seeds[:1]
+
+
+def find_arm(config: StudyConfig, name: str) -> Arm:
+    """Return the arm of that name; raises KeyError."""
+    return {arm.name: arm for arm in config.evaluation.arms}[name]
+
+
+def aligned_runs(config: StudyConfig) -> list[tuple[str, str, int]]:
+    """Return (model, variant, seed) of every alignment that a row or the policy training needs, in order."""
+    rows = {(row.model, find_arm(config, row.arm).weights, row.seed) for row in expand(config)}
+    rows |= {(config.grpo.model, config.grpo.variant, seed) for seed in policy_seeds(config)}
+    order = [
+        (m, v.name, s)
+        for m in config.model_names
+        for v in config.alignment.variants
+        for s in config.study.seeds
+    ]
+    return [run for run in order if run in rows]
+
+
+def policy_seeds(config: StudyConfig) -> list[int]:
+    """Return the seeds for which the study trains a policy of its own: none when no arm uses it."""
+    return sorted(set(_policy_seeds(config)))
+
+
+def _policy_seeds(config: StudyConfig) -> Iterator[int]:
+    for arm in config.evaluation.arms:
+        if arm.policy == "trained":
+            yield from seeds_of(config, arm)
+
+
+def _runs_on(arm: Arm, model: str, benchmark: str) -> bool:
+    return (not arm.models or model in arm.models) and (not arm.benchmarks or benchmark in arm.benchmarks)
+
+
+TRAINED = "-trained"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Job:
+    """One decoding process; `kind` is the weights, with `-trained` for the arms that use a trained policy."""
+
+    model: str
+    benchmark: str
+    kind: str
+    seed: int
+    rows: tuple[Row, ...]
+
+    @property
+    def weights(self) -> str:
+        """Return base or the alignment variant."""
+        return self.kind.removesuffix(TRAINED)
+
+    @property
+    def trained(self) -> bool:
+        """Return whether the job needs a trained policy."""
+        return self.kind.endswith(TRAINED)
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Return arm/budget of each row, as in the folders of the results."""
+        return tuple(f"{row.arm}/{budget_folder(row.budget)}" for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class JobGroup:
+    """Jobs with the same arms and budgets; their models, benchmarks and seeds combine freely."""
+
+    name: str
+    kind: str
+    cells: tuple[str, ...]
+    models: tuple[str, ...]
+    benchmarks: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+
+def jobs_of(config: StudyConfig) -> list[Job]:
+    """Return all decoding jobs of a study, in the order of the rows."""
+    rows: dict[tuple[str, str, str, int], list[Row]] = defaultdict(list)
+    for row in expand(config):
+        rows[row.model, row.benchmark, kind_of(find_arm(config, row.arm)), row.seed].append(row)
+    return [Job(*key, tuple(found)) for key, found in rows.items()]
+
+
+def kind_of(arm: Arm) -> str:
+    """Return the kind of job that an arm belongs to."""
+    return arm.weights + (TRAINED if arm.policy == "trained" else "")
+
+
+def find_job(config: StudyConfig, model: str, benchmark: str, kind: str, seed: int) -> Job:
+    """Return one job; raises ConfigError when the study has no arm for it."""
+    for job in jobs_of(config):
+        if (job.model, job.benchmark, job.kind, job.seed) == (model, benchmark, kind, seed):
+            return job
+    raise ConfigError(
+        f"study {config.study.name} decodes nothing with model {model}, benchmark {benchmark}, "
+        f"{kind} weights and seed {seed}",
+        hint="`xpflow config show FILE` lists its arms",
+    )
+
+
+def job_groups(config: StudyConfig) -> list[JobGroup]:
+    """Return the jobs by kind and cells: as few groups as their models, benchmarks and seeds allow."""
+    by_cells: dict[tuple[str, tuple[str, ...]], list[Job]] = defaultdict(list)
+    for job in jobs_of(config):
+        by_cells[job.kind, job.cells].append(job)
+    groups: list[JobGroup] = []
+    for (kind, cells), jobs in by_cells.items():
+        for part in _products(jobs):
+            number = sum(group.kind == kind for group in groups) + 1
+            name = kind.replace("-", "_") + (f"_{number}" if number > 1 else "")
+            groups.append(JobGroup(name, kind, cells, *_sides(part)))
+    return groups
+
+
+def trace_row(config: StudyConfig) -> Row | None:
+    """Return the row of the decoding picture: first model and benchmark, headline budget; None without."""
+    model, benchmark = config.model_names[0], config.benchmark_names[0]
+    arms = {arm.name: arm for arm in config.evaluation.arms}
+    rows = [
+        row
+        for row in expand(config)
+        if (row.model, row.benchmark) == (model, benchmark)
+        and (
+            row.arm == config.reporting.trace_arm
+            if config.reporting.trace_arm
+            else arms[row.arm].decoder == "flow" and arms[row.arm].weights != "base"
+        )
+    ]
+    return min(rows, key=lambda row: (row.budget != config.reporting.headline_budget, row.seed), default=None)
+
+
+def _products(jobs: list[Job]) -> Iterable[list[Job]]:
+    models, benchmarks, seeds = _sides(jobs)
+    places = {(job.model, job.benchmark, job.seed) for job in jobs}
+    if places == set(product(models, benchmarks, seeds)):
+        return [jobs]
+    by_place: dict[tuple[str, str], list[Job]] = defaultdict(list)
+    for job in jobs:
+        by_place[job.model, job.benchmark].append(job)
+    return by_place.values()
+
+
+def _sides(jobs: list[Job]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
+    return (
+        tuple(dict.fromkeys(job.model for job in jobs)),
+        tuple(dict.fromkeys(job.benchmark for job in jobs)),
+        tuple(dict.fromkeys(job.seed for job in jobs)),
+    )

@@ -1,0 +1,1 @@
+"""Traces of decodings: kept, replayed, looked at."""

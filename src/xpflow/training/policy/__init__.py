@@ -1,0 +1,1 @@
+"""Training of the step-size policy with group-relative advantages."""

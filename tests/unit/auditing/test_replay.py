@@ -1,0 +1,174 @@
+"""`--replay` finds every field of a sample that was changed, and says what it could not replay."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xpflow.artifacts.audit import STATUSES
+from xpflow.auditing.draw import draw_samples
+from xpflow.auditing.replay import TEXT, replay
+from xpflow.errors import ArtifactError
+from xpflow.study.config import load_study
+
+RESULTS = Path("results/little")
+EVAL = RESULTS / "llada-micro/eval/micropy-he"
+RUN = EVAL / "flow/1-4/seed0"
+UNFINISHED = STATUSES["missing"]  # the little study has neither contrasts nor claims
+Edit = Callable[[Path, Callable[[list[dict[str, Any]]], object]], None]
+Told = Callable[..., tuple[int, str]]
+
+
+def test_an_untouched_study_replays_the_same(inside: Path, told: Told) -> None:
+    code, said = told("results/little", "--replay", 20)
+    assert code == UNFINISHED
+    assert "replayed 6 samples: 6 the same in tokens, NFE, answer and verdict" in said
+
+
+@pytest.mark.parametrize(
+    ("file", "field", "value", "names"),
+    [
+        ("samples", "nfe", 4, {"nfe"}),
+        ("samples", "completion", "    return 7", {"completion", TEXT}),
+        ("samples", "tokens", [-1, 10**12], {"tokens", TEXT}),
+        ("samples", "decoder", "threshold", {"decoder"}),
+        ("samples", "more", 1, {"more"}),
+        ("verdicts", "verdict", "passed", {"verdict"}),
+        ("verdicts", "mode", "shared", {"mode"}),
+        ("verdicts", "protocol", "llada-v1@1", {"protocol"}),
+    ],
+)
+def test_a_field_that_was_changed_and_sealed_anew_is_named(
+    inside: Path, edit: Edit, file: str, field: str, value: object, names: set[str]
+) -> None:
+    edit(RUN / f"{file}.jsonl", lambda rows: rows[1].update({field: value}))
+    study = load_study(RESULTS / "study.yaml")
+    done = list(replay(study, RESULTS, draw_samples(study, RESULTS, 20, seed=0).chosen))
+    assert [set(one.differs) for one in done if one.differs] == [names]
+
+
+def test_a_forged_mean_nfe_is_told_with_the_exit_code(inside: Path, told: Told, edit: Edit) -> None:
+    for arm in ("flow", "mask"):
+        edit(
+            EVAL / arm / "1-4/seed0/samples.jsonl",
+            lambda rows: [row.update(nfe=row["nfe"] / 2, completion="pass") for row in rows],
+        )
+    code, said = told("results/little", "--replay", 20)
+    assert code == STATUSES["altered"]
+    assert "other answer, NFE 8 -> " not in said
+    assert "NFE 4 -> 8" in said
+    assert f"differs       {RUN} MicroPy-HE/test/" in said
+    assert "replayed 6 samples: 0 the same" in said
+
+
+def test_an_answer_with_other_line_ends_is_one_row(inside: Path, told: Told, edit: Edit) -> None:
+    edit(RUN / "samples.jsonl", lambda rows: rows[0].update(completion="a\u2028b\u0085c"))
+    code, said = told("results/little", "--replay", 20)
+    assert code == STATUSES["altered"]
+    assert "replayed 6 samples: 5 the same" in said
+
+
+def test_verdicts_are_matched_by_task_and_not_by_place(inside: Path, told: Told, edit: Edit) -> None:
+    edit(RUN / "verdicts.jsonl", lambda rows: rows.reverse())
+    code, said = told("results/little", "--replay", 20)
+    assert code == UNFINISHED
+    assert "6 the same" in said
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda: (RUN / "verdicts.jsonl").write_text(""), "verdicts.jsonl is empty"),
+        (lambda: (RUN / "verdicts.jsonl").unlink(), "no such file"),
+        (lambda: (RUN / "samples.jsonl").write_bytes(b'{"\xff"'), "not JSON lines"),
+        (lambda: (RUN / "samples.jsonl").write_text("[" * 100_000), "not JSON lines"),
+        (lambda: drop(RUN / "verdicts.jsonl", 1), "not of the same problems"),
+        (lambda: [drop(RUN / f"{name}.jsonl", 1) for name in ("samples", "verdicts")], "not of the problems"),
+        (lambda: rename(RUN / "samples.jsonl"), "is of arm 'mask', not 'flow'"),
+        (lambda: (RUN / "merge.manifest.json").write_text("{}"), "merge.manifest.json"),
+    ],
+)
+def test_a_run_that_does_not_fit_together_is_said_and_the_others_replayed(
+    inside: Path, told: Told, harm: Callable[[], object], said: str
+) -> None:
+    harm()
+    code, found = told("results/little", "--replay", 20)
+    assert code >= STATUSES["altered"]
+    [line] = [line for line in found.splitlines() if line.startswith("does not fit")]
+    assert said in line
+    assert str(inside) not in line
+    assert "drawn from 1 runs of the study; left aside: 1 with files that do not fit" in found
+    assert "replayed 3 samples: 3 the same" in found
+
+
+def drop(file: Path, count: int) -> None:
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[count:]))
+
+
+def rename(file: Path) -> None:
+    file.write_text(file.read_text().replace('"arm": "flow"', '"arm": "mask"'))
+
+
+def test_foreign_folders_are_not_drawn_from(inside: Path, told: Told) -> None:
+    shutil.copytree(RUN, RUN.with_name("seedX"))
+    shutil.copytree(EVAL / "flow", EVAL / "no-such-arm")
+    _, found = told("results/little", "--replay", 20)
+    assert "replayed 6 samples: 6 the same" in found
+
+
+def test_a_run_that_is_absent_is_counted(inside: Path, told: Told) -> None:
+    shutil.rmtree(EVAL / "flow")
+    code, found = told("results/little", "--replay", 20)
+    assert code == UNFINISHED
+    assert "left aside: 1 not there" in found
+
+
+def test_runs_of_a_model_that_is_not_here_are_left_aside(inside: Path) -> None:
+    text = (RESULTS / "study.yaml").read_text().replace("directory: null", "directory: /nowhere/at/all")
+    (RESULTS / "study.yaml").write_text(text)
+    with pytest.raises(ArtifactError, match="weights behind every sample"):
+        draw_samples(load_study(RESULTS / "study.yaml"), RESULTS, 20, seed=0)
+
+
+def test_a_folder_of_a_study_narrows_the_draw(inside: Path, told: Told) -> None:
+    code, found = told(RUN, "--replay", 20)
+    assert code == 0
+    assert "replayed 3 samples: 3 the same" in found
+
+
+@pytest.mark.parametrize(
+    ("device", "said"),
+    [("nonsense", "no such device"), ("cuda:99", "has no device cuda:99"), ("cpu:x", "no")],
+)
+def test_a_device_that_is_not_there_is_an_error(inside: Path, told: Told, device: str, said: str) -> None:
+    code, found = told("results/little", "--replay", 1, "--device", device)
+    assert code == 2
+    assert said in found
+
+
+def test_a_study_that_cannot_be_read_is_an_error_and_no_silence(inside: Path, told: Told) -> None:
+    (RESULTS / "study.yaml").write_text("study: [")
+    code, found = told("results/little", "--replay", 1, "--json", "all.json")
+    assert code == 2
+    assert "nothing was replayed: the study's configuration cannot be read" in found
+    assert json.loads(Path("all.json").read_text())["findings"]
+
+
+def test_weights_of_the_study_that_are_broken_leave_the_others_to_be_replayed(inside: Path) -> None:
+    study = load_study(RESULTS / "study.yaml")
+    arms = [
+        arm.model_copy(update={"policy": "trained"}) if arm.name == "flow" else arm
+        for arm in study.evaluation.arms
+    ]
+    study = study.model_copy(update={"evaluation": study.evaluation.model_copy(update={"arms": tuple(arms)})})
+    policy = RESULTS / "policy/seed0/policy.safetensors"
+    policy.parent.mkdir(parents=True)
+    policy.write_bytes(b"nothing")
+    done = list(replay(study, RESULTS, draw_samples(study, RESULTS, 20, seed=0).chosen))
+    assert [bool(one.failed) for one in done] == [True] * 3 + [False] * 3
+    assert all("not a saved step-size policy" in one.failed for one in done[:3])

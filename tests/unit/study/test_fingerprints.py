@@ -1,0 +1,114 @@
+"""A fingerprint changes with the settings of its stage, and with nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from xpflow.study import fingerprints as fp
+from xpflow.study.config import StudyConfig, study_from_mapping
+from xpflow.study.rows import jobs_of
+
+DEFAULT = StudyConfig()
+
+
+def all_of(config: StudyConfig) -> dict[str, str]:
+    """Return every stage's fingerprint by name."""
+    found = {
+        "problems": fp.problems(config, "micropy-he"),
+        "training_problems": fp.training_problems(config),
+        "solvable": fp.solvable(config, "llada-micro"),
+        "grpo": fp.grpo(config),
+        "grade": fp.grade(config),
+        "trace": fp.trace(config),
+        "report": fp.report(config),
+        "prompts": fp.prompts(config),
+    }
+    for model in config.model_names:
+        found[f"selfdata {model}"] = fp.selfdata(config, model)
+        for variant in config.alignment.variants:
+            found[f"align {model} {variant.name}"] = fp.align(config, model, variant.name)
+    for job in jobs_of(config):
+        found[f"decode {job.model} {job.benchmark} {job.kind} {job.seed}"] = fp.decode(config, job)
+    return found
+
+
+def changed(changes: dict[str, Any]) -> set[str]:
+    """Return the stages whose fingerprints differ from the default study's."""
+    before, after = all_of(DEFAULT), all_of(study_from_mapping(changes))
+    return {name for name in before if before[name] != after[name]} - {"report"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"runtime": {"threads": 2, "shards": 5, "device": "cuda", "compile": "always"}},
+        {"grading": {"workers": 7, "retries": 5}},
+        {"reporting": {"confidence": 0.9}},
+        {"study": {"title": "Another title"}},
+    ],
+    ids=["runtime", "workers", "report", "title"],
+)
+def test_what_changes_no_result_changes_no_stage(changes: dict[str, Any]) -> None:
+    assert changed(changes) == set()
+
+
+def test_how_the_machine_is_used_does_not_even_draw_the_report_again() -> None:
+    used = study_from_mapping({"runtime": {"threads": 2}, "grading": {"workers": 1}})
+    assert fp.report(used) == fp.report(DEFAULT)
+    assert fp.report(study_from_mapping({"reporting": {"confidence": 0.9}})) != fp.report(DEFAULT)
+
+
+def test_a_variant_of_the_loss_concerns_its_own_alignments() -> None:
+    variants = [{"name": "paper", "kl_weight": 0.0}, {"name": "preserving", "kl_weight": 0.5}]
+    found = changed({"alignment": {"variants": variants}})
+    assert found == {"align llada-micro preserving", "align llada2-micro preserving"}
+
+
+def test_a_protocol_concerns_what_its_model_decodes_and_all_that_is_graded() -> None:
+    models = [entry.model_dump(mode="json") for entry in DEFAULT.models]
+    models[1]["protocol"] = "llada2-chat"
+    benchmarks = [{"name": "micropy-he", "gen_length": 512}, {"name": "micropy-mbpp", "gen_length": 256}]
+    length = {"problems": {"benchmarks": benchmarks}}
+    before = all_of(study_from_mapping(length))
+    after = all_of(study_from_mapping({**length, "models": models}))
+    found = {name for name in before if before[name] != after[name]}
+    decoded = {name for name in before if name.startswith("decode llada2-micro")}
+    assert found == {"selfdata llada2-micro", "grade", "report", "prompts", *decoded}
+
+
+def test_settings_of_lora_concern_the_models_aligned_by_it() -> None:
+    found = changed({"alignment": {"lora": {"rank": 4}}})
+    assert found == {"align llada2-micro paper", "align llada2-micro preserving"}
+
+
+def test_a_limit_of_the_grader_concerns_all_that_is_graded() -> None:
+    assert changed({"grading": {"cpu_s": 1.0}}) == {"grade", "solvable", "grpo"}
+
+
+def test_a_setting_of_one_arm_concerns_its_own_jobs() -> None:
+    arms = [arm.model_dump(mode="json") for arm in DEFAULT.evaluation.arms]
+    for arm in arms:
+        if arm["name"] == "mask-preserving":
+            arm["settings"] = {"temperature": 0.5}
+    found = changed({"evaluation": {"arms": arms}}) - {"trace"}
+    assert found == {
+        f"decode {model} {benchmark} preserving 0"
+        for model in DEFAULT.model_names
+        for benchmark in DEFAULT.benchmark_names
+    }
+
+
+def test_the_content_of_a_checkpoint_counts_and_not_its_place(tmp_path: Any) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(b"weights")
+
+    def study(folder: str) -> StudyConfig:
+        model = {"name": "llada-micro", "alignment": "full", "directory": str(tmp_path / folder)}
+        return study_from_mapping({"models": [model], "grpo": {"model": "llada-micro"}})
+
+    assert fp.selfdata(study("one"), "llada-micro") == fp.selfdata(study("two"), "llada-micro")
+    (tmp_path / "two" / "model.safetensors").write_bytes(b"other weights")
+    assert fp.selfdata(study("one"), "llada-micro") != fp.selfdata(study("two"), "llada-micro")
