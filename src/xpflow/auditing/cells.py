@@ -21,7 +21,7 @@ from xpflow.evaluation.merge import SAMPLES, VERDICTS
 from xpflow.evaluation.result_files import Fields, Run, read_run, readable
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.base import budget_text, parse_budget
-from xpflow.study.rows import Row, expand, find_arm
+from xpflow.study.rows import Row, expand
 
 TABLES = ("table1.csv", "table2.csv")
 SHOWN = 200  # characters of a cell's name in a message
@@ -140,7 +140,7 @@ def explain_cell(study: StudyConfig, results: Path, figures: Path, cell: TableCe
     from xpflow.decoding import settings_from
     from xpflow.study.settings import arm_settings
 
-    arm = find_arm(study, cell.arm)
+    arm = study.arm(cell.arm)
     settings = settings_from(
         arm.decoder, arm_settings(study, arm, cell.model, cell.benchmark, cell.budget)
     ).model_dump(mode="json")

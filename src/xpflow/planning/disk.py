@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from xpflow.planning.assumptions import DOWNLOADS
 from xpflow.planning.lookup import PUBLISHED
 from xpflow.planning.study import StudyPlan
-from xpflow.study.rows import aligned_runs
+from xpflow.study.rows import trained_runs
 
 SAMPLE_BYTES = 4_000  # one answer in samples.jsonl with its verdict: text and columns
 ROW_BYTES = 12  # of one token id in the self-alignment data
@@ -42,8 +42,8 @@ def _downloads(study: StudyPlan) -> Iterator[Space]:
 
 def _kept(study: StudyPlan) -> Iterator[Space]:
     config = study.config
-    runs = aligned_runs(config)
-    how = {choice.name: choice.alignment for choice in config.models}
+    runs = trained_runs(config)
+    how = {choice.name: choice.training for choice in config.models}
     for model in dict.fromkeys(model for model, _, _ in runs):
         count = sum(run[0] == model for run in runs)
         size = float(study.weight_bytes * study.models[model].parameters * count)

@@ -19,7 +19,7 @@ from xpflow.reporting.paper import ABLATION_LABELS
 from xpflow.reporting.report_spec import ArmSpec, Cell, Contrast, Kind, ModelSpec, ReportPlan, weights_label
 from xpflow.study.config import Arm, Claim, StudyConfig
 from xpflow.study.config.inputs import ModelChoice
-from xpflow.study.rows import expand, find_arm
+from xpflow.study.rows import expand
 
 FULL = Fraction(1)
 
@@ -62,7 +62,7 @@ def flow_arm(config: StudyConfig) -> Arm:
 
 def _role(config: StudyConfig, name: str | None, decoder: str, *, aligned: bool) -> Arm:
     if name is not None:
-        return find_arm(config, name)
+        return config.arm(name)
     for arm in config.evaluation.arms:
         if arm.decoder == decoder and (arm.weights != "base") == aligned:
             return arm
@@ -109,7 +109,7 @@ def contrasts(config: StudyConfig) -> list[Contrast]:
 
 
 def _registered(config: StudyConfig, claim: Claim) -> Contrast:
-    arm_a, arm_b = find_arm(config, claim.arm_a), find_arm(config, claim.arm_b)
+    arm_a, arm_b = config.arm(claim.arm_a), config.arm(claim.arm_b)
     kind, removed = _kind(config, arm_a, arm_b)
     return Contrast(
         name=claim.text,
