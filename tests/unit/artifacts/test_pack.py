@@ -84,7 +84,7 @@ def test_what_was_left_behind_and_is_there_now_is_compared(trained: Path, tmp_pa
     folder = tmp_path / "to/results/s"
     atomic_write_text(tmp_path / "to/config/s.yaml", "study: {name: other}\n")
     scene = Scene(tmp_path / "to", left_out=absent(folder, tmp_path / "to"))
-    manifest = [one for one in audit([folder / "m/aligned"], scene) if one.path.endswith(ENDING)]
+    manifest = [one for one in audit([folder / "m/runs"], scene) if one.path.endswith(ENDING)]
     assert [(one.status, one.reason) for one in manifest] == [("stale", "its input config/s.yaml changed")]
 
 
