@@ -1,7 +1,7 @@
 """A finished study as a Workflow Run RO-Crate: the workflow, its files, and one action for each manifest.
 
 Profiles: RO-Crate 1.1, Workflow RO-Crate 1.0, Process and Workflow Run Crate 0.5. The crate holds what a pack
-holds (no weights); files that only a manifest speaks of, such as checkpoints, are named in it by hash.
+holds (no weights); files that only a manifest lists, such as checkpoints, are named in it by hash.
 """
 
 from __future__ import annotations

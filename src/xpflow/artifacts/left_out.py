@@ -64,7 +64,7 @@ def studies_of(paths: Iterable[str]) -> list[str]:
 
 
 def left_behind(files: Iterable[Path], root: Path) -> list[FileRecord]:
-    """Return the files that the manifests among `files` speak of, that are there, and are none of `files`:
+    """Return the files that the manifests among `files` list, that are there, and are none of `files`:
     what they are of, and what was read from other folders. Each is recorded as it is now.
 
     Paths are relative to `root`. What an earlier pack left behind stays on the list.
@@ -97,7 +97,7 @@ def _spoken_of(path: str, manifest: Manifest) -> Iterator[str]:
     for one in [*(one.path for one in manifest.files), *read]:
         if why := flaw(one):
             raise ArtifactError(
-                f"{path} speaks of {shown(one)}, which {why}",
+                f"{path} lists {shown(one)}, which {why}",
                 hint="give the file another name, and run again what reads it",
             )
     yield from (f"{folder}/{one.path}" for one in manifest.files)

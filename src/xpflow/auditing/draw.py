@@ -10,8 +10,7 @@ from pathlib import Path
 
 from xpflow.auditing.device_class import DeviceClass, made_on
 from xpflow.errors import ArtifactError, DataError, XpflowError
-from xpflow.evaluation.merge import SAMPLES, VERDICTS
-from xpflow.evaluation.result_files import Fields, read_run, readable
+from xpflow.evaluation.result_files import SAMPLES, VERDICTS, Fields, read_run, readable
 from xpflow.models.registry import model_folder
 from xpflow.problems import problems_from_file
 from xpflow.problems.problem import Problem

@@ -94,7 +94,7 @@ def taken(record: Record, out: Path, name: str) -> bool:
 
 
 def give(manifest: Path) -> None:
-    """Add what a manifest speaks for to the shared cache; one that cannot be written to stops no study."""
+    """Add what a manifest lists to the shared cache; one that cannot be written to stops no study."""
     from xpflow.artifacts.shared_cache import SharedCache
     from xpflow.errors import ArtifactError
 

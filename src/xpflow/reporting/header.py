@@ -60,7 +60,7 @@ def arm_notes(plan: ReportPlan, names: list[str]) -> tuple[str, ...]:
     notes = []
     for name in dict.fromkeys(names):
         arm = plan.arm(name)
-        seeds = sorted({cell.seed for cell in plan.cells if cell.arm == name})
+        seeds = sorted({row.seed for row in plan.rows if row.arm == name})
         if seeds:
             text = f"{arm.label}, weights {arm.weights_label}, policy {arm.policy}"
             text += f", {arm.settings}" if arm.settings else ""

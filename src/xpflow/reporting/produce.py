@@ -32,7 +32,7 @@ def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
     first missing file.
     """
     plan = plan_from_config(config)
-    outcomes = Outcomes(load_results(results, plan.cells, plan.protocols))
+    outcomes = Outcomes(load_results(results, plan.rows, plan.protocols))
     contrasts = evaluate_contrasts(plan, outcomes)
     claims = judge_claims(plan, outcomes, contrasts)
     tables = [
@@ -87,10 +87,10 @@ def _alignment_log(config: StudyConfig, results: Path) -> pd.DataFrame:
     """Return the alignment logs; a pass rate that they lack comes from the evaluation, before and after."""
     log, plan = read_alignment(config, results), plan_from_config(config)
     masked = {arm.name for arm in plan.arms if arm.decoder == "mask_prediction"}
-    cells = [cell for cell in plan.cells if cell.arm in masked and cell.budget == 1]
-    if "pass_full" in log or not cells:
+    full = [row for row in plan.rows if row.arm in masked and row.budget == 1]
+    if "pass_full" in log or not full:
         return log
-    rows = full_budget_rows(plan, Outcomes(load_results(results, cells, plan.protocols)), log)
+    rows = full_budget_rows(plan, Outcomes(load_results(results, full, plan.protocols)), log)
     return log.merge(rows, how="left", on=["model", "variant", "seed", "update"])
 
 
@@ -98,7 +98,7 @@ def _sweep(config: StudyConfig, results: Path, out: Path) -> list[Path]:
     from xpflow.reporting.plots.sweep import figure_sweep, sweep_points
 
     plan, formats = plan_from_config(config), config.reporting.figure_formats
-    points = sweep_points(plan, Outcomes(load_results(results, plan.cells, plan.protocols)))
+    points = sweep_points(plan, Outcomes(load_results(results, plan.rows, plan.protocols)))
     by_budget = figure_sweep(plan, points, "budget", out, formats)
     return [*by_budget, *figure_sweep(plan, points, "nfe", out, formats)]
 

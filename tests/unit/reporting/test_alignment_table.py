@@ -14,7 +14,7 @@ def log(synthetic, study, tmp_path_factory) -> pd.DataFrame:
     config = synthetic.config()
     synthetic.write_alignment(folder, config)
     table = read_alignment(config, folder)
-    rows = full_budget_rows(plan, Outcomes(load_results(results, plan.cells)), table)
+    rows = full_budget_rows(plan, Outcomes(load_results(results, plan.rows)), table)
     return table.merge(rows, how="left", on=["model", "variant", "seed", "update"])
 
 
@@ -31,7 +31,7 @@ def test_the_two_criteria_are_judged_on_the_worst_seed(study, log) -> None:
 
 def test_the_full_budget_pass_rate_comes_from_the_evaluation(study, log) -> None:
     plan, results = study
-    outcomes = Outcomes(load_results(results, plan.cells))
+    outcomes = Outcomes(load_results(results, plan.rows))
     chosen = (log["model"] == "llada-micro") & (log["seed"] == 1) & (log["variant"] == "paper")
     seen = log[chosen].set_index("update")["pass_full"].dropna()
     rates = {

@@ -82,7 +82,7 @@ def test_an_unknown_format_is_refused_with_the_known_ones(tmp_path: Path) -> Non
 
 def test_the_sweep_has_every_point_and_draws_both_axes(study: tuple, tmp_path: Path) -> None:
     plan, folder = study
-    points = sweep_points(plan, Outcomes(load_results(folder, plan.cells)))
+    points = sweep_points(plan, Outcomes(load_results(folder, plan.rows)))
     assert len(points) == 4 * (4 + 4 + 2 + 1)  # four panels; ablations are left out
     for axis in ("budget", "nfe"):
         paths = figure_sweep(plan, points, axis, tmp_path, ("png",))
