@@ -17,10 +17,8 @@ from xpflow.artifacts.audit import STATUSES
 from xpflow.artifacts.environment import package_facts
 from xpflow.artifacts.manifest import ENDING, FileRecord, read_manifest, write_manifest
 from xpflow.auditing.cells import explain_cell, parse_cell
-from xpflow.auditing.device_class import DeviceClass
-from xpflow.auditing.draw import draw_samples
-from xpflow.auditing.replay import replay
-from xpflow.auditing.report import report
+from xpflow.auditing.draw import DeviceClass, draw_samples
+from xpflow.auditing.replay import replay, report
 from xpflow.auditing.study_audit import audit_study
 from xpflow.cli import main
 

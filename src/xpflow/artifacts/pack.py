@@ -16,7 +16,7 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from xpflow.artifacts.archive import ArchiveReader, write_archive
+from xpflow.artifacts.archive import INDEX, INDEX_LIMIT, ArchiveReader, Index, write_archive
 from xpflow.artifacts.io import atomic_write_bytes, atomic_writer
 from xpflow.artifacts.left_out import (
     left_behind,
@@ -26,7 +26,6 @@ from xpflow.artifacts.left_out import (
     write_notes,
 )
 from xpflow.artifacts.manifest import ENDING, FileRecord, read_manifest
-from xpflow.artifacts.pack_index import INDEX, INDEX_LIMIT, Index
 from xpflow.artifacts.places import FIGURES, RESULTS, absolute
 from xpflow.errors import ArtifactError
 

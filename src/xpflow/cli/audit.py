@@ -223,10 +223,8 @@ def _replay(study: StudyConfig, path: Path, root: Path, draw: tuple[int, int]) -
     """Replay (how many, seed) samples and print what differs; the exit code is that of altered files where
     it should not."""
     from xpflow.artifacts.audit import STATUSES
-    from xpflow.auditing.device_class import DeviceClass
-    from xpflow.auditing.draw import draw_samples
-    from xpflow.auditing.replay import replay
-    from xpflow.auditing.report import report
+    from xpflow.auditing.draw import DeviceClass, draw_samples
+    from xpflow.auditing.replay import replay, report
     from xpflow.auditing.study_audit import study_folder
     from xpflow.cli.progress import progress
 

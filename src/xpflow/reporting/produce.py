@@ -11,12 +11,11 @@ import pandas as pd
 
 from xpflow.artifacts.io import atomic_write_text
 from xpflow.errors import ArtifactError, ConfigError, nearest
-from xpflow.reporting.alignment_table import alignment_table, read_alignment
+from xpflow.reporting.alignment_table import alignment_table, full_budget_rows, read_alignment
 from xpflow.reporting.claims import claims_markdown, claims_record, judge_claims
 from xpflow.reporting.contrast_table import contrasts_table
 from xpflow.reporting.contrasts import evaluate_contrasts
 from xpflow.reporting.from_config import plan_from_config
-from xpflow.reporting.full_budget import full_budget_rows
 from xpflow.reporting.results import Outcomes, load_results
 from xpflow.reporting.tables import table1, table2, write_table
 from xpflow.study.config import StudyConfig

@@ -1,8 +1,7 @@
 import pandas as pd
 import pytest
 
-from xpflow.reporting.alignment_table import alignment_table, read_alignment
-from xpflow.reporting.full_budget import full_budget_rows
+from xpflow.reporting.alignment_table import alignment_table, full_budget_rows, read_alignment
 from xpflow.reporting.markup import to_markdown
 from xpflow.reporting.results import Outcomes, load_results
 

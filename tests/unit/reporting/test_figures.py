@@ -10,9 +10,8 @@ from xpflow.artifacts.io import write_jsonl
 from xpflow.errors import ConfigError, DataError
 from xpflow.reporting.alignment_table import read_alignment
 from xpflow.reporting.plots.alignment import figure_2a, figure_2b
-from xpflow.reporting.plots.curves import over_seeds
 from xpflow.reporting.plots.grpo import figure_grpo, read_grpo
-from xpflow.reporting.plots.style import figure, save
+from xpflow.reporting.plots.style import figure, over_seeds, save
 from xpflow.reporting.plots.sweep import figure_sweep, sweep_points
 from xpflow.reporting.plots.trace_picture import figure_trace, picture, visible
 from xpflow.reporting.results import Outcomes, load_results

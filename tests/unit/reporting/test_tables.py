@@ -8,11 +8,10 @@ import pytest
 
 from xpflow.reporting.contrast_table import contrasts_table
 from xpflow.reporting.contrasts import evaluate_contrasts
-from xpflow.reporting.header import facts
 from xpflow.reporting.markup import Column, Table, number, to_csv, to_latex, to_markdown
 from xpflow.reporting.paper import DISCLAIMER, table1_count
 from xpflow.reporting.results import Outcomes, load_results
-from xpflow.reporting.tables import table1, table2, write_table
+from xpflow.reporting.tables import facts, table1, table2, write_table
 
 
 @pytest.fixture(scope="module")
