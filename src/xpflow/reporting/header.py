@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xpflow.images.inside import container_note
-from xpflow.protocols import UNNAMED
+from xpflow.protocols.find import UNNAMED
 from xpflow.reporting.paper import caution
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import Outcomes

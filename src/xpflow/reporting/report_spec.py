@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from xpflow.errors import ConfigError, nearest
-from xpflow.protocols import UNNAMED
+from xpflow.protocols.find import UNNAMED
 from xpflow.study.config.base import budget_folder
 
 Kind = Literal["primary", "check", "ablation"]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from xpflow.artifacts.io import read_jsonl
 from xpflow.errors import ArtifactError, DataError, GradingError
-from xpflow.protocols import UNNAMED
+from xpflow.protocols.find import UNNAMED
 from xpflow.reporting.report_spec import Cell
 from xpflow.stats.rates import PassRate, pass_rate
 from xpflow.study.config.base import budget_text

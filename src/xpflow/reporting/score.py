@@ -11,7 +11,7 @@ import numpy as np
 
 from xpflow.artifacts.io import read_jsonl
 from xpflow.errors import DataError
-from xpflow.protocols import UNNAMED
+from xpflow.protocols.find import UNNAMED
 from xpflow.reporting.markup import number
 from xpflow.reporting.results import read_nfe, read_verdicts
 from xpflow.stats.bootstrap import Estimate, paired_difference

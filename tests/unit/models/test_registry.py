@@ -9,10 +9,11 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from xpflow.models.load import load_model
 
 from xpflow.errors import HubError, ModelLoadError
-from xpflow.hub.catalogue import HUB_MODELS
-from xpflow.models import MODELS, load_model, save_checkpoint
+from xpflow.models.checkpoint import save_checkpoint
+from xpflow.models.registry import HUB_MODELS, MODELS
 from xpflow.study.config.inputs import ModelChoice
 
 Make = Callable[..., PreTrainedModel]
