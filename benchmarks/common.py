@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from xpflow.models.checkpoint import ARCHITECTURES, read_config
+from xpflow.models.architectures import ARCHITECTURES
+from xpflow.models.checkpoint import read_config
 from xpflow.models.llada import LLaDAConfig
 from xpflow.models.llada2 import LLaDA2MoeConfig
 from xpflow.models.registry import SHIPPED
@@ -52,7 +53,7 @@ def random_model(options: argparse.Namespace) -> Any:
     try:
         torch.set_default_dtype(DTYPES[options.dtype])
         with torch.device(options.device):
-            model = ARCHITECTURES[config.model_type][1](config)
+            model = ARCHITECTURES[config.model_type].build(config)
     finally:
         torch.set_default_dtype(before)
     return model.eval().requires_grad_(False)

@@ -81,7 +81,7 @@ def _replayed(
     study: StudyConfig, weights: Weights, choices: Sequence[Choice], grader: Any
 ) -> Iterator[Replayed]:
     """Replay samples that share their weights: the model is loaded once."""
-    from xpflow.grading import extract
+    from xpflow.grading.extraction.rule import extract
 
     decoder = _decoder(study, weights, choices)
     rule = decoder.protocol.extraction

@@ -11,8 +11,8 @@ from xpflow.planning.assumptions import DOWNLOADS, Assumptions, Prompt
 from xpflow.planning.sizes import PUBLISHED, Architecture, architecture_of
 from xpflow.planning.stages import Aligning, Cell, Decoding, Rollouts, Stage
 from xpflow.planning.work import Decode
-from xpflow.problems.registry import benchmark_shape
-from xpflow.protocols import find_protocol
+from xpflow.problems.benchmark import benchmark_shape
+from xpflow.protocols.find import find_protocol
 from xpflow.study.config.base import Scalar, budget_text
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.rows import aligned_runs, expand, find_arm, jobs_of, policy_seeds
@@ -168,7 +168,7 @@ class StudyPlan:
         """Return the settings under an arm's own, in the order of `study.settings`: of the protocol only what
         plan reads, for which of them a decoder knows takes torch to say."""
         choice, shape = {entry.name: entry for entry in self.config.models}[model], benchmark_shape(benchmark)
-        ruled = find_protocol(choice.protocol).way(shape).settings if shape else {}
+        ruled = find_protocol(choice.protocol).recipe(shape).settings if shape else {}
         settings: dict[str, Scalar] = {"block_length": ruled.get("block_length")}
         settings |= self.config.evaluation.settings
         return settings if choice.block_length is None else {**settings, "block_length": choice.block_length}

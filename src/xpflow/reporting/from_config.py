@@ -14,7 +14,7 @@ from pathlib import Path
 import xpflow
 from xpflow.artifacts.io import sha256_file
 from xpflow.errors import ConfigError
-from xpflow.protocols import find_protocol
+from xpflow.protocols.find import find_protocol
 from xpflow.reporting.paper import ABLATION_LABELS
 from xpflow.reporting.report_spec import ArmSpec, Contrast, Kind, ModelSpec, ReportPlan, weights_label
 from xpflow.study.config import Arm, Claim, StudyConfig

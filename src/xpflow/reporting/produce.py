@@ -114,7 +114,8 @@ def _grpo(config: StudyConfig, results: Path, out: Path) -> list[Path]:
 
 def _trace(config: StudyConfig, trace: Path | None, out: Path) -> list[Path]:
     """Draw the trace of the configured problem; its tokens are read with the first model's tokenizer."""
-    from xpflow.models.registry import load_tokenizer, model_folder
+    from xpflow.models.load import load_tokenizer
+    from xpflow.models.registry import model_folder
     from xpflow.reporting.plots.trace_picture import figure_trace, picture
     from xpflow.traces.trace import load_traces
 

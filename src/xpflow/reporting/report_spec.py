@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Literal
 
 from xpflow.errors import ConfigError, nearest
-from xpflow.protocols import UNNAMED
+from xpflow.protocols.find import UNNAMED
 from xpflow.study.rows import Cell, Row
 
 Kind = Literal["primary", "check", "ablation"]

@@ -27,7 +27,7 @@ from xpflow.evaluation.result_files import (
     wrong_nfe,
     wrong_verdict,
 )
-from xpflow.protocols import UNNAMED
+from xpflow.protocols.find import UNNAMED
 from xpflow.stats.rates import PassRate, pass_rate
 from xpflow.study.config.base import budget_text
 from xpflow.study.rows import Row

@@ -12,7 +12,7 @@ import numpy as np
 
 from xpflow.errors import DataError
 from xpflow.evaluation.result_files import Fields
-from xpflow.protocols import UNNAMED
+from xpflow.protocols.find import UNNAMED
 from xpflow.reporting.markup import number
 from xpflow.reporting.results import read_nfe, read_verdicts
 from xpflow.stats.bootstrap import Estimate, paired_difference

@@ -9,7 +9,7 @@ from typing import Any
 
 from xpflow.artifacts.io import atomic_write_text
 from xpflow.images.inside import container_note
-from xpflow.protocols import UNNAMED
+from xpflow.protocols.find import UNNAMED
 from xpflow.reporting import paper
 from xpflow.reporting.markup import EMPTY, Column, Lines, Table, to_csv, to_latex, to_markdown
 from xpflow.reporting.paper import caution

@@ -8,7 +8,7 @@ from pathlib import Path
 from xpflow.artifacts.io import read_jsonl, write_jsonl
 from xpflow.errors import ConfigError, nearest
 from xpflow.models.checkpoint import save_checkpoint
-from xpflow.models.registry import load_model
+from xpflow.models.load import load_model
 from xpflow.runtime.machine import Machine
 from xpflow.runtime.models import model_settings, model_source
 from xpflow.runtime.team import joined

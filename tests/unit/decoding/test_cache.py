@@ -9,7 +9,7 @@ import torch
 from fakes.models import FakeModel
 from xpflow.decoding import decode, settings_from
 from xpflow.errors import DecodingError
-from xpflow.models.micro import SpecialIds, llada2_micro_config, new_model
+from xpflow.models.untrained import SpecialIds, llada2_micro_config, new_model
 
 DECODERS = [
     ("mask_prediction", {}),

