@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from fakes.corpus import ATTACKS, LIMITS, filled, survivors
-from xpflow.grading import JAILS, Grader
-from xpflow.problems import load_benchmark
+from xpflow.grading.grade import Grader
+from xpflow.grading.jails import JAILS
+from xpflow.problems.benchmark import load_benchmark
 
 COUNT = int(os.environ.get("XPFLOW_ENDURANCE", "300"))
 WORKERS = 2

@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 
-from xpflow.models.registry import SHIPPED, load_tokenizer
-from xpflow.problems import Problem, load_benchmark
-from xpflow.protocols import PROTOCOLS, Prompter, text_hash
+from xpflow.models.load import load_tokenizer
+from xpflow.models.registry import SHIPPED
+from xpflow.problems import Problem
+from xpflow.problems.benchmark import load_benchmark
+from xpflow.protocols import PROTOCOLS
+from xpflow.protocols.prompter import Prompter, text_hash
 
 FILE = Path(__file__).with_name("protocols.json")
 MODELS = ("llada-micro", "llada2-micro")

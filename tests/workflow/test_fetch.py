@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fakes.hub import FakeHub, serving
-from xpflow.hub.catalogue import HUB_MODELS
+from xpflow.models.registry import HUB_MODELS
 
 ROOT = Path(__file__).parents[2]
 REVISION = "0123456789abcdef0123456789abcdef01234567"

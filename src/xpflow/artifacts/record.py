@@ -53,7 +53,7 @@ class Record:
         With `temporary` their own manifests are kept as part of ours, for files that will not stay.
 
         Raises:
-            ArtifactError: one is absent, or not what its manifest speaks of.
+            ArtifactError: one is absent, or not what its manifest lists.
         """
         for path in files_below(paths) if all(path.exists() for path in paths) else paths:
             found, manifest = checked(path)

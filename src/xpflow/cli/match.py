@@ -39,8 +39,8 @@ def match(
 
     from xpflow.decoding.settings import parse_budget
     from xpflow.evaluation.matching import Match, matched_threshold
-    from xpflow.problems import load_benchmark
-    from xpflow.protocols import Prompter
+    from xpflow.problems.benchmark import load_benchmark
+    from xpflow.protocols.prompter import Prompter
     from xpflow.runtime.models import model_protocol, model_settings, model_source, open_model, set_up
     from xpflow.study.config import load_study
     from xpflow.study.settings import protocol_settings

@@ -35,9 +35,10 @@ def stage_record(study: StudyConfig, command: str, **names: Any) -> Record:
 def _model_facts(study: StudyConfig, choice: ModelChoice) -> dict[str, Any]:
     """Return a model's protocol, what its prompts look like, and its hub revision where it has one."""
     from xpflow.artifacts.io import sha256_file
-    from xpflow.hub.catalogue import hub_model
-    from xpflow.models.registry import load_tokenizer, model_folder
-    from xpflow.protocols import Prompter, find_protocol
+    from xpflow.models.load import load_tokenizer
+    from xpflow.models.registry import hub_model, model_folder
+    from xpflow.protocols.find import find_protocol
+    from xpflow.protocols.prompter import Prompter
     from xpflow.runtime.models import model_source
 
     repo = None if choice.directory else hub_model(choice.name)
@@ -93,7 +94,7 @@ def taken(record: Record, out: Path, name: str) -> bool:
 
 
 def give(manifest: Path) -> None:
-    """Add what a manifest speaks for to the shared cache; one that cannot be written to stops no study."""
+    """Add what a manifest lists to the shared cache; one that cannot be written to stops no study."""
     from xpflow.artifacts.shared_cache import SharedCache
     from xpflow.errors import ArtifactError
 

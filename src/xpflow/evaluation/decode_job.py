@@ -10,7 +10,8 @@ from xpflow.decoding import DecodeSettings, Trace, settings_from
 from xpflow.decoding.samples import decode_samples, shard_rows
 from xpflow.errors import ConfigError
 from xpflow.problems.problem import Problem
-from xpflow.protocols import Prompter, find_protocol
+from xpflow.protocols.find import find_protocol
+from xpflow.protocols.prompter import Prompter
 from xpflow.runtime.models import model_settings, model_source, open_model
 from xpflow.study.config.base import budget_text
 from xpflow.study.config.root import StudyConfig

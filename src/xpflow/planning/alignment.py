@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from xpflow.planning.architecture import Architecture
-from xpflow.planning.memory import Memory, layer_bytes
-from xpflow.planning.work import Forward, Work
+from xpflow.planning.sizes import Architecture
+from xpflow.planning.work import Forward, Memory, Work, layer_bytes
 from xpflow.study.config.base import Scalar
 from xpflow.study.config.machine import RuntimeBlock
 from xpflow.study.config.training import FullSettings, LoraSettings

@@ -14,9 +14,9 @@ from pathlib import Path
 import xpflow
 from xpflow.artifacts.io import sha256_file
 from xpflow.errors import ConfigError
-from xpflow.protocols import find_protocol
+from xpflow.protocols.find import find_protocol
 from xpflow.reporting.paper import ABLATION_LABELS
-from xpflow.reporting.report_spec import ArmSpec, Cell, Contrast, Kind, ModelSpec, ReportPlan, weights_label
+from xpflow.reporting.report_spec import ArmSpec, Contrast, Kind, ModelSpec, ReportPlan, weights_label
 from xpflow.study.config import Arm, Claim, StudyConfig
 from xpflow.study.config.inputs import ModelChoice
 from xpflow.study.rows import expand
@@ -27,7 +27,6 @@ FULL = Fraction(1)
 def plan_from_config(config: StudyConfig) -> ReportPlan:
     """Return what the tables and figures of a study show; reads the hashes of the models' weights."""
     report = config.reporting
-    rows = expand(config)
     return ReportPlan(
         study=config.study.name,
         title=config.study.title,
@@ -37,7 +36,7 @@ def plan_from_config(config: StudyConfig) -> ReportPlan:
         ),
         benchmarks=config.benchmark_names,
         arms=tuple(arm_spec(config, arm) for arm in config.evaluation.arms),
-        cells=tuple(Cell(row.model, row.benchmark, row.arm, row.budget, row.seed) for row in rows),
+        rows=tuple(expand(config)),
         baseline=baseline_arm(config).name,
         flow=flow_arm(config).name,
         contrasts=tuple(contrasts(config)),

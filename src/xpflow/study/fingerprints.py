@@ -13,8 +13,8 @@ from typing import Any
 
 from xpflow.artifacts.canonical import digest
 from xpflow.artifacts.io import sha256_file
-from xpflow.hub.catalogue import hub_model
-from xpflow.protocols import find_protocol
+from xpflow.models.registry import hub_model
+from xpflow.protocols.find import find_protocol
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.rows import Job
 

@@ -13,12 +13,27 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
+from typing import NamedTuple
 
 from xpflow.errors import ConfigError
-from xpflow.study.config.base import budget_folder
+from xpflow.study.config.base import budget_folder, budget_text
 from xpflow.study.config.evaluation import Arm
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.config.training import BASE
+
+
+class Cell(NamedTuple):
+    """What a number of a table is of: an arm at a budget, on a model and a benchmark, over all seeds."""
+
+    model: str
+    benchmark: str
+    arm: str
+    budget: Fraction
+
+    @property
+    def text(self) -> str:
+        """The cell as the command line takes it: MODEL,BENCHMARK,ARM,BUDGET."""
+        return ",".join((self.model, self.benchmark, self.arm, budget_text(self.budget)))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -30,6 +45,11 @@ class Row:
     arm: str
     budget: Fraction
     seed: int
+
+    @property
+    def cell(self) -> Cell:
+        """The cell of the tables that the row is counted in."""
+        return Cell(self.model, self.benchmark, self.arm, self.budget)
 
     @property
     def folder(self) -> str:

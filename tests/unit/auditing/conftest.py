@@ -74,7 +74,7 @@ def write_tables(study: StudyConfig) -> None:
     """Write Tables 1 and 2, as `xpflow tables` does: the others need an alignment."""
     record, plan = stage_record(study, "tables"), plan_from_config(study)
     record.read(*(file for file in evaluated_files(study, Layout(RESULTS, RESULTS))))
-    outcomes = Outcomes(load_results(RESULTS, plan.cells, plan.protocols))
+    outcomes = Outcomes(load_results(RESULTS, plan.rows, plan.protocols))
     tables = [table1(plan, outcomes), table2(plan, outcomes)]
     record.write([path for table in tables for path in write_table(table, FIGURES)], "tables")
 
@@ -91,7 +91,7 @@ def inside(little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 @pytest.fixture
 def edit() -> Callable[[Path, Callable[[list[dict[str, Any]]], object]], None]:
-    """Return a function that changes the rows of a JSON-lines file, with the manifest that speaks of it."""
+    """Return a function that changes the rows of a JSON-lines file, with the manifest that lists it."""
 
     def change(file: Path, how: Callable[[list[dict[str, Any]]], object]) -> None:
         rows = [json.loads(line) for line in file.read_text().split("\n") if line]
@@ -104,7 +104,7 @@ def edit() -> Callable[[Path, Callable[[list[dict[str, Any]]], object]], None]:
 
 
 def seal(folder: Path) -> None:
-    """Make the manifests of a folder speak of its files as they are now."""
+    """Make the manifests of a folder list its files as they are now."""
     for path in folder.glob("*.manifest.json"):
         manifest = read_manifest(path)
         files = tuple(FileRecord.of(folder / one.path, one.path) for one in manifest.files)

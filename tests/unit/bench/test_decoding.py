@@ -16,7 +16,7 @@ from xpflow.bench.decoding import (
 )
 from xpflow.bench.official import official_block_loop, official_loop
 from xpflow.decoding import settings_from
-from xpflow.models.micro import SpecialIds, llada2_micro_config, new_model
+from xpflow.models.untrained import SpecialIds, llada2_micro_config, new_model
 
 PROMPTS = [[5, 6, 7], [8, 9, 10], [11, 12, 13]]
 

@@ -8,8 +8,10 @@ import pytest
 import yaml
 
 from xpflow.cli import main
-from xpflow.problems import load_benchmark, problems_to_file
-from xpflow.protocols import PROTOCOLS, Prompter, text_hash
+from xpflow.problems import problems_to_file
+from xpflow.problems.benchmark import load_benchmark
+from xpflow.protocols import PROTOCOLS
+from xpflow.protocols.prompter import Prompter, text_hash
 
 OPENCOMPASS = Prompter(PROTOCOLS["llada-opencompass"])
 

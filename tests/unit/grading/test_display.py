@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xpflow.grading.display import SHOWN, shown, shown_call
+from xpflow.grading.outcome import SHOWN, shown, shown_call
 
 
 def test_values_are_shown_short_and_never_raise() -> None:

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from xpflow.errors import SandboxUnavailable
-from xpflow.grading import JAILS, Grader, choose_jail
-from xpflow.grading.grade import _job
-from xpflow.grading.jails import Jail, apptainer, docker, docker_bridge
-from xpflow.grading.jails.base import INSIDE, WORKER
+from xpflow.grading.grade import Grader, _job
+from xpflow.grading.jails import JAILS, apptainer, docker, docker_bridge
+from xpflow.grading.jails.base import INSIDE, WORKER, Jail
+from xpflow.grading.jails.choose import choose_jail
 from xpflow.problems import Problem
 
 ADD = Problem("add", "Add.", "add", ("assert add(1, 2) == 3",), "", "t", "t", "mbpp")

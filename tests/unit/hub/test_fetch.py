@@ -18,9 +18,10 @@ from pyarrow import parquet
 
 from fakes.hub import FakeHub, serving
 from xpflow.errors import HubError
-from xpflow.hub.catalogue import HUB_MODELS, HubRepo
 from xpflow.hub.fetch import fetch
 from xpflow.hub.remote import RemoteFile
+from xpflow.hub.repo import HubRepo
+from xpflow.models.registry import HUB_MODELS
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 MBPP, LLADA = "datasets/google-research-datasets/mbpp", "models/GSAI-ML/LLaDA-8B-Instruct"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from xpflow.models.micro import MICRO_NAMES, SpecialIds, micro_config, new_model
+from xpflow.models.untrained import MICRO_NAMES, SpecialIds, micro_config, new_model
 
 VOCAB = 101
 

@@ -11,8 +11,9 @@ from tokenizers import Tokenizer, models
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from xpflow.errors import HubError, ModelLoadError
-from xpflow.hub.catalogue import HUB_MODELS
-from xpflow.models import MODELS, load_model, save_checkpoint
+from xpflow.models.checkpoint import save_checkpoint
+from xpflow.models.load import load_model
+from xpflow.models.registry import HUB_MODELS, MODELS
 from xpflow.study.config.inputs import ModelChoice
 
 Make = Callable[..., PreTrainedModel]

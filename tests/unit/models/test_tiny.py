@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from xpflow.models.registry import load_model
-from xpflow.models.tiny import tiny_models, write_tiny_model
+from xpflow.models.load import load_model
+from xpflow.models.untrained import tiny_models, write_tiny_model
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,9 @@ from xpflow.errors import ConfigError
 from xpflow.models.checkpoint import read_config
 from xpflow.models.llada import LLaDAConfig, LLaDAModelLM
 from xpflow.models.llada2 import LLaDA2MoeConfig, LLaDA2MoeModelLM
-from xpflow.models.registry import SHIPPED, load_model
-from xpflow.planning.lookup import PUBLISHED, architecture_of, read_architecture
+from xpflow.models.load import load_model
+from xpflow.models.registry import SHIPPED
+from xpflow.planning.sizes import PUBLISHED, architecture_of, read_architecture
 from xpflow.study.config.inputs import ModelChoice
 from xpflow.study.config.training import LoraSettings, TrainingBlock
 from xpflow.training.align import Aligner, AlignmentData, Variant

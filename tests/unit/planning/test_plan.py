@@ -12,10 +12,8 @@ import pytest
 
 from xpflow.errors import ConfigError
 from xpflow.planning import make_plan
-from xpflow.planning.assumptions import Assumptions, parse_prompt_tokens
-from xpflow.planning.costs import policy_costs
-from xpflow.planning.hardware import GPUS, find_gpu
-from xpflow.planning.remedies import apply_changes, misfits, remedies
+from xpflow.planning.assumptions import GPUS, Assumptions, find_gpu, parse_prompt_tokens
+from xpflow.planning.remedies import apply_changes, misfits, policy_costs, remedies
 from xpflow.study.config import StudyConfig, study_from_mapping
 from xpflow.study.rows import expand
 
@@ -29,7 +27,7 @@ def machine(config: StudyConfig, name: str) -> Any:
 
 
 def test_planning_needs_no_torch() -> None:
-    code = "import sys, xpflow.planning.render, xpflow.planning.to_json; print('torch' in sys.modules)"
+    code = "import sys, xpflow.planning.render, xpflow.planning.render; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

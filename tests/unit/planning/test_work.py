@@ -11,11 +11,10 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from xpflow.decoding import decode, settings_from
-from xpflow.models.micro import SpecialIds, micro_config, new_model
-from xpflow.planning.hardware import Machine
-from xpflow.planning.lookup import PUBLISHED, architecture_of
-from xpflow.planning.schedule import Decode
-from xpflow.planning.work import Forward
+from xpflow.models.untrained import SpecialIds, micro_config, new_model
+from xpflow.planning.assumptions import Machine
+from xpflow.planning.sizes import PUBLISHED, architecture_of
+from xpflow.planning.work import Decode, Forward
 from xpflow.study.config.inputs import ModelChoice
 
 DENSE, MIXTURE = PUBLISHED["llada-8b-instruct"], PUBLISHED["llada2.0-mini"]

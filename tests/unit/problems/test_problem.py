@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from xpflow.errors import DataError
-from xpflow.problems import Problem, instruction, load_benchmark, problems_from_file, problems_to_file
-from xpflow.problems.problem import entry_point_of
+from xpflow.problems import Problem, problems_from_file, problems_to_file
+from xpflow.problems.benchmark import load_benchmark
+from xpflow.problems.shapes.mbpp import entry_point_of
+from xpflow.protocols.micropy import instruction
 
 TINY = Path(__file__).with_name("data") / "mbpp_tiny.jsonl"
 

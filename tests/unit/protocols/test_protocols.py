@@ -8,12 +8,17 @@ from hypothesis import strategies as st
 
 from xpflow.decoding import settings_from
 from xpflow.errors import ConfigError
-from xpflow.grading import EXTRACTORS
-from xpflow.models.registry import SHIPPED, load_tokenizer
+from xpflow.grading.extraction import EXTRACTIONS
+from xpflow.models.load import load_tokenizer
+from xpflow.models.registry import SHIPPED
 from xpflow.models.tokenizer import decode_response, encode_prompt
-from xpflow.problems import Problem, instruction, load_benchmark
-from xpflow.protocols import PROTOCOLS, Prompter, Turn, find_protocol
-from xpflow.protocols.templates import render_llada
+from xpflow.problems import Problem
+from xpflow.problems.benchmark import load_benchmark
+from xpflow.protocols import PROTOCOLS
+from xpflow.protocols.find import find_protocol
+from xpflow.protocols.micropy import instruction
+from xpflow.protocols.prompter import Prompter
+from xpflow.protocols.protocol import Turn, render_llada
 from xpflow.study.config import study_from_mapping
 from xpflow.study.settings import arm_settings, check_arms, protocol_settings
 
@@ -50,7 +55,7 @@ def test_a_name_gives_its_protocol_with_or_without_the_version() -> None:
 def test_every_protocol_names_an_extraction_rule_and_settings_that_a_decoder_knows() -> None:
     for protocol in PROTOCOLS.values():
         for shape in ("humaneval", "mbpp"):
-            assert protocol.extraction(shape) in EXTRACTORS
+            assert protocol.extraction(shape) in EXTRACTIONS
             assert protocol.source
             unknown = set(protocol.way(shape).settings) - set(
                 protocol_settings(protocol.name, shape, "threshold")

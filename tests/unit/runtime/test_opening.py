@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from xpflow.errors import SelfTestError
-from xpflow.hub.catalogue import HUB_MODELS
-from xpflow.models import load_model, save_checkpoint
-from xpflow.models.micro import new_model
+from xpflow.models.checkpoint import save_checkpoint
+from xpflow.models.load import load_model
+from xpflow.models.registry import HUB_MODELS
+from xpflow.models.untrained import new_model
 from xpflow.runtime import models as opening
 from xpflow.runtime.models import open_model
 from xpflow.study.config.inputs import ModelChoice

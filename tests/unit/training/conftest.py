@@ -10,8 +10,8 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from xpflow.models.micro import SpecialIds, micro_config, new_model
 from xpflow.models.tokenizer import SPECIAL_TOKENS, Family, train_tokenizer
+from xpflow.models.untrained import SpecialIds, micro_config, new_model
 from xpflow.problems.micropy.dataset import training_pairs
 from xpflow.training.align import AlignmentData
 from xpflow.training.corpus import Example

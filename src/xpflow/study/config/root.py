@@ -9,7 +9,8 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from xpflow.errors import ConfigError, nearest
-from xpflow.problems.registry import BENCHMARKS, benchmark_shape
+from xpflow.problems.benchmark import benchmark_shape
+from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.protocols import PROTOCOLS
 from xpflow.study.config.base import Block, budget_text
 from xpflow.study.config.evaluation import Arm, EvaluationBlock
