@@ -19,7 +19,7 @@ OPENCOMPASS = Prompter(PROTOCOLS["llada-opencompass"])
 def test_without_arguments_every_protocol_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prompts"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
-        protocol.label for protocol in PROTOCOLS.values()
+        PROTOCOLS[name].label for name in PROTOCOLS
     ]
 
 

@@ -14,11 +14,13 @@ from xpflow.models.registry import SHIPPED
 from xpflow.models.tokenizer import decode_response, encode_prompt
 from xpflow.problems import Problem
 from xpflow.problems.benchmark import load_benchmark
+from xpflow.problems.shapes import SHAPES
 from xpflow.protocols import PROTOCOLS
 from xpflow.protocols.find import find_protocol
+from xpflow.protocols.llada import render as render_llada
 from xpflow.protocols.micropy import instruction
 from xpflow.protocols.prompter import Prompter
-from xpflow.protocols.protocol import Turn, render_llada
+from xpflow.protocols.protocol import Turn
 from xpflow.study.config import study_from_mapping
 from xpflow.study.settings import arm_settings, check_arms, protocol_settings
 
@@ -53,11 +55,11 @@ def test_a_name_gives_its_protocol_with_or_without_the_version() -> None:
 
 
 def test_every_protocol_names_an_extraction_rule_and_settings_that_a_decoder_knows() -> None:
-    for protocol in PROTOCOLS.values():
-        for shape in ("humaneval", "mbpp"):
+    for protocol in map(PROTOCOLS.__getitem__, PROTOCOLS):
+        for shape in SHAPES:
             assert protocol.extraction(shape) in EXTRACTIONS
             assert protocol.source
-            unknown = set(protocol.way(shape).settings) - set(
+            unknown = set(protocol.recipe(shape).settings) - set(
                 protocol_settings(protocol.name, shape, "threshold")
             )
             assert unknown == set()
