@@ -21,6 +21,7 @@ import pytest
 from fakes.corpus import ATTACKS, LIMITS, PROBLEMS, Attack, Listener, filled, survivors
 from xpflow.grading import JAILS, Grader, Verdict
 
+pytestmark = pytest.mark.slow
 WORKING = [name for name, jail in JAILS.items() if jail.why_not() is None]
 HONEST = "def add(a, b):\n    return a + b  # after {}\n"
 WRONG = "def add(a, b):\n    return a - b  # after {}\n"

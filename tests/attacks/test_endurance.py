@@ -15,6 +15,7 @@ from fakes.corpus import ATTACKS, LIMITS, filled, survivors
 from xpflow.grading import JAILS, Grader
 from xpflow.problems import load_benchmark
 
+pytestmark = pytest.mark.slow
 COUNT = int(os.environ.get("XPFLOW_ENDURANCE", "300"))
 WORKERS = 2
 
