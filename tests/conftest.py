@@ -15,7 +15,7 @@ from hypothesis import settings
 settings.register_profile("xpflow", derandomize=True, deadline=None)
 settings.load_profile("xpflow")
 
-# `make test` runs in two processes. The tests of a file stay in one of them, and so do those of a line's files:
+# `make test` runs in two processes. The tests of a file stay in one, and so do those of the files of one line:
 # they share a study that takes a minute to run, or search the whole machine for what an attack left behind.
 TOGETHER = (
     ("tests/workflow/test_audit.py", "tests/workflow/test_smoke.py"),
