@@ -15,7 +15,7 @@ from hypothesis import settings
 settings.register_profile("xpflow", derandomize=True, deadline=None)
 settings.load_profile("xpflow")
 
-# `make test` runs in two processes. The tests of a file stay in one, and so do those of the files of one line:
+# `make test` runs in two processes. A file is run by one of them, and so are all the files of a line below:
 # they share a study that takes a minute to run, or search the whole machine for what an attack left behind.
 TOGETHER = (
     ("tests/workflow/test_audit.py", "tests/workflow/test_smoke.py"),
