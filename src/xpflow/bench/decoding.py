@@ -133,7 +133,7 @@ def compare_with_official(
 def policy_overhead(
     model: Any, prompts: Prompts, gen_length: int, batch_size: int, repeats: int = REPEATS
 ) -> list[Measurement]:
-    """Measure what the steps of decoders with a policy cost beyond their forwards: a cheap and a learned one."""
+    """Measure what steps cost beyond their forwards with a cheap and with a learned policy."""
     rows = []
     for decoder in decoders_that("takes_policy"):
         settings = settings_from(decoder, _quarter(gen_length, batch_size))
