@@ -19,9 +19,8 @@ from xpflow.models.checkpoint import read_config
 from xpflow.models.llada import LLaDAConfig
 from xpflow.models.llada2 import LLaDA2MoeConfig
 from xpflow.models.registry import SHIPPED
-from xpflow.planning.architecture import Architecture
-from xpflow.planning.hardware import Machine
-from xpflow.planning.lookup import KINDS
+from xpflow.planning.assumptions import Machine
+from xpflow.planning.sizes import KINDS, Architecture
 from xpflow.planning.work import Forward
 
 FULL = {"llada-8b-instruct": LLaDAConfig, "llada2.0-mini": LLaDA2MoeConfig}

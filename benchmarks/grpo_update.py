@@ -12,11 +12,10 @@ import time
 from fractions import Fraction
 from typing import Any
 
-from xpflow.models.load import load_tokenizer
-
 from common import DTYPES, TimedForward, floor, now, parser, random_model, random_prompts, rates
 from report import Report
 from xpflow.grading.grade import Grader
+from xpflow.models.load import load_tokenizer
 from xpflow.models.registry import SHIPPED
 from xpflow.problems.benchmark import load_benchmark
 from xpflow.study.config.training import GrpoBlock

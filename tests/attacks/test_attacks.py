@@ -23,6 +23,7 @@ from xpflow.grading.grade import Grader
 from xpflow.grading.jails import JAILS
 from xpflow.grading.verdict import Verdict
 
+pytestmark = pytest.mark.slow
 WORKING = [name for name in JAILS if JAILS[name].why_not() is None]
 HONEST = "def add(a, b):\n    return a + b  # after {}\n"
 WRONG = "def add(a, b):\n    return a - b  # after {}\n"

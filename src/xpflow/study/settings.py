@@ -41,7 +41,7 @@ def protocol_settings(protocol: str, shape: str | None, decoder: str) -> dict[st
     """Return a protocol's settings for problems of a shape, as far as a decoder knows them."""
     if shape is None:
         return {}
-    known = decoder_entry(decoder).settings_model.model_fields
+    known = decoder_entry(decoder).settings.model_fields
     return dict(find_protocol(protocol).settings(shape, known))
 
 

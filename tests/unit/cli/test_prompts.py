@@ -75,9 +75,9 @@ def test_a_studys_page_has_the_first_three_prompts_of_every_model_and_benchmark(
     study = {
         "problems": {"benchmarks": [{"name": "humaneval", "gen_length": 512}]},
         "models": [
-            {"name": "llada-micro", "alignment": "full", "protocol": "llada-opencompass"},
-            {"name": "elsewhere", "alignment": "full", "protocol": "llada-v1"},
-            {"name": "unknown", "alignment": "full", "protocol": "lm-eval-instruct"},
+            {"name": "llada-micro", "training": "full", "protocol": "llada-opencompass"},
+            {"name": "elsewhere", "training": "full", "protocol": "llada-v1"},
+            {"name": "unknown", "training": "full", "protocol": "lm-eval-instruct"},
         ],
     }
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from xpflow.models.load import load_model
 
 from xpflow.errors import ModelLoadError, SelfTestError
 from xpflow.models.checkpoint import save_checkpoint
 from xpflow.models.device import chosen_dtype
+from xpflow.models.load import load_model
 from xpflow.models.registry import SHIPPED
 from xpflow.models.selftest import ANSWER, EVERY, Turn, bound, masked_cross_entropy, require_sound
 from xpflow.models.untrained import new_model

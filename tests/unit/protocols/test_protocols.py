@@ -32,7 +32,7 @@ DECODERS = ("mask_prediction", "threshold", "flow")
 
 def study(**changes: object) -> object:
     benchmarks = [{"name": "humaneval", "gen_length": 512}, {"name": "mbpp", "gen_length": 256}]
-    model = {"name": "llada", "alignment": "full", "protocol": "llada-opencompass"}
+    model = {"name": "llada", "training": "full", "protocol": "llada-opencompass"}
     arms = [
         {"name": "mask", "decoder": "mask_prediction", "seeds": "first"},
         {"name": "flow", "decoder": "flow", "policy": "confidence:8", "seeds": "first"},
@@ -69,7 +69,7 @@ def test_every_protocol_names_an_extraction_rule_and_settings_that_a_decoder_kno
 
 def test_an_unknown_protocol_is_a_mistake_of_the_configuration_with_its_nearest_name() -> None:
     with pytest.raises(ConfigError, match="did you mean 'llada-opencompass'") as caught:
-        study(models=[{"name": "llada", "alignment": "full", "protocol": "llada-opencompas"}])
+        study(models=[{"name": "llada", "training": "full", "protocol": "llada-opencompas"}])
     assert "models[llada].protocol" in str(caught.value)
 
 
@@ -103,7 +103,7 @@ def test_settings_go_from_the_protocol_over_study_and_model_to_the_arm() -> None
     assert arm_settings(config, flow, "llada", "humaneval", budget)["logits_eos_inf"] is True
     check_arms(config, "study")
     block = {"tie_break": "lowest_index", "block_length": 64}
-    model = {"name": "llada", "alignment": "full", "protocol": "llada-v1", "block_length": 128}
+    model = {"name": "llada", "training": "full", "protocol": "llada-v1", "block_length": 128}
     arm = {
         "name": "mask",
         "decoder": "mask_prediction",
