@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from xpflow.decoding.settings import MaskPredictionSettings
+from xpflow.decoding.registry import decoder_entry
 from xpflow.errors import GradingError
 from xpflow.grading import Grader, Limits, Verdict, extract
 from xpflow.problems.problem import Problem, Shape
@@ -21,7 +21,7 @@ Values = dict[str, Any]
 def mask_prediction_options(block: SelfdataBlock | SolvableBlock, protocol: Protocol, shape: Shape) -> Values:
     """Return the settings by which a stage decodes with mask prediction: the protocol's under the block's."""
     return {
-        **protocol.settings(shape, MaskPredictionSettings.model_fields),
+        **protocol.settings(shape, decoder_entry("mask_prediction").settings.model_fields),
         "gen_length": block.gen_length,
         "budget": block.budget,
         "batch_size": block.batch_size,

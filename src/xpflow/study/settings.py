@@ -42,7 +42,7 @@ def protocol_settings(protocol: str, shape: Shape | None, decoder: str) -> dict[
     """Return a protocol's settings for problems of a shape, as far as a decoder knows them."""
     if shape is None:
         return {}
-    known = decoder_entry(decoder).settings_model.model_fields
+    known = decoder_entry(decoder).settings.model_fields
     return dict(find_protocol(protocol).settings(shape, known))
 
 

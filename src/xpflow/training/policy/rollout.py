@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from xpflow.decoding import decode, settings_from
-from xpflow.decoding.decoders.flow import RecorderStep
+from xpflow.decoding.policies.base import RecorderStep
 from xpflow.decoding.samples import shard_rows
 from xpflow.decoding.stepper import StepRecord
 from xpflow.errors import ConfigError
