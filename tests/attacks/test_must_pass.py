@@ -14,7 +14,7 @@ from xpflow.grading.verdict import Limits
 from xpflow.problems import Problem
 from xpflow.problems.benchmark import load_benchmark
 
-WORKING = [name for name, jail in JAILS.items() if jail.why_not() is None]
+WORKING = [name for name in JAILS if JAILS[name].why_not() is None]
 IMPORTS = (
     "array bisect cmath collections copy datetime decimal fractions functools hashlib heapq itertools math "
     "operator random re statistics string sys typing dataclasses enum textwrap unicodedata zlib queue"

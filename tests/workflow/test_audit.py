@@ -63,7 +63,7 @@ def test_a_number_s_story_goes_back_to_the_training_data(
         "merge",
         "grade",
         "evaluate",
-        "align",
+        "train",
         "selfdata",
         "solvable",
         "grpo",
@@ -88,7 +88,7 @@ def test_a_cell_s_story_counts_its_verdicts_anew(inside: Path, capsys: pytest.Ca
     assert "decoder flow, policy trained: " in told
     assert "commit_below=" in told
     assert "seed0, MicroPy-HE/test/0: " in told
-    for stage in ("grade", "evaluate", "align", "selfdata", "solvable", "grpo", "problems"):
+    for stage in ("grade", "evaluate", "train", "selfdata", "solvable", "grpo", "problems"):
         assert f"xpflow {stage}" in told, stage
     assert "Every file that was compared (" in told
     assert "table1.csv, table2.csv say what the verdicts do." in told
@@ -101,7 +101,7 @@ def test_a_cell_that_no_longer_fits_says_where(inside: Path, whole: Callable[[],
     cell = parse_cell(CELL, study)
     assert explain_cell(study, results, figures, cell, inside).issues == ()
 
-    base = results / "llada-micro/aligned/paper/seed0/model.safetensors"
+    base = results / "llada-micro/runs/paper/seed0/model.safetensors"
     base.write_bytes(base.read_bytes()[:-1] + b"?")
     [why] = explain_cell(study, results, figures, cell, inside).issues
     assert "evaluate" in why

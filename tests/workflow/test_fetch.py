@@ -20,8 +20,8 @@ problems:
   benchmarks: [{{name: mbpp, limit: 2}}]
   sources: {{mbpp_revision: {REVISION}}}
 models:
-  - {{name: llada2.0-mini, alignment: lora}}
-  - {{name: llada-8b-instruct, alignment: full}}
+  - {{name: llada2.0-mini, training: lora}}
+  - {{name: llada-8b-instruct, training: full}}
 grpo: {{model: llada2.0-mini}}
 evaluation:
   arms:

@@ -187,7 +187,7 @@ def _changed(source: InputRecord, manifest: Manifest, scene: Scene, graph: Graph
 def _other_rules(manifest: Manifest, scene: Scene) -> Iterator[Reason]:
     """Compare the code and the settings of a stage with those of today."""
     command = manifest.stage["command"]
-    if reason := changed_code(command, manifest.code, manifest.package):
+    if reason := changed_code(command, manifest.code, manifest.package, manifest.facts.get("plugins") or ()):
         yield "stale", reason
     now = scene.fingerprint(manifest.stage) if manifest.config.get("fingerprint") else None
     if now is not None and now != manifest.config["fingerprint"]:

@@ -21,7 +21,7 @@ from xpflow.evaluation.result_files import SAMPLES, VERDICTS, Fields, Run, read_
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.base import budget_text, parse_budget
 from xpflow.study.config.evaluation import Arm
-from xpflow.study.rows import Cell, Row, expand, find_arm
+from xpflow.study.rows import Cell, Row, expand
 
 TABLES = ("table1.csv", "table2.csv")
 SHOWN = 200  # characters of a cell's name in a message
@@ -223,7 +223,7 @@ def _decoder(study: StudyConfig, cell: Cell) -> tuple[Arm, dict[str, Any]]:
     from xpflow.decoding import settings_from
     from xpflow.study.settings import arm_settings
 
-    arm = find_arm(study, cell.arm)
+    arm = study.arm(cell.arm)
     settings = settings_from(arm.decoder, arm_settings(study, arm, cell.model, cell.benchmark, cell.budget))
     return arm, settings.model_dump(mode="json")
 

@@ -22,7 +22,9 @@ from xpflow.problems import problems_from_file
 from xpflow.problems.problem import Problem
 from xpflow.runtime.models import model_source
 from xpflow.study.config import StudyConfig
-from xpflow.study.rows import TRAINED, Row, expand, find_arm, kind_of
+from xpflow.study.config.training import BASE
+from xpflow.study.layout import Layout
+from xpflow.study.rows import Row, expand
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +103,14 @@ class Weights:
     @classmethod
     def of(cls, study: StudyConfig, results: Path, row: Row) -> Weights:
         """Return what decodes a row."""
-        kind = kind_of(find_arm(study, row.arm))
-        variant = kind.removesuffix(TRAINED)
+        arm, layout = study.arm(row.arm), Layout(results, results)
         return cls(
             row.model,
             str(model_source(study, row.model)),
             row.benchmark,
             row.seed,
-            None if variant == "base" else results / row.model / "aligned" / variant / f"seed{row.seed}",
-            results / f"policy/seed{row.seed}/policy.safetensors" if kind.endswith(TRAINED) else None,
+            None if arm.weights == BASE else layout.run(row.model, arm.weights, row.seed),
+            layout.policy_file(row.seed) if arm.policy == "trained" else None,
         )
 
     def there(self) -> bool:

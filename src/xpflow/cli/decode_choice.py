@@ -41,14 +41,15 @@ def protocol_of(given: str | None, model: str, study: StudyConfig | None, arm: s
 
 def settings_of(choice: Choice, study: StudyConfig | None) -> DecodeSettings:
     """Return decoder settings: the arm's, or the command line's; --set wins over both."""
-    from xpflow.decoding import parse_budget, settings_from
+    from xpflow.budget import parse_budget
+    from xpflow.decoding.registry import default_decoder, settings_from
     from xpflow.errors import ConfigError, nearest
     from xpflow.problems.benchmark import benchmark_shape
     from xpflow.study.settings import arm_settings, protocol_settings
 
-    decoder = choice.decoder
+    decoder = choice.decoder or default_decoder()
     shape = benchmark_shape(choice.benchmark or "")
-    own = protocol_settings(choice.protocol, shape, decoder or "mask_prediction")
+    own = protocol_settings(choice.protocol, shape, decoder)
     values: dict[str, Any] = {**own, "budget": choice.budget}
     if choice.arm is not None:
         if study is None or choice.benchmark is None:
@@ -62,7 +63,7 @@ def settings_of(choice: Choice, study: StudyConfig | None) -> DecodeSettings:
         lengths = {entry.name: entry.gen_length for entry in study.problems.benchmarks}
         values |= {"batch_size": study.evaluation.batch_size}
         values |= {"gen_length": lengths[choice.benchmark]} if choice.benchmark in lengths else {}
-    return settings_from(decoder or "mask_prediction", {**values, **choice.changes})
+    return settings_from(decoder, {**values, **choice.changes})
 
 
 def policy_of(given: str | None, arm: str | None, study: StudyConfig | None) -> str | None:

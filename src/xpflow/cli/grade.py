@@ -65,14 +65,14 @@ def grade(
     from xpflow.cli.progress import progress
     from xpflow.grading.samples import grade_samples
 
-    study = _study(config)
+    study, rows = _study(config), read_jsonl(samples)
     record = None
     if study is not None:
         from xpflow.cli.recording import stage_record
 
-        record = stage_record(study, "grade")
+        names = {name: rows[0][name] for name in ("model", "benchmark") if rows and name in rows[0]}
+        record = stage_record(study, "grade", **names)
         record.read(samples, *filter(None, [problems]))
-    rows = read_jsonl(samples)
     with progress("grading") as report:
         verdicts = grade_samples(
             _problems(benchmark, problems, split, study),

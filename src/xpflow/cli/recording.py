@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from xpflow.artifacts.record import Record, portable
 from xpflow.study.config import StudyConfig
-from xpflow.study.rows import aligned_runs, expand, policy_seeds
 from xpflow.study.stages import config_facts
 
 NOT_READ = (".md", ".py", ".bin")
@@ -121,20 +120,3 @@ def local_sources(study: StudyConfig) -> list[Path]:
     """Return the local data files that a study names."""
     values = study.problems.sources.model_dump(exclude={"mbpp_revision", "tulu3_personas_revision"}).values()
     return [Path(value) for value in values if value]
-
-
-def evaluated_files(study: StudyConfig, results: Path) -> list[Path]:
-    """Return what the tables of a study are made of: samples, verdicts and the logs of alignment."""
-    files = [
-        results / row.folder / name for row in expand(study) for name in ("samples.jsonl", "verdicts.jsonl")
-    ]
-    logs = [
-        results / model / "aligned" / variant / f"seed{seed}" / "log.jsonl"
-        for model, variant, seed in aligned_runs(study)
-    ]
-    return files + logs
-
-
-def policy_logs(study: StudyConfig, results: Path) -> list[Path]:
-    """Return the logs of the study's own policy training."""
-    return [results / "policy" / f"seed{seed}" / "log.jsonl" for seed in policy_seeds(study)]

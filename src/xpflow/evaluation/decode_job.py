@@ -15,7 +15,7 @@ from xpflow.protocols.prompter import Prompter
 from xpflow.runtime.models import model_settings, model_source, open_model
 from xpflow.study.config.base import budget_text
 from xpflow.study.config.root import StudyConfig
-from xpflow.study.rows import Job, Row, find_arm, trace_row
+from xpflow.study.rows import Job, Row, trace_row
 from xpflow.study.settings import arm_settings
 
 Report = Callable[[int, int], None]
@@ -96,7 +96,7 @@ class Decoder:
 
     def _way(self, row: Row) -> tuple[DecodeSettings, str | None]:
         """Return the decoder settings of a row, and its policy."""
-        arm = find_arm(self.config, row.arm)
+        arm = self.config.arm(row.arm)
         values = arm_settings(self.config, arm, row.model, row.benchmark, row.budget)
         if arm.policy == "trained" and self.trained_policy is None:
             raise ConfigError(

@@ -65,7 +65,7 @@ def remedies(config: StudyConfig, given: Assumptions, machine: Machine) -> list[
 
 def _processes(config: StudyConfig) -> Iterator[int]:
     """Yield larger powers of two that leave every process a sequence of each alignment's batch."""
-    most = min(config.alignment.full.batch_size, config.alignment.lora.batch_size, MOST_PROCESSES)
+    most = min(config.training.full.batch_size, config.training.lora.batch_size, MOST_PROCESSES)
     processes = 1
     while processes <= most:
         if processes > config.runtime.processes:

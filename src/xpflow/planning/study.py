@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from xpflow.planning.alignment import Alignment
+from xpflow.planning.alignment import Alignment, Variant
 from xpflow.planning.assumptions import DOWNLOADS, Assumptions, Prompt
 from xpflow.planning.sizes import PUBLISHED, Architecture, architecture_of
 from xpflow.planning.stages import Aligning, Cell, Decoding, Rollouts, Stage
@@ -15,7 +15,7 @@ from xpflow.problems.benchmark import benchmark_shape
 from xpflow.protocols.find import find_protocol
 from xpflow.study.config.base import Scalar, budget_text
 from xpflow.study.config.root import StudyConfig
-from xpflow.study.rows import aligned_runs, expand, find_arm, jobs_of, policy_seeds
+from xpflow.study.rows import expand, jobs_of, policy_seeds, trained_runs
 
 Settings = Mapping[str, Scalar]
 PROBES = 32  # answers of the self-alignment data that only the log looks at, as in training.selfdata
@@ -66,7 +66,7 @@ class StudyPlan:
     def _selfdata(self) -> Iterator[Stage]:
         block, config = self.config.selfdata, self.config
         seeds: dict[str, set[int]] = {}
-        for model, _, seed in aligned_runs(config):
+        for model, _, seed in trained_runs(config):
             seeds.setdefault(model, set()).add(seed)
         for model, found in seeds.items():
             decode = self._decode(block.gen_length, block.budget)
@@ -79,15 +79,15 @@ class StudyPlan:
             yield Decoding(f"selfdata {model}", detail, [cell], ways, ("selfdata.batch_size",))
 
     def _alignments(self) -> Iterator[Stage]:
-        config, block = self.config, self.config.alignment
-        runs = [(model, variant) for model, variant, _ in aligned_runs(config)]
+        config, block = self.config, self.config.training
+        runs = [(model, variant) for model, variant, _ in trained_runs(config)]
         for model, variant in dict.fromkeys(runs):
             prompt = self.prompt(config.selfdata.benchmark, model)
-            how = {choice.name: choice.alignment for choice in config.models}[model]
+            how = {choice.name: choice.training for choice in config.models}[model]
             alignment = Alignment(
                 arch=self.models[model],
                 settings=block.full if how == "full" else block.lora,
-                variant={entry.name: entry for entry in block.variants}[variant],
+                variant=Variant.of(config.run(variant).settings),
                 runtime=config.runtime,
                 length=config.selfdata.gen_length,
                 prompt=prompt.mean,
@@ -154,7 +154,7 @@ class StudyPlan:
         benchmarks = {entry.name: entry for entry in config.problems.benchmarks}
         found = []
         for row in expand(config):
-            benchmark, arm = benchmarks[row.benchmark], find_arm(config, row.arm)
+            benchmark, arm = benchmarks[row.benchmark], config.arm(row.arm)
             count = self.problems(benchmark.name, benchmark.split, benchmark.limit)
             name = f"{row.model}/{row.benchmark}/{row.arm}/{budget_text(row.budget)}/{row.seed}"
             settings = {**self._settings(row.model, row.benchmark), **arm.settings_for(row.model)}
@@ -214,8 +214,8 @@ def _downloads(study: StudyPlan) -> Iterator[Space]:
 
 def _kept(study: StudyPlan) -> Iterator[Space]:
     config = study.config
-    runs = aligned_runs(config)
-    how = {choice.name: choice.alignment for choice in config.models}
+    runs = trained_runs(config)
+    how = {choice.name: choice.training for choice in config.models}
     for model in dict.fromkeys(model for model, _, _ in runs):
         count = sum(run[0] == model for run in runs)
         size = float(study.weight_bytes * study.models[model].parameters * count)

@@ -92,7 +92,7 @@ class Prompter:
         else:
             chat = self._render((Turn("user", "q"), Turn("assistant", _ANSWER)))
             behind = self._ids(chat.rpartition(_ANSWER)[2])[:1]
-            ends = set(behind) & set(self.tokenizer.all_special_ids)
+            ends = set(behind) & set(self.tokenizer.get_added_vocab().values())
         return frozenset(ends | {self.tokenizer.eos_token_id})
 
 

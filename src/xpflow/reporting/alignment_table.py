@@ -21,7 +21,8 @@ from xpflow.reporting.report_spec import ReportPlan, weights_label
 from xpflow.reporting.results import Outcomes
 from xpflow.reporting.tables import facts
 from xpflow.study.config import StudyConfig
-from xpflow.study.rows import aligned_runs
+from xpflow.study.layout import Layout
+from xpflow.study.rows import trained_runs
 
 
 def read_log(path: Path, required: Iterable[str], **labels: Any) -> pd.DataFrame:
@@ -95,13 +96,13 @@ def read_alignment(config: StudyConfig, results: Path) -> pd.DataFrame:
     """Read the alignment logs of a study into one table, with columns model, variant and seed."""
     logs = [
         read_log(
-            results / model / "aligned" / variant / f"seed{seed}" / "log.jsonl",
+            Layout(results, results).run_log(model, variant, seed),
             FIELDS,
             model=model,
             variant=variant,
             seed=seed,
         )
-        for model, variant, seed in aligned_runs(config)
+        for model, variant, seed in trained_runs(config)
     ]
     return pd.concat(logs, ignore_index=True)
 

@@ -20,7 +20,7 @@ from xpflow.reporting import paper
 from xpflow.reporting.report_spec import ArmSpec, Contrast, Kind, ModelSpec, ReportPlan, weights_label
 from xpflow.study.config import Arm, Claim, StudyConfig
 from xpflow.study.config.inputs import ModelChoice
-from xpflow.study.rows import expand, find_arm
+from xpflow.study.rows import expand
 
 FULL = Fraction(1)
 
@@ -57,7 +57,7 @@ def baseline_arm(config: StudyConfig) -> Arm:
     else the first of all.
     """
     if config.reporting.baseline_arm is not None:
-        return find_arm(config, config.reporting.baseline_arm)
+        return config.arm(config.reporting.baseline_arm)
     arms = config.evaluation.arms
     wanted = [arm for arm in arms if arm.decoder == paper.MASK_PREDICTION]
     return next((arm for arm in wanted if arm.weights == "base"), [*wanted, *arms][0])
@@ -70,7 +70,7 @@ def flow_arm(config: StudyConfig) -> Arm:
     else the first that is not the baseline.
     """
     if config.reporting.flow_arm is not None:
-        return find_arm(config, config.reporting.flow_arm)
+        return config.arm(config.reporting.flow_arm)
     arms, baseline = config.evaluation.arms, baseline_arm(config)
     wanted = [arm for arm in arms if arm.decoder == paper.FLOW]
     others = [arm for arm in arms if arm.name != baseline.name]
@@ -112,7 +112,7 @@ def contrasts(config: StudyConfig) -> list[Contrast]:
 
 
 def _registered(config: StudyConfig, claim: Claim) -> Contrast:
-    arm_a, arm_b = find_arm(config, claim.arm_a), find_arm(config, claim.arm_b)
+    arm_a, arm_b = config.arm(claim.arm_a), config.arm(claim.arm_b)
     kind, removed, without = _kind(config, arm_a, arm_b)
     return Contrast(
         name=claim.text,

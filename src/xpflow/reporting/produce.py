@@ -21,7 +21,8 @@ from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import Outcomes, load_results
 from xpflow.reporting.tables import table1, table2, write_table
 from xpflow.study.config import StudyConfig
-from xpflow.study.rows import Row, aligned_runs, policy_seeds
+from xpflow.study.layout import Layout
+from xpflow.study.rows import Row, policy_seeds, trained_runs
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
     contrasts = evaluate_contrasts(plan, outcomes)
     claims = judge_claims(plan, outcomes, contrasts)
     tables = [table1(plan, outcomes), table2(plan, outcomes), contrasts_table(plan, contrasts)]
-    if aligned_runs(config):
+    if trained_runs(config):
         tables.append(alignment_table(plan, sources.alignment_log()))
     paths = [path for table in tables for path in write_table(table, out)]
     atomic_write_text(out / "claims.md", claims_markdown(plan, claims))
@@ -125,8 +126,8 @@ def _sweep(sources: Sources, out: Path) -> list[Path]:
 def _grpo(sources: Sources, out: Path) -> list[Path]:
     from xpflow.reporting.plots.grpo import figure_grpo, read_grpo
 
-    seeds = policy_seeds(sources.config)
-    logs = {seed: sources.results / "policy" / f"seed{seed}" / "log.jsonl" for seed in seeds}
+    layout = Layout(sources.results, out)
+    logs = {seed: layout.policy_log(seed) for seed in policy_seeds(sources.config)}
     return figure_grpo(read_grpo(logs), out, sources.formats)
 
 
@@ -163,7 +164,7 @@ def _trace_title(model: str, head: dict[str, Any]) -> str:
 
 FIGURES = {
     "alignment": Figure(
-        _alignment, lambda sources: bool(aligned_runs(sources.config)), "an arm with aligned weights"
+        _alignment, lambda sources: bool(trained_runs(sources.config)), "an arm with aligned weights"
     ),
     "sweep": Figure(_sweep),
     "grpo": Figure(

@@ -11,12 +11,12 @@ from xpflow.artifacts.io import atomic_write_text
 from xpflow.artifacts.record import Record
 from xpflow.cli import EXIT_ERROR, main
 
-WEIGHTS = Path("results/s/m/aligned/model.safetensors")
+WEIGHTS = Path("results/s/m/runs/model.safetensors")
 NAMES = [
     "PACK.json",
     "paper_figures/s/table1.md",
     "paper_figures/s/table1.md.manifest.json",
-    "results/s/m/aligned/model.safetensors.manifest.json",
+    "results/s/m/runs/model.safetensors.manifest.json",
     "results/s/study.yaml",
     "results/s/study.yaml.manifest.json",
 ]

@@ -46,8 +46,8 @@ def test_micropy_v1_reads_bodies_functions_and_fences(answer: str, program: str)
 
 
 def test_micropy_v1_gives_the_whole_answer_of_an_mbpp_shaped_problem() -> None:
-    assert extract(FULL, MBPP) == FULL
-    assert extract(fenced(FULL), MBPP) == FULL
+    assert extract(FULL, MBPP, "micropy-v1") == FULL
+    assert extract(fenced(FULL), MBPP, "micropy-v1") == FULL
 
 
 def test_the_human_eval_rule_changes_nothing() -> None:

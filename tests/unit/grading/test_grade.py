@@ -201,8 +201,8 @@ def test_an_unknown_jail_is_named_with_its_neighbour() -> None:
 
 
 def test_unsafe_local_says_that_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    from xpflow.grading import jails
+    from xpflow.grading.jails import choose
 
-    jails._warn.cache_clear()
+    choose._warn.cache_clear()
     choose_jail("unsafe-local")
     assert "generated code runs as your user" in capsys.readouterr().err

@@ -171,7 +171,7 @@ def test_a_known_hash_of_a_published_model_must_be_met(desk: Desk) -> None:
     model = HUB_MODELS["llada-8b-instruct"]
     files = {"config.json": b"{}", "model.safetensors": b"weights", "pytorch_model.bin": b"pickle"}
     desk.hub.repos[LLADA] = {model.revision: files}
-    text = "models: [{name: llada-8b-instruct, alignment: full}]\ngrpo: {model: llada-8b-instruct}\n"
+    text = "models: [{name: llada-8b-instruct, training: full}]\ngrpo: {model: llada-8b-instruct}\n"
     (desk.folder / "study.yaml").write_text("study: {name: far}\n" + text)
     done = desk.fetch()
     assert done.returncode == 2

@@ -63,7 +63,7 @@ def test_blocks_are_the_protocols_unless_the_study_says_otherwise(paper_like: Ma
         ("llada-v1", 64, 64),
         ("llada-opencompass", None, 0),
     ):
-        model = {"name": "llada-8b-instruct", "alignment": "full", "protocol": protocol, "block_length": own}
+        model = {"name": "llada-8b-instruct", "training": "full", "protocol": protocol, "block_length": own}
         config = study_from_mapping({**rest, "problems": benchmarks, "models": [model]})
         cells = make_plan(config, [GPUS["h200"]], [1]).study.cells()
         assert {cell.decode.block for cell in cells} == {block}, protocol
@@ -148,7 +148,7 @@ def test_nothing_is_suggested_for_a_model_that_is_too_large(tmp_path: Path) -> N
     (tmp_path / "config.json").write_text('{"model_type": "llada2_moe", "num_hidden_layers": 60}')
     config = study_from_mapping(
         {
-            "models": [{"name": "large", "directory": str(tmp_path), "alignment": "lora"}],
+            "models": [{"name": "large", "directory": str(tmp_path), "training": "lora"}],
             "grpo": {"model": "large"},
             "runtime": {"device": "cuda", "dtype": "bfloat16"},
         }

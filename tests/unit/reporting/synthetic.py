@@ -11,7 +11,7 @@ import numpy as np
 from xpflow.reporting.from_config import plan_from_config
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.study.config import StudyConfig, study_from_mapping
-from xpflow.study.rows import Row, aligned_runs
+from xpflow.study.rows import Row, trained_runs
 
 # arm -> pass rate and executed NFE by budget; the rest of the budgets are interpolated from 1/4
 RATES = {
@@ -67,7 +67,7 @@ def write_results(results: Path, rows: tuple[Row, ...], problems: int = 60) -> N
 
 def write_alignment(results: Path, config: StudyConfig, updates: int = 20) -> None:
     """Write alignment logs: errors fall, the cross-entropy of the paper's loss drifts by 5 %."""
-    for model, variant, seed in aligned_runs(config):
+    for model, variant, seed in trained_runs(config):
         drift = 0.05 if variant == "paper" else 0.01
         rows = [
             {
@@ -83,7 +83,7 @@ def write_alignment(results: Path, config: StudyConfig, updates: int = 20) -> No
             }
             for update in range(0, updates + 1, 5)
         ]
-        _write(results / model / "aligned" / variant / f"seed{seed}" / "log.jsonl", rows)
+        _write(results / model / "runs" / variant / f"seed{seed}" / "log.jsonl", rows)
 
 
 def _write(path: Path, rows: list[dict[str, object]]) -> None:

@@ -30,8 +30,8 @@ def random(tmp_path: Path) -> str:
 def study(
     directory: str | None, self_test: bool | None, name: str = "llada-micro", **runtime: str
 ) -> StudyConfig:
-    choice = ModelChoice(name=name, directory=directory, self_test=self_test, alignment="full")
-    other = ModelChoice(name="llada2-micro", alignment="lora")
+    choice = ModelChoice(name=name, directory=directory, self_test=self_test, training="full")
+    other = ModelChoice(name="llada2-micro", training="lora")
     plain = StudyConfig().model_copy(update={"models": (choice, other)})
     return plain.model_copy(update={"runtime": RuntimeBlock(**runtime)})
 
