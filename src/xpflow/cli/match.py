@@ -79,10 +79,10 @@ def _arm(
     study: StudyConfig, model: str, arm: str | None, decoder: str | None, checkpoint: Path | None
 ) -> Arm:
     """Return the arm to match: one of the study, or one that is only a decoder."""
+    from xpflow.cli.decode_choice import arm_named
     from xpflow.decoding.registry import decoders_that
     from xpflow.errors import ConfigError
     from xpflow.study.config import Arm
-    from xpflow.study.rows import find_arm
 
     if arm is not None and decoder is not None:
         raise ConfigError("give --arm or --decoder", hint="an arm brings its decoder")
@@ -91,7 +91,7 @@ def _arm(
         if decoder is None and len(able) != 1:
             raise ConfigError("--decoder is missing", hint="with a knob: " + ", ".join(able))
         return Arm(name="matched", decoder=decoder or able[0])
-    found = find_arm(study, arm)
+    found = arm_named(study, arm)
     if found.models and model not in found.models:
         raise ConfigError(f"arm {arm!r} does not run {model!r}", hint=f"it runs {', '.join(found.models)}")
     if found.weights != "base" and checkpoint is None:
