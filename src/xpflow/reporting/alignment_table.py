@@ -42,11 +42,12 @@ FULL = Fraction(1)
 def full_budget_rows(plan: ReportPlan, outcomes: Outcomes, log: pd.DataFrame) -> pd.DataFrame:
     """Return {model, variant, seed, update, pass_full} at the first and last update of every alignment.
 
-    The pass rate is that of mask prediction with all its steps, averaged over the benchmarks; variants that
-    the study does not evaluate so have no rows.
+    The pass rate is that of the baseline's decoder with all its steps, averaged over the benchmarks; variants
+    that the study does not evaluate so have no rows.
     """
     rows = []
-    arms = {arm.weights: arm.name for arm in plan.arms if arm.decoder == "mask_prediction"}
+    decoder = plan.arm(plan.baseline).decoder
+    arms = {arm.weights: arm.name for arm in plan.arms if arm.decoder == decoder}
     for (model, variant, seed), run in log.groupby(["model", "variant", "seed"]):
         for weights, update in (("base", run["update"].min()), (variant, run["update"].max())):
             arm = plan.baseline if weights == "base" else arms.get(weights, "")
@@ -123,7 +124,8 @@ def alignment_table(plan: ReportPlan, log: pd.DataFrame) -> Table:
         notes=(
             f"Criteria: fall at least {LEAST_FALL:g}-fold; change at most {100 * MOST_CHANGE:g} %. "
             "Means over seeds, worst seed for the criteria.",
-            "Full-budget pass rate: mask prediction with all its steps, mean over the benchmarks.",
+            f"Full-budget pass rate: {plan.arm(plan.baseline).title} with all its steps, mean over the "
+            "benchmarks.",
         ),
         records=tuple(records),
     )

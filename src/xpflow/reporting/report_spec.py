@@ -12,6 +12,7 @@ from typing import Literal
 
 from xpflow.errors import ConfigError, nearest
 from xpflow.protocols.find import UNNAMED
+from xpflow.reporting.paper import FLOW, MASK_PREDICTION
 from xpflow.study.rows import Cell, Row
 
 Kind = Literal["primary", "check", "ablation"]
@@ -34,7 +35,11 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class ArmSpec:
-    """A named way to decode; `weights` is base or an alignment variant, `settings` one line of text."""
+    """A named way to decode, as tables print it.
+
+    label, title: the decoder with its settings, and alone. weights: base or a training run. settings: one
+    line of text. adaptive: each row decides how many forwards it takes, and the budget is a cap.
+    """
 
     name: str
     label: str
@@ -42,6 +47,8 @@ class ArmSpec:
     weights: str = "base"
     policy: str = "none"
     settings: str = ""
+    title: str = ""
+    adaptive: bool = False
 
     @property
     def weights_label(self) -> str:
@@ -51,7 +58,11 @@ class ArmSpec:
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """A paired difference a minus b; `removed` is what an ablation takes away (a key of paper.TABLE_2)."""
+    """A paired difference a minus b.
+
+    removed: the part that an ablation takes away (a key of paper.TABLE_2, where the paper has it); without:
+    the same in words, "without re-editing".
+    """
 
     name: str
     a: str
@@ -60,6 +71,7 @@ class Contrast:
     budget_b: Fraction
     kind: Kind = "primary"
     removed: str = ""
+    without: str = ""
     equal_nfe: bool = False  # the comparison means something at equal mean NFE only
     direction: Direction = "greater"
     registered: bool = True  # written in the configuration, not added by the report
@@ -82,8 +94,8 @@ class ReportPlan:
     benchmarks: tuple[str, ...]
     arms: tuple[ArmSpec, ...]
     rows: tuple[Row, ...]
-    baseline: str  # arm: mask prediction with the base weights
-    flow: str  # arm: the flow decoder the paper's numbers are held against
+    baseline: str  # arm: stands for the paper's mask prediction with the base weights
+    flow: str  # arm: stands for the paper's flow, and is compared with all others
     contrasts: tuple[Contrast, ...] = ()
     headline_budget: Fraction = Fraction(1, 4)
     settings: tuple[tuple[str, str], ...] = ()  # further lines of the header
@@ -103,6 +115,12 @@ class ReportPlan:
                 return arm
         raise ConfigError(f"no arm is called {name!r}", hint=nearest(name, [arm.name for arm in self.arms]))
 
+    def is_paper_arm(self, name: str) -> bool:
+        """Say whether an arm is one of the paper's two, so that its numbers may stand beside it."""
+        paper = {(self.baseline, MASK_PREDICTION, True), (self.flow, FLOW, False)}
+        arm = self.arm(name)
+        return (name, arm.decoder, arm.weights == "base") in paper
+
     @property
     def seeds(self) -> tuple[int, ...]:
         return tuple(sorted({row.seed for row in self.rows}))
@@ -117,9 +135,14 @@ class ReportPlan:
         return tuple(sorted({row.budget for row in self.rows}))
 
     @property
+    def ablations(self) -> list[Contrast]:
+        """Return one contrast for each part that an ablation removes, in their order."""
+        return list({one.removed: one for one in self.contrasts if one.kind == "ablation"}.values())
+
+    @property
     def ablation_arms(self) -> dict[str, str]:
         """Return what each ablation removes and the arm without it, in the order of the contrasts."""
-        return {contrast.removed: contrast.b for contrast in self.contrasts if contrast.kind == "ablation"}
+        return {one.removed: one.b for one in self.ablations}
 
     def has(self, model: str, benchmark: str, arm: str, budget: Fraction) -> bool:
         """Say whether the study planned this cell for any seed."""

@@ -139,22 +139,21 @@ def write_table(table: Table, folder: Path) -> list[Path]:
 
 
 def _cap(arm: ArmSpec, budget: Fraction) -> str:
-    """Return the budget as printed: for threshold decoding it is a cap."""
-    return f"≤ {budget_text(budget)}" if arm.decoder == "threshold" else budget_text(budget)
+    """Return the budget as printed: where each row decides, it is a cap."""
+    return f"≤ {budget_text(budget)}" if arm.adaptive else budget_text(budget)
 
 
 def _variants(plan: ReportPlan) -> list[tuple[str, str, str]]:
     """Return label, arm and removed part of each row of Table 2."""
-    ablations = [
-        (paper.ABLATION_LABELS.get(part, f"without {part}"), arm, part)
-        for part, arm in plan.ablation_arms.items()
-    ]
-    return [("flow, all parts", plan.flow, "none"), *ablations, ("mask prediction", plan.baseline, "")]
+    whole, baseline = plan.arm(plan.flow), plan.arm(plan.baseline)
+    rows = [(f"{whole.title}, all parts" if whole != baseline else whole.title, whole.name, "none")]
+    rows += [(one.without, one.b, one.removed) for one in plan.ablations]
+    return [*rows, *([(baseline.title, baseline.name, "")] if whole != baseline else [])]
 
 
 def _paper_variant(plan: ReportPlan, place: tuple[str, str], arm: str, part: str) -> paper.PaperCount | None:
     if part:
-        return paper.table2_count(*place, part)
+        return paper.table2_count(*place, part) if plan.is_paper_arm(plan.flow) else None
     return _paper_cell(plan, place, arm, plan.headline_budget)
 
 
@@ -199,9 +198,7 @@ def _paper_cell(
     plan: ReportPlan, place: tuple[str, str], arm: str, budget: Fraction
 ) -> paper.PaperCount | None:
     """The paper has two arms; only ours that stand for them get its numbers."""
-    if arm not in (plan.flow, plan.baseline):
-        return None
-    return paper.table1_count(*place, plan.arm(arm).decoder, budget)
+    return paper.table1_count(*place, plan.arm(arm).decoder, budget) if plan.is_paper_arm(arm) else None
 
 
 def _record(

@@ -133,3 +133,13 @@ def test_arms_on_different_problems_are_never_paired(study: tuple) -> None:
     other = table.assign(task_id=table["task_id"].where(table["arm"] != "mask-base", "x" + table["task_id"]))
     with pytest.raises(DataError, match="same problems"):
         evaluate_contrasts(plan, Outcomes(pd.DataFrame(other, columns=list(COLUMNS))))
+
+
+def test_a_study_of_any_decoders_has_a_report_and_none_of_the_papers_numbers(study: tuple) -> None:
+    plan, folder = study
+    arms = tuple(replace(arm, decoder="another") for arm in plan.arms)
+    plan = replace(plan, arms=arms)
+    outcomes = Outcomes(load_results(folder, plan.rows))
+    claims = judge_claims(plan, outcomes, evaluate_contrasts(plan, outcomes))
+    assert claims
+    assert all(claim.paper is None for claim in claims)

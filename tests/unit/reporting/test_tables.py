@@ -6,8 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from xpflow.reporting.contrast_table import contrasts_table
-from xpflow.reporting.contrasts import evaluate_contrasts
+from xpflow.reporting.contrasts import contrasts_table, evaluate_contrasts
 from xpflow.reporting.markup import Column, Table, number, to_csv, to_latex, to_markdown
 from xpflow.reporting.paper import DISCLAIMER, table1_count
 from xpflow.reporting.results import Outcomes, load_results
