@@ -79,7 +79,7 @@ def _arm(
     study: StudyConfig, model: str, arm: str | None, decoder: str | None, checkpoint: Path | None
 ) -> Arm:
     """Return the arm to match: one of the study, or one that is only a decoder."""
-        from xpflow.decoding.registry import decoders_that
+    from xpflow.decoding.registry import decoders_that
     from xpflow.errors import ConfigError
     from xpflow.study.config import Arm
 
