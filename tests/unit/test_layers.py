@@ -91,7 +91,7 @@ def _imported(node: ast.AST) -> Iterator[str]:
 def room(module: str) -> str:
     """Return the room of a module: the longest name in the page's table that it begins with.
 
-    A folder of plug-ins may be a room of its own; its `__init__`, a table of names, belongs to the room around.
+    A folder of plug-ins may be a room; its `__init__`, which only has names, belongs to the room around it.
     """
     inside = module.removeprefix("xpflow.")
     names = [name for name in allowed() if f"{inside}.".startswith(f"{name}.")]
