@@ -19,8 +19,8 @@ from xpflow.planning.alignment import Alignment
 from xpflow.planning.work import Forward
 from xpflow.runtime.machine import Machine
 from xpflow.study.config.machine import RuntimeBlock
-from xpflow.study.config.training import AlignmentBlock, FullSettings, LoraSettings, Variant
-from xpflow.training.align import Aligner, AlignmentData
+from xpflow.study.config.training import FullSettings, LoraSettings, TrainingBlock
+from xpflow.training.align import Aligner, AlignmentData, Variant
 from xpflow.training.corpus import Example
 
 
@@ -63,12 +63,12 @@ def main() -> None:
     report.write()
 
 
-def block(opts: argparse.Namespace) -> AlignmentBlock:
+def block(opts: argparse.Namespace) -> TrainingBlock:
     """Return the settings of an alignment that does not look at its curves between first and last step."""
     steps = opts.steps + 1
     full = FullSettings(updates=steps, batch_size=opts.batch_size, learning_rate=1e-5)
     lora = LoraSettings(updates=steps, batch_size=opts.batch_size, learning_rate=1e-4)
-    return AlignmentBlock(full=full, lora=lora, log_every=steps + 1)
+    return TrainingBlock(full=full, lora=lora, log_every=steps + 1)
 
 
 def measure(opts: argparse.Namespace, model: Any, full: bool) -> dict[str, Any]:

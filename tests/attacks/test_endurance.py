@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from fakes.corpus import ATTACKS, LIMITS, Attack, filled, survivors
-from xpflow.grading import JAILS, Grader, Verdict
-from xpflow.problems import load_benchmark
+from xpflow.grading.grade import Grader
+from xpflow.grading.jails import JAILS
+from xpflow.grading.verdict import Verdict
+from xpflow.problems.benchmark import load_benchmark
 
 pytestmark = pytest.mark.slow
 COUNT = int(os.environ.get("XPFLOW_ENDURANCE", "300"))

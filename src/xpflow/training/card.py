@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from xpflow.artifacts.io import atomic_write_text, sha256_file
-from xpflow.grading import Grader, extract
-from xpflow.models.registry import load_model
-from xpflow.models.tokenizer import decode_response, encode_prompt
-from xpflow.problems.instruction import instruction
+from xpflow.grading.grade import Grader
+from xpflow.models.load import load_model
+from xpflow.problems.benchmark import load_benchmark
 from xpflow.problems.micropy.splits import VERSION
-from xpflow.problems.registry import load_benchmark
+from xpflow.protocols.find import find_protocol
+from xpflow.protocols.prompter import Prompter
+from xpflow.runtime.answers import answered
 from xpflow.stats.intervals import wilson
 from xpflow.training.pretrain import Recipe
 
@@ -25,16 +26,14 @@ def validation_counts(folder: Path, grader: Grader, length: int) -> dict[str, tu
     from xpflow.decoding import decode, settings_from
 
     model, tokenizer = load_model(folder)
+    prompter = Prompter(find_protocol(), tokenizer)
     settings = settings_from("mask_prediction", {"gen_length": length, "suppress": "special"})
     counts = {}
     for name in BENCHMARKS:
         problems = load_benchmark(name, "validation")
-        prompts = [encode_prompt(tokenizer, instruction(problem)) for problem in problems]
+        prompts = [prompter.encode(problem) for problem in problems]
         rows = decode(model, prompts, settings).tokens.tolist()
-        programs = [
-            (p, extract(decode_response(tokenizer, row), p)) for p, row in zip(problems, rows, strict=True)
-        ]
-        verdicts = grader.grade(programs)
+        verdicts = grader.grade(answered(prompter, problems, rows))
         counts[name] = (sum(verdict.passed for verdict in verdicts), len(problems))
     return counts
 

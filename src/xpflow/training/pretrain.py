@@ -18,9 +18,9 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from xpflow.artifacts.io import atomic_writer
-from xpflow.errors import ArtifactError, ConfigError, nearest
-from xpflow.models.micro import MICRO_NAMES, SpecialIds, micro_config, new_model
-from xpflow.models.tokenizer import SPECIAL_TOKENS, Family, micropy_texts, train_tokenizer
+from xpflow.errors import ArtifactError
+from xpflow.models.tokenizer import micropy_texts, train_tokenizer
+from xpflow.models.untrained import SpecialIds, architecture_of_micro, micro_config, new_model
 from xpflow.training.checkpoint import read_state
 from xpflow.training.corpus import Corpus, collate
 from xpflow.training.objectives import corrupt, masked_cross_entropy
@@ -147,12 +147,10 @@ def new_micro_model(name: str, seed: int, vocab_size: int = 1024) -> tuple[Any, 
     Raises:
         ConfigError: no micro model of that name.
     """
-    if name not in MICRO_NAMES:
-        raise ConfigError(f"no micro model named {name!r}", hint=nearest(name, MICRO_NAMES))
-    family: Family = "llada" if name == "llada-micro" else "llada2"
-    tokenizer = train_tokenizer(family, micropy_texts(family), vocab_size)
-    tokens = {key: _id_of(tokenizer, token) for key, token in SPECIAL_TOKENS[family].items()}
-    eot = tokens.get("eot", tokens.get("role_end"))
+    kind = architecture_of_micro(name).tokenizer
+    tokenizer = train_tokenizer(kind, micropy_texts(kind), vocab_size)
+    tokens = {key: _id_of(tokenizer, token) for key, token in kind.special.items()}
+    eot = tokens[kind.end_of_turn]
     ids = SpecialIds(
         mask_token_id=tokens["mask"],
         eos_token_id=tokens["eos"],

@@ -21,7 +21,7 @@ from xpflow.training.pretrain import Recipe, Trainer, new_micro_model
 
 def recipe_for(model: str, study: StudyConfig) -> Recipe:
     """Return the recipe of a model from the study's block `pretrain`; raises ConfigError if it has none."""
-    settings = study.pretrain.model_dump()
+    settings = study.pretrain.model_dump(exclude={"objective", "decoder"})
     for key in ("steps", "learning_rate", "embedding_learning_rate", "decay_share"):
         if model not in settings[key]:
             raise ConfigError(f"pretrain.{key} has no model {model!r}", hint=nearest(model, settings[key]))

@@ -12,10 +12,11 @@ from typing import Any
 
 from xpflow.decoding import decode, settings_from
 from xpflow.errors import DataError
+from xpflow.problems.benchmark import load_benchmark
 from xpflow.problems.problem import Problem
-from xpflow.problems.registry import load_benchmark
-from xpflow.problems.sources import DataSources
-from xpflow.protocols import Prompter, Protocol, find_protocol
+from xpflow.protocols.find import find_protocol
+from xpflow.protocols.prompter import Prompter
+from xpflow.protocols.protocol import Protocol
 from xpflow.runtime.answers import mask_prediction_options, of_total
 from xpflow.runtime.models import open_model
 from xpflow.study.config.root import StudyConfig
@@ -48,7 +49,7 @@ def self_aligned_rows(
     kinds = ["train"] * (len(asked) - PROBES) + ["probe"] * PROBES
     k, n = shard
     asked, held, kinds = asked[k - 1 :: n], held[k - 1 :: n], kinds[k - 1 :: n]
-    prompter = Prompter(protocol or find_protocol("micropy"), tokenizer)
+    prompter = Prompter(protocol or find_protocol(), tokenizer)
     prompts = [prompter.encode(problem) for problem in asked]
     options = mask_prediction_options(settings, prompter.protocol, "mbpp")
     result = decode(
@@ -65,7 +66,7 @@ def prompts_of_seed(study: StudyConfig, seed: int) -> tuple[list[Problem], list[
     """Return the prompts that a seed's data answers (no two seeds share one) and the held-out ones (all
     share)."""
     settings = study.selfdata
-    sources = DataSources(**study.problems.sources.model_dump())
+    sources = study.problems.sources.model_dump()
     everything = load_benchmark(settings.benchmark, sources=sources)
     wanted = settings.prompts + PROBES
     if (seed + 1) * wanted + settings.heldout > len(everything):

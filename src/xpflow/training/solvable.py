@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from xpflow.decoding import decode, settings_from
+from xpflow.problems.benchmark import benchmark_shape
 from xpflow.problems.problem import Problem
-from xpflow.problems.registry import benchmark_shape
-from xpflow.protocols import Prompter, Protocol, find_protocol
+from xpflow.protocols.find import find_protocol
+from xpflow.protocols.prompter import Prompter
+from xpflow.protocols.protocol import Protocol
 from xpflow.runtime.answers import answered, make_grader, mask_prediction_options, of_total, passed
 from xpflow.runtime.models import open_model
 from xpflow.study.config.root import StudyConfig
@@ -28,7 +30,7 @@ def solvable_problems(
     """
     settings = study.solvable
     model, tokenizer = open_model(study, model_source)
-    prompter = Prompter(protocol or find_protocol("micropy"), tokenizer)
+    prompter = Prompter(protocol or find_protocol(), tokenizer)
     shape = benchmark_shape(settings.benchmark) or "mbpp"
     options = mask_prediction_options(settings, prompter.protocol, shape)
     prompts = [prompter.encode(problem) for problem in problems]

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from xpflow.errors import ArtifactError, DataError
-from xpflow.study.config.training import AlignmentBlock, FullSettings, LoraSettings, Variant
-from xpflow.training.align import Aligner, AlignmentData, epoch_order
+from xpflow.study.config.training import FullSettings, LoraSettings, TrainingBlock
+from xpflow.training.align import Aligner, AlignmentData, Variant, epoch_order
 from xpflow.training.corpus import collate
 from xpflow.training.objectives import Corrupted, corrupt
 
@@ -21,10 +21,10 @@ PAPER, PRESERVING = Variant(name="paper", kl_weight=0.0), Variant(name="preservi
 KINDS = [("llada-micro", True), ("llada2-micro", True), ("llada2-micro", False)]
 
 
-def block(updates: int, rate: float = 1e-2) -> AlignmentBlock:
+def block(updates: int, rate: float = 1e-2) -> TrainingBlock:
     full = FullSettings(updates=updates, learning_rate=rate, batch_size=5)
     lora = LoraSettings(updates=updates, learning_rate=rate, batch_size=5, rank=8)
-    return AlignmentBlock(full=full, lora=lora, log_every=max(1, updates // 5))
+    return TrainingBlock(full=full, lora=lora, log_every=max(1, updates // 5))
 
 
 def batch_of(model: Any, data: AlignmentData) -> Corrupted:

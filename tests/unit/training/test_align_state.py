@@ -11,8 +11,8 @@ import torch
 import torch.distributed as dist
 
 from xpflow.errors import ArtifactError
-from xpflow.study.config.training import AlignmentBlock, FullSettings, Variant
-from xpflow.training.align import Aligner, AlignmentData
+from xpflow.study.config.training import FullSettings, TrainingBlock
+from xpflow.training.align import Aligner, AlignmentData, Variant
 from xpflow.training.align_state import newest, shards_of
 from xpflow.training.replicas import Shards
 
@@ -34,7 +34,7 @@ def group(tmp_path: Path) -> Iterator[None]:
 
 
 def aligner(model: Any, data: AlignmentData, sharded: bool, updates: int = 4) -> Aligner:
-    block = AlignmentBlock(full=FullSettings(updates=updates, batch_size=5), log_every=1)
+    block = TrainingBlock(full=FullSettings(updates=updates, batch_size=5), log_every=1)
     found = Aligner(model, data, block, PAPER, True)
     if sharded:
         found.replicas = Shards(found.measured, None, found.machine)

@@ -15,8 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from xpflow.decoding.policies.learned import LearnedPolicy
 from xpflow.errors import ArtifactError, GradingError
-from xpflow.grading import Verdict
-from xpflow.grading.verdict import VerdictName
+from xpflow.grading.verdict import Verdict, VerdictName
 from xpflow.problems import Problem
 from xpflow.problems.micropy import load
 from xpflow.study.config.training import GrpoBlock

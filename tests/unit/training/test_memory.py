@@ -12,8 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from xpflow.runtime.machine import Machine
 from xpflow.runtime.team import Team
-from xpflow.study.config.training import AlignmentBlock, FullSettings, LoraSettings, Variant
-from xpflow.training.align import Aligner, AlignmentData
+from xpflow.study.config.training import FullSettings, LoraSettings, TrainingBlock
+from xpflow.training.align import Aligner, AlignmentData, Variant
 from xpflow.training.corpus import collate
 from xpflow.training.objectives import Corrupted, corrupt
 from xpflow.training.terms import TERMS, Hidden, chunked_terms, position_terms
@@ -38,7 +38,7 @@ class Largest(TorchDispatchMode):
 
 def aligner(model: Any, data: AlignmentData, full: bool, **machine: Any) -> Aligner:
     rate = 1e-2
-    block = AlignmentBlock(
+    block = TrainingBlock(
         full=FullSettings(updates=3, learning_rate=rate, batch_size=5),
         lora=LoraSettings(updates=3, learning_rate=rate, batch_size=5, rank=8),
         log_every=1,

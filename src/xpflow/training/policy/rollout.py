@@ -24,9 +24,11 @@ from xpflow.decoding.policies.base import RecorderStep
 from xpflow.decoding.samples import shard_rows
 from xpflow.decoding.stepper import StepRecord
 from xpflow.errors import ConfigError
-from xpflow.grading import Grader
+from xpflow.grading.grade import Grader
 from xpflow.problems.problem import Problem
-from xpflow.protocols import Prompter, Protocol, find_protocol
+from xpflow.protocols.find import find_protocol
+from xpflow.protocols.prompter import Prompter
+from xpflow.protocols.protocol import Protocol
 from xpflow.runtime.answers import answered, passed
 from xpflow.runtime.team import ALONE, Team
 
@@ -101,7 +103,7 @@ class RolloutEngine:
     ) -> None:
         self.model, self.tokenizer, self.grader, self.length = model, tokenizer, grader, length
         self.team, self.device = team, next(model.parameters()).device
-        self.prompter = Prompter(protocol or find_protocol("micropy"), tokenizer)
+        self.prompter = Prompter(protocol or find_protocol(), tokenizer)
 
     def encode(self, problem: Problem) -> list[int]:
         """Return the prompt ids of a problem."""

@@ -9,7 +9,8 @@ from typing import Any
 from xpflow.artifacts.io import sha256_file, write_jsonl
 from xpflow.decoding.policies.learned import LearnedPolicy
 from xpflow.errors import DataError
-from xpflow.problems import load_benchmark, problems_from_file
+from xpflow.problems import problems_from_file
+from xpflow.problems.benchmark import load_benchmark
 from xpflow.runtime.answers import make_grader
 from xpflow.runtime.models import model_protocol, open_model
 from xpflow.runtime.team import joined
