@@ -35,11 +35,6 @@ TANGLED = {
 }
 # Files that the page names and that are still to be made.
 PLANNED = {
-    "grading/extraction/",
-    "models/architectures/",
-    "problems/benchmarks/",
-    "problems/shapes/",
-    "study/layout.py",
     "tests/unit/decoding/test_every_decoder.py",
     "training/objectives/",
 }
