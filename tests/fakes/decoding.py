@@ -1,13 +1,31 @@
-"""Fixtures that the tests of decoders and of traces share."""
+"""What the tests of decoders and of traces share: all decoders with their examples, fake models, prompts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from fakes.models import FakeModel
+from xpflow.decoding.decoders import DECODERS
+
+REMASKING = f"{Path(__file__).with_name('remasking.py')}:REMASKING"  # one from outside the package
+EVERY = [*DECODERS, REMASKING]
+CASES: list[tuple[str, dict[str, Any]]] = [
+    (name, dict(example)) for name in EVERY for example in DECODERS[name].examples
+]
+
+
+def case_id(value: Any) -> str:
+    """Return a readable name of a case for pytest."""
+    return value.rpartition(":")[2].lower() if isinstance(value, str) else "-".join(map(str, value.values()))
+
+
+every_case = pytest.mark.parametrize(("name", "values"), CASES, ids=case_id)
+every_decoder = pytest.mark.parametrize("name", EVERY, ids=case_id)
 
 
 @pytest.fixture(scope="session")

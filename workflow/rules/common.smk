@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from xpflow.errors import XpflowError
 from xpflow.images import choose_container
+from xpflow.study.check import check_study
 from xpflow.study.config import load_study
 from xpflow.study.needs import repo_of_benchmark, repo_of_model, repos_of
 from xpflow.study.layout import HUB, PRETRAIN, Layout, manifest_of
@@ -45,6 +46,7 @@ def validated(path):
     """Return the study and what it needs of the model hub, or stop with key, file and nearest valid key."""
     try:
         study = load_study(path)
+        check_study(study, path)
         return study, {repo.name: repo for repo in repos_of(study)}
     except XpflowError as error:
         raise WorkflowError(str(error)) from None

@@ -231,12 +231,22 @@ def _parsed(
             raise
         raise ArtifactError(f"{file} is no Python: {error}") from error
     text = hashlib.sha256(canonical_tree(tree).encode(errors="surrogatepass")).hexdigest()
-    names = {target for node in ast.walk(tree) for target in _targets(node, module.name, file, package)}
+    names = {target for node in _run_nodes(tree) for target in _targets(node, module.name, file, package)}
     known = {found for target in names for found in _with_packages(target)}
     found = [Module(name) for name in sorted(known - {*SHARED, *RECORDING, module.name})]
     if module.file is not None:
         found += _siblings(tree, module, file)
     return text, tuple(found)
+
+
+def _run_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a tree's nodes without what only a type checker reads."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            yield from (found for other in child.orelse for found in _run_nodes(other))
+        else:
+            yield from _run_nodes(child)
 
 
 def _targets(node: ast.AST, name: str, file: Path, root: Path) -> Iterator[str]:

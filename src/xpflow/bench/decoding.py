@@ -1,4 +1,4 @@
-"""What decoding costs: against the plain official loop, with a KV cache, and flow beyond its forwards.
+"""What decoding costs: against the plain official loop, with a KV cache, and policies beyond their forwards.
 
 All rows of a comparison come from one process, the same model and the same prompts, and are the best of
 `repeats` runs, taken in turn so that a busy machine disturbs both sides alike.
@@ -16,13 +16,14 @@ from torch import Tensor
 
 from xpflow.bench.official import official_loop
 from xpflow.decoding import DecodeResult, DecodeSettings, LearnedPolicy, decode, settings_from
+from xpflow.decoding.decoders import DECODERS
+from xpflow.decoding.registry import decoders_that, default_decoder
 
 Prompts = Sequence[Sequence[int]]
 # CPU seconds of this process: at one thread the seconds of an idle machine, whatever else runs on it.
 CLOCK = time.process_time
 REPEATS = 3
 GEN_LENGTH = 32
-DECODERS = ("mask_prediction", "threshold", "flow")
 SINGLE_ROWS = 8  # prompts of the measurements at batch 1
 
 
@@ -68,7 +69,7 @@ class TimedModel:
 
 def bench_model(name: str, rows: int, batch_size: int, repeats: int = REPEATS) -> Iterator[Measurement]:
     """Yield all measurements of one model: comparison with the official loop (bidirectional) or with and
-    without a cache (block-causal), flow's overhead, every decoder."""
+    without a cache (block-causal), the overhead of policies, every decoder."""
     from xpflow.models.load import load_model
 
     model, tokenizer = load_model(name)
@@ -81,11 +82,11 @@ def bench_model(name: str, rows: int, batch_size: int, repeats: int = REPEATS) -
         note = f"{batched[1].note}; {ratio:.2f}x as fast as the official loop at batch 1"
         yield from (*single, batched[0], replace(batched[1], note=note))
     else:
-        for name in DECODERS:
-            settings = settings_from(name, _quarter(length, batch_size))
+        for decoder in DECODERS:
+            settings = settings_from(decoder, _quarter(length, batch_size))
             yield compare_with_cache(model, prompts, settings, repeats)
-    yield from flow_overhead(model, prompts[:SINGLE_ROWS], length, 1, repeats)
-    yield from flow_overhead(model, prompts, length, batch_size, repeats)
+    yield from policy_overhead(model, prompts[:SINGLE_ROWS], length, 1, repeats)
+    yield from policy_overhead(model, prompts, length, batch_size, repeats)
     yield from every_decoder(model, prompts, length, batch_size)
 
 
@@ -105,9 +106,11 @@ def micropy_prompts(tokenizer: Any, rows: int) -> list[list[int]]:
 def compare_with_official(
     model: Any, prompts: Prompts, gen_length: int, batch_size: int, repeats: int = REPEATS
 ) -> list[Measurement]:
-    """Measure mask prediction at full budget, official loop and ours, at one batch size (bidirectional
-    models)."""
-    settings = settings_from("mask_prediction", {"gen_length": gen_length, "batch_size": batch_size})
+    """Measure the default decoder at full budget, official loop and ours, at one batch size.
+
+    For bidirectional models: the official loop is LLaDA's own mask prediction, which is our default too.
+    """
+    settings = settings_from(default_decoder(), {"gen_length": gen_length, "batch_size": batch_size})
     expected: list[Tensor] = []
 
     def official() -> None:
@@ -125,32 +128,35 @@ def compare_with_official(
     note = f"{same} of {len(prompts)} rows token-identical, {slow / fast:.2f}x as fast"
     return [
         Measurement(f"official loop, batch {batch_size}", slow, nfe, len(prompts)),
-        Measurement(f"mask_prediction, batch {batch_size}", fast, nfe, len(prompts), note),
+        Measurement(f"{settings.decoder}, batch {batch_size}", fast, nfe, len(prompts), note),
     ]
 
 
-def flow_overhead(
+def policy_overhead(
     model: Any, prompts: Prompts, gen_length: int, batch_size: int, repeats: int = REPEATS
 ) -> list[Measurement]:
-    """Measure what a flow step costs beyond its forward, for a cheap and for a learned policy."""
+    """Measure what steps cost beyond their forwards with a cheap and with a learned policy."""
     rows = []
-    values = {"gen_length": gen_length, "batch_size": batch_size, "stop_at_fixed_point": False}
-    settings = settings_from("flow", {**values, "budget": "1/4", "policy": "confidence:8"})
-    for name, policy in (("confidence:8", None), ("learned policy", LearnedPolicy())):
-        shares = []
-        best = float("inf")
-        for _ in range(repeats):
-            timed = TimedModel(model)
-            started = CLOCK()
-            result = decode(timed, prompts, settings, policy)
-            total = CLOCK() - started
-            best = min(best, total)
-            shares.append((total - timed.seconds) / timed.seconds)
-        note = f"{100 * min(shares):.1f} % beyond the forwards"
-        rows.append(
-            Measurement(f"flow {name}, batch {batch_size}", best, int(result.nfe.sum()), len(prompts), note)
-        )
+    for decoder in decoders_that("takes_policy"):
+        settings = settings_from(decoder, _quarter(gen_length, batch_size))
+        for name, policy in (("confidence:8", "confidence:8"), ("learned policy", LearnedPolicy())):
+            found = [_beyond_forwards(model, prompts, settings, policy) for _ in range(repeats)]
+            best, share, nfe = (min(values) for values in zip(*found, strict=True))
+            note = f"{100 * share:.1f} % beyond the forwards"
+            rows.append(
+                Measurement(f"{decoder} {name}, batch {batch_size}", best, int(nfe), len(prompts), note)
+            )
     return rows
+
+
+def _beyond_forwards(
+    model: Any, prompts: Prompts, settings: DecodeSettings, policy: Any
+) -> tuple[float, float, int]:
+    """Return the seconds of a decode, the share of them beyond its forwards, and its NFE."""
+    timed, started = TimedModel(model), CLOCK()
+    result = decode(timed, prompts, settings, policy)
+    total = CLOCK() - started
+    return total, (total - timed.seconds) / timed.seconds, int(result.nfe.sum())
 
 
 def every_decoder(model: Any, prompts: Prompts, gen_length: int, batch_size: int) -> list[Measurement]:

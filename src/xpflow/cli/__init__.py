@@ -23,6 +23,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "problems": ("xpflow.cli.problems", "List, export or check the problems of a benchmark"),
     },
     "Look around": {
+        "decoders": ("xpflow.cli.decoders", "List the decoders, or the settings of one"),
         "prompts": ("xpflow.cli.prompts", "List the protocols, or show a prompt as a model sees it"),
         "doctor": ("xpflow.cli.doctor", "Say what works on this machine"),
         "image": ("xpflow.cli.image", "Build the container image, or show which one is used"),
@@ -37,7 +38,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "cache": ("xpflow.cli.cache", "List or clean the checkpoints that checkouts share"),
         "plan": ("xpflow.cli.plan", "Say what memory, time and disk a study needs, before it runs"),
         "cluster": ("xpflow.cli.cluster", "Ask SLURM whether it would take a study's jobs"),
-        "match": ("xpflow.cli.match", "Find the threshold that takes a wanted mean NFE"),
+        "match": ("xpflow.cli.match", "Find the setting that takes a wanted mean NFE"),
         "tiny": ("xpflow.cli.tiny", "Write tiny random checkpoints in the published layouts"),
         "bench": ("xpflow.cli.bench", "Measure seconds and NFE of the stages and decoders"),
     },

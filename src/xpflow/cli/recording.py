@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from xpflow.artifacts.record import Record, portable
 from xpflow.study.config import StudyConfig
-from xpflow.study.stages import config_facts
+from xpflow.study.stages import config_facts, stage_plugins
 
 NOT_READ = (".md", ".py", ".bin")
 
@@ -24,7 +24,8 @@ def stage_record(study: StudyConfig, command: str, **names: Any) -> Record:
     A `model` of the study brings its protocol, hashes of prompt template and tokenizer, and where its base
     weights come from; and the stage is said to have run on the study's device, in its precision.
     """
-    record = Record(command, names, config_facts(study, {"command": command, **names}))
+    stage = {"command": command, **names}
+    record = Record(command, names, config_facts(study, stage), stage_plugins(study, stage))
     models = {choice.name: choice for choice in study.models}
     if names.get("model") in models:
         record.facts.update(_model_facts(study, models[names["model"]]))

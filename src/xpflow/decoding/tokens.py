@@ -117,12 +117,13 @@ class TokenState(State):
     """What a block holds.
 
     ids_BM: noise where open; masked_BM: what is still open (a predicted mask id leaves a position open);
-    masks_B: how many were open at the block's start.
+    masks_B: how many were open at the block's start; start_BM: the ids there, noise where open.
     """
 
     ids_BM: Tensor
     masked_BM: Tensor
     masks_B: Tensor
+    start_BM: Tensor
 
 
 T = TypeVar("T", bound=TokenState)
@@ -144,7 +145,7 @@ class TokenReader:
         """Return the state at the start of a block."""
         tokens_BM = canvas.tokens_at(block.positions_BM)
         masked_BM = block.open_BM & self.noise.is_open(tokens_BM)
-        return TokenState(tokens_BM, masked_BM, masked_BM[:, -block.length :].sum(-1))
+        return TokenState(tokens_BM, masked_BM, masked_BM[:, -block.length :].sum(-1), tokens_BM)
 
     def inputs(self, state: TokenState) -> Tensor:
         """Return the ids that the model sees."""
@@ -181,13 +182,23 @@ class TokenReader:
         )
 
     def write(
-        self, state: T, found: Prediction, chosen_BM: Tensor, info: StepInfo
+        self,
+        state: T,
+        found: Prediction,
+        chosen_BM: Tensor,
+        info: StepInfo,
+        reopened: Mapping[str, Tensor] | None = None,
     ) -> tuple[T, StepRecord | None]:
-        """Put the chosen predictions in place; what else a state of a subclass holds stays as it is."""
-        ids_BM = torch.where(chosen_BM, found.ids, state.ids_BM)
-        masked_BM = state.masked_BM & self.noise.is_open(ids_BM)
-        new = replace(state, ids_BM=ids_BM, masked_BM=masked_BM)
-        return new, self.record(new, found, {"commit": chosen_BM}, info) if info.observed else None
+        """Put the chosen predictions in place; what else a state of a subclass holds stays as it is.
+
+        reopened: by the name of their event, positions that become noise again.
+        """
+        ids_BM, masked_BM = torch.where(chosen_BM, found.ids, state.ids_BM), state.masked_BM
+        for where_BM in (reopened or {}).values():
+            ids_BM, masked_BM = torch.where(where_BM, state.start_BM, ids_BM), masked_BM | where_BM
+        new = replace(state, ids_BM=ids_BM, masked_BM=masked_BM & self.noise.is_open(ids_BM))
+        events = {"commit": chosen_BM, **(reopened or {})}
+        return new, self.record(new, found, events, info) if info.observed else None
 
     def record(
         self, new: TokenState, found: Prediction, events: Mapping[str, Tensor], info: StepInfo

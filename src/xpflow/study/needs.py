@@ -19,7 +19,7 @@ def repo_of_benchmark(study: StudyConfig, name: str) -> HubRepo | None:
 
     Raises ConfigError where the study must name a revision and does not.
     """
-    return BENCHMARKS[name].repo(study.problems.sources.model_dump())
+    return BENCHMARKS[study.benchmark_entry(name)].repo(study.problems.sources.model_dump())
 
 
 def repos_of(study: StudyConfig) -> list[HubRepo]:

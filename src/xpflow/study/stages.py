@@ -14,6 +14,7 @@ from typing import Any
 from xpflow.artifacts.code import code_fingerprint
 from xpflow.errors import ConfigError
 from xpflow.study import fingerprints as fp
+from xpflow.study import plugins
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.layout import LOG, Layout
 from xpflow.study.rows import Job, expand, find_job, policy_seeds, trace_row, trained_runs
@@ -27,11 +28,12 @@ GONE = "gone"  # the fingerprint of a stage that the study has no more
 class Stage:
     """One command of a study.
 
-    settings: the fingerprint of what it reads of the study (None: nothing). makes: the files of it that a
-    finished study has.
+    settings: the fingerprint of what it reads of the study (None: nothing). plugins: what it chose by name,
+    as "decoder:flow": their code counts as its own. makes: the files of it that a finished study has.
     """
 
     settings: Callable[[StudyConfig, Names], str] | None
+    plugins: Callable[[StudyConfig, Names], set[str]] = lambda study, names: set()
     makes: Callable[[StudyConfig, Layout], list[Path]] = lambda study, layout: []
 
 
@@ -91,26 +93,57 @@ STAGES: dict[str, Stage] = {
             fp.training_problems(study)
             if names["split"] == "train"
             else fp.problems(study, names["benchmark"])
-        )
+        ),
+        lambda study, names: plugins.problems(study, names["benchmark"]),
     ),
-    "pretrain": Stage(lambda study, names: fp.fingerprint(study.pretrain)),
-    "selfdata": Stage(lambda study, names: fp.selfdata(study, names["model"])),
-    "train": Stage(lambda study, names: fp.train(study, names["model"], names["run"]), _checkpoints),
-    "solvable": Stage(lambda study, names: fp.solvable(study, names["model"])),
-    "grpo": Stage(lambda study, names: fp.grpo(study), _policies),
-    "evaluate": Stage(lambda study, names: fp.decode(study, find_job(study, *(names[key] for key in JOB)))),
-    "grade": Stage(lambda study, names: fp.grade(study, names["model"])),
-    "merge": Stage(None, evaluated_files),
+    "pretrain": Stage(
+        lambda study, names: fp.fingerprint(study.pretrain),
+        lambda study, names: plugins.pretrain(study, names["model"]),
+    ),
+    "selfdata": Stage(
+        lambda study, names: fp.selfdata(study, names["model"]),
+        lambda study, names: plugins.selfdata(study, names["model"]),
+    ),
+    "train": Stage(
+        lambda study, names: fp.train(study, names["model"], names["run"]),
+        lambda study, names: plugins.train(study, names["model"], names["run"]),
+        _checkpoints,
+    ),
+    "solvable": Stage(
+        lambda study, names: fp.solvable(study, names["model"]),
+        lambda study, names: plugins.solvable(study, names["model"]),
+    ),
+    "grpo": Stage(lambda study, names: fp.grpo(study), lambda study, names: plugins.grpo(study), _policies),
+    "evaluate": Stage(
+        lambda study, names: fp.decode(study, _job(study, names)),
+        lambda study, names: plugins.evaluate(study, _job(study, names)),
+    ),
+    "grade": Stage(
+        lambda study, names: fp.grade(study, names["model"]),
+        lambda study, names: plugins.grade(study, names["model"], names["benchmark"]),
+    ),
+    "merge": Stage(None, makes=evaluated_files),
     "trace": Stage(
         lambda study, names: fp.trace(study),
+        lambda study, names: plugins.trace(study),
         lambda study, layout: [layout.trace] if trace_row(study) else [],
     ),
     "prompts": Stage(
-        lambda study, names: fp.prompts(study), lambda study, layout: [layout.figure("prompts", "md")]
+        lambda study, names: fp.prompts(study),
+        lambda study, names: plugins.prompts(study),
+        lambda study, layout: [layout.figure("prompts", "md")],
     ),
-    "tables": Stage(lambda study, names: fp.report(study), _tables),
-    "figures": Stage(lambda study, names: fp.report(study), _figures),
+    "tables": Stage(
+        lambda study, names: fp.report(study), lambda study, names: plugins.report(study), _tables
+    ),
+    "figures": Stage(
+        lambda study, names: fp.report(study), lambda study, names: plugins.report(study), _figures
+    ),
 }
+
+
+def _job(study: StudyConfig, names: Names) -> Job:
+    return find_job(study, *(names[key] for key in JOB))
 
 
 def job_stage(job: Job) -> dict[str, Any]:
@@ -129,9 +162,15 @@ def stage_fingerprint(study: StudyConfig, names: Names) -> str | None:
         return GONE
 
 
+def stage_plugins(study: StudyConfig, names: Names) -> list[str]:
+    """Return the plug-ins that a stage chose, as "decoder:flow"."""
+    stage = STAGES.get(str(names.get("command")))
+    return sorted(stage.plugins(study, names)) if stage else []
+
+
 def stage_code(study: StudyConfig, names: Names) -> str:
     """Return the fingerprint of the code behind a stage: its command's, and that of what it chose."""
-    return code_fingerprint(names["command"])
+    return code_fingerprint(names["command"], stage_plugins(study, names))
 
 
 def config_facts(study: StudyConfig, names: Names) -> dict[str, Any]:

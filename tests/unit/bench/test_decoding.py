@@ -12,7 +12,7 @@ from xpflow.bench.decoding import (
     compare_with_cache,
     compare_with_official,
     every_decoder,
-    flow_overhead,
+    policy_overhead,
 )
 from xpflow.bench.official import official_block_loop, official_loop
 from xpflow.decoding import settings_from
@@ -42,7 +42,7 @@ def test_measurements_have_seconds_forwards_and_identity():
     assert (slow.nfe, fast.nfe) == (24, 24)
     assert "3 of 3 rows token-identical" in fast.note
     for measurement in (
-        *flow_overhead(model, PROMPTS, 8, 2, repeats=1),
+        *policy_overhead(model, PROMPTS, 8, 2, repeats=1),
         *every_decoder(model, PROMPTS, 8, 2),
     ):
         assert measurement.seconds > 0

@@ -21,8 +21,9 @@ from xpflow.protocols.llada import render as render_llada
 from xpflow.protocols.micropy import instruction
 from xpflow.protocols.prompter import Prompter
 from xpflow.protocols.protocol import Turn
+from xpflow.study.check import check_arms, check_study
 from xpflow.study.config import study_from_mapping
-from xpflow.study.settings import arm_settings, check_arms, protocol_settings
+from xpflow.study.settings import arm_settings, protocol_settings
 
 HE = load_benchmark("humaneval", limit=1)[0]
 MODELS = ("llada-micro", "llada2-micro")
@@ -75,7 +76,7 @@ def test_an_unknown_protocol_is_a_mistake_of_the_configuration_with_its_nearest_
 
 def test_a_length_that_is_not_the_protocols_is_a_mistake_unless_an_arm_says_so() -> None:
     with pytest.raises(ConfigError, match="llada-opencompass of llada decodes 512 tokens, not 256"):
-        study(problems={"benchmarks": [{"name": "humaneval", "gen_length": 256}]})
+        check_study(study(problems={"benchmarks": [{"name": "humaneval", "gen_length": 256}]}), "study")
     shorter = {
         "name": "short",
         "decoder": "mask_prediction",
@@ -88,8 +89,9 @@ def test_a_length_that_is_not_the_protocols_is_a_mistake_unless_an_arm_says_so()
 
 
 def test_a_split_that_the_benchmark_lacks_is_a_mistake_of_the_configuration() -> None:
-    with pytest.raises(ConfigError, match="'all' is not known here"):
-        study(problems={"benchmarks": [{"name": "mbpp", "split": "all", "gen_length": 256}]})
+    asked = study(problems={"benchmarks": [{"name": "mbpp", "split": "all", "gen_length": 256}]})
+    with pytest.raises(ConfigError, match="there is no split 'all'"):
+        check_study(asked, "study")
 
 
 def test_settings_go_from_the_protocol_over_study_and_model_to_the_arm() -> None:

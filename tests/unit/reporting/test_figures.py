@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -7,29 +7,33 @@ import pandas as pd
 import pytest
 
 from xpflow.artifacts.io import write_jsonl
+from xpflow.decoding.entry import Event
 from xpflow.errors import ConfigError, DataError
 from xpflow.reporting.alignment_table import read_alignment
 from xpflow.reporting.plots.alignment import figure_2a, figure_2b
 from xpflow.reporting.plots.grpo import figure_grpo, read_grpo
 from xpflow.reporting.plots.style import figure, over_seeds, save
-from xpflow.reporting.plots.sweep import figure_sweep, sweep_points
-from xpflow.reporting.plots.trace_picture import figure_trace, picture, visible
+from xpflow.reporting.plots.sweep import arm_looks, figure_sweep, sweep_points
+from xpflow.reporting.plots.trace_picture import figure_trace, legend_handles, picture, visible
+from xpflow.reporting.report_spec import ArmSpec
 from xpflow.reporting.results import Outcomes, load_results
+from xpflow.traces.trace import Trace
+
+EVENTS = (
+    Event("drift", "write"),
+    Event("fix", "write", "fixed", "s"),
+    Event("drop", "open", "dropped", "x", revises=True),
+    Event("doubt", "note", "doubted", "+"),
+)
 
 
-@dataclass
-class FakeTrace:
-    head: dict[str, Any]
-    arrays: dict[str, Any]
-    step: Any
-
-
-def _trace() -> FakeTrace:
-    t = np.linspace(0.1, 1, 12).reshape(2, 6)
+def _trace(events: tuple[Event, ...] = EVENTS) -> Trace:
     marks = np.zeros((2, 6), dtype=bool)
     marks[1, 2] = True
-    head = {"tokens": [5, 6, 7, 2, 2, 2], "nfe": 2}
-    return FakeTrace(head, {"t": t, "reedit": marks, "commit": ~marks}, np.arange(2))
+    arrays = {"t": np.linspace(0.1, 1, 12).reshape(2, 6), "tokens": np.zeros((2, 6), int)}
+    arrays |= {"c": arrays["t"], "prediction": arrays["tokens"], "open": ~np.zeros((2, 6), bool)}
+    head = {"tokens": [5, 6, 7, 2, 2, 2], "nfe": 2, "events": [asdict(event) for event in events]}
+    return Trace(head, np.zeros(2), np.arange(2), {**arrays, **{event.name: marks for event in events}})
 
 
 def _grpo_log(path: Path, seed: int) -> None:
@@ -107,6 +111,29 @@ def test_a_trace_ends_with_its_first_end_token() -> None:
     shown = picture(_trace(), str, "title", end_ids=[2])
     assert shown.tokens == ("5", "6", "7", "2")
     assert shown.t_LN.shape == (2, 4)
+
+
+def test_a_trace_shows_the_marks_of_its_decoder_s_events_and_no_others() -> None:
+    shown = picture(_trace(), str, "title")
+    assert [event.label for event, _ in shown.events] == ["fixed", "dropped", "doubted"]
+    assert [int(where.sum()) for _, where in shown.events] == [1, 1, 1]
+
+
+def test_every_mark_of_alegend_handles_looks_different() -> None:
+    looks = [str(_looks_of(handle)) for handle in legend_handles(picture(_trace(), str, "title"))]
+    assert len(set(looks)) == 3
+
+
+def _looks_of(handle: Any) -> tuple[Any, ...]:
+    return handle.get_marker(), handle.get_color(), handle.get_markerfacecolor(), handle.get_label()
+
+
+def test_every_decoder_of_a_study_has_a_marker_and_hues_of_its_own(synthetic) -> None:
+    plan = synthetic.plan()
+    arms = tuple(ArmSpec(f"arm-{i}", f"decoder {i}", f"./decoder_{i}.py:MINE") for i in range(20))
+    looks = arm_looks(replace(plan, arms=(*plan.arms, *arms)), arms)
+    pairs = [(look["marker"], look["color"]) for look in looks.values()]
+    assert len(set(pairs)) == len(arms)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""Traces: any state follows from the recorded events, and a file brings back what was saved."""
+"""Traces: any state follows from the recorded events, and what was changed by hand is found out.
+
+What holds for every decoder is in tests/property/test_decoding.py.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from xpflow.decoding import decode, load_traces, save_traces, settings_from
+from fakes.decoding import EVERY, REMASKING, every_case, every_decoder
+from xpflow.decoding import decode, load_traces, settings_from
+from xpflow.decoding.decoders import DECODERS
 from xpflow.errors import ArtifactError, DecodingError
 from xpflow.traces.replay import check, replay
+from xpflow.traces.view import Watcher, views
 
 N = 16
 
@@ -18,27 +24,8 @@ def traces(model, prompts, decoder="flow", **values):
     return decode(model, prompts, settings, trace=True).trace
 
 
-@pytest.mark.parametrize("block_length", [0, 8])
-@pytest.mark.parametrize(
-    ("decoder", "values"),
-    [
-        ("flow", {"policy": "confidence:2"}),
-        ("flow", {"policy": "constant:0.7", "update_order": "reedit_first"}),
-        ("flow", {"policy": "constant:0.7", "reedit_t": "before", "near_one": "snap"}),
-        ("flow", {"policy": "confidence:1", "at_one": "move", "readout": "last_prediction"}),
-        ("mask_prediction", {}),
-        ("threshold", {"threshold": 0.6}),
-    ],
-)
-def test_every_state_follows_from_the_events(make_model, prompts, decoder, values, block_length):
-    model = make_model(seed=3, block_length=block_length)
-    for trace in traces(model, prompts, decoder, **values):
-        check(trace)
-        assert trace.steps == trace.head["nfe"]
-
-
 @torch.no_grad()
-def test_a_replayed_state_gives_the_recorded_prediction(make_model, prompts):
+def test_a_replayed_flow_state_gives_the_recorded_prediction(make_model, prompts):
     """Rebuild the embeddings of a step from the mixture and run the model on them."""
     model = make_model(seed=3)
     mask = model.embed.weight[model.config.mask_token_id]
@@ -58,26 +45,64 @@ def test_effective_tokens_are_one_for_a_committed_token(make_model, prompts):
     assert end.effective_tokens()[committed] == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("name", ["t.npz", "t.jsonl"])
-def test_files_round_trip(make_model, prompts, tmp_path, name):
-    saved = traces(make_model(seed=3, block_length=8), prompts)
-    save_traces(tmp_path / name, saved)
-    for one, two in zip(saved, load_traces(tmp_path / name), strict=True):
-        assert one.head == two.head
-        for key, array in one.arrays.items():
-            np.testing.assert_array_equal(array, two.arrays[key])
+def test_a_reopened_position_is_noise_again_until_it_is_written(make_model, prompts):
+    found = traces(make_model(seed=3, scale=2), prompts, REMASKING)
+    reopened = [(trace, *place) for trace in found for place in np.argwhere(trace.remask)]
+    assert reopened
+    for trace, step, place in reopened:
+        state = replay(trace, step + 1)
+        assert trace.is_open(state.tokens)[place]
+        assert state.t[place] == 0
+        assert trace.commit[step + 1 :, place].any()
 
 
-def test_a_changed_trace_is_found_out(make_model, prompts):
-    trace = traces(make_model(seed=3), prompts[:1], policy="constant:0.3")[0]
-    trace.arrays["t"][2, 5] += 0.1
-    with pytest.raises(DecodingError, match="step 2"):
+@every_case
+@pytest.mark.parametrize("block_length", [0, 8])
+def test_a_live_view_shows_what_the_trace_shows(make_model, prompts, name, values, block_length):
+    live, model = [], make_model(seed=3, block_length=block_length)
+    settings = settings_from(name, {"gen_length": N, "budget": "1/2", **values})
+    result = decode(model, prompts[:1], settings, trace=True, observer=Watcher(N, live.append))
+    for one, two in zip(live, views(result.trace[0]), strict=True):
+        assert one.step == two.step
+        np.testing.assert_array_equal(one.t, two.t[:N])
+        decided = ~result.trace[0].is_open(two.tokens[:N])
+        np.testing.assert_array_equal(one.tokens[decided], two.tokens[:N][decided])
+        for event in result.trace[0].events:
+            np.testing.assert_array_equal(one.events[event.name], two.events[event.name][:N])
+
+
+@every_decoder
+@pytest.mark.parametrize("column", ["t", "tokens", "prediction"])
+def test_a_changed_trace_is_found_out(make_model, prompts, name, column):
+    values = dict(DECODERS[name].examples[0])
+    trace = traces(make_model(seed=3), prompts[:1], name, **values)[0]
+    step, place = np.argwhere(trace.commit)[0]
+    trace.arrays[column][step, place] += 1
+    with pytest.raises(DecodingError, match=f"step {step}"):
         check(trace)
+
+
+@every_decoder
+def test_a_changed_answer_is_found_out(make_model, prompts, name):
+    trace = traces(make_model(seed=3), prompts[:1], name, **dict(DECODERS[name].examples[0]))[0]
+    trace.head["tokens"][2] += 1
+    with pytest.raises(DecodingError, match="answer"):
+        check(trace)
+
+
+def test_an_event_outside_the_block_is_found_out(make_model, prompts):
+    for name in EVERY:
+        trace = traces(make_model(seed=3), prompts[:1], name, block_length=8)[0]
+        trace.arrays["commit"][0, N - 1] = True
+        with pytest.raises(DecodingError, match="step 0"):
+            check(trace)
 
 
 def test_errors_name_the_file_and_the_step(make_model, prompts, tmp_path):
     trace = traces(make_model(seed=3), prompts[:1])[0]
     with pytest.raises(DecodingError, match="99"):
         replay(trace, 99)
-    with pytest.raises(ArtifactError, match=r"x\.npz"):
-        load_traces(tmp_path / "x.npz")
+    (tmp_path / "x.jsonl").write_text("[1]\n")
+    for name in ("x.npz", "x.jsonl"):
+        with pytest.raises(ArtifactError, match=name):
+            load_traces(tmp_path / name)

@@ -39,7 +39,6 @@ from xpflow.errors import DecodingError
 class FlowSettings(DecodeSettings):
     """Settings of `flow`; a number in brackets is that of an open point of the paper."""
 
-    decoder: str = "flow"
     suppress: Literal["none", "mask", "special"] = Field(
         default="mask", description="(9) ids never predicted"
     )

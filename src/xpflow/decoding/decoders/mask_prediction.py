@@ -22,7 +22,6 @@ from xpflow.decoding.tokens import Prediction, TokenReader, TokenSettings, Token
 class MaskPredictionSettings(TokenSettings):
     """Settings of `mask_prediction`."""
 
-    decoder: str = "mask_prediction"
     remasking: Literal["low_confidence", "random"] = Field(
         default="low_confidence", description="Which token waits"
     )

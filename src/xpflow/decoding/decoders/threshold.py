@@ -24,7 +24,6 @@ from xpflow.decoding.tokens import TokenReader, TokenSettings, TokenState, most_
 class ThresholdSettings(TokenSettings):
     """Settings of `threshold`."""
 
-    decoder: str = "threshold"
     threshold: float = Field(default=0.9, ge=0.0, le=1.0, description="Confidence that commits a token")
     strict: bool | None = Field(
         default=None,

@@ -25,6 +25,18 @@ WIDTH_INCH = 7.0  # two columns of a page
 INK, GREY = "#333333", "#8C8C8C"
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
 SKY, ORANGE, PURPLE = "#56B4E9", "#E69F00", "#CC79A7"
+# Hues and markers of the families of a figure, in turn; the numbers of both share no divisor, so that a pair
+# comes back only after all pairs. The last four are from Paul Tol's muted scheme.
+PALETTES = (
+    (INK, GREY),
+    (BLUE, SKY, PURPLE, GREEN),
+    (VERMILION, ORANGE),
+    ("#882255", "#AA4499"),
+    ("#117733", "#44AA99"),
+    ("#999933", "#DDCC77"),
+    ("#332288", "#88CCEE"),
+)
+MARKERS = ("s", "o", "^", "D", "v", "P", "X", "<", ">", "h", "p", "*")
 
 # no dates, no version strings: the same figure is the same bytes
 _METADATA: dict[str, dict[str, Any]] = {

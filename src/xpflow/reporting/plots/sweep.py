@@ -1,7 +1,7 @@
 """The budget sweep: accuracy against budget and against the NFE that really ran, both models and benchmarks.
 
-Colour names the decoder, line style the weights: solid base, dashed aligned. An arm run at one budget is a
-lone marker.
+Marker and hues name the decoder, line style the weights: solid base, dashed aligned. Decoders get theirs in
+the order in which they appear in the study. An arm run at one budget is a lone marker.
 """
 
 from __future__ import annotations
@@ -14,30 +14,12 @@ from typing import Any, Literal
 import pandas as pd
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, PercentFormatter
 
-from xpflow.reporting.plots.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILION,
-    figure,
-    note,
-    save,
-)
+from xpflow.budget import budget_text
+from xpflow.reporting.plots.style import MARKERS, PALETTES, figure, note, save
 from xpflow.reporting.report_spec import ArmSpec, ReportPlan
 from xpflow.reporting.results import Outcomes
-from xpflow.study.config.base import budget_text
 
 Axis = Literal["budget", "nfe"]
-# decoder -> marker and hues
-FAMILIES = {
-    "mask_prediction": ("s", (INK, GREY)),
-    "flow": ("o", (BLUE, SKY, PURPLE, GREEN)),
-    "threshold": ("^", (VERMILION, ORANGE)),
-}
 DASHES: dict[str, Any] = {"base": "-", "paper": (0, (4, 1.5))}
 OTHER_WEIGHTS: Any = (0, (1, 1.2))
 
@@ -84,15 +66,17 @@ def figure_sweep(
 
 
 def arm_looks(plan: ReportPlan, arms: Sequence[ArmSpec]) -> dict[str, dict[str, Any]]:
-    """Return the look of each arm; within a family every further policy or threshold has a hue of its own."""
-    ordered = [plan.arm(plan.flow), *arms]  # the headline arm gets the first hue of its family
+    """Return the look of each arm; within a decoder every further label has a hue of its own."""
+    ordered = [plan.arm(plan.flow), *arms]  # the headline arm gets the first hue of its decoder
+    families = list(dict.fromkeys(arm.decoder for arm in plan.arms))
     looks: dict[str, dict[str, Any]] = {}
     for arm in arms:
-        marker, hues = FAMILIES.get(arm.decoder, ("D", (GREEN,)))
-        family = list(dict.fromkeys(other.label for other in ordered if other.decoder == arm.decoder))
+        place = families.index(arm.decoder)
+        hues = PALETTES[place % len(PALETTES)]
+        labels = list(dict.fromkeys(other.label for other in ordered if other.decoder == arm.decoder))
         looks[arm.name] = {
-            "color": hues[family.index(arm.label) % len(hues)],
-            "marker": marker,
+            "color": hues[labels.index(arm.label) % len(hues)],
+            "marker": MARKERS[place % len(MARKERS)],
             "linestyle": DASHES.get(arm.weights, OTHER_WEIGHTS),
             "label": f"{arm.label} [{arm.weights_label}]",
             "filled": arm.weights == "base",

@@ -1,11 +1,11 @@
-"""One decoding as a picture: tokens by steps, colour = progress t, marks for re-edits and commits."""
+"""One decode as a picture: tokens by steps, colour = progress t, a mark for each event of the decoder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
@@ -13,52 +13,52 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
+from xpflow.decoding.entry import Event
 from xpflow.errors import DataError
-from xpflow.reporting.plots.style import INK, VERMILION, WIDTH_INCH, figure, save
+from xpflow.reporting.plots.style import INK, ORANGE, PURPLE, VERMILION, WIDTH_INCH, figure, save
+from xpflow.traces.trace import Trace
+from xpflow.traces.view import views
 
 SHADES = ["#F4F4F2", "#BFD7EA", "#5B9BD0", "#0072B2", "#053A63"]  # mask to token
 PROGRESS = LinearSegmentedColormap.from_list("progress", SHADES)
+STROKES = (VERMILION, PURPLE, ORANGE)
 MAX_TOKENS = 64
 _VISIBLE = {"\n": "\\n", " ": "·", "\t": "\\t"}
 
 
-class TraceLike(Protocol):
-    """What the picture needs of a decoding trace: arrays [L, R] and the head with tokens and settings."""
-
-    head: dict[str, Any]
-    arrays: dict[str, NDArray[Any]]
-    step: NDArray[Any]
-
-
 @dataclass(frozen=True, slots=True)
 class TracePicture:
-    """L steps by N tokens; t_LN: progress after the step; tokens: the final text of each position."""
+    """L steps by N tokens; t_LN: progress after the step; tokens: the final text of each position.
+
+    events: those that are drawn, each with where it happened `[L, N]`; later ones lie on top.
+    """
 
     title: str
     tokens: tuple[str, ...]
     t_LN: NDArray[np.float64]
-    reedit_LN: NDArray[np.bool_]
-    commit_LN: NDArray[np.bool_]
+    events: tuple[tuple[Event, NDArray[np.bool_]], ...]
 
 
 def picture(
-    trace: TraceLike, token_text: Callable[[int], str], title: str, end_ids: Sequence[int] = ()
+    trace: Trace, token_text: Callable[[int], str], title: str, end_ids: Sequence[int] = ()
 ) -> TracePicture:
     """Turn a trace into what is drawn; positions behind the first end token are left out.
 
     token_text: the text of one token id. Raises DataError for a trace without steps.
     """
-    ids = [int(token) for token in trace.head["tokens"]]
-    if not len(trace.step):
+    ids, shown = [int(token) for token in trace.head["tokens"]], list(views(trace))
+    if not shown:
         raise DataError("the trace has no steps")
     ends = [place for place, token in enumerate(ids) if token in set(end_ids)]
     width = min(MAX_TOKENS, len(ids), ends[0] + 1 if ends else len(ids))
+    drawn = [event for event in trace.events if event.mark]
     return TracePicture(
         title=title,
         tokens=tuple(visible(token_text(token)) for token in ids[:width]),
-        t_LN=np.asarray(trace.arrays["t"][:, :width], dtype=np.float64),
-        reedit_LN=np.asarray(trace.arrays["reedit"][:, :width], dtype=bool),
-        commit_LN=np.asarray(trace.arrays["commit"][:, :width], dtype=bool),
+        t_LN=np.array([view.t[:width] for view in shown], dtype=np.float64),
+        events=tuple(
+            (event, np.array([view.events[event.name][:width] for view in shown])) for event in drawn
+        ),
     )
 
 
@@ -91,8 +91,10 @@ def figure_trace(
             linewidth=0.6,
         )
         side = min(26.0, (0.45 * 72 * WIDTH_INCH / (n_tokens + 4)) ** 2 / 3)
-        _marks(axes, picture.commit_LN, marker="o", s=side, facecolor="white", edgecolor=INK, linewidth=0.6)
-        _marks(axes, picture.reedit_LN, marker="x", s=side, color=VERMILION, linewidth=1.4)
+        strokes = iter(STROKES)
+        for event, where_LN in picture.events:
+            steps, tokens = np.nonzero(where_LN)
+            axes.scatter(tokens, steps + 1, zorder=3, s=side, **_look(event, strokes))
         _token_row(axes, picture, n_steps, foot)
         axes.set_ylim(n_steps + 0.6 + foot, 0.5)
         axes.set_title(picture.title)
@@ -108,13 +110,15 @@ def figure_trace(
         bar.outline.set_visible(False)
         bar.ax.tick_params(length=0)
         bar.set_label("progress t (0 mask, 1 token)")
-        drawing.legend(handles=_legend(), loc="outside upper right", ncols=4)
+        drawing.legend(handles=legend_handles(picture), loc="outside upper right", ncols=4)
         return save(drawing, folder, name, formats)
 
 
-def _marks(axes: Any, where_LN: NDArray[np.bool_], **look: Any) -> None:
-    steps, tokens = np.nonzero(where_LN)
-    axes.scatter(tokens, steps + 1, zorder=3, **look)
+def _look(event: Event, strokes: Iterator[str]) -> dict[str, Any]:
+    """Return how an event's mark is drawn: filled ones white, those that are mere strokes in a colour."""
+    if event.mark in Line2D.filled_markers:
+        return {"marker": event.mark, "facecolor": "white", "edgecolor": INK, "linewidth": 0.6}
+    return {"marker": event.mark, "color": next(strokes), "linewidth": 1.4}
 
 
 def _token_row(axes: Any, picture: TracePicture, n_steps: int, foot: float) -> None:
@@ -142,9 +146,15 @@ def _step_ticks(n_steps: int) -> list[int]:
     return [1, *range(gap if gap > 1 else 2, n_steps + 1, gap)]
 
 
-def _legend() -> list[Any]:
+def legend_handles(picture: TracePicture) -> list[Any]:
+    """Return a handle of the legend for every event that is drawn."""
     dot: dict[str, Any] = {"linestyle": "", "markersize": 4.5}
-    return [
-        Line2D([], [], marker="o", markerfacecolor="white", markeredgecolor=INK, label="hard commit", **dot),
-        Line2D([], [], marker="x", color=VERMILION, markeredgewidth=1.4, label="re-edit", **dot),
-    ]
+    strokes, handles = iter(STROKES), []
+    for event, _ in picture.events:
+        look = _look(event, strokes)
+        if "color" in look:
+            line = {"color": look["color"], "markeredgewidth": look["linewidth"]}
+        else:
+            line = {"markerfacecolor": "white", "markeredgecolor": INK}
+        handles.append(Line2D([], [], marker=event.mark, label=event.label, **line, **dot))
+    return handles

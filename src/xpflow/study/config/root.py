@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol, TypeVar
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from xpflow.errors import ConfigError, nearest
-from xpflow.problems.benchmark import benchmark_shape
+from xpflow.plugins import Table, is_file
 from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.protocols import PROTOCOLS
 from xpflow.study.config.base import Block, budget_text
@@ -61,7 +62,7 @@ class StudyConfig(Block):
             *_bad_arms(self),
             *_bad_claims(self),
             *_bad_names(self),
-            *_bad_protocols(self),
+            *_bad_plugins(self),
         ]
         if problems:
             details: list[InitErrorDetails] = [
@@ -88,6 +89,10 @@ class StudyConfig(Block):
     def benchmark(self, name: str) -> BenchmarkChoice:
         """Return a benchmark by name; ConfigError names the nearest one."""
         return _named("benchmark", name, self.problems.benchmarks)
+
+    def benchmark_entry(self, name: str) -> str:
+        """Return the name by which the table of benchmarks has one that the study names anywhere."""
+        return next((one.entry for one in self.problems.benchmarks if one.name == name), name)
 
     def arm(self, name: str) -> Arm:
         """Return an arm by name; ConfigError names the nearest one."""
@@ -149,11 +154,6 @@ def _bad_arms(config: StudyConfig) -> Iterator[Problem]:
         yield from _unknown((*loc, "models"), arm.models, config.model_names)
         yield from _unknown((*loc, "model_settings"), arm.model_settings, known_models)
         yield from _unknown((*loc, "benchmarks"), arm.benchmarks, config.benchmark_names)
-        if arm.decoder == "flow" and arm.policy == "none":
-            yield (
-                (*loc, "policy"),
-                "flow needs a policy: shipped, trained, constant:A, confidence:K or a file",
-            )
         if arm.seeds == "first" and (arm.weights != BASE or arm.policy == "trained"):
             yield (*loc, "seeds"), "trained weights or policies depend on the seed: use `seeds: all`"
 
@@ -183,24 +183,25 @@ def _bad_names(config: StudyConfig) -> Iterator[Problem]:
         yield from _unknown(("reporting", key), [] if name is None else [name], arms)
 
 
-def _bad_protocols(config: StudyConfig) -> Iterator[Problem]:
-    """A protocol must exist; where it fixes N, a benchmark has that N (an arm may say otherwise, openly)."""
+def _bad_plugins(config: StudyConfig) -> Iterator[Problem]:
+    """A plug-in has a name in a table or a package, or lies below the folder that the study runs in."""
     for index, model in enumerate(config.models):
-        yield from _unknown(("models", index, "protocol"), [model.protocol], PROTOCOLS)
+        yield from _unlisted(("models", index, "protocol"), model.protocol, PROTOCOLS)
     for index, benchmark in enumerate(config.problems.benchmarks):
-        loc, shape = ("problems", "benchmarks", index), benchmark_shape(benchmark.name)
-        if shape is not None:
-            yield from _unknown((*loc, "split"), [benchmark.split], BENCHMARKS[benchmark.name].splits)
-        for model in config.models:
-            if shape is None or model.protocol not in PROTOCOLS:
-                continue
-            length = PROTOCOLS[model.protocol].gen_length(shape)
-            if length not in (None, benchmark.gen_length):
-                yield (
-                    (*loc, "gen_length"),
-                    f"protocol {model.protocol} of {model.name} decodes {length} tokens, "
-                    f"not {benchmark.gen_length}; an arm may have another: `settings: {{gen_length: N}}`",
-                )
+        yield from _unlisted(("problems", "benchmarks", index, "name"), benchmark.entry, BENCHMARKS)
+    for index, run in enumerate(config.training.runs):
+        yield from _unlisted(("training", "runs", index, "objective"), run.objective, None)
+    for index, arm in enumerate(config.evaluation.arms):
+        yield from _unlisted(("evaluation", "arms", index, "decoder"), arm.decoder, None)
+
+
+def _unlisted(loc: tuple[str | int, ...], name: str, table: Table[Any] | None) -> Iterator[Problem]:
+    """Yield what is wrong with a plug-in's name; without a table, of those that need torch, only the path."""
+    if is_file(name):
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            yield loc, f"{name!r} does not lie below the folder that the study runs in"
+    elif table is not None:
+        yield from _unknown(loc, [name], table)
 
 
 def _unknown(loc: tuple[str | int, ...], names: Iterable[str], valid: Iterable[str]) -> Iterator[Problem]:
