@@ -12,6 +12,7 @@ import itertools
 from typing import Any
 
 import torch
+from xpflow.training.align import Aligner, AlignmentData
 
 from common import DTYPES, now, parser, random_model, random_prompts, rates, sizes
 from report import Report
@@ -20,7 +21,6 @@ from xpflow.planning.work import Forward
 from xpflow.runtime.machine import Machine
 from xpflow.study.config.machine import RuntimeBlock
 from xpflow.study.config.training import AlignmentBlock, FullSettings, LoraSettings, Variant
-from xpflow.training.align import Aligner, AlignmentData
 from xpflow.training.corpus import Example
 
 

@@ -1,4 +1,4 @@
-"""Pre-training and alignment compute what they always did: every update's loss, the curves, the final weights.
+"""Training computes what it always did: the loss of every update, the curves, the final weights.
 
 `losses.json` was written by the code before objectives became plug-ins. Where torch, the processor and its
 instructions are those that wrote it, everything is compared to the last bit. Elsewhere losses are compared to
@@ -21,14 +21,16 @@ import torch
 from xpflow.models.micro import new_model
 from xpflow.models.registry import load_model
 from xpflow.runtime.machine import Machine
-from xpflow.study.config.training import AlignmentBlock, FullSettings, LoraSettings, Variant
-from xpflow.training.align import Aligner, AlignmentData
+from xpflow.study.config.training import FullSettings, LoraSettings, TrainingBlock, TrainingRun
 from xpflow.training.corpus import Corpus
-from xpflow.training.pretrain import Recipe, Trainer
+from xpflow.training.examples import OwnAnswers
+from xpflow.training.pretrain import Recipe, pretrainer
+from xpflow.training.trainer import Trainer
+from xpflow.training.tuning import tuner
 
 GOLDEN: dict[str, Any] = json.loads(Path(__file__).with_name("losses.json").read_text())
 CURVES = ("mse_unmasked", "mse_masked", "ce_masked", "acc_unmasked", "ce_heldout")
-WEIGHTS = {"paper": {"kl_weight": 0.0}, "preserving": {"kl_weight": 0.3, "clean_weight": 0.3}}
+SETTINGS = {"paper": {}, "preserving": {"kl_weight": 0.3, "clean_weight": 0.3}}
 UPDATES = 4
 
 
@@ -75,39 +77,47 @@ def sha256(model: Any) -> str:
     return digest.hexdigest()
 
 
+def losses_of(trainer: Trainer) -> list[float]:
+    """Return the list that will hold the loss of every update of a trainer."""
+    losses, plain = [], trainer.update
+
+    def update(number: int) -> dict[str, torch.Tensor]:
+        found = plain(number)
+        losses.append(float(found["loss"]))
+        return found
+
+    trainer.update = update  # type: ignore[method-assign]
+    return losses
+
+
 def pretraining(name: str, autocast: bool) -> dict[str, Any]:
     model, tokenizer = new(name)
     recipe = Recipe(steps=UPDATES, batch_size=8, warmup_steps=2, log_every=1, autocast=autocast)
-    losses: list[float] = []
-    Trainer(model, tokenizer, recipe).run(lambda row: losses.append(row["loss"]))
-    return {"losses": losses, "weights": sha256(model)}
+    trainer = pretrainer(model, tokenizer, recipe)
+    losses = losses_of(trainer)
+    rows = trainer.run(lambda row: None)
+    assert [row["loss"] for row in rows] == losses
+    return {"losses": losses, "weights": sha256(trainer.model(torch.float32))}
 
 
 def alignment(name: str, variant: str, full: bool, **machine: Any) -> dict[str, Any]:
     model, tokenizer = new(name)
     examples = [one for step in range(3) for one in Corpus(tokenizer, 32, seed=1).examples(step, 8)]
-    data = AlignmentData(examples[:16], examples[16:20], examples[20:])
-    block = AlignmentBlock(
+    data = OwnAnswers(examples[:16], examples[16:20], examples[20:])
+    block = TrainingBlock(
         full=FullSettings(updates=UPDATES, learning_rate=5e-4, batch_size=6),
         lora=LoraSettings(updates=UPDATES, learning_rate=3e-3, batch_size=6, rank=8),
         warmup_updates=2,
         log_every=2,
     )
-    loss = Variant(name=variant, **WEIGHTS[variant])
-    aligner = Aligner(model, data, block, loss, full, machine=Machine(**machine))
-    parts, plain = [], aligner.loss
-
-    def watched(*arguments: Any) -> Any:
-        parts.append(plain(*arguments))
-        return parts[-1]
-
-    aligner.loss = watched  # type: ignore[method-assign]
-    aligned, rows = aligner.run(0, lambda row: None)
-    losses = [float(part.sum()) for part in torch.stack(parts).detach().view(UPDATES, -1)]
+    run = TrainingRun(name=variant, objective="x_prediction", settings=SETTINGS[variant])
+    trainer = tuner(model, data, block, run, full, 0, machine=Machine(**machine))
+    losses = losses_of(trainer)
+    rows = trainer.run(lambda row: None)
     return {
         "losses": losses,
         "curves": [[row[key] for key in CURVES] for row in rows],
-        "weights": sha256(aligned),
+        "weights": sha256(trainer.model(torch.float32)),
     }
 
 

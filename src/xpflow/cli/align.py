@@ -29,7 +29,7 @@ def align(
     """
     from xpflow.artifacts.manifest import files_below
     from xpflow.cli.recording import base_files, give, stage_record, taken
-    from xpflow.runtime.launch import keeps_record, run_in_processes
+    from xpflow.runtime.processes import keeps_record, run_in_processes
     from xpflow.study.config import load_study
 
     study = load_study(config)

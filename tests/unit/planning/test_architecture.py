@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
+from xpflow.training.align import Aligner, AlignmentData
 
 from xpflow.errors import ConfigError
 from xpflow.models.checkpoint import read_config
@@ -18,7 +19,6 @@ from xpflow.models.registry import SHIPPED, load_model
 from xpflow.planning.lookup import PUBLISHED, architecture_of, read_architecture
 from xpflow.study.config.inputs import ModelChoice
 from xpflow.study.config.training import AlignmentBlock, LoraSettings, Variant
-from xpflow.training.align import Aligner, AlignmentData
 from xpflow.training.corpus import Example
 
 SHAPES: dict[str, PretrainedConfig] = {

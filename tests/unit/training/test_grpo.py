@@ -20,10 +20,9 @@ from xpflow.grading.verdict import VerdictName
 from xpflow.problems import Problem
 from xpflow.problems.micropy import load
 from xpflow.study.config.training import GrpoBlock
-from xpflow.training.policy.exploration import Teacher, antithetic_shifts, clone
-from xpflow.training.policy.grpo import PolicyTrainer, advantages
-from xpflow.training.policy.policy_loss import clipped_loss
+from xpflow.training.policy.grpo import PolicyTrainer
 from xpflow.training.policy.rollout import Decisions, RolloutEngine
+from xpflow.training.policy.update import Teacher, advantages, antithetic_shifts, clipped_loss, clone
 
 Row = dict[str, Any]
 PROBLEMS = load("mbpp", "train")[:3]

@@ -28,7 +28,7 @@ from xpflow.grading import Grader
 from xpflow.problems.problem import Problem
 from xpflow.protocols import Prompter, Protocol, find_protocol
 from xpflow.runtime.answers import answered, passed
-from xpflow.runtime.team import ALONE, Team
+from xpflow.runtime.processes import ALONE, Team
 
 
 @dataclass(slots=True)
