@@ -41,6 +41,11 @@ class Corrupted:
     draws: dict[str, Tensor] = field(default_factory=dict)
 
     @property
+    def ids_BK(self) -> Tensor:
+        """Return the ids that stand at the read positions, corrupted or not."""
+        return self.inputs["input_ids"].gather(1, self.inputs["logits_positions_BN"])
+
+    @property
     def clean_BK(self) -> Tensor:
         """Return the response positions that are not corrupted."""
         return self.response_BK & ~self.mask_BK

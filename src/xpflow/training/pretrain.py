@@ -41,6 +41,7 @@ from xpflow.training.corpus import Corpus
 from xpflow.training.objective import Loss, make_loss
 from xpflow.training.student import Student
 from xpflow.training.trainer import Course, Row, Trainer, prepared
+from xpflow.training.weights import save_extra
 
 BENCHMARKS = ("micropy-he", "micropy-mbpp")
 
@@ -148,6 +149,7 @@ def pretrain_to_folder(model: str, out: Path, study: StudyConfig) -> None:
     write_jsonl(out / "log.jsonl", rows)
     folder = out / "checkpoint"
     save_checkpoint(trainer.model(network.dtype), tokenizer, folder)
+    save_extra(trainer.held.extra(), recipe.objective, {}, folder)
     with make_grader(study) as grader:
         counts = validation_counts(folder, grader, recipe.response_length, study.pretrain.decoder)
     write_card(folder, model, recipe, rows, counts)

@@ -7,7 +7,6 @@ row, run and objective shares, so that runs can be compared.
 from __future__ import annotations
 
 import copy
-import json
 import math
 import sys
 from collections.abc import Callable, Mapping
@@ -15,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
-from xpflow.artifacts.io import atomic_writer, read_jsonl, write_jsonl
+from xpflow.artifacts.io import read_jsonl, write_jsonl
 from xpflow.models.checkpoint import save_checkpoint
 from xpflow.models.registry import load_model
 from xpflow.runtime.machine import Machine
@@ -32,9 +30,9 @@ from xpflow.training.objective import Loss, make_loss, row_mean
 from xpflow.training.state import remove
 from xpflow.training.student import Student
 from xpflow.training.trainer import Course, Row, Trainer, prepared
+from xpflow.training.weights import save_extra
 
 SHARD_BYTES = 5_000_000_000  # largest file of a checkpoint that does not fit into one
-EXTRA = "objective.safetensors"  # beside a checkpoint: the modules that the objective added
 REPEATS = 4  # fixed maskings of the curves
 Curves = dict[str, float]
 
@@ -191,14 +189,6 @@ def train_to_folder(
         if team.leads:
             large = sum(tensor.nbytes for tensor in trained.state_dict().values()) > SHARD_BYTES
             save_checkpoint(trained, tokenizer, out, SHARD_BYTES if large else None)
-            save_extra(extra, chosen, out / EXTRA)
+            save_extra(extra, chosen.objective, chosen.settings, out)
             write_jsonl(out / "log.jsonl", log)
             remove(state)
-
-
-def save_extra(extra: Mapping[str, Tensor], run: TrainingRun, path: Path) -> None:
-    """Write the state of the objective's own modules, if it has any, with objective and settings."""
-    if extra:
-        about = {"objective": run.objective, "settings": json.dumps(run.settings, sort_keys=True)}
-        with atomic_writer(path) as beside:
-            save_file({name: value.contiguous() for name, value in extra.items()}, beside, about)
