@@ -121,7 +121,7 @@ class GaussianNoise(CrossEntropy):
 
 
 class LearnedOrder(Loss):
-    """A head on the clean sequence says how early tokens are masked; two draws of masks share its gradient."""
+    """A head on the clean sequence says how early tokens are masked; two draws share its gradient."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 import torch
 
-from xpflow.models.micro import new_model
-from xpflow.models.registry import load_model
+from xpflow.models.load import load_model
+from xpflow.models.untrained import new_model
 from xpflow.runtime.machine import Machine
 from xpflow.study.config.training import FullSettings, LoraSettings, TrainingBlock, TrainingRun
 from xpflow.training.corpus import Corpus

@@ -20,9 +20,9 @@ ROOT = Path(__file__).parents[2]
 TINY = """
 study: {name: tiny}
 problems: {benchmarks: [{name: micropy-he, limit: 6}]}
-models: [{name: llada-micro, alignment: full}]
+models: [{name: llada-micro, training: full}]
 selfdata: {prompts: 4, budget: 1/8, heldout: 4}
-alignment: {full: {updates: 4, batch_size: 4}, warmup_updates: 1, log_every: 1}
+training: {full: {updates: 4, batch_size: 4}, warmup_updates: 1, log_every: 1}
 evaluation:
   budgets: [1/4]
   batch_size: 2

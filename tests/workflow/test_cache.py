@@ -13,7 +13,7 @@ from xpflow.artifacts.manifest import ENDING, read_manifest
 from xpflow.auditing.study_audit import audit_study
 
 pytestmark = pytest.mark.slow
-ALIGNED = f"results/tiny/llada-micro/aligned/paper/seed0/align{ENDING}"
+ALIGNED = f"results/tiny/llada-micro/runs/paper/seed0/train{ENDING}"
 
 
 def test_the_second_checkout_takes_what_the_first_one_trained(

@@ -16,7 +16,8 @@ from xpflow.artifacts.places import relative
 from xpflow.errors import ArtifactError, XpflowError
 from xpflow.study.config import StudyConfig, load_study
 from xpflow.study.config.render import render_plain
-from xpflow.study.stages import drawn_files, expected_files, stage_fingerprint
+from xpflow.study.layout import Layout
+from xpflow.study.stages import expected_files, stage_fingerprint
 
 STUDY = "study.yaml"
 
@@ -45,7 +46,9 @@ def audit_study(results: Path, root: Path) -> Audited:
     folders, expected = [results], list[str]()
     if top == results:
         folders += [path for path in [root / "paper_figures" / results.name] if path.is_dir()]
-        expected = [] if study is None else [*expected_files(study), *drawn_files(study)]
+        layout = Layout.of(study.study.name if study else results.name, root)
+        files = [] if study is None else expected_files(study, layout)
+        expected = [relative(file, root) for file in files]
     note = f"{place}/{NOTE}"
     left, more = _left_out(top, root, note)
     scene = Scene(root, fingerprints_of(study, root), expected, left, note, partial(_settled, root))

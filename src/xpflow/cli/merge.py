@@ -45,7 +45,8 @@ def evaluation(
     A run that lacks a problem, or has one twice, is an error.
     """
     from xpflow.artifacts.record import Record
-    from xpflow.evaluation.merge import SAMPLES, VERDICTS, merge_evaluation, run_names
+    from xpflow.evaluation.merge import merge_evaluation, run_names
+    from xpflow.evaluation.result_files import SAMPLES, VERDICTS
     from xpflow.problems import problems_from_file
 
     record = Record("merge")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from xpflow.artifacts.record import Record, portable
 from xpflow.study.config import StudyConfig
-from xpflow.study.rows import aligned_runs, expand, policy_seeds
 from xpflow.study.stages import config_facts
 
 NOT_READ = (".md", ".py", ".bin")
@@ -36,9 +35,10 @@ def stage_record(study: StudyConfig, command: str, **names: Any) -> Record:
 def _model_facts(study: StudyConfig, choice: ModelChoice) -> dict[str, Any]:
     """Return a model's protocol, what its prompts look like, and its hub revision where it has one."""
     from xpflow.artifacts.io import sha256_file
-    from xpflow.hub.catalogue import hub_model
-    from xpflow.models.registry import load_tokenizer, model_folder
-    from xpflow.protocols import Prompter, find_protocol
+    from xpflow.models.load import load_tokenizer
+    from xpflow.models.registry import hub_model, model_folder
+    from xpflow.protocols.find import find_protocol
+    from xpflow.protocols.prompter import Prompter
     from xpflow.runtime.models import model_source
 
     repo = None if choice.directory else hub_model(choice.name)
@@ -94,7 +94,7 @@ def taken(record: Record, out: Path, name: str) -> bool:
 
 
 def give(manifest: Path) -> None:
-    """Add what a manifest speaks for to the shared cache; one that cannot be written to stops no study."""
+    """Add what a manifest lists to the shared cache; one that cannot be written to stops no study."""
     from xpflow.artifacts.shared_cache import SharedCache
     from xpflow.errors import ArtifactError
 
@@ -120,20 +120,3 @@ def local_sources(study: StudyConfig) -> list[Path]:
     """Return the local data files that a study names."""
     values = study.problems.sources.model_dump(exclude={"mbpp_revision", "tulu3_personas_revision"}).values()
     return [Path(value) for value in values if value]
-
-
-def evaluated_files(study: StudyConfig, results: Path) -> list[Path]:
-    """Return what the tables of a study are made of: samples, verdicts and the logs of alignment."""
-    files = [
-        results / row.folder / name for row in expand(study) for name in ("samples.jsonl", "verdicts.jsonl")
-    ]
-    logs = [
-        results / model / "aligned" / variant / f"seed{seed}" / "log.jsonl"
-        for model, variant, seed in aligned_runs(study)
-    ]
-    return files + logs
-
-
-def policy_logs(study: StudyConfig, results: Path) -> list[Path]:
-    """Return the logs of the study's own policy training."""
-    return [results / "policy" / f"seed{seed}" / "log.jsonl" for seed in policy_seeds(study)]

@@ -22,7 +22,7 @@ def tiny(
     Tensor names, shards, token ids and vocabulary sizes are those of LLaDA-8B-Instruct and LLaDA2.0-mini; the
     data has the schemas of MBPP and of the Tulu 3 personas. The answers of these models mean nothing.
     """
-    from xpflow.models.tiny import tiny_models, write_tiny_model
+    from xpflow.models.untrained import tiny_models, write_tiny_model
     from xpflow.problems.stand_in import write_stand_ins
 
     for name in tiny_models():

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from xpflow.decoding.canvas import Canvas, ModelFacts
-from xpflow.decoding.settings import DecodeSettings
+from xpflow.decoding.entry import DecodeSettings
+from xpflow.decoding.noise import Noise
 from xpflow.errors import DecodingError
 
 
@@ -28,6 +29,12 @@ class Schedule:
     steps_per_block: int
     absolute: bool
     settings: DecodeSettings
+
+    @property
+    def stops_after_eos(self) -> bool:
+        """Return whether a row ends with the block in which it has an EOS."""
+        chosen = self.settings.stop_after_eos
+        return self.absolute if chosen is None else chosen
 
     def quota(self, step: int, masks_B: Tensor) -> int | Tensor:
         """Return the tokens that mask prediction commits in a step: one number, or `[B]` where rows differ.
@@ -111,20 +118,20 @@ def block_rows(canvas: Canvas, schedule: Schedule, number: int) -> Tensor:
     return (_block_start(canvas, schedule, number) < canvas.end_B).nonzero()[:, 0]
 
 
-def make_block(canvas: Canvas, schedule: Schedule, number: int, mask_id: int | None = None) -> Block:
+def make_block(canvas: Canvas, schedule: Schedule, number: int, noise: Noise | None = None) -> Block:
     """Return the block of a relative number; every row of the canvas must have it.
 
-    With a `mask_id`, earlier response positions of a bidirectional model that still hold it are open again,
-    as they are upstream (it takes a model that predicts its own mask token): the block then starts at the
+    With a `noise`, earlier response positions of a bidirectional model that still hold it are open again, as
+    they are upstream (it takes a model that predicts its own mask token): the block then starts at the
     response.
     """
     start_B, length = _block_start(canvas, schedule, number), schedule.block_length
     width = torch.arange(length, device=start_B.device)
     positions_BM = start_B[:, None] + width
     open_BM = (positions_BM >= canvas.start_B[:, None]) & (positions_BM < canvas.end_B[:, None])
-    if mask_id is not None and number and not schedule.absolute:
+    if noise is not None and number and not schedule.absolute:
         earlier_BM = canvas.start_B[:, None] + torch.arange(number * length, device=start_B.device)
-        left_BM = canvas.tokens_BS.gather(1, earlier_BM) == mask_id
+        left_BM = noise.is_open(canvas.tokens_at(earlier_BM))
         if bool(left_BM.any()):
             positions_BM = torch.cat((earlier_BM, positions_BM), dim=1)
             open_BM = torch.cat((left_BM, open_BM), dim=1)

@@ -10,12 +10,11 @@ import torch
 from torch import Tensor
 
 from xpflow.decoding.blocks import make_schedule
-from xpflow.decoding.canvas import Canvas, check_prompts, make_canvas, model_facts
-from xpflow.decoding.loop import Run, run_canvas
-from xpflow.decoding.noise import RowNoise, row_seeds
-from xpflow.decoding.registry import decoder_entry
-from xpflow.decoding.settings import DecodeSettings
-from xpflow.decoding.stepper import Observer
+from xpflow.decoding.canvas import ModelFacts, check_prompts, make_canvas, model_facts
+from xpflow.decoding.entry import DecodeSettings
+from xpflow.decoding.noise import NO_TOKEN, RowRandom, row_seeds
+from xpflow.decoding.registry import decoder_entry, decoders_that
+from xpflow.decoding.stepper import Observer, Run, Setup, Stepper, run_canvas
 from xpflow.decoding.windows import wants_cache
 from xpflow.errors import DecodingError
 from xpflow.traces.trace import Trace, Tracer
@@ -23,7 +22,7 @@ from xpflow.traces.trace import Trace, Tracer
 
 @dataclass(frozen=True, slots=True)
 class DecodeResult:
-    """tokens_BN: response ids; nfe_B: forwards really run for each row; trace: one per row if asked for."""
+    """tokens: response ids `[B, N]`; nfe: forwards really run `[B]`; trace: one per row if asked for."""
 
     tokens: Tensor
     nfe: Tensor
@@ -47,14 +46,15 @@ def decode(
     """Decode a response for every prompt.
 
     Args:
-        model: masked diffusion model; called as model(input_ids= or inputs_embeds=, attention_mask=,
-        logits_positions_BN=). prompts: token ids, without padding.
+        model: masked diffusion model; called as
+            model(input_ids= or inputs_embeds=, attention_mask=, logits_positions_BN=).
+        prompts: token ids, without padding.
         settings: from `settings_from(decoder, {...})`.
-        policy: step-size policy of the flow decoder, or its spec; none: the one that the settings name.
+        policy: for decoders that take one: a policy or its spec; none: the one that the settings name.
         trace: keep what happened at every step and token.
-        generator: source of the rows' seeds; only decoders with temperature or random remasking draw.
+        generator: source of the rows' seeds; it matters only where something is drawn.
         seeds: one seed per prompt instead of `generator`: then a row's result does not depend on the others.
-        recorder: flow only, called with a RecorderStep at every policy decision.
+        recorder: called with a RecorderStep at every decision of a policy.
         observer: called with a StepRecord after every step.
         progress: called with the number of finished rows after every batch.
     Returns:
@@ -67,45 +67,41 @@ def decode(
     schedule = make_schedule(settings, facts)
     wants_cache(model, facts, settings)
     if not entry.takes_policy and (policy is not None or recorder is not None):
-        raise DecodingError(f"decoder {settings.decoder!r} takes no policy", hint="use the flow decoder")
+        able = ", ".join(decoders_that("takes_policy"))
+        raise DecodingError(f"decoder {settings.decoder!r} takes no policy", hint=f"these do: {able}")
     if seeds is not None and len(seeds) != len(prompts):
         raise DecodingError(f"{len(seeds)} seeds for {len(prompts)} prompts", hint="give one seed per prompt")
-    noise = RowNoise(row_seeds(len(prompts), generator) if seeds is None else seeds, facts.device)
-    stepper = entry.make(
-        model=model,
-        settings=settings,
-        facts=facts,
-        schedule=schedule,
-        noise=noise,
-        policy=policy,
-        recorder=recorder,
-    )
-    tracer = Tracer(settings, facts, [list(prompt) for prompt in prompts]) if trace else None
+    random = RowRandom(row_seeds(len(prompts), generator) if seeds is None else seeds, facts.device)
+    stepper = entry.make(Setup(model, settings, facts, schedule, random, policy, recorder))
+    _check_noise(stepper, facts, settings)
+    tracer = Tracer(settings, facts, entry.events, prompts, schedule.stops_after_eos) if trace else None
     observers = tuple(hook for hook in (tracer, observer) if hook is not None)
     run = Run(model, facts, schedule, stepper, observers)
     tokens_BN = torch.full((len(prompts), settings.gen_length), facts.pad_id)
-    nfe_B = torch.zeros(len(prompts), dtype=torch.long)
-    for done, rows in _batches(prompts, settings.batch_size):
-        canvas, used_B = run_canvas(run, make_canvas([prompts[row] for row in rows], rows, settings, facts))
-        tokens_BN[rows] = _response(run, canvas).cpu()
-        nfe_B[rows] = used_B.cpu()
+    nfe_B, done = torch.zeros(len(prompts), dtype=torch.long), 0
+    for rows in batches(prompts, settings.batch_size):
+        canvas = make_canvas([prompts[row] for row in rows], rows, settings, facts, random)
+        if tracer is not None:
+            tracer.begin(canvas)
+        found_BN, used_B = run_canvas(run, canvas)
+        tokens_BN[rows], nfe_B[rows] = found_BN.cpu(), used_B.cpu()
+        done += len(rows)
         if progress is not None:
             progress(done)
     return DecodeResult(tokens_BN, nfe_B, tracer.finish(tokens_BN, nfe_B) if tracer else None)
 
 
-def _batches(prompts: Sequence[Sequence[int]], size: int) -> list[tuple[int, list[int]]]:
-    """Return (rows done after this batch, row numbers), longest prompts first."""
+def batches(prompts: Sequence[Sequence[int]], size: int) -> list[list[int]]:
+    """Return the row numbers of every batch in the order in which they are decoded: longest prompts first."""
     order = sorted(range(len(prompts)), key=lambda row: (-len(prompts[row]), row))
-    return [(min(i + size, len(order)), order[i : i + size]) for i in range(0, len(order), size)]
+    return [order[i : i + size] for i in range(0, len(order), size)]
 
 
-def _response(run: Run, canvas: Canvas) -> Tensor:
-    """Return the N response tokens; where a decode stopped after an EOS, everything behind the first one is
-    EOS."""
-    tokens_BN = canvas.response()
-    stops = run.schedule.settings.stop_after_eos
-    if not (bool(run.facts.block_length) if stops is None else stops):
-        return tokens_BN
-    after_BN = (tokens_BN == run.facts.eos_id).cumsum(-1) > 0
-    return tokens_BN.masked_fill(after_BN, run.facts.eos_id)
+def _check_noise(stepper: Stepper[Any], facts: ModelFacts, settings: DecodeSettings) -> None:
+    """Refuse a decoder over tokens for a model whose noise is no token."""
+    start = facts.noise.start(RowRandom([0], facts.device), 0, 1)
+    if not stepper.continuous and bool((start == NO_TOKEN).any()):
+        raise DecodingError(
+            f"decoder {settings.decoder!r} decodes tokens, and this model starts from Gaussian noise",
+            hint="choose a decoder over embeddings",
+        )

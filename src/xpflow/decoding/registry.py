@@ -1,42 +1,47 @@
-"""The table of decoders: a decoder is one file that registers one entry here."""
+"""Looking decoders up by name, and building their settings from plain values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-from xpflow.decoding.settings import DecodeSettings, validate
+from pydantic import ValidationError
+
+from xpflow.decoding.decoders import DECODERS
+from xpflow.decoding.entry import Decoder, DecodeSettings
 from xpflow.errors import DecodingError, nearest
 
 
-@dataclass(frozen=True, slots=True)
-class DecoderEntry:
-    """One decoder: its settings model, how its stepper is made, and whether it takes a step-size policy."""
-
-    settings_model: type[DecodeSettings]
-    make: Callable[..., Any]
-    takes_policy: bool = False
-    help: str = ""
+def decoder_entry(name: str) -> Decoder:
+    """Return what a decoder says about itself; raises DecodingError with the nearest name."""
+    found: Decoder = DECODERS[name]
+    return found
 
 
-DECODERS: dict[str, DecoderEntry] = {}
+def default_decoder() -> str:
+    """Return the decoder that is meant where none is named: the first of the table."""
+    return next(iter(DECODERS))
 
 
-def register(name: str, entry: DecoderEntry) -> None:
-    """Add a decoder under a name; a second entry of the same name is a mistake."""
-    if name in DECODERS:
-        raise DecodingError(f"decoder {name!r} is registered twice", hint="choose another name")
-    DECODERS[name] = entry
-
-
-def decoder_entry(name: str) -> DecoderEntry:
-    """Return the entry of a decoder; raises DecodingError with the nearest name."""
-    if name not in DECODERS:
-        raise DecodingError(f"no such decoder: {name!r}", hint=nearest(name, DECODERS))
-    return DECODERS[name]
+def decoders_that(trait: str) -> list[str]:
+    """Return the decoders in whose entry a trait is set, as "takes_policy" or "knob"."""
+    return [name for name in DECODERS if getattr(DECODERS[name], trait)]
 
 
 def settings_from(decoder: str, values: Mapping[str, Any] | None = None) -> DecodeSettings:
-    """Return the validated settings of a decoder from plain values (strings as on a command line will do)."""
-    return validate(decoder_entry(decoder).settings_model, {**(values or {}), "decoder": decoder})
+    """Return the validated settings of a decoder from plain values (strings as on a command line will do).
+
+    Raises:
+        DecodingError: there is no such decoder, or a setting is unknown (the nearest is named) or wrong.
+    """
+    model = decoder_entry(decoder).settings
+    try:
+        return model.model_validate({**(values or {}), "decoder": decoder})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "?"
+        unknown = first["type"] == "extra_forbidden"
+        message = f"unknown setting {key!r}" if unknown else f"setting {key!r}: {first['msg']}"
+        known = f"`xpflow decoders {decoder}` lists its settings"
+        hint = nearest(key, model.model_fields) if unknown else known
+        raise DecodingError(f"{message} (decoder {decoder!r})", hint=hint) from error

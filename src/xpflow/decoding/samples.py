@@ -10,17 +10,16 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from xpflow.decoding.decode import decode
-from xpflow.decoding.settings import DecodeSettings
+from xpflow.budget import budget_text
+from xpflow.decoding.decode import batches, decode
+from xpflow.decoding.entry import DecodeSettings
 from xpflow.errors import ConfigError
 from xpflow.traces.trace import Trace
 
 
 def shard_rows(prompts: Sequence[Sequence[int]], batch_size: int, k: int, n: int) -> list[int]:
     """Return the row numbers of shard k of n (from 1), ascending; the n shards together are all rows once."""
-    order = sorted(range(len(prompts)), key=lambda row: (-len(prompts[row]), row))
-    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-    return sorted(row for batch in batches[k - 1 :: n] for row in batch)
+    return sorted(row for batch in batches(prompts, batch_size)[k - 1 :: n] for row in batch)
 
 
 Named = tuple[str, Sequence[int]]  # task id, token ids of the prompt
@@ -58,7 +57,7 @@ def decode_samples(
             "nfe": nfe,
             "seed": seed,
             "decoder": settings.decoder,
-            "budget": str(settings.budget),
+            "budget": budget_text(settings.budget),
             "tokens": tokens,
         }
         for (task_id, _), tokens, nfe in zip(items, result.tokens.tolist(), result.nfe.tolist(), strict=True)

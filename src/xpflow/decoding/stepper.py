@@ -1,19 +1,38 @@
-"""What a decoder has to provide: pure step functions over an explicit state, driven by `loop.run_block`.
+"""What a decoder provides, pure step functions over an explicit state, and the loop that drives them.
+
+NFE counts the forwards that really ran with a row in them. A row leaves the batch when its decoder says that
+no later step can change it, or when its steps are used up; so the work shrinks with the rows.
 
 Legend: B rows, M positions of a block, K positions read (K <= M), V vocabulary, E embedding width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol, TypeVar
 
+import torch
 from torch import Tensor
 
-from xpflow.decoding.blocks import Block
+from xpflow.decoding.blocks import Block, Schedule, block_rows, make_block
+from xpflow.decoding.canvas import Canvas, ModelFacts
+from xpflow.decoding.entry import DecodeSettings
+from xpflow.decoding.noise import RowRandom
+from xpflow.decoding.windows import CachedWindow, CanvasWindow, RowCache, Window, new_row_cache
 
-Model = Callable[..., Any]
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a stepper is made from; policy and recorder are for decoders that take a policy."""
+
+    model: Any
+    settings: DecodeSettings
+    facts: ModelFacts
+    schedule: Schedule
+    random: RowRandom
+    policy: Any = None
+    recorder: Any = None
 
 
 @dataclass(frozen=True)
@@ -30,7 +49,7 @@ S = TypeVar("S", bound=State)
 
 @dataclass(frozen=True, slots=True)
 class StepInfo:
-    """Where a step happens: the step's number in its block, the block, and the input order of the rows."""
+    """Where a step happens: its number in the block, the block, and the rows' places in the input."""
 
     step: int
     block: Block
@@ -42,8 +61,11 @@ class StepInfo:
 
 @dataclass(frozen=True, slots=True)
 class Logits:
-    """Logits at the places that a stepper asked for. index_BK: places in the block (None: all, in order);
-    read_BK: which of them were asked for (None: all) - rows with fewer are filled up with other places."""
+    """Logits at the places that a stepper asked for.
+
+    index_BK: places in the block (None: all, in order); read_BK: which of them were asked for (None: all),
+    since rows with fewer are filled up with other places.
+    """
 
     values_BKV: Tensor
     index_BK: Tensor | None
@@ -52,30 +74,31 @@ class Logits:
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """What happened in a step, for traces and live views; all `[B, M]`, t after the step."""
+    """What happened in a step, for traces and live views; all `[B, M]`.
+
+    tokens_BM and progress t_BM after the step; the prediction of its forward and the confidence c_BM in it
+    (NaN where nothing was read); events: where each of the decoder's events happened; extra: its own columns.
+    """
 
     info: StepInfo
+    tokens_BM: Tensor
     t_BM: Tensor
-    a_BM: Tensor
     c_BM: Tensor
-    argmax_BM: Tensor
-    held_BM: Tensor
-    reedit_BM: Tensor
-    commit_BM: Tensor
+    prediction_BM: Tensor
+    events: Mapping[str, Tensor]
+    extra: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 Observer = Callable[[StepRecord], None]
 
 
 class Stepper(Protocol[S]):
-    """One decoder bound to a model and settings. `continuous`: inputs are embeddings `[B, M, E]`, else
-    ids."""
+    """One decoder bound to a model and settings. `continuous`: inputs are embeddings `[B, M, E]`, not ids."""
 
     continuous: bool
-    extra_forward: bool
 
-    def begin(self, block: Block, tokens_BM: Tensor) -> S:
-        """Return the state at the start of a block."""
+    def begin(self, block: Block, canvas: Canvas) -> S:
+        """Return the state at the start of a block of a canvas."""
 
     def inputs(self, state: S) -> Tensor:
         """Return what the model sees at the block's positions: ids `[B, M]` or embeddings `[B, M, E]`."""
@@ -95,5 +118,128 @@ class Stepper(Protocol[S]):
     def tokens(self, state: S) -> Tensor:
         """Return the token ids of the block."""
 
-    def read_last(self, state: S, logits: Logits, block: Block) -> S:
-        """Return the state after one more forward that only reads (where `extra_forward` is set)."""
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What stays the same during a decode."""
+
+    model: Any
+    facts: ModelFacts
+    schedule: Schedule
+    stepper: Stepper[Any]
+    observers: tuple[Observer, ...] = ()
+
+
+def run_canvas(run: Run, canvas: Canvas) -> tuple[Tensor, Tensor]:
+    """Decode a canvas block by block; returns the response tokens `[B, N]` and the NFE of each row.
+
+    Where a row stops after a block with an EOS, everything behind its first EOS is EOS.
+    """
+    nfe_B, before_B = torch.zeros_like(canvas.start_B), torch.zeros_like(canvas.start_B)
+    total_B, blocks = _total_steps(run, canvas)
+    live_B = torch.ones_like(canvas.start_B, dtype=torch.bool)
+    cache = new_row_cache(run.model, run.facts, run.schedule.settings, canvas)
+    for number in range(blocks):
+        here_B = torch.zeros_like(live_B)
+        here_B[block_rows(canvas, run.schedule, number)] = True
+        rows = (here_B & live_B).nonzero()[:, 0]
+        if not len(rows):
+            break
+        part = canvas.take(rows)
+        reopen = None if run.stepper.continuous else run.facts.noise
+        block = make_block(part, run.schedule, number, reopen)
+        cache = None if cache is None else cache.of_rows(rows)
+        window = open_window(run, part, block, cache)
+        tokens_BM, used_B = run_block(run, part, window, block, before_B[rows], total_B[rows])
+        places = (rows[:, None], block.positions_BM)
+        canvas = replace(canvas, tokens_BS=canvas.tokens_BS.index_put(places, tokens_BM))
+        nfe_B[rows] += used_B
+        before_B[rows] += block.steps_B
+        if run.schedule.stops_after_eos:
+            live_B[rows] &= ~(block.open_BM & (tokens_BM == run.facts.eos_id)).any(-1)
+    tokens_BN = canvas.response()
+    if run.schedule.stops_after_eos:
+        behind_BN = (tokens_BN == run.facts.eos_id).cumsum(-1) > 0
+        tokens_BN = tokens_BN.masked_fill(behind_BN, run.facts.eos_id)
+    return tokens_BN, nfe_B
+
+
+def open_window(run: Run, canvas: Canvas, block: Block, cache: RowCache | None) -> Window:
+    """Return what a block's forwards see."""
+    if cache is not None:
+        return CachedWindow(run.model, canvas, block, cache, run.stepper.continuous)
+    return CanvasWindow(run.model, run.facts, canvas, block.window, run.stepper.continuous)
+
+
+def run_block(
+    run: Run, canvas: Canvas, window: Window, block: Block, before_B: Tensor, total_B: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Decode one block of all rows of a canvas; returns its tokens `[B, M]` and the forwards of each row."""
+    stepper = run.stepper
+    result_BM, nfe_B = canvas.tokens_at(block.positions_BM), torch.zeros_like(before_B)
+    part = Part(block, window, stepper.cap(block), torch.arange(len(result_BM)).to(before_B))
+    state, step = stepper.begin(block, canvas), 0
+    while True:
+        done_B = stepper.finished(state, part.block) | (part.cap_B <= step)
+        if bool(done_B.any()):
+            leaving, staying = done_B.nonzero()[:, 0], (~done_B).nonzero()[:, 0]
+            gone_B = part.rows_B[leaving]
+            result_BM[gone_B] = stepper.tokens(state.take(leaving))
+            nfe_B[gone_B] = step
+            if not len(staying):
+                return result_BM, nfe_B
+            state, part = state.take(staying), part.take(staying)
+        rows_B = part.rows_B
+        logits = read_logits(stepper, state, part)
+        seen = bool(run.observers)
+        info = StepInfo(step, part.block, canvas.rows_B[rows_B], before_B[rows_B], total_B[rows_B], seen)
+        state, record = stepper.step(state, logits, info)
+        if record is not None:
+            for observer in run.observers:
+                observer(record)
+        step += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The rows of a block that are still decoded: rows_B are their places in the batch, cap_B their steps."""
+
+    block: Block
+    window: Window
+    cap_B: Tensor
+    rows_B: Tensor
+
+    def take(self, keep_B: Tensor) -> Part:
+        """Return the part of some rows, given by index."""
+        return Part(
+            self.block.take(keep_B), self.window.take(keep_B), self.cap_B[keep_B], self.rows_B[keep_B]
+        )
+
+
+def read_logits(stepper: Stepper[Any], state: State, part: Part) -> Logits:
+    """Run one forward with the state's inputs in place, reading only where the decoder wants it."""
+    block = part.block
+    index_BK, read_BK = _places(stepper.wanted(state, block))
+    positions_BK = block.positions_BM if index_BK is None else block.positions_BM.gather(1, index_BK)
+    return Logits(part.window.logits(stepper.inputs(state), positions_BK, block), index_BK, read_BK)
+
+
+def _places(wanted_BM: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+    """Return the places in the block to read, and which of them the decoder asked for (None: all)."""
+    if wanted_BM is None:
+        return None, None
+    counts, size = wanted_BM.sum(-1).tolist(), wanted_BM.shape[1]
+    most = max(counts)
+    if min(counts) == most:
+        return (None if most == size else wanted_BM.nonzero()[:, 1].view(-1, most)), None
+    index_BK = wanted_BM.byte().argsort(dim=-1, descending=True, stable=True)[:, :most]
+    return index_BK, wanted_BM.gather(1, index_BK)
+
+
+def _total_steps(run: Run, canvas: Canvas) -> tuple[Tensor, int]:
+    """Return each row's steps over all blocks, and the largest number of blocks."""
+    total_B, number = torch.zeros_like(canvas.start_B), 0
+    while len(rows := block_rows(canvas, run.schedule, number)):
+        total_B[rows] += make_block(canvas.take(rows), run.schedule, number).steps_B
+        number += 1
+    return total_B, number

@@ -1,46 +1,149 @@
-"""State over hard tokens, shared by mask prediction and threshold decoding: a position is a mask or a token.
+"""Hard tokens: predictions and confidences from logits, and the state of decoders for which a position is
+either noise or a token.
 
-Temperature, EOS options and suppression live here. Legend: see stepper.py. Source: LLaDA generate.py.
+Temperature, EOS options and suppression live here. Upstream's softmax runs in the dtype of the logits (bf16
+at full scale, where every p >= 0.998 rounds to 1) and its torch.topk has no defined order among equals; both
+are settings here.
+
+Legend: K positions read, M positions of a block, V vocabulary; more in stepper.py. Source: LLaDA generate.py.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from xpflow.decoding.blocks import Block
-from xpflow.decoding.canvas import ModelFacts
-from xpflow.decoding.confidence import Prediction, confidence_of, suppress, suppressed_ids
-from xpflow.decoding.noise import RowNoise
-from xpflow.decoding.settings import TokenSettings
-from xpflow.decoding.stepper import Logits, State, StepInfo, StepRecord
+from xpflow.decoding.canvas import Canvas, ModelFacts
+from xpflow.decoding.entry import DecodeSettings, TieBreak
+from xpflow.decoding.stepper import Logits, Setup, State, StepInfo, StepRecord
+
+DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float64": torch.float64}
+
+
+class TokenSettings(DecodeSettings):
+    """What decoders over hard tokens share."""
+
+    temperature: float = Field(default=0.0, ge=0.0, description="Gumbel temperature in float64; 0: argmax")
+    noise_scope: Literal["open", "canvas"] = Field(
+        default="open",
+        description="canvas: draw for prompt positions too, upstream's random stream at batch 1",
+    )
+    confidence_eos_eot_inf: Literal["off", "official", "corrected"] = Field(
+        default="off",
+        description="EOS and EoT get confidence 0; official: with upstream's bug (only EoT at T > 0)",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Token ids and their confidences; -inf where a position takes no part."""
+
+    ids: Tensor
+    confidence: Tensor
+
+
+def suppressed_ids(settings: DecodeSettings, facts: ModelFacts) -> list[int]:
+    """Return the ids that may never be predicted under these settings."""
+    ids = set[int]()
+    if settings.suppress != "none":
+        ids.update(facts.noise.ids)
+    if settings.suppress == "special":
+        ids.update(facts.suppress_ids)
+    if settings.logits_eos_inf:
+        ids.add(facts.eos_id)
+    return sorted(ids)
+
+
+def suppress(logits_BKV: Tensor, ids: list[int]) -> Tensor:
+    """Write -inf into the columns of `ids`, in place: a copy would cost more than the softmax."""
+    for column in ids:
+        logits_BKV[..., column].fill_(-torch.inf)
+    return logits_BKV
+
+
+def confidence_of(logits_BKV: Tensor, ids_BK: Tensor, settings: DecodeSettings) -> Tensor:
+    """Return the softmax probability of `ids_BK`, in the dtype that the settings name."""
+    logits = logits_BKV.to(DTYPES.get(settings.confidence_dtype, logits_BKV.dtype))
+    if settings.confidence_kernel == "fused":
+        chosen_BK = logits.gather(-1, ids_BK[..., None])[..., 0]
+        return (chosen_BK - logits.logsumexp(-1)).exp()
+    return logits.softmax(-1).gather(-1, ids_BK[..., None])[..., 0]
+
+
+def most_confident(
+    confidence_BM: Tensor, count: int | Tensor, tie_break: TieBreak, block: Block | None = None
+) -> Tensor:
+    """Return a bool mask `[B, M]` of the `count` most confident positions of each row (one number for
+    all, or one per row); -inf is never chosen.
+
+    With tie_break "torch_topk" and a block of a bidirectional model each row is laid into its canvas first,
+    because the order that torch.topk gives equals depends on the length and place of what it sorts.
+    """
+    if tie_break == "torch_topk":
+        return _upstream_choice(confidence_BM, count, block)
+    able_BM = confidence_BM > -torch.inf
+    if isinstance(count, int) and count == 1:
+        best_B1 = confidence_BM.argmax(-1, keepdim=True)
+        return torch.zeros_like(able_BM).scatter_(1, best_B1, True) & able_BM
+    order_BM = confidence_BM.argsort(dim=-1, descending=True, stable=True)
+    ranks = torch.arange(confidence_BM.shape[1], device=order_BM.device)
+    within = ranks < (count if isinstance(count, int) else count[:, None])
+    chosen_BM = torch.zeros_like(able_BM).scatter_(1, order_BM, within.expand_as(order_BM))
+    return chosen_BM & able_BM
+
+
+def _upstream_choice(confidence_BM: Tensor, count: int | Tensor, block: Block | None) -> Tensor:
+    chosen_BM = torch.zeros_like(confidence_BM, dtype=torch.bool)
+    counts = [count] * len(chosen_BM) if isinstance(count, int) else count.tolist()
+    for row, wanted in enumerate(counts):
+        values, first = confidence_BM[row], 0
+        able = int((values > -torch.inf).sum())
+        if block is not None and not block.absolute:
+            first = int(block.positions_BM[row, 0])
+            canvas = values.new_full((int(block.row_end_B[row]),), -torch.inf)
+            values = canvas.scatter(0, block.positions_BM[row], values)
+        chosen_BM[row, torch.topk(values, min(wanted, able)).indices - first] = True
+    return chosen_BM
 
 
 @dataclass(frozen=True)
 class TokenState(State):
-    """ids_BM: mask id where open; masked_BM: what is still open (a predicted mask id leaves a position open);
-    masks_B: how many were open at the block's start."""
+    """What a block holds.
+
+    ids_BM: noise where open; masked_BM: what is still open (a predicted mask id leaves a position open);
+    masks_B: how many were open at the block's start.
+    """
 
     ids_BM: Tensor
     masked_BM: Tensor
     masks_B: Tensor
 
 
+T = TypeVar("T", bound=TokenState)
+
+
 class TokenReader:
-    """Turns logits into predicted ids and confidences."""
+    """Base of steppers over hard tokens: reads predictions and writes the chosen ones."""
 
     continuous = False
-    extra_forward = False
+    settings: TokenSettings
 
-    def __init__(self, settings: TokenSettings, facts: ModelFacts, noise: RowNoise) -> None:
-        self.settings, self.facts, self.noise = settings, facts, noise
-        self.hidden_ids = suppressed_ids(settings, facts)
+    def __init__(self, setup: Setup) -> None:
+        assert isinstance(setup.settings, TokenSettings)
+        self.settings, self.facts, self.schedule = setup.settings, setup.facts, setup.schedule
+        self.noise, self.random = setup.facts.noise, setup.random
+        self.hidden_ids = suppressed_ids(setup.settings, setup.facts)
 
-    def begin(self, block: Block, tokens_BM: Tensor) -> TokenState:
+    def begin(self, block: Block, canvas: Canvas) -> TokenState:
         """Return the state at the start of a block."""
-        masked_BM = block.open_BM & (tokens_BM == self.facts.mask_id)
+        tokens_BM = canvas.tokens_at(block.positions_BM)
+        masked_BM = block.open_BM & self.noise.is_open(tokens_BM)
         return TokenState(tokens_BM, masked_BM, masked_BM[:, -block.length :].sum(-1))
 
     def inputs(self, state: TokenState) -> Tensor:
@@ -58,10 +161,6 @@ class TokenReader:
     def finished(self, state: TokenState, block: Block) -> Tensor:
         """Return the rows without a mask."""
         return ~state.masked_BM.any(-1)
-
-    def read_last(self, state: TokenState, logits: Logits, block: Block) -> TokenState:
-        """Return the state unchanged: hard tokens need no read-out."""
-        return state
 
     def predict(self, state: TokenState, logits: Logits, info: StepInfo) -> Prediction:
         """Return predictions over the whole block: ids kept and confidence -inf where nothing was read."""
@@ -82,39 +181,40 @@ class TokenReader:
         )
 
     def write(
-        self, state: TokenState, found: Prediction, chosen_BM: Tensor, info: StepInfo
-    ) -> tuple[TokenState, StepRecord | None]:
-        """Put the chosen predictions in place."""
+        self, state: T, found: Prediction, chosen_BM: Tensor, info: StepInfo
+    ) -> tuple[T, StepRecord | None]:
+        """Put the chosen predictions in place; what else a state of a subclass holds stays as it is."""
         ids_BM = torch.where(chosen_BM, found.ids, state.ids_BM)
-        masked_BM = state.masked_BM & (ids_BM == self.facts.mask_id)
-        new = TokenState(ids_BM, masked_BM, state.masks_B)
-        return new, self._record(new, found, chosen_BM, info) if info.observed else None
+        masked_BM = state.masked_BM & self.noise.is_open(ids_BM)
+        new = replace(state, ids_BM=ids_BM, masked_BM=masked_BM)
+        return new, self.record(new, found, {"commit": chosen_BM}, info) if info.observed else None
 
-    def _record(self, new: TokenState, found: Prediction, chosen_BM: Tensor, info: StepInfo) -> StepRecord:
-        done_BM = (new.ids_BM != self.facts.mask_id).to(torch.float32)
-        confidence_BM = found.confidence.masked_fill(found.confidence == -torch.inf, torch.nan)
-        none_BM = torch.zeros_like(chosen_BM)
-        a_BM = chosen_BM.to(torch.float32)
-        return StepRecord(info, done_BM, a_BM, confidence_BM, found.ids, new.ids_BM, none_BM, chosen_BM)
+    def record(
+        self, new: TokenState, found: Prediction, events: Mapping[str, Tensor], info: StepInfo
+    ) -> StepRecord:
+        """Return the record of a step: progress is 1 at tokens and 0 at noise."""
+        t_BM = (~self.noise.is_open(new.ids_BM)).to(torch.float32)
+        c_BM = found.confidence.masked_fill(found.confidence == -torch.inf, torch.nan)
+        return StepRecord(info, new.ids_BM, t_BM, c_BM, found.ids, events)
 
     def _choose(self, values_BKV: Tensor, logits: Logits, info: StepInfo) -> Tensor:
         if self.settings.temperature == 0.0:
             return values_BKV.argmax(-1)
         exact = values_BKV.to(torch.float64)
-        noise = self._gumbel(exact, logits, info)
-        return (exact.exp() / (-noise.log()) ** self.settings.temperature).argmax(-1)
+        drawn = self._gumbel(exact, logits, info)
+        return (exact.exp() / (-drawn.log()) ** self.settings.temperature).argmax(-1)
 
     def _gumbel(self, values_BKV: Tensor, logits: Logits, info: StepInfo) -> Tensor:
         rows, vocabulary = info.rows_B.tolist(), values_BKV.shape[-1]
-        noise = []
+        drawn = []
         for index, row in enumerate(rows):
             size = info.block.positions_BM.shape[1]
             places_K = torch.arange(size) if logits.index_BK is None else logits.index_BK[index]
             if self.settings.noise_scope == "canvas":
                 places_K = info.block.positions_BM[index][places_K]
                 size = int(info.block.row_end_B[index])
-            noise.append(self.noise.uniform(row, (size, vocabulary), torch.float64)[places_K])
-        return torch.stack(noise)
+            drawn.append(self.random.uniform(row, (size, vocabulary), torch.float64)[places_K])
+        return torch.stack(drawn)
 
     def _eos_columns(self) -> list[int]:
         """Upstream writes EOS into the noised tensor, which is the plain one only at temperature 0."""

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from xpflow.decoding.blocks import Block
 from xpflow.decoding.canvas import Canvas, ModelFacts
-from xpflow.decoding.settings import DecodeSettings
+from xpflow.decoding.entry import DecodeSettings
 from xpflow.errors import DecodingError
 
 
@@ -65,7 +65,9 @@ class CanvasWindow:
         self.model, self.causal, self.canvas, self.size = model, bool(facts.block_length), canvas, size
         self.ids_BS = canvas.tokens_BS[:, :size]
         self.mask_BS = padding_mask(canvas, size, self.causal)
-        self.embeds_BSE: Tensor | None = model.get_input_embeddings()(self.ids_BS) if continuous else None
+        self.embeds_BSE: Tensor | None = None
+        if continuous:
+            self.embeds_BSE = canvas.embedded(model.get_input_embeddings())[:, :size]
 
     def take(self, keep_B: Tensor) -> CanvasWindow:
         """Return the window of some rows, cut to the longest of them where padding hid the rest."""
@@ -141,10 +143,10 @@ class CachedWindow:
 
     def _with_what_is_before(self, inputs: Tensor, positions_BW: Tensor, places_BM: Tensor) -> Tensor:
         """Return the window's inputs: the block's, and the canvas's tokens before it."""
-        ids_BW = self.canvas.tokens_BS.gather(1, positions_BW)
         if not self.continuous:
-            return ids_BW.scatter(1, places_BM, inputs)
-        return _written(self.model.get_input_embeddings()(ids_BW), places_BM, inputs)
+            return self.canvas.tokens_at(positions_BW).scatter(1, places_BM, inputs)
+        embeds_BWE = self.canvas.embedded(self.model.get_input_embeddings(), positions_BW)
+        return _written(embeds_BWE, places_BM, inputs)
 
     def _own_rows(self) -> None:
         if self.keep_B is not None:

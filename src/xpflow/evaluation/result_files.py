@@ -1,4 +1,8 @@
-"""A run of an evaluation as it lies on the disk: samples and verdicts that fit together, or what does not."""
+"""The two files of a run, samples and verdicts: the one place that reads them back, row by row and checked.
+
+Reports take from them what they tabulate, audits whole runs. Verdicts stand beside the samples that they are
+of, and both files have a row for each problem.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from xpflow.artifacts.io import read_jsonl
-from xpflow.errors import DataError, XpflowError
-from xpflow.evaluation.merge import SAMPLES, VERDICTS
+from xpflow.errors import ArtifactError, DataError, XpflowError
 from xpflow.study.config.base import budget_text
 from xpflow.study.rows import Row
 
+SAMPLES, VERDICTS = "samples.jsonl", "verdicts.jsonl"
+MOST_NFE = 1e9
 Fields = dict[str, Any]
 T = TypeVar("T")
-MOST_NFE = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +37,62 @@ class Run:
         return [float(one["nfe"]) for one in self.samples.values()]
 
 
+def rows_by_task(path: Path, wrong: Callable[[Fields], str] = lambda row: "") -> dict[str, Fields]:
+    """Read a JSON-lines file with one row per problem; returns the rows by task id, in their order.
+
+    Args:
+        wrong: names the field of a row that is absent or of another kind, if there is one.
+    Raises:
+        ArtifactError: the file is absent, empty, or not JSON lines. DataError: a row has no task id or that
+            of an earlier row, or is wrong.
+    """
+    found: dict[str, Fields] = {}
+    for number, row in enumerate(read_jsonl(path), start=1):
+        task = row.get("task_id")
+        if isinstance(task, bool) or not isinstance(task, str | int):
+            raise DataError(f"{path}, row {number}: no task_id")
+        if str(task) in found:
+            raise DataError(f"{path}, row {number}: {task} comes twice")
+        if name := wrong(row):
+            raise DataError(f"{path}, row {number}: {task} has no {name}, or one of another kind")
+        found[str(task)] = row
+    if not found:
+        raise ArtifactError(f"{path} is empty", hint="delete it and run its stage again")
+    return found
+
+
+def require_same_problems(folder: Path, samples: Mapping[str, Any], verdicts: Mapping[str, Any]) -> None:
+    """Raise DataError unless samples and verdicts, by task id, are of the same problems."""
+    if odd := sorted(samples.keys() ^ verdicts.keys()):
+        raise DataError(
+            f"{folder}: samples and verdicts are not of the same problems (first: {odd[0]})",
+            hint="grade the samples again",
+        )
+
+
 def read_run(results: Path, row: Row) -> Run:
-    """Read a row's two files below results/<study>.
+    """Read the two files of a row below results/<study>, whole.
 
     Raises:
         DataError: one is absent, unreadable or empty, has a row of another shape or of another run, or the
             two are not of the same problems.
     """
     folder = results / row.folder
-    samples = _by_task(folder / SAMPLES, _wrong_sample)
-    verdicts = _by_task(folder / VERDICTS, _wrong_verdict)
+    samples = readable(folder / SAMPLES, lambda path: rows_by_task(path, wrong_sample))
+    verdicts = readable(folder / VERDICTS, lambda path: rows_by_task(path, wrong_verdict))
+    names = columns_of(row)
     for task, sample in samples.items():
-        for name, value in names_of(row).items():
+        for name, value in names.items():
             if sample.get(name) != value:
                 raise DataError(
                     f"{folder / SAMPLES}: {task} is of {name} {sample.get(name)!r}, not {value!r}"
                 )
-    if odd := sorted(samples.keys() ^ verdicts.keys()):
-        raise DataError(f"{folder}: samples and verdicts are not of the same problems (first: {odd[0]})")
+    require_same_problems(folder, samples, verdicts)
     return Run(row, folder, samples, verdicts)
 
 
-def names_of(row: Row) -> Fields:
-    """Return the columns of a sample that say which run it is of."""
+def columns_of(row: Row) -> Fields:
+    """Return the columns that say which run a sample is of."""
     names = {"model": row.model, "benchmark": row.benchmark, "arm": row.arm}
     return {**names, "budget": budget_text(row.budget), "seed": row.seed}
 
@@ -72,29 +109,23 @@ def readable(path: Path, read: Callable[[Path], T]) -> T:
         raise DataError(f"{path}: not JSON lines ({error})") from error
 
 
-def _by_task(path: Path, wrong: Callable[[Fields], str]) -> dict[str, Fields]:
-    found: dict[str, Fields] = {}
-    for number, one in enumerate(readable(path, read_jsonl), start=1):
-        task = one.get("task_id")
-        if not isinstance(task, str) or task in found:
-            raise DataError(f"{path}, row {number}: {'no' if task not in found else 'the same'} task_id")
-        if name := wrong(one):
-            raise DataError(f"{path}, row {number}: {task} has no {name}, or one of another kind")
-        found[task] = one
-    if not found:
-        raise DataError(f"{path} is empty")
-    return found
-
-
-def _wrong_sample(one: Fields) -> str:
+def wrong_sample(row: Fields) -> str:
     """Return the name of a field of a sample that is absent or of another kind, or nothing."""
-    nfe, tokens = one.get("nfe"), one.get("tokens")
-    if isinstance(nfe, bool) or not isinstance(nfe, int | float) or not 0 <= nfe < MOST_NFE:
-        return "nfe"
+    tokens = row.get("tokens")
+    if name := wrong_nfe(row):
+        return name
     if not isinstance(tokens, list) or not all(type(token) is int for token in tokens):
         return "tokens"
-    return "" if isinstance(one.get("completion"), str) else "completion"
+    return "" if isinstance(row.get("completion"), str) else "completion"
 
 
-def _wrong_verdict(one: Fields) -> str:
-    return "" if isinstance(one.get("verdict"), str) else "verdict"
+def wrong_nfe(row: Fields) -> str:
+    """Return "nfe" where a sample's executed NFE is absent or no such number, or nothing."""
+    nfe = row.get("nfe")
+    fine = not isinstance(nfe, bool) and isinstance(nfe, int | float) and 0 <= nfe < MOST_NFE
+    return "" if fine else "nfe"
+
+
+def wrong_verdict(row: Fields) -> str:
+    """Return "verdict" where a row has none in words, or nothing."""
+    return "" if isinstance(row.get("verdict"), str) else "verdict"

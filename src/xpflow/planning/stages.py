@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from xpflow.planning.alignment import Alignment
-from xpflow.planning.architecture import Architecture
 from xpflow.planning.assumptions import Prompt
-from xpflow.planning.memory import Memory, decisions_memory, decode_memory
-from xpflow.planning.schedule import Decode
-from xpflow.planning.work import Work
+from xpflow.planning.sizes import Architecture
+from xpflow.planning.work import Decode, Memory, Work, decisions_memory, decode_memory
 
 
 class Stage(Protocol):

@@ -1,21 +1,21 @@
-"""From a study's configuration to its stages."""
+"""The stages of a study that need the device, with the sizes of its models, and the disk that it needs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 
-from xpflow.planning.alignment import Alignment
-from xpflow.planning.architecture import Architecture
-from xpflow.planning.assumptions import Assumptions, Prompt
-from xpflow.planning.lookup import architecture_of
-from xpflow.planning.schedule import Decode
+from xpflow.planning.alignment import Alignment, Variant
+from xpflow.planning.assumptions import DOWNLOADS, Assumptions, Prompt
+from xpflow.planning.sizes import PUBLISHED, Architecture, architecture_of
 from xpflow.planning.stages import Aligning, Cell, Decoding, Rollouts, Stage
-from xpflow.problems.registry import benchmark_shape
-from xpflow.protocols import find_protocol
+from xpflow.planning.work import Decode
+from xpflow.problems.benchmark import benchmark_shape
+from xpflow.protocols.find import find_protocol
 from xpflow.study.config.base import Scalar, budget_text
 from xpflow.study.config.root import StudyConfig
-from xpflow.study.rows import aligned_runs, expand, find_arm, jobs_of, policy_seeds
+from xpflow.study.rows import expand, jobs_of, policy_seeds, trained_runs
 
 Settings = Mapping[str, Scalar]
 PROBES = 32  # answers of the self-alignment data that only the log looks at, as in training.selfdata
@@ -66,7 +66,7 @@ class StudyPlan:
     def _selfdata(self) -> Iterator[Stage]:
         block, config = self.config.selfdata, self.config
         seeds: dict[str, set[int]] = {}
-        for model, _, seed in aligned_runs(config):
+        for model, _, seed in trained_runs(config):
             seeds.setdefault(model, set()).add(seed)
         for model, found in seeds.items():
             decode = self._decode(block.gen_length, block.budget)
@@ -79,15 +79,15 @@ class StudyPlan:
             yield Decoding(f"selfdata {model}", detail, [cell], ways, ("selfdata.batch_size",))
 
     def _alignments(self) -> Iterator[Stage]:
-        config, block = self.config, self.config.alignment
-        runs = [(model, variant) for model, variant, _ in aligned_runs(config)]
+        config, block = self.config, self.config.training
+        runs = [(model, variant) for model, variant, _ in trained_runs(config)]
         for model, variant in dict.fromkeys(runs):
             prompt = self.prompt(config.selfdata.benchmark, model)
-            how = {choice.name: choice.alignment for choice in config.models}[model]
+            how = {choice.name: choice.training for choice in config.models}[model]
             alignment = Alignment(
                 arch=self.models[model],
                 settings=block.full if how == "full" else block.lora,
-                variant={entry.name: entry for entry in block.variants}[variant],
+                variant=Variant.of(config.run(variant).settings),
                 runtime=config.runtime,
                 length=config.selfdata.gen_length,
                 prompt=prompt.mean,
@@ -154,7 +154,7 @@ class StudyPlan:
         benchmarks = {entry.name: entry for entry in config.problems.benchmarks}
         found = []
         for row in expand(config):
-            benchmark, arm = benchmarks[row.benchmark], find_arm(config, row.arm)
+            benchmark, arm = benchmarks[row.benchmark], config.arm(row.arm)
             count = self.problems(benchmark.name, benchmark.split, benchmark.limit)
             name = f"{row.model}/{row.benchmark}/{row.arm}/{budget_text(row.budget)}/{row.seed}"
             settings = {**self._settings(row.model, row.benchmark), **arm.settings_for(row.model)}
@@ -168,7 +168,7 @@ class StudyPlan:
         """Return the settings under an arm's own, in the order of `study.settings`: of the protocol only what
         plan reads, for which of them a decoder knows takes torch to say."""
         choice, shape = {entry.name: entry for entry in self.config.models}[model], benchmark_shape(benchmark)
-        ruled = find_protocol(choice.protocol).way(shape).settings if shape else {}
+        ruled = find_protocol(choice.protocol).recipe(shape).settings if shape else {}
         settings: dict[str, Scalar] = {"block_length": ruled.get("block_length")}
         settings |= self.config.evaluation.settings
         return settings if choice.block_length is None else {**settings, "block_length": choice.block_length}
@@ -180,3 +180,50 @@ class StudyPlan:
         on_gpu = self.given.kv_cache and self.config.runtime.device != "cpu"
         kept = cache == "on" or (cache == "auto" and on_gpu)
         return Decode(length, budget, block, self.weight_bytes, kept)
+
+
+SAMPLE_BYTES = 4_000  # one answer in samples.jsonl with its verdict: text and columns
+ROW_BYTES = 12  # of one token id in the self-alignment data
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Bytes on disk; `fetched` ones come over the network."""
+
+    what: str
+    size: float
+    fetched: bool = False
+
+
+def disk_space(study: StudyPlan) -> list[Space]:
+    """Return every entry: downloads, checkpoints kept, training state, answers."""
+    return [*_downloads(study), *_kept(study)]
+
+
+def _downloads(study: StudyPlan) -> Iterator[Space]:
+    for choice in study.config.models:
+        if choice.name.rpartition("/")[2].lower() in PUBLISHED:
+            size = 2.0 * study.models[choice.name].parameters
+            local = choice.directory is not None
+            what = "in its directory" if local else "fetched"
+            yield Space(f"{choice.name}, bf16 weights, {what}", size, not local)
+    for name in study.benchmarks:
+        if name in DOWNLOADS:
+            yield Space(f"{name}, data", DOWNLOADS[name], True)
+
+
+def _kept(study: StudyPlan) -> Iterator[Space]:
+    config = study.config
+    runs = trained_runs(config)
+    how = {choice.name: choice.training for choice in config.models}
+    for model in dict.fromkeys(model for model, _, _ in runs):
+        count = sum(run[0] == model for run in runs)
+        size = float(study.weight_bytes * study.models[model].parameters * count)
+        yield Space(f"{model}, {count} aligned checkpoints", size)
+    states = [12.0 * study.models[model].parameters for model, _, _ in runs if how[model] == "full"]
+    if states:
+        yield Space("state of one alignment, while it runs (fp32 weights, Adam)", max(states))
+    tokens = len({(model, seed) for model, _, seed in runs}) * config.selfdata.prompts
+    yield Space("self-alignment data", float(tokens * ROW_BYTES * (config.selfdata.gen_length + 200)))
+    answers = sum(cell.problems for cell in study.cells())
+    yield Space(f"{answers:,} answers and verdicts", float(answers * SAMPLE_BYTES))

@@ -6,9 +6,9 @@ from typing import Any
 
 from xpflow.reporting.claims import paper_difference
 from xpflow.reporting.contrasts import ContrastResult
-from xpflow.reporting.header import facts
 from xpflow.reporting.markup import EMPTY, Column, Lines, Table, number
 from xpflow.reporting.report_spec import ReportPlan
+from xpflow.reporting.tables import facts
 from xpflow.study.config.base import budget_text
 
 SIGNS = {"greater": "a > b", "less": "a < b", "different": "a ≠ b"}

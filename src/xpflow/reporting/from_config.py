@@ -14,12 +14,12 @@ from pathlib import Path
 import xpflow
 from xpflow.artifacts.io import sha256_file
 from xpflow.errors import ConfigError
-from xpflow.protocols import find_protocol
+from xpflow.protocols.find import find_protocol
 from xpflow.reporting.paper import ABLATION_LABELS
-from xpflow.reporting.report_spec import ArmSpec, Cell, Contrast, Kind, ModelSpec, ReportPlan, weights_label
+from xpflow.reporting.report_spec import ArmSpec, Contrast, Kind, ModelSpec, ReportPlan, weights_label
 from xpflow.study.config import Arm, Claim, StudyConfig
 from xpflow.study.config.inputs import ModelChoice
-from xpflow.study.rows import expand, find_arm
+from xpflow.study.rows import expand
 
 FULL = Fraction(1)
 
@@ -27,7 +27,6 @@ FULL = Fraction(1)
 def plan_from_config(config: StudyConfig) -> ReportPlan:
     """Return what the tables and figures of a study show; reads the hashes of the models' weights."""
     report = config.reporting
-    rows = expand(config)
     return ReportPlan(
         study=config.study.name,
         title=config.study.title,
@@ -37,7 +36,7 @@ def plan_from_config(config: StudyConfig) -> ReportPlan:
         ),
         benchmarks=config.benchmark_names,
         arms=tuple(arm_spec(config, arm) for arm in config.evaluation.arms),
-        cells=tuple(Cell(row.model, row.benchmark, row.arm, row.budget, row.seed) for row in rows),
+        rows=tuple(expand(config)),
         baseline=baseline_arm(config).name,
         flow=flow_arm(config).name,
         contrasts=tuple(contrasts(config)),
@@ -62,7 +61,7 @@ def flow_arm(config: StudyConfig) -> Arm:
 
 def _role(config: StudyConfig, name: str | None, decoder: str, *, aligned: bool) -> Arm:
     if name is not None:
-        return find_arm(config, name)
+        return config.arm(name)
     for arm in config.evaluation.arms:
         if arm.decoder == decoder and (arm.weights != "base") == aligned:
             return arm
@@ -109,7 +108,7 @@ def contrasts(config: StudyConfig) -> list[Contrast]:
 
 
 def _registered(config: StudyConfig, claim: Claim) -> Contrast:
-    arm_a, arm_b = find_arm(config, claim.arm_a), find_arm(config, claim.arm_b)
+    arm_a, arm_b = config.arm(claim.arm_a), config.arm(claim.arm_b)
     kind, removed = _kind(config, arm_a, arm_b)
     return Contrast(
         name=claim.text,

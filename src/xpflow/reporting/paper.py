@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from xpflow.hub.catalogue import hub_model
+from xpflow.models.registry import hub_model
 
 DISCLAIMER = (
     "A micro model does not reproduce a full-scale number: the paper's column stands beside ours for "

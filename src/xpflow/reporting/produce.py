@@ -11,12 +11,11 @@ import pandas as pd
 
 from xpflow.artifacts.io import atomic_write_text
 from xpflow.errors import ArtifactError, ConfigError, nearest
-from xpflow.reporting.alignment_table import alignment_table, read_alignment
+from xpflow.reporting.alignment_table import alignment_table, full_budget_rows, read_alignment
 from xpflow.reporting.claims import claims_markdown, claims_record, judge_claims
 from xpflow.reporting.contrast_table import contrasts_table
 from xpflow.reporting.contrasts import evaluate_contrasts
 from xpflow.reporting.from_config import plan_from_config
-from xpflow.reporting.full_budget import full_budget_rows
 from xpflow.reporting.results import Outcomes, load_results
 from xpflow.reporting.tables import table1, table2, write_table
 from xpflow.study.config import StudyConfig
@@ -32,7 +31,7 @@ def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
     first missing file.
     """
     plan = plan_from_config(config)
-    outcomes = Outcomes(load_results(results, plan.cells, plan.protocols))
+    outcomes = Outcomes(load_results(results, plan.rows, plan.protocols))
     contrasts = evaluate_contrasts(plan, outcomes)
     claims = judge_claims(plan, outcomes, contrasts)
     tables = [
@@ -87,10 +86,10 @@ def _alignment_log(config: StudyConfig, results: Path) -> pd.DataFrame:
     """Return the alignment logs; a pass rate that they lack comes from the evaluation, before and after."""
     log, plan = read_alignment(config, results), plan_from_config(config)
     masked = {arm.name for arm in plan.arms if arm.decoder == "mask_prediction"}
-    cells = [cell for cell in plan.cells if cell.arm in masked and cell.budget == 1]
-    if "pass_full" in log or not cells:
+    full = [row for row in plan.rows if row.arm in masked and row.budget == 1]
+    if "pass_full" in log or not full:
         return log
-    rows = full_budget_rows(plan, Outcomes(load_results(results, cells, plan.protocols)), log)
+    rows = full_budget_rows(plan, Outcomes(load_results(results, full, plan.protocols)), log)
     return log.merge(rows, how="left", on=["model", "variant", "seed", "update"])
 
 
@@ -98,7 +97,7 @@ def _sweep(config: StudyConfig, results: Path, out: Path) -> list[Path]:
     from xpflow.reporting.plots.sweep import figure_sweep, sweep_points
 
     plan, formats = plan_from_config(config), config.reporting.figure_formats
-    points = sweep_points(plan, Outcomes(load_results(results, plan.cells, plan.protocols)))
+    points = sweep_points(plan, Outcomes(load_results(results, plan.rows, plan.protocols)))
     by_budget = figure_sweep(plan, points, "budget", out, formats)
     return [*by_budget, *figure_sweep(plan, points, "nfe", out, formats)]
 
@@ -115,7 +114,8 @@ def _grpo(config: StudyConfig, results: Path, out: Path) -> list[Path]:
 
 def _trace(config: StudyConfig, trace: Path | None, out: Path) -> list[Path]:
     """Draw the trace of the configured problem; its tokens are read with the first model's tokenizer."""
-    from xpflow.models.registry import load_tokenizer, model_folder
+    from xpflow.models.load import load_tokenizer
+    from xpflow.models.registry import model_folder
     from xpflow.reporting.plots.trace_picture import figure_trace, picture
     from xpflow.traces.trace import load_traces
 

@@ -1,4 +1,4 @@
-"""What a study promised to measure: models, arms, cells and the comparisons named before it ran.
+"""What a study promised to measure: models, arms, rows and the comparisons named before it ran.
 
 The reports depend on this plain description and not on the configuration's own classes, so that tests and
 other studies can build one by hand.
@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from typing import Literal
 
 from xpflow.errors import ConfigError, nearest
-from xpflow.protocols import UNNAMED
-from xpflow.study.config.base import budget_folder
+from xpflow.protocols.find import UNNAMED
+from xpflow.study.rows import Cell, Row
 
 Kind = Literal["primary", "check", "ablation"]
 Direction = Literal["greater", "less", "different"]
@@ -22,22 +21,6 @@ Direction = Literal["greater", "less", "different"]
 def weights_label(weights: str) -> str:
     """Return base, aligned (the paper's loss) or aligned with the name of another variant."""
     return {"base": "base", "paper": "aligned"}.get(weights, f"aligned, {weights}")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Cell:
-    """One run: a model, a benchmark, an arm, a budget and a seed."""
-
-    model: str
-    benchmark: str
-    arm: str
-    budget: Fraction
-    seed: int
-
-    def folder(self, results: Path) -> Path:
-        """Return where the run's samples.jsonl and verdicts.jsonl lie."""
-        run = f"{budget_folder(self.budget)}/seed{self.seed}"
-        return results / self.model / "eval" / self.benchmark / self.arm / run
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +67,7 @@ class Contrast:
     benchmarks: tuple[str, ...] = ()  # empty: all
 
     def applies(self, model: str, benchmark: str) -> bool:
-        """Say whether the contrast speaks of this model and benchmark."""
+        """Say whether the contrast is about this model and benchmark."""
         on_model = not self.models or model in self.models
         return on_model and (not self.benchmarks or benchmark in self.benchmarks)
 
@@ -98,7 +81,7 @@ class ReportPlan:
     models: tuple[ModelSpec, ...]
     benchmarks: tuple[str, ...]
     arms: tuple[ArmSpec, ...]
-    cells: tuple[Cell, ...]
+    rows: tuple[Row, ...]
     baseline: str  # arm: mask prediction with the base weights
     flow: str  # arm: the flow decoder the paper's numbers are held against
     contrasts: tuple[Contrast, ...] = ()
@@ -108,11 +91,10 @@ class ReportPlan:
     resamples: int = 10_000
     bootstrap_seed: int = 0
     ratio_margin: float = 0.05  # how far below the paper's recovery ratio still counts as kept
-    planned: frozenset[tuple[str, str, str, Fraction]] = field(init=False, repr=False)
+    planned: frozenset[Cell] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        keys = frozenset((cell.model, cell.benchmark, cell.arm, cell.budget) for cell in self.cells)
-        object.__setattr__(self, "planned", keys)
+        object.__setattr__(self, "planned", frozenset(row.cell for row in self.rows))
 
     def arm(self, name: str) -> ArmSpec:
         """Return an arm by name; ConfigError names the nearest one."""
@@ -123,7 +105,7 @@ class ReportPlan:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        return tuple(sorted({cell.seed for cell in self.cells}))
+        return tuple(sorted({row.seed for row in self.rows}))
 
     @property
     def protocols(self) -> dict[str, str]:
@@ -132,7 +114,7 @@ class ReportPlan:
 
     @property
     def budgets(self) -> tuple[Fraction, ...]:
-        return tuple(sorted({cell.budget for cell in self.cells}))
+        return tuple(sorted({row.budget for row in self.rows}))
 
     @property
     def ablation_arms(self) -> dict[str, str]:
@@ -141,4 +123,4 @@ class ReportPlan:
 
     def has(self, model: str, benchmark: str, arm: str, budget: Fraction) -> bool:
         """Say whether the study planned this cell for any seed."""
-        return (model, benchmark, arm, budget) in self.planned
+        return Cell(model, benchmark, arm, budget) in self.planned

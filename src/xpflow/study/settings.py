@@ -9,9 +9,8 @@ from typing import Any
 from xpflow.decoding import settings_from
 from xpflow.decoding.registry import decoder_entry
 from xpflow.errors import ConfigError, XpflowError
-from xpflow.problems.problem import Shape
-from xpflow.problems.registry import benchmark_shape
-from xpflow.protocols import find_protocol
+from xpflow.problems.benchmark import benchmark_shape
+from xpflow.protocols.find import find_protocol
 from xpflow.study.config.base import budget_text
 from xpflow.study.config.evaluation import Arm
 from xpflow.study.config.root import StudyConfig
@@ -38,11 +37,11 @@ def arm_settings(
     return {**settings, **arm.settings_for(model)}
 
 
-def protocol_settings(protocol: str, shape: Shape | None, decoder: str) -> dict[str, Any]:
+def protocol_settings(protocol: str, shape: str | None, decoder: str) -> dict[str, Any]:
     """Return a protocol's settings for problems of a shape, as far as a decoder knows them."""
     if shape is None:
         return {}
-    known = decoder_entry(decoder).settings_model.model_fields
+    known = decoder_entry(decoder).settings.model_fields
     return dict(find_protocol(protocol).settings(shape, known))
 
 

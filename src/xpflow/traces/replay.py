@@ -1,9 +1,8 @@
-"""Replaying a trace: the state after any step, derived again from the events and checked against what was
-recorded.
+"""Replaying a trace: the state after any step, derived again and checked against what was recorded.
 
-Legend: A_v weight of token v in a position's state: x = sum_v A_v e(v) + (1 - t) m, sum_v A_v = t. A is not
-stored: it follows from the step sizes, confidences, predictions and events. Covers hard predictions (one
-token per x_pred); for soft ones only t is derived.
+Of any decoder the tokens follow from predictions and events. Where a state is more than tokens, the decoder
+brings a replay of its own (`Decoder.replay`), which derives the rest; without one progress is 1 at tokens
+and 0 at noise.
 """
 
 from __future__ import annotations
@@ -11,51 +10,59 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from xpflow.decoding.registry import decoder_entry
 from xpflow.errors import DecodingError
 from xpflow.traces.trace import Array, Trace
 
-Mixture = dict[int, float]  # token id -> weight
 
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Replayed:
-    """The state of one row's response: progress t_R, token held_R, and each position's mixture."""
+    """The state of one row's response: its tokens and their progress, `[R]`."""
 
+    tokens: Array
     t: Array
-    held: Array
-    mixture: list[Mixture]
 
-    def effective_tokens(self) -> Array:
-        """Return t^2 / sum A^2 for every position: how many tokens its state mixes (0 where t is 0)."""
-        squares = np.array([sum(weight**2 for weight in m.values()) for m in self.mixture])
-        effective: Array = np.divide(self.t**2, squares, out=np.zeros_like(squares), where=squares > 0)
-        return effective
-
-    def embeddings(self, table_VE: Tensor, mask_id: int) -> Tensor:
-        """Return x_RE = sum A e + (1 - t) m."""
-        weights_RV = torch.zeros(len(self.t), len(table_VE), dtype=table_VE.dtype)
-        for place, mixture in enumerate(self.mixture):
-            weights_RV[place, list(mixture)] = torch.tensor(list(mixture.values()), dtype=table_VE.dtype)
-        t_R1 = torch.tensor(self.t, dtype=table_VE.dtype)[:, None]
-        return weights_RV @ table_VE + (1.0 - t_R1) * table_VE[mask_id]
+    def answer(self) -> Array | None:
+        """Return the tokens that the decode gave back if it ended here; None: these do not say."""
+        return self.tokens
 
 
 def states(trace: Trace) -> Iterator[Replayed]:
-    """Yield the state before the first step and after every step (one object that changes: copy what you
-    keep)."""
-    size = trace.arrays["t"].shape[1]
-    held = np.full(size, trace.head["mask_id"], np.int32)
-    state = Replayed(np.zeros(size, np.float32), held, [{} for _ in range(size)])
-    yield state
+    """Yield the state before the first step and after every step.
+
+    Raises:
+        DecodingError: an event of the next step does not follow from the state.
+    """
+    own = decoder_entry(trace.head["settings"]["decoder"]).replay
+    yield from from_events(trace) if own is None else own(trace)
+
+
+def from_events(trace: Trace) -> Iterator[Replayed]:
+    """Yield the states of hard tokens: predictions where they are written, noise where it is open again."""
+    tokens = np.array(trace.head["start"], np.int32)
+    yield Replayed(tokens, np.zeros(len(tokens), np.float32))
     for step in range(trace.steps):
-        _advance(state, trace, step)
-        yield state
+        tokens = tokens_after(trace, step, tokens)
+        yield Replayed(tokens, (~trace.is_open(tokens)).astype(np.float32))
+
+
+def tokens_after(trace: Trace, step: int, tokens: Array) -> Array:
+    """Return the tokens after a step, from those before it; raises DecodingError for an impossible event."""
+    tokens, opened = tokens.copy(), trace.open[step]
+    for event in trace.events:
+        where = trace.arrays[event.name][step]
+        if bool((where & ~opened).any()):
+            raise _wrong(step, f"a {event.name} lies outside the open positions")
+        if event.effect == "write":
+            tokens[where] = trace.prediction[step][where]
+        elif event.effect == "open":
+            tokens[where] = trace.tokens[step][where]  # which noise it is, was drawn
+            if not bool(trace.is_open(tokens[where]).all()):
+                raise _wrong(step, f"a {event.name} left a token")
+    return tokens
 
 
 def replay(trace: Trace, steps: int) -> Replayed:
@@ -66,101 +73,38 @@ def replay(trace: Trace, steps: int) -> Replayed:
 
 
 def check(trace: Trace, tolerance: float = 1e-5) -> None:
-    """Derive every state again and compare; raises DecodingError naming the first step that does not
-    follow."""
+    """Derive every state again and compare; raises DecodingError naming the first step that fails."""
+    tokens = np.array(trace.head["start"], np.int32)
+    last = None
     for step, state in enumerate(states(trace), start=-1):
-        if step >= 0:
-            _check_state(state, trace, step, tolerance)
-        if step + 1 < trace.steps:
-            _check_events(state, trace, step + 1)
+        last = state
+        if step < 0:
+            continue
+        tokens = tokens_after(trace, step, tokens)
+        if bool((tokens != trace.tokens[step]).any()) or bool((state.tokens != tokens).any()):
+            raise _wrong(step, "the tokens do not follow")
+        if bool(np.abs(state.t - trace.t[step]).max() > tolerance):
+            raise _wrong(step, "the progress t does not follow")
+    _check_answer(trace, last)
 
 
-def _check_state(state: Replayed, trace: Trace, step: int, tolerance: float) -> None:
-    wrong = {
-        "t": bool(np.abs(state.t - trace.arrays["t"][step]).max() > tolerance),
-        "held token": bool((state.held != trace.arrays["held"][step]).any()),
-    }
-    if trace.head["settings"].get("prediction", "hard") == "hard":
-        mass = np.array([sum(mixture.values()) for mixture in state.mixture])
-        wrong["mixture mass"] = bool(np.abs(mass - state.t).max() > tolerance)
-    for name, failed in wrong.items():
-        if failed:
-            raise DecodingError(f"trace: the {name} of step {step} does not follow", hint="was it edited?")
-
-
-def _advance(state: Replayed, trace: Trace, step: int) -> None:
-    settings = trace.head["settings"]
-    if settings["decoder"] != "flow":
-        _take(state, trace, step, trace.arrays["commit"][step])
+def _check_answer(trace: Trace, last: Replayed | None) -> None:
+    """Check that a decode's tokens are those of its last state, as far as it was decoded."""
+    found = None if last is None else last.answer()
+    if found is None:
         return
-    for action in _order(settings):
-        action(state, trace, step)
-    if settings["near_one"] == "snap":
-        near = trace.arrays["open"][step] & (state.t >= settings["commit_below"]) & (state.t < 1.0)
-        for place in near.nonzero()[0]:
-            state.mixture[place], state.t[place] = {int(state.held[place]): 1.0}, 1.0
-    if settings["readout"] == "last_prediction":
-        opened = trace.arrays["open"][step]
-        state.held[opened] = trace.arrays["argmax"][step][opened]
+    answer = np.array(trace.head["tokens"])
+    decided = ~trace.is_open(found[: len(answer)])
+    reached = np.cumsum(~decided) == 0  # blocks behind an EOS are never decoded, and nothing there counts
+    if bool((answer != found[: len(answer)])[reached & _up_to(trace, answer)].any()):
+        raise _wrong(trace.steps - 1, "the answer does not follow")
 
 
-def _order(settings: dict[str, Any]) -> tuple[Any, ...]:
-    return (_edit, _flow, _commit) if settings["update_order"] == "reedit_first" else (_flow, _edit, _commit)
+def _up_to(trace: Trace, answer: Array) -> Array:
+    """Return the places up to the first filled-up EOS (all, where nothing is filled up)."""
+    ends = answer == trace.head["eos_id"]
+    return np.cumsum(ends) - ends == 0 if trace.head["stops_after_eos"] else np.ones(len(answer), np.bool_)
 
 
-def _flow(state: Replayed, trace: Trace, step: int) -> None:
-    """Eq. 5-8 at the tokens that could move."""
-    arrays, settings = trace.arrays, trace.head["settings"]
-    free = arrays["open"][step] & ((state.t < 1.0) | (settings["at_one"] == "move"))
-    if settings["update_order"] == "reedit_first":
-        free |= arrays["reedit"][step]
-    for place in free.nonzero()[0]:
-        a = arrays["a"][step, place]
-        mixture = {token: weight * float(1 - a) for token, weight in state.mixture[place].items()}
-        token = int(arrays["argmax"][step, place])
-        mixture[token] = mixture.get(token, 0.0) + float(a)
-        state.mixture[place] = {token: weight for token, weight in mixture.items() if weight > 0}
-        state.t[place] = np.float32(1) - (np.float32(1) - a) * (np.float32(1) - state.t[place])
-        state.held[place] = token
-
-
-def _edit(state: Replayed, trace: Trace, step: int) -> None:
-    """Eq. 10 where the trace says so."""
-    for place in trace.arrays["reedit"][step].nonzero()[0]:
-        c, token = trace.arrays["c"][step, place], int(trace.arrays["argmax"][step, place])
-        state.mixture[place], state.t[place], state.held[place] = {token: float(c)}, c, token
-
-
-def _commit(state: Replayed, trace: Trace, step: int) -> None:
-    _take(state, trace, step, trace.arrays["commit"][step])
-
-
-def _take(state: Replayed, trace: Trace, step: int, chosen: Array) -> None:
-    """Fix positions at this step's prediction; a predicted mask id leaves a position open."""
-    for place in chosen.nonzero()[0]:
-        token = int(trace.arrays["argmax"][step, place])
-        still_open = token == trace.head["mask_id"] and trace.head["settings"]["decoder"] != "flow"
-        state.mixture[place] = {} if still_open else {token: 1.0}
-        state.t[place], state.held[place] = float(not still_open), token
-
-
-def _check_events(state: Replayed, trace: Trace, step: int) -> None:
-    """Check that re-edits fired exactly where Eq. 10 says and commits where the rule allows them."""
-    settings, arrays = trace.head["settings"], trace.arrays
-    if settings["decoder"] != "flow":
-        return
-    opened, edits, commits = (arrays[name][step] for name in ("open", "reedit", "commit"))
-    if settings["update_order"] == "reedit_first" or settings["reedit_t"] == "before":
-        t = state.t
-    else:
-        moved = 1 - (1 - arrays["a"][step]) * (1 - state.t)
-        t = np.where(opened & (state.t < 1.0), moved, state.t)
-    gap = arrays["c"][step] - t + np.float32(settings["reedit_margin"])
-    may = opened & (gap < 0) if settings["reedit"] else np.zeros_like(opened)
-    clear = opened & (np.abs(gap) > 1e-5)
-    if settings["reedit_committed"] and bool(((may != edits) & clear).any()):
-        raise DecodingError(
-            f"trace: the re-edits of step {step} do not follow from c and t", hint="was it edited?"
-        )
-    if commits.sum() > settings["commits_per_step"] * settings["commit"] or bool((commits & ~opened).any()):
-        raise DecodingError(f"trace: the commits of step {step} break the rule", hint="was it edited?")
+def _wrong(step: int, why: str) -> DecodingError:
+    return DecodingError(f"trace: {why}, at step {step}", hint="was it edited?")

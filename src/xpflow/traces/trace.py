@@ -1,16 +1,16 @@
-"""Traces: what happened at every step and response token, enough to replay any state (see replay.py).
+"""Traces: what happened at every step and response token, for any decoder, and their files.
 
 Legend: L steps, R open positions of a row (N, and for block-causal models what the last block has beyond).
-Arrays are `[L, R]`; positions outside the block of a step carry their t and held token on, with a = 0 and c =
-NaN.
+Arrays are `[L, R]`: the base columns below, one bool array per event of the decoder, and the decoder's own
+columns. Positions outside the block of a step keep their token and t; nothing else happens there.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,39 +20,43 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xpflow.artifacts.io import atomic_write_bytes, atomic_write_text
-from xpflow.decoding.canvas import ModelFacts
-from xpflow.decoding.settings import DecodeSettings
+from xpflow.decoding.canvas import Canvas, ModelFacts
+from xpflow.decoding.entry import DecodeSettings, Event
+from xpflow.decoding.noise import NO_TOKEN
 from xpflow.decoding.stepper import StepRecord
 from xpflow.errors import ArtifactError
 
 Array = NDArray[Any]
+Columns = dict[str, Array]
 
-# Name -> dtype of the arrays [L, R]; t, c and held are the values after the step (c: the confidence read in
-# it).
-ARRAYS: dict[str, Any] = {
+# Name -> dtype. tokens and t (progress) are the values after the step; c is the confidence read in it, and
+# prediction the token of its forward.
+BASE: dict[str, Any] = {
+    "tokens": np.int32,
     "t": np.float32,
-    "a": np.float32,
     "c": np.float32,
-    "argmax": np.int32,
-    "held": np.int32,
-    "reedit": np.bool_,
-    "commit": np.bool_,
+    "prediction": np.int32,
     "open": np.bool_,
 }
+CARRIED = ("tokens", "t")
+NUMBERS = ("block", "step")
 
 
 @dataclass(slots=True)
 class Trace:
-    """One row's trace. head: settings, prompt, mask id, tokens, nfe, and a task id where the caller sets
-    one."""
+    """One row's trace; a column is an attribute too, as `trace.t`.
+
+    head: settings, prompt, start (the ids before the first step), noise_ids, tokens, nfe, events, dtypes, and
+    a task id where the caller sets one. block, step: `[L]`, where each step happened.
+    """
 
     head: dict[str, Any]
     block: Array
     step: Array
-    arrays: dict[str, Array] = field(default_factory=dict)
+    arrays: Columns
 
     def __getattr__(self, name: str) -> Array:
-        if name in ARRAYS:
+        if not name.startswith("_") and name in self.arrays:
             return self.arrays[name]
         raise AttributeError(name)
 
@@ -61,64 +65,114 @@ class Trace:
         """Return L."""
         return len(self.step)
 
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Return the events of the decoder, in their order within a step."""
+        return tuple(Event(**event) for event in self.head["events"])
+
+    def is_open(self, tokens: Array) -> Array:
+        """Return where tokens are noise."""
+        return np.isin(tokens, [NO_TOKEN, *self.head["noise_ids"]])
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one step did to the open positions of one row; `places` are theirs in the response."""
+
+    row: int
+    block: int
+    step: int
+    places: Array
+    values: Columns
+
+
+def parts_of(record: StepRecord) -> Iterator[Part]:
+    """Yield the part of every row in a record."""
+    block = record.info.block
+    base = (record.tokens_BM, record.t_BM, record.c_BM, record.prediction_BM, block.open_BM)
+    columns = {
+        name: _numpy(value).astype(dtype) for (name, dtype), value in zip(BASE.items(), base, strict=True)
+    }
+    columns |= {name: _numpy(value).astype(np.bool_) for name, value in record.events.items()}
+    columns |= {name: _own(_numpy(value)) for name, value in record.extra.items()}
+    offsets = _numpy(block.offset_BM)
+    for index, row in enumerate(record.info.rows_B.tolist()):
+        keep = columns["open"][index]
+        values = {name: value[index][keep] for name, value in columns.items()}
+        yield Part(row, block.number, record.info.step, offsets[index][keep], values)
+
+
+def carried(before: Columns, part: Part) -> Columns:
+    """Return all columns `[R]` after a step, from `tokens` and `t` before it; places behind R are dropped."""
+    inside = part.places < len(before["tokens"])
+    after = {}
+    for name, value in part.values.items():
+        start = before[name] if name in CARRIED else np.full_like(before["t"], _nothing(name), value.dtype)
+        after[name] = start.astype(value.dtype, copy=True)
+        after[name][part.places[inside]] = value[inside]
+    return after
+
+
+def at_start(tokens: Sequence[int]) -> Columns:
+    """Return tokens and t before the first step."""
+    return {"tokens": np.array(tokens, np.int32), "t": np.zeros(len(tokens), np.float32)}
+
 
 class Tracer:
     """An observer that collects the traces of all rows of a decode."""
 
-    def __init__(self, settings: DecodeSettings, facts: ModelFacts, prompts: list[list[int]]) -> None:
-        self.settings, self.facts, self.prompts = settings, facts, prompts
-        self._parts: list[list[tuple[int, int, Array, dict[str, Array]]]] = [[] for _ in prompts]
+    def __init__(
+        self,
+        settings: DecodeSettings,
+        facts: ModelFacts,
+        events: Sequence[Event],
+        prompts: Sequence[Sequence[int]],
+        stops: bool = False,
+    ) -> None:
+        self.settings, self.facts, self.events, self.prompts = settings, facts, events, prompts
+        self.stops = stops
+        self._parts: list[list[Part]] = [[] for _ in prompts]
+        self._starts: list[list[int]] = [[] for _ in prompts]
+
+    def begin(self, canvas: Canvas) -> None:
+        """Note what the open positions of a canvas start with."""
+        ends = zip(canvas.rows_B.tolist(), canvas.start_B.tolist(), canvas.end_B.tolist(), strict=True)
+        for index, (row, start, end) in enumerate(ends):
+            self._starts[row] = canvas.tokens_BS[index, start:end].tolist()
 
     def __call__(self, record: StepRecord) -> None:
-        block = record.info.block
-        values = {
-            "t": record.t_BM,
-            "a": record.a_BM,
-            "c": record.c_BM,
-            "argmax": record.argmax_BM,
-            "held": record.held_BM,
-            "reedit": record.reedit_BM,
-            "commit": record.commit_BM,
-            "open": block.open_BM,
-        }
-        arrays = {name: _numpy(value).astype(ARRAYS[name]) for name, value in values.items()}
-        offsets = _numpy(block.offset_BM)
-        for index, row in enumerate(record.info.rows_B.tolist()):
-            keep = arrays["open"][index]
-            part = {name: value[index][keep] for name, value in arrays.items()}
-            self._parts[row].append((block.number, record.info.step, offsets[index][keep], part))
+        for part in parts_of(record):
+            self._parts[part.row].append(part)
 
     def finish(self, tokens_BN: Tensor, nfe_B: Tensor) -> list[Trace]:
         """Return one trace per row, in the order of the prompts."""
         return [self._row(row, tokens_BN[row].tolist(), int(nfe_B[row])) for row in range(len(self.prompts))]
 
     def _row(self, row: int, tokens: list[int], nfe: int) -> Trace:
+        now, lines = at_start(self._starts[row]), list[Columns]()
+        for part in self._parts[row]:
+            lines.append(now := carried(now, part))
+        arrays = {name: np.stack([line[name] for line in lines]) for name in (lines[0] if lines else ())}
         head = {
             "settings": self.settings.model_dump(mode="json"),
-            "prompt": self.prompts[row],
-            "mask_id": self.facts.mask_id,
-            "pad_id": self.facts.pad_id,
+            "prompt": list(self.prompts[row]),
+            "start": self._starts[row],
+            "noise_ids": list(self.facts.noise.ids),
+            "eos_id": self.facts.eos_id,
+            "stops_after_eos": self.stops,
             "tokens": tokens,
             "nfe": nfe,
+            "events": [asdict(event) for event in self.events],
+            "dtypes": {name: array.dtype.name for name, array in arrays.items()},
         }
-        parts = self._parts[row]
-        size = max([len(tokens), *(int(places.max()) + 1 for _, _, places, _ in parts)])
-        arrays = {name: np.zeros((len(parts), size), dtype) for name, dtype in ARRAYS.items()}
-        arrays["c"][:] = np.nan
-        arrays["argmax"][:], arrays["held"][:] = -1, self.facts.mask_id
-        for number, (_, _, places, part) in enumerate(parts):
-            for name, value in part.items():
-                if name in ("t", "held") and number:
-                    arrays[name][number] = arrays[name][number - 1]
-                arrays[name][number, places] = value
-        numbers = np.array([(block, step) for block, step, _, _ in parts], np.int32).reshape(-1, 2)
+        numbers = np.array([(part.block, part.step) for part in self._parts[row]], np.int32).reshape(-1, 2)
         return Trace(head, numbers[:, 0], numbers[:, 1], arrays)
 
 
 def save_traces(path: str | Path, traces: Sequence[Trace]) -> None:
     """Write traces to .npz (compact) or .jsonl (one per line), by the path's ending."""
     if Path(path).suffix == ".npz":
-        values: dict[str, Array] = {"heads": np.array(json.dumps([t.head for t in traces], sort_keys=True))}
+        values: Columns = {"heads": np.array(json.dumps([t.head for t in traces], sort_keys=True))}
         for number, trace in enumerate(traces):
             values |= {f"{number}/{name}": array for name, array in _flat(trace).items()}
         buffer = io.BytesIO()
@@ -134,36 +188,55 @@ def load_traces(path: str | Path) -> list[Trace]:
         if Path(path).suffix == ".npz":
             with np.load(path) as file:
                 heads = json.loads(str(file["heads"]))
-                return [_unflat(head, {n: file[f"{i}/{n}"] for n in _NAMES}) for i, head in enumerate(heads)]
+                return [
+                    _unflat(head, {n: file[f"{i}/{n}"] for n in (*NUMBERS, *head["dtypes"])})
+                    for i, head in enumerate(heads)
+                ]
         lines = Path(path).read_text(encoding="utf-8").splitlines()
         return [_from_json(json.loads(line)) for line in lines]
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(
             f"not a trace file: {path}", hint="xpflow decode --trace FILE writes one"
         ) from error
 
 
-_NAMES = ("block", "step", *ARRAYS)
-
-
-def _flat(trace: Trace) -> dict[str, Array]:
+def _flat(trace: Trace) -> Columns:
     return {"block": trace.block, "step": trace.step, **trace.arrays}
 
 
-def _unflat(head: dict[str, Any], values: dict[str, Array]) -> Trace:
-    return Trace(head, values["block"], values["step"], {name: values[name] for name in ARRAYS})
+def _unflat(head: dict[str, Any], values: Columns) -> Trace:
+    return Trace(head, values["block"], values["step"], {name: values[name] for name in head["dtypes"]})
 
 
 def _as_json(trace: Trace) -> dict[str, Any]:
     values: dict[str, Any] = {name: array.tolist() for name, array in _flat(trace).items()}
-    values["c"] = [[None if number != number else number for number in row] for row in values["c"]]
+    for name, array in trace.arrays.items():
+        if array.dtype.kind == "f":
+            values[name] = [
+                [None if number != number else number for number in line] for line in values[name]
+            ]
     return {"head": trace.head, **values}
 
 
 def _from_json(row: dict[str, Any]) -> Trace:
-    row["c"] = [[np.nan if number is None else number for number in line] for line in row["c"]]
-    types = {"block": np.int32, "step": np.int32, **ARRAYS}
-    return _unflat(row["head"], {name: np.array(row[name], dtype) for name, dtype in types.items()})
+    types = {**dict.fromkeys(NUMBERS, "int32"), **row["head"]["dtypes"]}
+    values = {}
+    for name, dtype in types.items():
+        lines = row[name]
+        if np.dtype(dtype).kind == "f":
+            lines = [[np.nan if number is None else number for number in line] for line in lines]
+        values[name] = np.array(lines, dtype)
+    return _unflat(row["head"], values)
+
+
+def _nothing(name: str) -> float:
+    return {"c": np.nan, "prediction": NO_TOKEN}.get(name, 0)
+
+
+def _own(array: Array) -> Array:
+    if array.dtype.kind in "biu":
+        return array
+    return array.astype(np.float32)
 
 
 def _numpy(value: Tensor) -> Array:

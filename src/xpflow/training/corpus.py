@@ -10,20 +10,9 @@ from transformers import PreTrainedTokenizerBase
 from xpflow.models.tokenizer import encode_prompt
 from xpflow.problems.micropy.dataset import training_pairs
 from xpflow.problems.micropy.splits import Split
-from xpflow.training.examples import Example
+from xpflow.training.examples import Example, response_ids
 
 CHUNK = 4096
-
-
-def response_ids(tokenizer: PreTrainedTokenizerBase, answer: str, length: int) -> tuple[int, ...] | None:
-    """Return an answer's `length` response ids (answer, end of turn, EOS padding); None if it is too long."""
-    ids = list(tokenizer(answer, add_special_tokens=False)["input_ids"])
-    end_of_turn = tokenizer.convert_tokens_to_ids("<|eot_id|>")
-    ids += [end_of_turn] if isinstance(end_of_turn, int) and end_of_turn != tokenizer.unk_token_id else []
-    ids += [int(tokenizer.eos_token_id)]
-    if len(ids) > length:
-        return None
-    return tuple(ids + [int(tokenizer.eos_token_id)] * (length - len(ids)))
 
 
 class Corpus:

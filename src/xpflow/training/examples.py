@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
 from xpflow.errors import DataError
 
@@ -69,6 +70,17 @@ class OwnAnswers:
     def sha256(self) -> str:
         """Return a hash of all examples."""
         return hashlib.sha256(repr((self.train, self.probe, self.heldout)).encode()).hexdigest()
+
+
+def response_ids(tokenizer: PreTrainedTokenizerBase, answer: str, length: int) -> tuple[int, ...] | None:
+    """Return an answer's `length` response ids (answer, end of turn, EOS padding); None if it is too long."""
+    ids = list(tokenizer(answer, add_special_tokens=False)["input_ids"])
+    end_of_turn = tokenizer.convert_tokens_to_ids("<|eot_id|>")
+    ids += [end_of_turn] if isinstance(end_of_turn, int) and end_of_turn != tokenizer.unk_token_id else []
+    ids += [int(tokenizer.eos_token_id)]
+    if len(ids) > length:
+        return None
+    return tuple(ids + [int(tokenizer.eos_token_id)] * (length - len(ids)))
 
 
 def epoch_order(count: int, seed: int, step: int, size: int) -> list[int]:

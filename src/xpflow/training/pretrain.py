@@ -17,23 +17,18 @@ from transformers import PreTrainedTokenizerBase
 
 from xpflow.artifacts.io import atomic_write_text, sha256_file, write_jsonl
 from xpflow.decoding import decode, settings_from
+from xpflow.decoding.registry import decoder_entry
 from xpflow.errors import ConfigError, nearest
-from xpflow.grading import Grader, extract
+from xpflow.grading.grade import Grader
 from xpflow.models.checkpoint import save_checkpoint
-from xpflow.models.micro import MICRO_NAMES, SpecialIds, micro_config, new_model
-from xpflow.models.registry import load_model
-from xpflow.models.tokenizer import (
-    SPECIAL_TOKENS,
-    Family,
-    decode_response,
-    encode_prompt,
-    micropy_texts,
-    train_tokenizer,
-)
-from xpflow.problems.instruction import instruction
+from xpflow.models.load import load_model
+from xpflow.models.tokenizer import micropy_texts, train_tokenizer
+from xpflow.models.untrained import SpecialIds, architecture_of_micro, micro_config, new_model
+from xpflow.problems.benchmark import load_benchmark
 from xpflow.problems.micropy.splits import VERSION
-from xpflow.problems.registry import load_benchmark
-from xpflow.runtime.answers import make_grader
+from xpflow.protocols.find import find_protocol
+from xpflow.protocols.prompter import Prompter
+from xpflow.runtime.answers import answered, make_grader
 from xpflow.runtime.machine import Machine
 from xpflow.stats.intervals import wilson
 from xpflow.study.config.root import StudyConfig
@@ -152,7 +147,7 @@ def pretrain_to_folder(model: str, out: Path, study: StudyConfig) -> None:
     save_extra(trainer.held.extra(), recipe.objective, {}, folder)
     with make_grader(study) as grader:
         counts = validation_counts(folder, grader, recipe.response_length, study.pretrain.decoder)
-    write_card(folder, model, recipe, rows, counts)
+    write_card(folder, model, recipe, rows, counts, study.pretrain.decoder)
 
 
 def new_micro_model(name: str, seed: int, vocab_size: int = 1024) -> tuple[Any, PreTrainedTokenizerBase]:
@@ -161,12 +156,10 @@ def new_micro_model(name: str, seed: int, vocab_size: int = 1024) -> tuple[Any, 
     Raises:
         ConfigError: no micro model of that name.
     """
-    if name not in MICRO_NAMES:
-        raise ConfigError(f"no micro model named {name!r}", hint=nearest(name, MICRO_NAMES))
-    family: Family = "llada" if name == "llada-micro" else "llada2"
-    tokenizer = train_tokenizer(family, micropy_texts(family), vocab_size)
-    tokens = {key: _id_of(tokenizer, token) for key, token in SPECIAL_TOKENS[family].items()}
-    eot = tokens.get("eot", tokens.get("role_end"))
+    kind = architecture_of_micro(name).tokenizer
+    tokenizer = train_tokenizer(kind, micropy_texts(kind), vocab_size)
+    tokens = {key: _id_of(tokenizer, token) for key, token in kind.special.items()}
+    eot = tokens[kind.end_of_turn]
     ids = SpecialIds(
         mask_token_id=tokens["mask"],
         eos_token_id=tokens["eos"],
@@ -187,16 +180,14 @@ def _id_of(tokenizer: PreTrainedTokenizerBase, token: str) -> int:
 def validation_counts(folder: Path, grader: Grader, length: int, decoder: str) -> dict[str, tuple[int, int]]:
     """Return (solved, problems) of each MicroPy validation set, decoded greedily at full budget."""
     model, tokenizer = load_model(folder)
+    prompter = Prompter(find_protocol(), tokenizer)
     settings = settings_from(decoder, {"gen_length": length, "suppress": "special"})
     counts = {}
     for name in BENCHMARKS:
         problems = load_benchmark(name, "validation")
-        prompts = [encode_prompt(tokenizer, instruction(problem)) for problem in problems]
+        prompts = [prompter.encode(problem) for problem in problems]
         rows = decode(model, prompts, settings).tokens.tolist()
-        programs = [
-            (p, extract(decode_response(tokenizer, row), p)) for p, row in zip(problems, rows, strict=True)
-        ]
-        verdicts = grader.grade(programs)
+        verdicts = grader.grade(answered(prompter, problems, rows))
         counts[name] = (sum(verdict.passed for verdict in verdicts), len(problems))
     return counts
 
@@ -207,6 +198,7 @@ def write_card(
     recipe: Recipe,
     log: Sequence[Mapping[str, Any]],
     counts: Mapping[str, tuple[int, int]],
+    decoder: str,
 ) -> None:
     """Write MODEL_CARD.md into a checkpoint folder."""
     lines = [
@@ -222,7 +214,7 @@ def write_card(
         f"- Sequences seen: {recipe.steps * recipe.batch_size}.",
         f"- `model.safetensors` sha256 `{sha256_file(folder / 'model.safetensors')}`.",
         "",
-        "| validation set | solved at full budget, greedy decoding | 95 % interval |",
+        f"| validation set | solved at full budget, greedy {decoder_entry(decoder).title} | 95 % interval |",
         "| --- | --- | --- |",
     ]
     for name, (solved, total) in counts.items():

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from xpflow.artifacts.io import read_jsonl, write_jsonl
 from xpflow.models.checkpoint import save_checkpoint
-from xpflow.models.registry import load_model
+from xpflow.models.load import load_model
 from xpflow.runtime.machine import Machine
 from xpflow.runtime.models import model_source
 from xpflow.runtime.processes import joined

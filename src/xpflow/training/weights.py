@@ -22,6 +22,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
 from xpflow.artifacts.io import atomic_writer
+from xpflow.models.architectures import ARCHITECTURES
 from xpflow.runtime.machine import Machine, layers_of
 from xpflow.study.config.training import LoraSettings
 from xpflow.training.student import Student
@@ -165,22 +166,14 @@ class Trained(nn.Module):
                 self.register_parameter(name.replace(".", "/"), parameter)
 
 
-def lora_targets(model: Any) -> str:
-    """Return which linear layers of a model get adapters: attention, shared and dense MLPs and the head.
-
-    Routed experts stay as they are: an adapter on each would be larger than what it adapts is used.
-    """
-    return r".*(query_key_value|attention\.dense|shared_experts\.\w+_proj|layers\.0\.mlp\.\w+_proj|lm_head)"
-
-
 def with_adapters(model: Any, settings: LoraSettings, seed: int) -> Any:
-    """Wrap a model, in place, with adapters in fp32, drawn from a seed; its own weights need no gradient."""
+    """Wrap a model, in place, with fp32 adapters drawn from a seed; its own weights need no gradient."""
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,  # type: ignore[arg-type]  # any number works
-        target_modules=lora_targets(model),
+        target_modules=ARCHITECTURES[model.config.model_type].lora_targets,
         lora_dropout=0.0,
         bias="none",
     )

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from xpflow.decoding import ConstantPolicy, decode, settings_from
-from xpflow.decoding.decoders.flow import Reading, commit, move, reedit
+from xpflow.decoding.decoders.flow_steps import FlowState, Reading, commit, move, reedit
 
 N = 16
 
@@ -70,8 +70,6 @@ def test_synchronous_constant_steps_are_euler_of_the_ode(make_model, prompts):
 def test_a_step_flows_then_reedits_then_commits():
     """One position each: flows, is re-edited, is committed, is held at t = 1."""
     torch.manual_seed(0)
-    from xpflow.decoding.decoders.flow import FlowState
-
     table = torch.eye(5)
     m = table[4]
     x = torch.stack((m, 0.5 * table[0] + 0.5 * m, m, table[2]))[None]
@@ -80,6 +78,8 @@ def test_a_step_flows_then_reedits_then_commits():
         torch.tensor([[0.0, 0.5, 0.0, 1.0]]),
         torch.tensor([[4, 0, 4, 2]]),
         torch.zeros(1, 4) > 0,
+        m[None, None],
+        torch.zeros(1) > 0,
         torch.zeros(1) > 0,
     )
     ids = torch.tensor([[0, 1, 3, 1]])
@@ -89,7 +89,7 @@ def test_a_step_flows_then_reedits_then_commits():
     assert moved.t_BM.tolist() == [[0.5, 0.75, 0.5, 1.0]]
     assert moved.x_BME[0, 1].tolist() == [0.25, 0.5, 0.0, 0.0, 0.25]
     assert moved.held_BM.tolist() == [[0, 1, 3, 2]]
-    edited = reedit(moved, reading, torch.tensor([[False, True, False, False]]), m)
+    edited = reedit(moved, reading, torch.tensor([[False, True, False, False]]))
     assert edited.t_BM[0, 1] == pytest.approx(0.3)
     assert edited.x_BME[0, 1].tolist() == pytest.approx([0.0, 0.3, 0.0, 0.0, 0.7])
     done = commit(edited, reading, torch.tensor([[False, False, True, False]]))
@@ -162,6 +162,21 @@ def test_extra_forward_is_counted(make_model, prompts):
     plain = run(model, prompts, budget="1/4", stop_at_fixed_point=False)
     extra = run(model, prompts, budget="1/4", stop_at_fixed_point=False, readout="extra_forward")
     assert (extra.nfe == plain.nfe + 1).all()
+
+
+@pytest.mark.parametrize("block_length", [0, 8])
+def test_the_extra_forward_reads_what_a_model_says_of_the_last_state(make_model, prompts, block_length):
+    """It moves nothing: the tokens are the argmax of one more forward over the state that the steps left."""
+    model = make_model(seed=4, block_length=block_length)
+    result = run(model, prompts, budget="1/4", readout="extra_forward")
+    for trace in result.trace:
+        last = [step for step in range(trace.steps) if trace.read[step].any()]
+        assert len(last) == len(set(trace.block.tolist()))
+        for step in last:
+            assert trace.tokens[step][trace.read[step]].tolist() == (
+                trace.prediction[step][trace.read[step]].tolist()
+            )
+            assert not (trace.move[step] | trace.commit[step] | trace.reedit[step]).any()
 
 
 def test_recorder_sees_every_policy_decision(make_model, prompts):

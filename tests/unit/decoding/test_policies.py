@@ -10,7 +10,7 @@ import torch
 from scipy import integrate, special, stats
 
 from xpflow.decoding import ConfidencePolicy, ConstantPolicy, LearnedPolicy, PolicyShape, load_policy
-from xpflow.decoding.policies.features import policy_features
+from xpflow.decoding.policies.base import policy_features
 from xpflow.decoding.policies.learned import beta_log_prob, kummer
 from xpflow.errors import ArtifactError, DecodingError
 

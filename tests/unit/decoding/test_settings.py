@@ -28,8 +28,8 @@ def test_values_may_be_strings_as_on_a_command_line():
     [
         ("flwo", {}, "did you mean 'flow'"),
         ("flow", {"reedits": "false"}, "did you mean 'reedit'"),
-        ("flow", {"budget": "3/2"}, "lies in"),
-        ("flow", {"budget": "a"}, "write it as 1/4"),
+        ("flow", {"budget": "3/2"}, "at most 1"),
+        ("flow", {"budget": "a"}, "such as 1/4"),
         ("threshold", {"threshold": 2}, "threshold"),
         ("mask_prediction", {"tie_break": "random"}, "tie_break"),
     ],

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from xpflow.errors import ConfigError
-from xpflow.grading import EXTRACTORS, extract
+from xpflow.grading.extraction import EXTRACTIONS
+from xpflow.grading.extraction.rule import extract
 from xpflow.problems import Problem
 
 PROMPT = 'def add(a, b):\n    """Add."""\n'
@@ -45,8 +46,8 @@ def test_micropy_v1_reads_bodies_functions_and_fences(answer: str, program: str)
 
 
 def test_micropy_v1_gives_the_whole_answer_of_an_mbpp_shaped_problem() -> None:
-    assert extract(FULL, MBPP) == FULL
-    assert extract(fenced(FULL), MBPP) == FULL
+    assert extract(FULL, MBPP, "micropy-v1") == FULL
+    assert extract(fenced(FULL), MBPP, "micropy-v1") == FULL
 
 
 def test_the_human_eval_rule_changes_nothing() -> None:
@@ -150,7 +151,7 @@ def test_evalplus_takes_a_script_up_to_the_end_of_its_block() -> None:
     assert extract("def f():\n\treturn 1\n```\nDone.", HE, "evalplus-chat") == "def f():\n    return 1\n"
 
 
-@pytest.mark.parametrize("protocol", sorted(EXTRACTORS))
+@pytest.mark.parametrize("protocol", sorted(EXTRACTIONS))
 def test_every_rule_is_pure_and_takes_any_text(protocol: str) -> None:
     long = ("x" * 50_000, "' " * 20_000, " " * 50_000)
     for answer in ("", "\n", "```", "``````", "[BEGIN]", "'", "\x00\ud800", *long):

@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 
 from xpflow.errors import SandboxUnavailable
-from xpflow.grading import JAILS, Grader, choose_jail
-from xpflow.grading.grade import _job
-from xpflow.grading.jails import Jail, apptainer, docker, docker_bridge
-from xpflow.grading.jails.base import INSIDE, WORKER
+from xpflow.grading.grade import Grader, _job
+from xpflow.grading.jails import JAILS, apptainer, docker, docker_bridge
+from xpflow.grading.jails.base import INSIDE, WORKER, Jail
+from xpflow.grading.jails.choose import choose_jail
 from xpflow.problems import Problem
 
 ADD = Problem("add", "Add.", "add", ("assert add(1, 2) == 3",), "", "t", "t", "mbpp")
 RIGHT, BUSY = "def add(a, b):\n    return a + b\n", "while True:\n    pass\n"
-WORKING = [name for name, jail in JAILS.items() if jail.contains and jail.why_not() is None]
+WORKING = [name for name in JAILS if JAILS[name].contains and JAILS[name].why_not() is None]
 GONE_S = 5.0
 
 
@@ -66,7 +66,8 @@ def test_apptainer_is_looked_for_on_the_path(monkeypatch: pytest.MonkeyPatch, tm
 def test_no_jail_is_not_replaced_by_one_that_contains_nothing(
     name: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(JAILS, "bwrap", Jail("bwrap", True, lambda: "it is broken", JAILS["bwrap"].launch))
+    broken = Jail("bwrap", True, lambda: "it is broken", JAILS["bwrap"].launch)
+    monkeypatch.setattr("xpflow.grading.jails.bwrap.JAIL", broken)
     with pytest.raises(SandboxUnavailable, match="it is broken") as caught:
         choose_jail(name)
     assert "name another jail" in caught.value.hint

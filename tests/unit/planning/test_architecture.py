@@ -9,17 +9,18 @@ from pathlib import Path
 import pytest
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
-from xpflow.training.align import Aligner, AlignmentData
 
 from xpflow.errors import ConfigError
 from xpflow.models.checkpoint import read_config
 from xpflow.models.llada import LLaDAConfig, LLaDAModelLM
 from xpflow.models.llada2 import LLaDA2MoeConfig, LLaDA2MoeModelLM
-from xpflow.models.registry import SHIPPED, load_model
-from xpflow.planning.lookup import PUBLISHED, architecture_of, read_architecture
+from xpflow.models.load import load_model
+from xpflow.models.registry import SHIPPED
+from xpflow.planning.sizes import PUBLISHED, architecture_of, read_architecture
 from xpflow.study.config.inputs import ModelChoice
-from xpflow.study.config.training import AlignmentBlock, LoraSettings, Variant
-from xpflow.training.corpus import Example
+from xpflow.study.config.training import LoraSettings, TrainingBlock, TrainingRun
+from xpflow.training.examples import Example, OwnAnswers
+from xpflow.training.tuning import tuner
 
 SHAPES: dict[str, PretrainedConfig] = {
     "llada-8b-instruct": LLaDAConfig(),
@@ -43,7 +44,7 @@ def on_meta(config: PretrainedConfig) -> PreTrainedModel:
 @pytest.mark.parametrize("name", SHAPES)
 def test_parameters_are_the_stored_numbers_of_the_model(name: str) -> None:
     state = published(name).state_dict()
-    arch = architecture_of(ModelChoice(name=name, alignment="full"))
+    arch = architecture_of(ModelChoice(name=name, training="full"))
     assert arch.parameters == sum(tensor.numel() for tensor in state.values())
 
 
@@ -63,28 +64,28 @@ def test_the_largest_layer_is_what_one_layer_of_the_model_holds(name: str) -> No
     assert PUBLISHED[name].layer == held
 
 
-def test_adapters_are_as_many_as_the_aligner_trains() -> None:
+def test_adapters_are_as_many_as_a_run_trains() -> None:
     model, _ = load_model("llada2-micro")
-    data = AlignmentData([Example((7,), (8, 9))], [], [])
-    block = AlignmentBlock(lora=LoraSettings(rank=5))
-    student = Aligner(model, data, block, Variant(name="paper", kl_weight=0.0), full=False).student
-    trained = sum(parameter.numel() for parameter in student.parameters() if parameter.requires_grad)
-    arch = architecture_of(ModelChoice(name="llada2-micro", alignment="lora"))
+    data = OwnAnswers([Example((7,), (8, 9))], [], [])
+    block = TrainingBlock(lora=LoraSettings(rank=5))
+    trainer = tuner(model, data, block, TrainingRun(name="paper"), full=False, seed=0)
+    trained = sum(parameter.numel() for parameter in trainer.trained)
+    arch = architecture_of(ModelChoice(name="llada2-micro", training="lora"))
     assert arch.lora_parameters(5) == trained
 
 
 def test_a_directory_wins_over_the_name_where_it_exists(tmp_path: Path) -> None:
     fields = json.loads((SHIPPED / "llada-micro" / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**fields, "n_layers": 3}))
-    found = architecture_of(ModelChoice(name="llada-micro", directory=str(tmp_path), alignment="full"))
+    found = architecture_of(ModelChoice(name="llada-micro", directory=str(tmp_path), training="full"))
     assert found.layers == 3
-    absent = ModelChoice(name="llada-8b-instruct", directory=str(tmp_path / "no"), alignment="full")
+    absent = ModelChoice(name="llada-8b-instruct", directory=str(tmp_path / "no"), training="full")
     assert architecture_of(absent) == PUBLISHED["llada-8b-instruct"]
 
 
 def test_an_unknown_model_is_an_error_that_says_what_to_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="sizes of this model are not known") as caught:
-        architecture_of(ModelChoice(name="llada-8b-instrukt", alignment="full"))
+        architecture_of(ModelChoice(name="llada-8b-instrukt", training="full"))
     assert "llada-8b-instruct" in caught.value.hint
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
     with pytest.raises(ConfigError, match="unknown model_type 'llama'"):

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from xpflow.models.llada import LLaDABlock, LLaDAConfig
 from xpflow.models.llada2 import LLaDA2Layer, LLaDA2MoeConfig
-from xpflow.planning.lookup import PUBLISHED
-from xpflow.planning.memory import decisions_memory, layer_bytes
+from xpflow.planning.sizes import PUBLISHED
+from xpflow.planning.work import decisions_memory, layer_bytes
 
 TOKENS = 64
 

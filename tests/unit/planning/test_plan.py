@@ -12,10 +12,8 @@ import pytest
 
 from xpflow.errors import ConfigError
 from xpflow.planning import make_plan
-from xpflow.planning.assumptions import Assumptions, parse_prompt_tokens
-from xpflow.planning.costs import policy_costs
-from xpflow.planning.hardware import GPUS, find_gpu
-from xpflow.planning.remedies import apply_changes, misfits, remedies
+from xpflow.planning.assumptions import GPUS, Assumptions, find_gpu, parse_prompt_tokens
+from xpflow.planning.remedies import apply_changes, misfits, policy_costs, remedies
 from xpflow.study.config import StudyConfig, study_from_mapping
 from xpflow.study.rows import expand
 
@@ -29,7 +27,7 @@ def machine(config: StudyConfig, name: str) -> Any:
 
 
 def test_planning_needs_no_torch() -> None:
-    code = "import sys, xpflow.planning.render, xpflow.planning.to_json; print('torch' in sys.modules)"
+    code = "import sys, xpflow.planning.render, xpflow.planning.render; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
@@ -65,7 +63,7 @@ def test_blocks_are_the_protocols_unless_the_study_says_otherwise(paper_like: Ma
         ("llada-v1", 64, 64),
         ("llada-opencompass", None, 0),
     ):
-        model = {"name": "llada-8b-instruct", "alignment": "full", "protocol": protocol, "block_length": own}
+        model = {"name": "llada-8b-instruct", "training": "full", "protocol": protocol, "block_length": own}
         config = study_from_mapping({**rest, "problems": benchmarks, "models": [model]})
         cells = make_plan(config, [GPUS["h200"]], [1]).study.cells()
         assert {cell.decode.block for cell in cells} == {block}, protocol
@@ -150,7 +148,7 @@ def test_nothing_is_suggested_for_a_model_that_is_too_large(tmp_path: Path) -> N
     (tmp_path / "config.json").write_text('{"model_type": "llada2_moe", "num_hidden_layers": 60}')
     config = study_from_mapping(
         {
-            "models": [{"name": "large", "directory": str(tmp_path), "alignment": "lora"}],
+            "models": [{"name": "large", "directory": str(tmp_path), "training": "lora"}],
             "grpo": {"model": "large"},
             "runtime": {"device": "cuda", "dtype": "bfloat16"},
         }

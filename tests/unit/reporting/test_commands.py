@@ -56,7 +56,7 @@ def test_tables_and_figures_of_a_study_from_its_files(synthetic, tmp_path: Path,
     data["reporting"]["figure_formats"] = ["pdf"]
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(data))
     results, out = tmp_path / "results", tmp_path / "out"
-    synthetic.write_results(results, synthetic.plan(seeds=(0,)).cells, problems=20)
+    synthetic.write_results(results, synthetic.plan(seeds=(0,)).rows, problems=20)
     synthetic.write_alignment(results, config)
     arguments = ["--config", str(tmp_path / "study.yaml"), "--results", str(results), "--out", str(out)]
     assert main(["tables", *arguments]) == 0

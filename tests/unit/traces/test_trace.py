@@ -41,12 +41,13 @@ def test_every_state_follows_from_the_events(make_model, prompts, decoder, value
 def test_a_replayed_state_gives_the_recorded_prediction(make_model, prompts):
     """Rebuild the embeddings of a step from the mixture and run the model on them."""
     model = make_model(seed=3)
+    mask = model.embed.weight[model.config.mask_token_id]
     for trace in traces(model, prompts[:3], policy="confidence:2"):
         for step in (0, 3, trace.steps - 1):
-            x = replay(trace, step).embeddings(model.embed.weight, model.config.mask_token_id)
+            x = replay(trace, step).embeddings(model.embed.weight, mask)
             prompt = model.embed(torch.tensor(trace.head["prompt"]))
             logits = model(inputs_embeds=torch.cat((prompt, x))[None]).logits[0, -N:, :-1]
-            assert logits.argmax(-1).tolist() == trace.argmax[step].tolist()
+            assert logits.argmax(-1).tolist() == trace.prediction[step].tolist()
             assert logits.softmax(-1).amax(-1).numpy() == pytest.approx(trace.c[step], abs=1e-4)
 
 

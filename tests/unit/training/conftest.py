@@ -10,8 +10,9 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from xpflow.models.micro import SpecialIds, micro_config, new_model
-from xpflow.models.tokenizer import SPECIAL_TOKENS, Family, train_tokenizer
+from xpflow.models.architectures import ARCHITECTURES
+from xpflow.models.tokenizer import train_tokenizer
+from xpflow.models.untrained import SpecialIds, micro_config, new_model
 from xpflow.problems.micropy.dataset import training_pairs
 from xpflow.training.examples import Example, OwnAnswers
 
@@ -39,16 +40,17 @@ def tokenizer() -> PreTrainedTokenizerBase:
     return make_tokenizer("llada")
 
 
-def make_tokenizer(family: Family, vocab_size: int = 400) -> PreTrainedTokenizerBase:
+def make_tokenizer(architecture: str, vocab_size: int = 400) -> PreTrainedTokenizerBase:
     """Train a tokenizer on a few MicroPy texts."""
     texts = [text for pair in islice(training_pairs(0), 100) for text in pair]
-    return train_tokenizer(family, texts, vocab_size)
+    return train_tokenizer(ARCHITECTURES[architecture].tokenizer, texts, vocab_size)
 
 
 @pytest.fixture(scope="session")
 def make_model(tokenizer: PreTrainedTokenizerBase) -> Callable[..., Any]:
     """Return a factory of tiny random models by the name of their architecture."""
-    tokens = {key: tokenizer.convert_tokens_to_ids(text) for key, text in SPECIAL_TOKENS["llada"].items()}
+    special = ARCHITECTURES["llada"].tokenizer.special
+    tokens = {key: tokenizer.convert_tokens_to_ids(text) for key, text in special.items()}
     ids = SpecialIds(
         tokens["mask"], tokens["eos"], tokens["eos"], tokens["bos"], tokens["eot"], [tokens["mask"]]
     )

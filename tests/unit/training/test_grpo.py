@@ -15,8 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from xpflow.decoding.policies.learned import LearnedPolicy
 from xpflow.errors import ArtifactError, GradingError
-from xpflow.grading import Verdict
-from xpflow.grading.verdict import VerdictName
+from xpflow.grading.verdict import Verdict, VerdictName
 from xpflow.problems import Problem
 from xpflow.problems.micropy import load
 from xpflow.study.config.training import GrpoBlock
@@ -53,7 +52,7 @@ def engine_of(
     model: Any, tokenizer: PreTrainedTokenizerBase, verdict: VerdictName | None = None
 ) -> RolloutEngine:
     grader: Any = FakeGrader(verdict)
-    return RolloutEngine(model.requires_grad_(False), tokenizer, grader, N)
+    return RolloutEngine(model.requires_grad_(False), tokenizer, grader, N, GrpoBlock().decoder)
 
 
 def settings(**changes: Any) -> GrpoBlock:

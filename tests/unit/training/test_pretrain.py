@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from xpflow.decoding.decoders import DECODERS
 from xpflow.errors import ArtifactError, ConfigError
 from xpflow.study.config.root import StudyConfig
 from xpflow.training.pretrain import Recipe, new_micro_model, pretrainer, write_card
@@ -93,7 +94,14 @@ def test_unknown_models_are_errors_that_name_the_nearest() -> None:
 
 def test_the_card_tells_counts_intervals_recipe_and_hash(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"weights")
-    write_card(tmp_path, "tiny", RECIPE, [{"update": 1, "loss": 0.5}], {"micropy-he": (80, 100)})
+    write_card(
+        tmp_path,
+        "tiny",
+        RECIPE,
+        [{"update": 1, "loss": 0.5}],
+        {"micropy-he": (80, 100)},
+        next(iter(DECODERS)),
+    )
     card = (tmp_path / "MODEL_CARD.md").read_text()
     assert "80/100 = 80.0 % | 71.1 to 86.7 %" in card
     assert json.dumps(RECIPE.steps) in card

@@ -1,13 +1,5 @@
-"""x-prediction flow: every token moves from the mask embedding towards its predicted clean embedding (Eq.
-3-10).
-
-Legend: m mask embedding, x_i state, t_i progress, c_i confidence, a_i step size, e(v) embedding of token v.
-    x_pred = e(argmax z)                                   # Eq. 4, hard
-    x <- x + a (x_pred - x),  1 - t <- (1 - a)(1 - t)      # Eq. 5-8, the 1/(1 - t) cancelled: nothing is
-    singular c = max softmax(z)                                     # Eq. 9
-    c - t < -0.1:  x <- c x_pred + (1 - c) m,  t <- c      # Eq. 10, re-editing
-    argmax of c among t < 0.99:  x <- x_pred,  t <- 1      # hard commitment
-Invariant: x = sum_v A_v e(v) + (1 - t) m with A >= 0 and sum_v A_v = t.
+"""x-prediction flow: every token moves from the noise embedding towards its predicted clean embedding
+(Eq. 3-10; the equations stand beside their lines in flow_steps.py).
 
 Deviation: open points of the paper are settings (FlowSettings). At t = 1 the update is masked, as Eq. 6 with
 dt = 0 says and the cancelled form does not. The two forms differ just below 1, where x still moves by a: so
@@ -18,55 +10,82 @@ embedding says.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from xpflow.decoding.blocks import Block, Schedule
-from xpflow.decoding.canvas import ModelFacts
-from xpflow.decoding.confidence import confidence_of, most_confident, suppress, suppressed_ids
-from xpflow.decoding.policies.base import Action, Policy, PolicyInfo, as_action, load_policy
-from xpflow.decoding.policies.features import policy_features
-from xpflow.decoding.registry import DecoderEntry, register
-from xpflow.decoding.settings import FlowSettings
-from xpflow.decoding.stepper import Logits, State, StepInfo, StepRecord
+from xpflow.decoding.blocks import Block
+from xpflow.decoding.canvas import Canvas
+from xpflow.decoding.decoders.flow_replay import states
+from xpflow.decoding.decoders.flow_steps import FlowState, Reading, commit, move, reedit
+from xpflow.decoding.entry import Decoder, DecodeSettings, Event, Switch
+from xpflow.decoding.noise import OneMask
+from xpflow.decoding.policies.base import (
+    Policy,
+    PolicyInfo,
+    RecorderStep,
+    as_action,
+    load_policy,
+    policy_features,
+)
+from xpflow.decoding.stepper import Logits, Setup, StepInfo, StepRecord
+from xpflow.decoding.tokens import confidence_of, most_confident, suppress, suppressed_ids
 from xpflow.errors import DecodingError
 
 
-@dataclass(frozen=True)
-class FlowState(State):
-    """x_BME embeddings, t_BM progress, held_BM the token x last moved to, committed_BM hard-committed,
-    quiet_B: the last step changed nothing."""
+class FlowSettings(DecodeSettings):
+    """Settings of `flow`; a number in brackets is that of an open point of the paper."""
 
-    x_BME: Tensor
-    t_BM: Tensor
-    held_BM: Tensor
-    committed_BM: Tensor
-    quiet_B: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one forward says: x_pred, its token, its confidence."""
-
-    x_BME: Tensor
-    ids_BM: Tensor
-    c_BM: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class RecorderStep:
-    """One policy decision of a rollout: features F, action, and which tokens it moved (active_BM)."""
-
-    info: PolicyInfo
-    offset_BM: Tensor
-    features_BM8: Tensor | None
-    action: Action
-
-
-Recorder = Callable[[RecorderStep], None]
+    decoder: str = "flow"
+    suppress: Literal["none", "mask", "special"] = Field(
+        default="mask", description="(9) ids never predicted"
+    )
+    policy: str = Field(
+        default="confidence:8", description="Step-size policy when none is passed: a spec or a file"
+    )
+    expectation: Literal["A", "B"] = Field(
+        default="A", description="Learned policy without sampling: A is E[a], B is a(E[y])"
+    )
+    commit: bool = Field(default=True, description="Hard commitment; off is the paper's ablation")
+    commits_per_step: int = Field(default=1, ge=1, description="(7) tokens committed per step")
+    commit_below: float = Field(
+        default=0.99, ge=0.0, le=1.0, description="Only tokens with t below it are committed"
+    )
+    reedit: bool = Field(default=True, description="Re-editing, Eq. 10; off is the paper's ablation")
+    reedit_margin: float = Field(default=0.1, ge=0.0, description="Re-edit when c - t < -margin")
+    update_order: Literal["flow_first", "reedit_first"] = Field(
+        default="flow_first", description="(1) flow, re-edit, commit; or re-edit, flow, commit"
+    )
+    reedit_t: Literal["after", "before"] = Field(
+        default="after", description="(2) t in the re-edit test: after the flow update, or before it"
+    )
+    reedit_committed: bool = Field(default=True, description="(3) a hard-committed token can be re-edited")
+    at_one: Literal["hold", "move"] = Field(
+        default="hold", description="(4) a token with t = 1 keeps its embedding, or x still moves by a"
+    )
+    near_one: Literal["flow", "snap"] = Field(
+        default="flow", description="(5) tokens with commit_below <= t < 1 keep flowing, or are set to t = 1"
+    )
+    readout: Literal["held", "last_prediction", "nearest", "extra_forward"] = Field(
+        default="held",
+        description="(6) held: last x_pred that moved the token; last_prediction: argmax of the last forward "
+        "everywhere; nearest: nearest embedding; extra_forward: argmax of one more forward, counted",
+    )
+    prediction: Literal["hard", "soft", "top"] = Field(
+        default="hard",
+        description="(8) x_pred: embedding of the argmax, expectation, or over the soft_top best",
+    )
+    soft_top: int = Field(default=4, ge=1, description="Tokens in x_pred when prediction is top")
+    rho: Literal["block", "global"] = Field(
+        default="block", description="(10) rho = l/(T-1) restarts per block or not"
+    )
+    stop_at_fixed_point: bool = Field(
+        default=True,
+        description="Drop a row when a step changed nothing and none can (exact; lowers the NFE)",
+    )
 
 
 class Flow:
@@ -74,29 +93,31 @@ class Flow:
 
     continuous = True
 
-    def __init__(
-        self,
-        table_VE: Tensor,
-        settings: FlowSettings,
-        facts: ModelFacts,
-        policy: Policy,
-        recorder: Recorder | None,
-    ) -> None:
-        self.settings, self.facts, self.policy, self.recorder = settings, facts, policy, recorder
+    def __init__(self, setup: Setup) -> None:
+        assert isinstance(setup.settings, FlowSettings)
+        self.settings, self.noise, self.recorder = setup.settings, setup.facts.noise, setup.recorder
+        self.policy = _policy(setup)
+        table_VE = setup.model.get_input_embeddings().weight.detach()
         self.table_VE = table_VE.to(torch.promote_types(table_VE.dtype, torch.float32))
-        self.m_E = self.table_VE[facts.mask_id]
-        self.hidden_ids = suppressed_ids(settings, facts)
-        self.extra_forward = settings.readout == "extra_forward"
+        self.hidden_ids = suppressed_ids(setup.settings, setup.facts)
+        self.reads_again = setup.settings.readout == "extra_forward"
 
-    def begin(self, block: Block, tokens_BM: Tensor) -> FlowState:
+    def begin(self, block: Block, canvas: Canvas) -> FlowState:
         """Return the state at the start of a block: x = m and t = 0 where open, clean tokens elsewhere."""
         closed_BM = ~block.open_BM
+        x_BME = canvas.embedded(lambda ids: self.table_VE[ids], block.positions_BM)
+        no_B = torch.zeros(len(x_BME), dtype=torch.bool, device=x_BME.device)
+        m_BPE = x_BME
+        if isinstance(self.noise, OneMask):
+            m_BPE = self.table_VE[self.noise.id].expand(len(x_BME), 1, -1)
         return FlowState(
-            x_BME=self.table_VE[tokens_BM],
+            x_BME=x_BME,
             t_BM=closed_BM.to(torch.float32),
-            held_BM=tokens_BM,
+            held_BM=canvas.tokens_at(block.positions_BM),
             committed_BM=closed_BM,
-            quiet_B=torch.zeros(len(tokens_BM), dtype=torch.bool, device=tokens_BM.device),
+            m_BPE=m_BPE,
+            quiet_B=no_B,
+            read_B=no_B,
         )
 
     def inputs(self, state: FlowState) -> Tensor:
@@ -115,37 +136,38 @@ class Flow:
         return None
 
     def cap(self, block: Block) -> Tensor:
-        """Return the steps T of the block."""
-        return block.steps_B
+        """Return the steps T of the block, and one more for the extra forward of the readout."""
+        return block.steps_B + int(self.reads_again)
 
     def finished(self, state: FlowState, block: Block) -> Tensor:
         """Return the rows at a fixed point: every t is 1 and the last step changed nothing."""
-        if not self.settings.stop_at_fixed_point:
-            return torch.zeros_like(state.quiet_B)
-        return state.quiet_B
+        if self.reads_again:
+            return state.read_B
+        return state.quiet_B if self.settings.stop_at_fixed_point else torch.zeros_like(state.quiet_B)
 
     def step(self, state: FlowState, logits: Logits, info: StepInfo) -> tuple[FlowState, StepRecord | None]:
         """Do one step: read, move, re-edit, commit (or re-edit, move, commit)."""
-        settings, open_BM = self.settings, info.block.open_BM
-        reading = self.read(logits.values_BKV)
-        free_BM = open_BM if settings.at_one == "move" else open_BM & (state.t_BM < 1.0)
+        reading, last_B = self.read(logits.values_BKV), self._only_reads(state, info)
+        open_BM = info.block.open_BM & ~last_B[:, None]
+        free_BM = open_BM if self.settings.at_one == "move" else open_BM & (state.t_BM < 1.0)
         a_BM = self._step_sizes(state, reading, logits.values_BKV, info, free_BM)
-        if settings.update_order == "flow_first":
-            moved = move(state, reading, a_BM, free_BM)
-            tested = moved.t_BM if settings.reedit_t == "after" else state.t_BM
+        if self.settings.update_order == "flow_first":
+            new = move(state, reading, a_BM, free_BM)
+            tested = new.t_BM if self.settings.reedit_t == "after" else state.t_BM
             edit_BM = self._edits(state, tested, reading, open_BM)
-            new = reedit(moved, reading, edit_BM, self.m_E)
+            new = reedit(new, reading, edit_BM)
         else:
             edit_BM = self._edits(state, state.t_BM, reading, open_BM)
-            new = move(reedit(state, reading, edit_BM, self.m_E), reading, a_BM, free_BM | edit_BM)
-        commit_BM = self._commits(new, reading, info.block)
-        new = commit(new, reading, commit_BM)
-        new = self._settle(state, new, reading, edit_BM, open_BM)
-        record = None
-        if info.observed:
-            record = StepRecord(
-                info, new.t_BM, a_BM, reading.c_BM, reading.ids_BM, new.held_BM, edit_BM, commit_BM
-            )
+            free_BM = free_BM | edit_BM
+            new = move(reedit(state, reading, edit_BM), reading, a_BM, free_BM)
+        commit_BM = self._commits(new, reading, open_BM, info.block)
+        new = self._settle(state, commit(new, reading, commit_BM), reading, edit_BM, open_BM)
+        read_BM = self._read_out(info.block, last_B)
+        new = replace(new, held_BM=torch.where(read_BM, reading.ids_BM, new.held_BM), read_B=last_B)
+        if not info.observed:
+            return new, None
+        events = {"move": free_BM, "commit": commit_BM, "reedit": edit_BM, "read": read_BM}
+        record = StepRecord(info, new.held_BM, new.t_BM, reading.c_BM, reading.ids_BM, events, {"a": a_BM})
         return new, record
 
     def read(self, logits_BMV: Tensor) -> Reading:
@@ -162,10 +184,18 @@ class Flow:
         best = best / best.sum(-1, keepdim=True)
         return Reading((best[..., None] * self.table_VE[which]).sum(-2), ids_BM, c_BM)
 
-    def read_last(self, state: FlowState, logits: Logits, block: Block) -> FlowState:
-        """Return the state with the argmax of an extra forward as the token everywhere."""
-        ids_BM = self.read(logits.values_BKV).ids_BM
-        return replace(state, held_BM=torch.where(block.open_BM, ids_BM, state.held_BM))
+    def _only_reads(self, state: FlowState, info: StepInfo) -> Tensor:
+        """Return the rows for which this step is the extra forward of the readout: nothing moves any more."""
+        if not self.reads_again:
+            return torch.zeros_like(state.read_B)
+        over_B = info.step >= info.block.steps_B
+        return over_B | state.quiet_B if self.settings.stop_at_fixed_point else over_B
+
+    def _read_out(self, block: Block, last_B: Tensor) -> Tensor:
+        """Return where the readout takes this forward's token whatever moved."""
+        if self.settings.readout == "last_prediction":
+            return block.open_BM
+        return block.open_BM & last_B[:, None]
 
     def _step_sizes(
         self, state: FlowState, reading: Reading, logits_BMV: Tensor, info: StepInfo, free_BM: Tensor
@@ -198,18 +228,18 @@ class Flow:
         able_BM = open_BM if self.settings.reedit_committed else open_BM & ~state.committed_BM
         return able_BM & (reading.c_BM - t_BM < -self.settings.reedit_margin)
 
-    def _commits(self, state: FlowState, reading: Reading, block: Block) -> Tensor:
+    def _commits(self, state: FlowState, reading: Reading, open_BM: Tensor, block: Block) -> Tensor:
         """Return the most confident tokens among those with t below the commit bound."""
         if not self.settings.commit:
-            return torch.zeros_like(block.open_BM)
-        waiting_BM = block.open_BM & (state.t_BM < self.settings.commit_below)
+            return torch.zeros_like(open_BM)
+        waiting_BM = open_BM & (state.t_BM < self.settings.commit_below)
         c_BM = reading.c_BM.masked_fill(~waiting_BM, -torch.inf)
         return most_confident(c_BM, self.settings.commits_per_step, self.settings.tie_break, block)
 
     def _settle(
         self, old: FlowState, new: FlowState, reading: Reading, edit_BM: Tensor, open_BM: Tensor
     ) -> FlowState:
-        """Snap, choose the readout's token, and note rows that this step left as they were."""
+        """Snap tokens near 1, and note rows that this step left as they were."""
         if self.settings.near_one == "snap":
             near_BM = open_BM & (new.t_BM >= self.settings.commit_below) & (new.t_BM < 1.0)
             x_BME = torch.where(near_BM[..., None], self.table_VE[new.held_BM], new.x_BME)
@@ -219,67 +249,50 @@ class Flow:
             still_BM = still_BM & ((reading.ids_BM == old.held_BM) | ~open_BM)
             if self.settings.prediction != "hard":
                 still_BM = torch.zeros_like(still_BM)
-        if self.settings.readout == "last_prediction":
-            new = replace(new, held_BM=torch.where(open_BM, reading.ids_BM, new.held_BM))
         return replace(new, quiet_B=still_BM.all(-1))
 
 
-def move(state: FlowState, reading: Reading, a_BM: Tensor, free_BM: Tensor) -> FlowState:
-    """Move free tokens towards x_pred by a: x + a (x_pred - x), 1 - t <- (1 - a)(1 - t) (Eq. 5-8)."""
-    x_BME = torch.lerp(state.x_BME, reading.x_BME, (a_BM * free_BM).to(state.x_BME.dtype)[..., None])
-    t_BM = torch.where(free_BM, 1.0 - (1.0 - a_BM) * (1.0 - state.t_BM), state.t_BM)
-    held_BM = torch.where(free_BM, reading.ids_BM, state.held_BM)
-    return replace(state, x_BME=x_BME, t_BM=t_BM, held_BM=held_BM)
-
-
-def reedit(state: FlowState, reading: Reading, edit_BM: Tensor, m_E: Tensor) -> FlowState:
-    """Set x = c x_pred + (1 - c) m and t = c at the edited tokens (Eq. 10)."""
-    if not bool(edit_BM.any()):
-        return state
-    c_BM1 = reading.c_BM.to(state.x_BME.dtype)[..., None]
-    return replace(
-        state,
-        x_BME=torch.where(edit_BM[..., None], torch.lerp(m_E, reading.x_BME, c_BM1), state.x_BME),
-        t_BM=torch.where(edit_BM, reading.c_BM, state.t_BM),
-        held_BM=torch.where(edit_BM, reading.ids_BM, state.held_BM),
-        committed_BM=state.committed_BM & ~edit_BM,
-    )
-
-
-def commit(state: FlowState, reading: Reading, commit_BM: Tensor) -> FlowState:
-    """Fix tokens at their prediction: x = x_pred, t = 1."""
-    return replace(
-        state,
-        x_BME=torch.where(commit_BM[..., None], reading.x_BME, state.x_BME),
-        t_BM=state.t_BM.masked_fill(commit_BM, 1.0),
-        held_BM=torch.where(commit_BM, reading.ids_BM, state.held_BM),
-        committed_BM=state.committed_BM | commit_BM,
-    )
-
-
-def make(
-    model: nn.Module,
-    settings: FlowSettings,
-    facts: ModelFacts,
-    schedule: Schedule,
-    policy: Policy | str | None = None,
-    recorder: Recorder | None = None,
-    **_: object,
-) -> Flow:
-    """Return the stepper; without a policy the one that the settings name is loaded."""
+def _policy(setup: Setup) -> Policy:
+    """Return the policy that was passed; without one, the one that the settings name."""
+    assert isinstance(setup.settings, FlowSettings)
+    policy = setup.policy
     if policy is None or isinstance(policy, str):
-        policy = load_policy(policy or settings.policy, expectation=settings.expectation)
+        policy = load_policy(policy or setup.settings.policy, expectation=setup.settings.expectation)
         if isinstance(policy, nn.Module):
-            policy.to(facts.device)
+            policy.to(setup.facts.device)
     if not callable(policy):
         raise DecodingError(
             f"not a step-size policy: {policy!r}", hint="pass a callable, or a spec in settings.policy"
         )
-    table = model.get_input_embeddings().weight.detach()  # type: ignore[operator]
-    return Flow(table, settings, facts, policy, recorder)
+    found: Policy = policy
+    return found
 
 
-register(
-    "flow",
-    DecoderEntry(FlowSettings, make, takes_policy=True, help="x-prediction flow with a step-size policy"),
+DECODER = Decoder(
+    settings=FlowSettings,
+    make=Flow,
+    about="x-prediction flow with a step-size policy",
+    title="flow",
+    source="the x-prediction flow paper, Eq. 3-10",
+    takes_policy=True,
+    switches=(
+        Switch("commit", "no commit", "hard_commitment", "without hard commitment"),
+        Switch("reedit", "no re-edit", "re_editing", "without re-editing"),
+    ),
+    examples=(
+        {},
+        {"policy": "confidence:2"},
+        {"policy": "constant:0.7", "update_order": "reedit_first"},
+        {"policy": "constant:0.7", "reedit_t": "before", "near_one": "snap"},
+        {"policy": "confidence:1", "at_one": "move", "near_one": "snap"},
+        {"policy": "confidence:1", "at_one": "move", "readout": "last_prediction"},
+        {"policy": "constant:0.4", "readout": "extra_forward"},
+    ),
+    events=(  # all write the same prediction, so their order only says which mark is drawn on top
+        Event("move", "write"),
+        Event("commit", "write", "hard commit", "o", "fixed"),
+        Event("reedit", "write", "re-edit", "x", "re-edited", revises=True),
+        Event("read", "write"),
+    ),
+    replay=states,
 )

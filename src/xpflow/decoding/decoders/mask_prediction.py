@@ -7,29 +7,31 @@ Source: LLaDA generate.py; LLaDA2.0 generate with a threshold that is never reac
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from xpflow.decoding.blocks import Block, Schedule
-from xpflow.decoding.canvas import ModelFacts
-from xpflow.decoding.confidence import Prediction, most_confident
-from xpflow.decoding.noise import RowNoise
-from xpflow.decoding.registry import DecoderEntry, register
-from xpflow.decoding.settings import MaskPredictionSettings
+from xpflow.decoding.blocks import Block
+from xpflow.decoding.entry import Decoder
 from xpflow.decoding.stepper import Logits, StepInfo, StepRecord
-from xpflow.decoding.tokens import TokenReader, TokenState
+from xpflow.decoding.tokens import Prediction, TokenReader, TokenSettings, TokenState, most_confident
+
+
+class MaskPredictionSettings(TokenSettings):
+    """Settings of `mask_prediction`."""
+
+    decoder: str = "mask_prediction"
+    remasking: Literal["low_confidence", "random"] = Field(
+        default="low_confidence", description="Which token waits"
+    )
 
 
 class MaskPrediction(TokenReader):
     """The stepper of `mask_prediction`."""
 
     settings: MaskPredictionSettings
-
-    def __init__(
-        self, settings: MaskPredictionSettings, facts: ModelFacts, schedule: Schedule, noise: RowNoise
-    ) -> None:
-        super().__init__(settings, facts, noise)
-        self.schedule = schedule
 
     def step(self, state: TokenState, logits: Logits, info: StepInfo) -> tuple[TokenState, StepRecord | None]:
         """Commit the quota of this step."""
@@ -45,32 +47,23 @@ class MaskPrediction(TokenReader):
         return torch.full_like(block.steps_B, self.schedule.steps_per_block)
 
     def _random_confidence(self, found: Prediction, info: StepInfo) -> Prediction:
-        """Replace confidences by uniform numbers, drawn for the whole row like upstream when the scope is
-        canvas."""
+        """Replace confidences by uniform numbers; scope canvas draws for the whole row, as upstream."""
         block, canvas = info.block, self.settings.noise_scope == "canvas"
         draws: list[Tensor] = []
         for index, row in enumerate(info.rows_B.tolist()):
             places_M = block.positions_BM[index]
             size = int(block.row_end_B[index]) if canvas else len(places_M)
-            drawn = self.noise.uniform(row, (size,), torch.float32)
+            drawn = self.random.uniform(row, (size,), torch.float32)
             draws.append(drawn[places_M] if canvas else drawn)
         closed_BM = found.confidence == -torch.inf
         return Prediction(found.ids, torch.stack(draws).masked_fill(closed_BM, -torch.inf))
 
 
-def make(
-    model: object,
-    settings: MaskPredictionSettings,
-    facts: ModelFacts,
-    schedule: Schedule,
-    noise: RowNoise,
-    **_: object,
-) -> MaskPrediction:
-    """Return the stepper."""
-    return MaskPrediction(settings, facts, schedule, noise)
-
-
-register(
-    "mask_prediction",
-    DecoderEntry(MaskPredictionSettings, make, help="low-confidence remasking with a fixed quota per step"),
+DECODER = Decoder(
+    settings=MaskPredictionSettings,
+    make=MaskPrediction,
+    about="low-confidence remasking with a fixed quota per step",
+    title="mask prediction",
+    source="LLaDA (Nie et al. 2025), generate.py; LLaDA2.0, generate",
+    examples=({}, {"temperature": 0.8}, {"remasking": "random"}),
 )

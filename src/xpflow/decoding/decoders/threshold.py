@@ -9,17 +9,35 @@ Source: Fast-dLLM llada/generate.py; LLaDA2.0 generate.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from xpflow.decoding.blocks import Block, Schedule
-from xpflow.decoding.canvas import ModelFacts
-from xpflow.decoding.confidence import most_confident
-from xpflow.decoding.noise import RowNoise
-from xpflow.decoding.registry import DecoderEntry, register
-from xpflow.decoding.settings import ThresholdSettings
-from xpflow.decoding.stepper import Logits, StepInfo, StepRecord
-from xpflow.decoding.tokens import TokenReader, TokenState
+from xpflow.decoding.blocks import Block
+from xpflow.decoding.entry import Decoder, Knob
+from xpflow.decoding.stepper import Logits, Setup, StepInfo, StepRecord
+from xpflow.decoding.tokens import TokenReader, TokenSettings, TokenState, most_confident
+
+
+class ThresholdSettings(TokenSettings):
+    """Settings of `threshold`."""
+
+    decoder: str = "threshold"
+    threshold: float = Field(default=0.9, ge=0.0, le=1.0, description="Confidence that commits a token")
+    strict: bool | None = Field(
+        default=None,
+        description="conf > threshold rather than >=; none: as upstream (strict for block-causal)",
+    )
+    minimum: Literal["one", "quota"] = Field(
+        default="one",
+        description="Tokens committed per step at least: the best one, or mask prediction's quota",
+    )
+    at_cap: Literal["fill", "continue"] = Field(
+        default="fill",
+        description="In the last step of the budget: commit all that is left, or continue past it",
+    )
 
 
 class Threshold(TokenReader):
@@ -27,13 +45,10 @@ class Threshold(TokenReader):
 
     settings: ThresholdSettings
 
-    def __init__(
-        self, settings: ThresholdSettings, facts: ModelFacts, schedule: Schedule, noise: RowNoise
-    ) -> None:
-        super().__init__(settings, facts, noise)
-        self.schedule = schedule
-        self.strict = bool(facts.block_length) if settings.strict is None else settings.strict
-        self.uncapped = settings.at_cap == "continue"
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.strict = self.schedule.absolute if self.settings.strict is None else self.settings.strict
+        self.uncapped = self.settings.at_cap == "continue"
 
     def step(self, state: TokenState, logits: Logits, info: StepInfo) -> tuple[TokenState, StepRecord | None]:
         """Commit all that is confident enough, and no fewer than the minimum."""
@@ -58,16 +73,19 @@ class Threshold(TokenReader):
         return (confidence_BM >= self.settings.threshold) & (confidence_BM > -torch.inf)
 
 
-def make(
-    model: object,
-    settings: ThresholdSettings,
-    facts: ModelFacts,
-    schedule: Schedule,
-    noise: RowNoise,
-    **_: object,
-) -> Threshold:
-    """Return the stepper."""
-    return Threshold(settings, facts, schedule, noise)
-
-
-register("threshold", DecoderEntry(ThresholdSettings, make, help="commit every mask above a confidence"))
+DECODER = Decoder(
+    settings=ThresholdSettings,
+    make=Threshold,
+    about="commit every mask whose confidence reaches a threshold",
+    title="threshold",
+    source="Fast-dLLM (Wu et al. 2025), llada/generate.py; LLaDA2.0, generate",
+    nfe="adaptive",
+    shown=("threshold",),
+    knob=Knob("threshold", 0.0, 1.0),
+    examples=(
+        {},
+        {"threshold": 0.5},
+        {"threshold": 0.02, "at_cap": "continue"},
+        {"threshold": 0.7, "minimum": "quota"},
+    ),
+)

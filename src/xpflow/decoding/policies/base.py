@@ -8,6 +8,7 @@ Specs: "constant:0.3", "confidence:8", the path of a saved learned policy, or th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,15 @@ from torch import Tensor
 from xpflow.errors import DecodingError, nearest
 
 SHIPPED = Path(__file__).parents[2] / "policies" / "shipped"
+TOP = 4
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyInfo:
-    """What a policy may look at besides its features. active_BM: open tokens with t < 1, the only ones that
-    move."""
+    """What a policy may look at besides its features.
+
+    active_BM: open tokens with t < 1, the only ones that move.
+    """
 
     c_BM: Tensor
     t_BM: Tensor
@@ -42,6 +46,19 @@ class Action:
     a_BM: Tensor
     y_BM: Tensor | None = None
     log_prob_BM: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderStep:
+    """One decision of a rollout: features, action, and where in the response each token lies."""
+
+    info: PolicyInfo
+    offset_BM: Tensor
+    features_BM8: Tensor | None
+    action: Action
+
+
+Recorder = Callable[[RecorderStep], None]
 
 
 class Policy(Protocol):
@@ -118,6 +135,30 @@ def load_policy(spec: str | Path, *, expectation: str = "A") -> Policy:
 def as_action(result: Tensor | Action) -> Action:
     """Return what a policy gave as an Action."""
     return result if isinstance(result, Action) else Action(result)
+
+
+def policy_features(logits_BMV: Tensor, t_BM: Tensor, rho_B: Tensor) -> Tensor:
+    """Return the state of a policy, eight numbers per token (Eq. 13), `[B, M, 8]`.
+
+    The four largest probabilities; the entropy of these four, renormalised and divided by log 4; the margin
+    between the first two; progress t; rho = l / (T - 1).
+    """
+    logits = logits_BMV.to(t_BM.dtype)
+    top = logits.topk(TOP, dim=-1).values
+    p_BM4 = (top - logits.logsumexp(-1, keepdim=True)).exp()
+    q_BM4 = top.softmax(-1)
+    entropy = -(q_BM4 * q_BM4.clamp_min(1e-30).log()).sum(-1, keepdim=True) / math.log(TOP)
+    margin = p_BM4[..., :1] - p_BM4[..., 1:2]
+    rho = rho_B[:, None, None].expand(*t_BM.shape, 1)
+    return torch.cat((p_BM4, entropy, margin, t_BM[..., None], rho), dim=-1)
+
+
+def policy_label(spec: str) -> str:
+    """Return a policy as tables print it: "shipped policy", "a = c^8"; "own policy" is the study's."""
+    known = {"shipped": "shipped policy", "trained": "own policy", "none": "no policy"}
+    name, _, value = spec.partition(":")
+    forms = {"constant": f"a = {value}", "confidence": f"a = c^{value}"}
+    return known.get(spec) or forms.get(name) or f"policy {Path(spec).name}"
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:

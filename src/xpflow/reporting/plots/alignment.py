@@ -16,8 +16,20 @@ import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
-from xpflow.reporting.plots.curves import draw, over_seeds
-from xpflow.reporting.plots.style import BLUE, GREEN, GREY, INK, ORANGE, SKY, VERMILION, figure, note, save
+from xpflow.reporting.plots.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    SKY,
+    VERMILION,
+    draw,
+    figure,
+    note,
+    over_seeds,
+    save,
+)
 
 # variant -> colour, lighter colour, line width (the second lies on the first where both agree)
 LOOKS = {"paper": (VERMILION, ORANGE, 2.4), "preserving": (BLUE, SKY, 1.3)}

@@ -9,7 +9,7 @@ from pydantic import Field
 from xpflow.study.config.base import Block
 
 
-class Benchmark(Block):
+class BenchmarkChoice(Block):
     """One benchmark as the study evaluates it."""
 
     name: str = Field(description="Name in the benchmark registry (`xpflow problems`)")
@@ -46,8 +46,8 @@ class DataSources(Block):
 class ProblemsBlock(Block):
     """Benchmarks and data sources."""
 
-    benchmarks: tuple[Benchmark, ...] = Field(
-        default=(Benchmark(name="micropy-he"), Benchmark(name="micropy-mbpp")),
+    benchmarks: tuple[BenchmarkChoice, ...] = Field(
+        default=(BenchmarkChoice(name="micropy-he"), BenchmarkChoice(name="micropy-mbpp")),
         min_length=1,
         description="Benchmarks of the study: the columns of Table 1",
     )
@@ -68,7 +68,9 @@ class ModelChoice(Block):
         gt=0,
         description="Semi-autoregressive block in tokens; null: the protocol's, else the model's, else N",
     )
-    alignment: Literal["full", "lora"] = Field(description="Which weights alignment trains")
+    training: Literal["full", "lora"] = Field(
+        description="What a training run changes: all weights, or adapters"
+    )
     self_test: bool | None = Field(
         default=None,
         description="Base weights must predict a plain text better than chance; null: published weights only",
@@ -79,6 +81,6 @@ class ModelChoice(Block):
 
 
 MODELS = (
-    ModelChoice(name="llada-micro", alignment="full"),
-    ModelChoice(name="llada2-micro", alignment="lora"),
+    ModelChoice(name="llada-micro", training="full"),
+    ModelChoice(name="llada2-micro", training="lora"),
 )

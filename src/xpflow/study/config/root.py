@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from xpflow.errors import nearest
-from xpflow.problems.registry import BENCHMARKS, benchmark_shape
+from xpflow.errors import ConfigError, nearest
+from xpflow.problems.benchmark import benchmark_shape
+from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.protocols import PROTOCOLS
 from xpflow.study.config.base import Block, budget_text
-from xpflow.study.config.evaluation import EvaluationBlock
-from xpflow.study.config.inputs import MODELS, ModelChoice, ProblemsBlock
+from xpflow.study.config.evaluation import Arm, EvaluationBlock
+from xpflow.study.config.inputs import MODELS, BenchmarkChoice, ModelChoice, ProblemsBlock
 from xpflow.study.config.machine import GradingBlock, RuntimeBlock
 from xpflow.study.config.reporting import ReportingBlock, StudyBlock
 from xpflow.study.config.training import (
-    AlignmentBlock,
+    BASE,
     GrpoBlock,
     PretrainBlock,
     SelfdataBlock,
     SolvableBlock,
+    TrainingBlock,
+    TrainingRun,
 )
 
 Problem = tuple[tuple[str | int, ...], str]
@@ -36,7 +40,9 @@ class StudyConfig(Block):
         default=PretrainBlock(), description="How the shipped checkpoints were trained"
     )
     selfdata: SelfdataBlock = Field(default=SelfdataBlock(), description="The model's own answers")
-    alignment: AlignmentBlock = Field(default=AlignmentBlock(), description="x-prediction alignment")
+    training: TrainingBlock = Field(
+        default=TrainingBlock(), description="What is trained on the own answers: x-prediction alignment"
+    )
     solvable: SolvableBlock = Field(
         default=SolvableBlock(), description="Prompts that the policy is trained on"
     )
@@ -51,6 +57,7 @@ class StudyConfig(Block):
         """Every name that one block uses must exist in the block that defines it."""
         problems = [
             *_repeated(self),
+            *_bad_runs(self),
             *_bad_arms(self),
             *_bad_claims(self),
             *_bad_names(self),
@@ -74,12 +81,43 @@ class StudyConfig(Block):
         """Names of the benchmarks, in order."""
         return tuple(benchmark.name for benchmark in self.problems.benchmarks)
 
+    def model(self, name: str) -> ModelChoice:
+        """Return a model by name; ConfigError names the nearest one."""
+        return _named("model", name, self.models)
+
+    def benchmark(self, name: str) -> BenchmarkChoice:
+        """Return a benchmark by name; ConfigError names the nearest one."""
+        return _named("benchmark", name, self.problems.benchmarks)
+
+    def arm(self, name: str) -> Arm:
+        """Return an arm by name; ConfigError names the nearest one."""
+        return _named("arm", name, self.evaluation.arms)
+
+    def run(self, name: str) -> TrainingRun:
+        """Return a training run by name; ConfigError names the nearest one."""
+        return _named("training run", name, self.training.runs)
+
+
+class _HasName(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=_HasName)
+
+
+def _named(kind: str, name: str, entries: Iterable[N]) -> N:
+    found = {entry.name: entry for entry in entries}
+    if name not in found:
+        raise ConfigError(f"the study has no {kind} {name!r}", hint=nearest(name, found))
+    return found[name]
+
 
 def _repeated(config: StudyConfig) -> Iterator[Problem]:
     named = {
         ("models",): config.model_names,
         ("problems", "benchmarks"): config.benchmark_names,
-        ("alignment", "variants"): tuple(variant.name for variant in config.alignment.variants),
+        ("training", "runs"): tuple(run.name for run in config.training.runs),
         ("evaluation", "arms"): tuple(arm.name for arm in config.evaluation.arms),
         ("study", "seeds"): config.study.seeds,
         ("study", "preregistration"): tuple(claim.id for claim in config.study.preregistration),
@@ -90,8 +128,19 @@ def _repeated(config: StudyConfig) -> Iterator[Problem]:
                 yield (*loc, index), f"{name!r} occurs twice"
 
 
+def _bad_runs(config: StudyConfig) -> Iterator[Problem]:
+    """A run starts from base weights or from a run above it, so that there is no circle; none is `base`."""
+    above = [BASE]
+    for index, run in enumerate(config.training.runs):
+        loc = ("training", "runs", index)
+        if run.name == BASE:
+            yield (*loc, "name"), f"{BASE!r} is the name of the weights that a model comes with"
+        yield from _unknown((*loc, "from"), [run.start], above)
+        above.append(run.name)
+
+
 def _bad_arms(config: StudyConfig) -> Iterator[Problem]:
-    weights = ("base", *(variant.name for variant in config.alignment.variants))
+    weights = (BASE, *(run.name for run in config.training.runs))
     # The default arms carry settings for the shipped models, also in a study that has only one of them.
     known_models = (*config.model_names, *(model.name for model in MODELS))
     for index, arm in enumerate(config.evaluation.arms):
@@ -105,7 +154,7 @@ def _bad_arms(config: StudyConfig) -> Iterator[Problem]:
                 (*loc, "policy"),
                 "flow needs a policy: shipped, trained, constant:A, confidence:K or a file",
             )
-        if arm.seeds == "first" and (arm.weights != "base" or arm.policy == "trained"):
+        if arm.seeds == "first" and (arm.weights != BASE or arm.policy == "trained"):
             yield (*loc, "seeds"), "trained weights or policies depend on the seed: use `seeds: all`"
 
 
@@ -125,9 +174,9 @@ def _bad_claims(config: StudyConfig) -> Iterator[Problem]:
 
 
 def _bad_names(config: StudyConfig) -> Iterator[Problem]:
-    variants = [variant.name for variant in config.alignment.variants]
     yield from _unknown(("grpo", "model"), [config.grpo.model], config.model_names)
-    yield from _unknown(("grpo", "variant"), [config.grpo.variant], variants)
+    weights = [BASE, *(run.name for run in config.training.runs)]
+    yield from _unknown(("grpo", "weights"), [config.grpo.weights], weights)
     arms = [arm.name for arm in config.evaluation.arms]
     for key in ("baseline_arm", "flow_arm", "trace_arm"):
         name = getattr(config.reporting, key)

@@ -23,7 +23,8 @@ from xpflow.artifacts.io import sha256_file, write_jsonl
 from xpflow.decoding.policies.base import load_policy
 from xpflow.decoding.policies.learned import LearnedPolicy, PolicyShape
 from xpflow.errors import DataError
-from xpflow.problems import load_benchmark, problems_from_file
+from xpflow.problems import problems_from_file
+from xpflow.problems.benchmark import load_benchmark
 from xpflow.problems.problem import Problem
 from xpflow.runtime.answers import make_grader
 from xpflow.runtime.models import model_protocol, open_model
@@ -219,7 +220,7 @@ def train_policy_to_folder(
     length, protocol = study.solvable.gen_length, model_protocol(study, block.model)
     with joined(study.runtime.device) as (team, device), make_grader(study, team.local_size) as grader:
         frozen, tokenizer = open_model(study, model, device)
-        engine = RolloutEngine(frozen, tokenizer, grader, length, protocol, team)
+        engine = RolloutEngine(frozen, tokenizer, grader, length, block.decoder, protocol, team)
         trainer = PolicyTrainer(engine, problems, block, seed, _validation(study, engine))
         report = _printer(block.updates) if team.leads else _silent
         rows = trainer.run(report, out.with_name(out.name + ".state"))
