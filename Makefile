@@ -16,8 +16,8 @@ reproduce: .venv/.run  ## run the whole study (STUDY=micro, micro-full or smoke)
 tables: .venv/.run  ## make a study's tables again from its samples and verdicts, without a model (STUDY=micro)
 	xpflow tables --config results/$(STUDY)/study.yaml --results results/$(STUDY) --out paper_figures/$(STUDY)
 
-test: .venv/.dev  ## run the tests
-	pytest
+test: .venv/.dev  ## run the tests, in two processes
+	pytest -n 2
 
 lint: .venv/.dev  ## check style, types and the workflow
 	ruff check . && ruff format --check . && mypy && snakefmt --check Snakefile workflow

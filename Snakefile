@@ -22,7 +22,7 @@ container: CONTAINER
 include: "workflow/rules/fetch.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/selfdata.smk"
-include: "workflow/rules/align.smk"
+include: "workflow/rules/train.smk"
 include: "workflow/rules/policy.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
@@ -33,7 +33,7 @@ rule all:
     default_target: True
     input:
         # Asked for by name: the published tables and figures are in the repository, and no reason to do nothing.
-        get_all_runs("verdicts.jsonl"),
+        evaluated_files(STUDY, LAYOUT),
         rules.tables.output,
         rules.prompts.output,
         rules.figures.output,
@@ -49,4 +49,4 @@ onstart:
 
 
 onsuccess:
-    print(f"Tables and figures of study {STUDY.study.name}: {FIGURES}/")
+    print(f"Tables and figures of study {STUDY.study.name}: {LAYOUT.figures}/")

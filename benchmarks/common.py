@@ -14,13 +14,13 @@ from typing import Any
 
 import torch
 
-from xpflow.models.checkpoint import ARCHITECTURES, read_config
+from xpflow.models.architectures import ARCHITECTURES
+from xpflow.models.checkpoint import read_config
 from xpflow.models.llada import LLaDAConfig
 from xpflow.models.llada2 import LLaDA2MoeConfig
 from xpflow.models.registry import SHIPPED
-from xpflow.planning.architecture import Architecture
-from xpflow.planning.hardware import Machine
-from xpflow.planning.lookup import KINDS
+from xpflow.planning.assumptions import Machine
+from xpflow.planning.sizes import ModelSizes, sizes_in
 from xpflow.planning.work import Forward
 
 FULL = {"llada-8b-instruct": LLaDAConfig, "llada2.0-mini": LLaDA2MoeConfig}
@@ -53,15 +53,15 @@ def random_model(options: argparse.Namespace) -> Any:
     try:
         torch.set_default_dtype(DTYPES[options.dtype])
         with torch.device(options.device):
-            model = ARCHITECTURES[config.model_type][1](config)
+            model = ARCHITECTURES[config.model_type].build(config)
     finally:
         torch.set_default_dtype(before)
     return model.eval().requires_grad_(False)
 
 
-def sizes(model: Any) -> Architecture:
+def sizes(model: Any) -> ModelSizes:
     """Return the sizes of a model, for its floor."""
-    return KINDS[model.config.model_type](model.config.to_dict())
+    return sizes_in(model.config.to_dict())
 
 
 def random_prompts(model: Any, rows: int, length: int, seed: int) -> list[list[int]]:

@@ -14,9 +14,10 @@ from typing import Any
 
 from common import DTYPES, TimedForward, floor, now, parser, random_model, random_prompts, rates
 from report import Report
-from xpflow.grading import Grader
-from xpflow.models.registry import SHIPPED, load_tokenizer
-from xpflow.problems import load_benchmark
+from xpflow.grading.grade import Grader
+from xpflow.models.load import load_tokenizer
+from xpflow.models.registry import SHIPPED
+from xpflow.problems.benchmark import load_benchmark
 from xpflow.study.config.training import GrpoBlock
 from xpflow.training.policy.grpo import PolicyTrainer
 from xpflow.training.policy.rollout import RolloutEngine

@@ -35,10 +35,8 @@ TESTS = {
     "packing": ("packing.py", "unpacking.py"),
     "unpacking": ("unpacking.py", "packing.py"),
     "testcode": ("testcode.py", "oracle.py"),
-    "changes": ("changes.py", "oracle.py"),
-    "display": ("display.py", "oracle.py"),
-    "outcome": ("oracle.py",),
-    "remote": ("remote.py", "oracle.py"),
+    "outcome": ("outcome.py", "oracle.py"),
+    "remote": ("remote.py", "changes.py", "oracle.py"),
     "oracle": ("oracle.py",),
     "verdict": tuple(f"grade.py::test_{name}" for name in ROWS),
 }

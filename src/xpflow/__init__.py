@@ -1,3 +1,3 @@
 """xpflow: masked diffusion decoding as x-prediction flow, from training to tables."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"

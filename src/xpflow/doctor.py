@@ -84,7 +84,7 @@ def _jails() -> Iterator[Finding]:
     from xpflow.grading.exposure import exposed_tests
     from xpflow.grading.jails import JAILS
 
-    for jail in JAILS.values():
+    for jail in (JAILS[name] for name in JAILS):
         problem = jail.why_not()
         if problem is not None:
             missing = shutil.which(jail.name) is None

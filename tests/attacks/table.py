@@ -13,8 +13,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from fakes.corpus import ATTACKS, LIMITS, Attack, Listener, filled
-from xpflow.grading import Grader, choose_jail
 from xpflow.grading.compat import compat_results
+from xpflow.grading.grade import Grader
+from xpflow.grading.jails.choose import choose_jail
 
 OUT = Path(__file__).parents[2] / "docs" / "attacks.md"
 

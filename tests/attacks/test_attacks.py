@@ -19,9 +19,12 @@ from pathlib import Path
 import pytest
 
 from fakes.corpus import ATTACKS, LIMITS, PROBLEMS, Attack, Listener, filled, survivors
-from xpflow.grading import JAILS, Grader, Verdict
+from xpflow.grading.grade import Grader
+from xpflow.grading.jails import JAILS
+from xpflow.grading.verdict import Verdict
 
-WORKING = [name for name, jail in JAILS.items() if jail.why_not() is None]
+pytestmark = pytest.mark.slow
+WORKING = [name for name in JAILS if JAILS[name].why_not() is None]
 HONEST = "def add(a, b):\n    return a + b  # after {}\n"
 WRONG = "def add(a, b):\n    return a - b  # after {}\n"
 

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from xpflow.grading import JAILS, Grader, Limits
-from xpflow.problems import Problem, load_benchmark
+from xpflow.grading.grade import Grader
+from xpflow.grading.jails import JAILS
+from xpflow.grading.verdict import Limits
+from xpflow.problems import Problem
+from xpflow.problems.benchmark import load_benchmark
 
-WORKING = [name for name, jail in JAILS.items() if jail.why_not() is None]
+WORKING = [name for name in JAILS if JAILS[name].why_not() is None]
 IMPORTS = (
     "array bisect cmath collections copy datetime decimal fractions functools hashlib heapq itertools math "
     "operator random re statistics string sys typing dataclasses enum textwrap unicodedata zlib queue"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from xpflow.grading import JAILS
+from xpflow.grading.jails import JAILS
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 MODELS = ("llada-micro", "llada2-micro")

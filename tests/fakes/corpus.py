@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from xpflow.grading import Limits
+from xpflow.grading.verdict import Limits
 from xpflow.problems import Problem
 
 PROGRAMS = sorted((Path(__file__).parents[1] / "attacks" / "programs").glob("*.[pt][yx]*"))

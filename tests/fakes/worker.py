@@ -6,8 +6,7 @@ limits can be set; `passed`, `wrong`, `error` and `memory` answer calls of `add`
 
 import sys
 
-from xpflow.grading.frames import CANDIDATE, KEEPER, parse
-from xpflow.grading.relay import Link
+from xpflow.grading.frames import CANDIDATE, KEEPER, Link, parse
 from xpflow.grading.unpacking import unpack
 
 LINK = Link(0, 1)

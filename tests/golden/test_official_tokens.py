@@ -11,7 +11,7 @@ from xpflow.bench.decoding import micropy_prompts
 from xpflow.bench.official import official_loop
 from xpflow.decoding import decode, parse_budget, settings_from
 from xpflow.decoding.decoders import DECODERS
-from xpflow.models import load_model
+from xpflow.models.load import load_model
 from xpflow.models.registry import SHIPPED
 
 ROWS, N = 64, 32

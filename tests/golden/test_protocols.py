@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 
-from xpflow.models.registry import SHIPPED, load_tokenizer
-from xpflow.problems import Problem, load_benchmark
-from xpflow.protocols import PROTOCOLS, Prompter, text_hash
+from xpflow.models.load import load_tokenizer
+from xpflow.models.registry import SHIPPED
+from xpflow.problems import Problem
+from xpflow.problems.benchmark import load_benchmark
+from xpflow.protocols import PROTOCOLS
+from xpflow.protocols.prompter import Prompter, text_hash
 
 FILE = Path(__file__).with_name("protocols.json")
 MODELS = ("llada-micro", "llada2-micro")
@@ -50,25 +53,25 @@ def meanings() -> dict[str, Any]:
     """Return what else a version fixes: template, end of the answer, settings, extraction and stops."""
     return {
         protocol.label: {
-            "template": protocol.template,
+            "template": protocol.template and protocol.template.name,
             "cut_at_end": protocol.cut_at_end,
             **{
                 shape: {
-                    "settings": dict(way.settings),
-                    "extraction": way.extraction,
-                    "stops": list(way.stops),
+                    "settings": dict(recipe.settings),
+                    "extraction": recipe.extraction,
+                    "stops": list(recipe.stops),
                 }
-                for shape, way in (("humaneval", protocol.humaneval), ("mbpp", protocol.mbpp))
+                for shape, recipe in protocol.recipes.items()
             },
         }
-        for protocol in PROTOCOLS.values()
+        for protocol in map(PROTOCOLS.__getitem__, PROTOCOLS)
     }
 
 
 def rendered() -> dict[str, Any]:
     """Return what the golden file holds."""
     found: dict[str, Any] = {}
-    for protocol in PROTOCOLS.values():
+    for protocol in map(PROTOCOLS.__getitem__, PROTOCOLS):
         for model in MODELS if protocol.template is None else ("any tokenizer",):
             tokenizer = None if protocol.template else load_tokenizer(SHIPPED / model)
             for problem in problems():

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 import xpflow
 
@@ -86,6 +87,9 @@ def test_the_version_is_the_same_everywhere() -> None:
     assert yaml.safe_load(text("CITATION.cff"))["version"] == xpflow.__version__
     assert project()["project"]["license"] == yaml.safe_load(text("CITATION.cff"))["license"] == "Apache-2.0"
     assert "Apache License" in text("LICENSE")
+    newest = re.findall(r"^## \[(\S+)\] - (\S+)$", text("CHANGELOG.md"), flags=re.MULTILINE)[0]
+    assert newest == (Version(xpflow.__version__).base_version, newest[1])
+    assert Version(xpflow.__version__).is_devrelease == (newest[1] == "unreleased")
 
 
 def test_every_make_target_is_phony_and_explained() -> None:

@@ -17,10 +17,8 @@ from xpflow.artifacts.audit import STATUSES
 from xpflow.artifacts.environment import package_facts
 from xpflow.artifacts.manifest import ENDING, FileRecord, read_manifest, write_manifest
 from xpflow.auditing.cells import explain_cell, parse_cell
-from xpflow.auditing.device_class import DeviceClass
-from xpflow.auditing.draw import draw_samples
-from xpflow.auditing.replay import replay
-from xpflow.auditing.report import report
+from xpflow.auditing.draw import DeviceClass, draw_samples
+from xpflow.auditing.replay import replay, report
 from xpflow.auditing.study_audit import audit_study
 from xpflow.cli import main
 
@@ -65,7 +63,7 @@ def test_a_number_s_story_goes_back_to_the_training_data(
         "merge",
         "grade",
         "evaluate",
-        "align",
+        "train",
         "selfdata",
         "solvable",
         "grpo",
@@ -86,11 +84,11 @@ def test_a_cell_s_story_counts_its_verdicts_anew(inside: Path, capsys: pytest.Ca
     verdicts = inside / "results/smoke/llada-micro/eval/micropy-he/flow-trained/1-4/seed0/verdicts.jsonl"
     passed = verdicts.read_text().count('"verdict": "passed"')
     assert f"table1.csv says: {passed} of 4 passed" in told
-    assert f"counted anew: {passed} of 4 passed" in told
+    assert f"counted again: {passed} of 4 passed" in told
     assert "decoder flow, policy trained: " in told
     assert "commit_below=" in told
     assert "seed0, MicroPy-HE/test/0: " in told
-    for stage in ("grade", "evaluate", "align", "selfdata", "solvable", "grpo", "problems"):
+    for stage in ("grade", "evaluate", "train", "selfdata", "solvable", "grpo", "problems"):
         assert f"xpflow {stage}" in told, stage
     assert "Every file that was compared (" in told
     assert "table1.csv, table2.csv say what the verdicts do." in told
@@ -101,11 +99,11 @@ def test_a_cell_that_no_longer_fits_says_where(inside: Path, whole: Callable[[],
     study = audit_study(results, inside).study
     assert study is not None
     cell = parse_cell(CELL, study)
-    assert explain_cell(study, results, figures, cell, inside).trouble == ()
+    assert explain_cell(study, results, figures, cell, inside).issues == ()
 
-    base = results / "llada-micro/aligned/paper/seed0/model.safetensors"
+    base = results / "llada-micro/runs/paper/seed0/model.safetensors"
     base.write_bytes(base.read_bytes()[:-1] + b"?")
-    [why] = explain_cell(study, results, figures, cell, inside).trouble
+    [why] = explain_cell(study, results, figures, cell, inside).issues
     assert "evaluate" in why
     assert "model.safetensors changed" in why
     table = str(figures.relative_to(inside) / "table1.csv")
@@ -113,7 +111,7 @@ def test_a_cell_that_no_longer_fits_says_where(inside: Path, whole: Callable[[],
     whole()
 
     (inside / "results/smoke/llada-micro/selfdata/seed0.jsonl").unlink()
-    found = explain_cell(study, results, figures, cell, inside).trouble
+    found = explain_cell(study, results, figures, cell, inside).issues
     assert found
     assert all("selfdata/seed0.jsonl is not there" in why for why in found)
     whole()
@@ -128,7 +126,7 @@ def test_a_cell_that_no_longer_fits_says_where(inside: Path, whole: Callable[[],
     manifest = read_manifest(path)
     files = tuple(FileRecord.of(figures / one.path, one.path) for one in manifest.files)
     write_manifest(path, dataclasses.replace(manifest, files=files))
-    [why] = explain_cell(study, results, figures, cell, inside).trouble
+    [why] = explain_cell(study, results, figures, cell, inside).issues
     assert why.startswith(f"table1.csv says {passes + 1} of 4 passed")
 
 

@@ -79,7 +79,7 @@ def test_a_job_has_no_network_no_home_of_the_host_and_the_jail_works(checkout: P
     connected = inside(checkout, "python", "-c", CONNECT)
     assert "Network is unreachable" in connected.stderr
     assert inside(checkout, "test", "-e", str(checkout.parent / "base")).returncode != 0
-    chosen = "from xpflow.grading import choose_jail; print(choose_jail().name)"
+    chosen = "from xpflow.grading.jails.choose import choose_jail; print(choose_jail().name)"
     assert inside(checkout, "python", "-c", chosen).stdout == "bwrap\n"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fakes.hub import FakeHub, serving
-from xpflow.hub.catalogue import HUB_MODELS
+from xpflow.models.registry import HUB_MODELS
 
 ROOT = Path(__file__).parents[2]
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -20,8 +20,8 @@ problems:
   benchmarks: [{{name: mbpp, limit: 2}}]
   sources: {{mbpp_revision: {REVISION}}}
 models:
-  - {{name: llada2.0-mini, alignment: lora}}
-  - {{name: llada-8b-instruct, alignment: full}}
+  - {{name: llada2.0-mini, training: lora}}
+  - {{name: llada-8b-instruct, training: full}}
 grpo: {{model: llada2.0-mini}}
 evaluation:
   arms:

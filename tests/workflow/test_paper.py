@@ -17,7 +17,7 @@ from xpflow.study.rows import expand
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"
 STAGES = (
-    *("fetch", "export_problems", "export_training_problems", "answer_prompts", "merge_answers", "align"),
+    *("fetch", "export_problems", "export_training_problems", "answer_prompts", "merge_answers", "train"),
     *("filter_solvable", "train_policy", "decode_shard", "grade_shard", "tables", "figures", "prompts"),
 )
 
@@ -36,16 +36,16 @@ def test_the_tiny_study_is_the_paper_s_but_for_sizes_and_places() -> None:
     paper, tiny = load_study(CONFIG / "paper.yaml"), load_study(CONFIG / "paper-tiny.yaml")
     assert tiny.evaluation.arms == paper.evaluation.arms
     assert tiny.study.preregistration == paper.study.preregistration
-    assert [(one.name, one.alignment, one.protocol) for one in tiny.models] == [
-        (one.name, one.alignment, one.protocol) for one in paper.models
+    assert [(one.name, one.training, one.protocol) for one in tiny.models] == [
+        (one.name, one.training, one.protocol) for one in paper.models
     ]
     assert tiny.grpo.train_budget == paper.grpo.train_budget
 
 
 FOLDER = Path("results/paper-tiny")
-ALIGNED = FOLDER / "llada-8b-instruct/aligned/paper/seed0"  # experts: tests/unit/training/test_distributed.py
+ALIGNED = FOLDER / "llada-8b-instruct/runs/paper/seed0"  # experts: tests/unit/training/test_distributed.py
 POLICY = FOLDER / "policy/seed0"
-TRAINED = [str(ALIGNED / "align.manifest.json"), str(POLICY / "policy.safetensors")]
+TRAINED = [str(ALIGNED / "train.manifest.json"), str(POLICY / "policy.safetensors")]
 
 
 @pytest.mark.slow

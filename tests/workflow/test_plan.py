@@ -49,7 +49,7 @@ def test_a_dry_run_counts_one_job_for_each_part_of_the_study(
     models, seeds, jobs = len(study.models), len(study.study.seeds), len(jobs_of(study))
     shards = study.runtime.shards
     assert found["answer_prompts"] == models * seeds * shards
-    assert found["align"] == models * seeds * len(study.alignment.variants)
+    assert found["train"] == models * seeds * len(study.training.runs)
     assert found["train_policy"] == seeds
     assert found["decode_shard"] == found["grade_shard"] == jobs * shards
     assert sum(number for rule, number in found.items() if rule.startswith("merge_")) == jobs + models * seeds
@@ -77,7 +77,7 @@ def test_a_dry_run_says_in_words_what_each_job_is_for(workflow_in: Callable[[str
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("alignment: {updats: 3}", ["line 1", "alignment.updats", "no such key"]),
+        ("training: {updats: 3}", ["line 1", "alignment.updats", "no such key"]),
         ("runtime:\n  theads: 1", ["line 2", "runtime.theads", "did you mean 'threads'?"]),
     ],
 )
@@ -131,6 +131,6 @@ def test_on_a_cluster_small_jobs_share_submissions_and_those_on_gpus_do_not(
     # The first words of their messages.
     assert grouped.count("Run") == found["grade_shard"]
     assert alone.count("Decode") == found["decode_shard"] + found["trace"]
-    assert alone.count("Align") == found["align"]
+    assert alone.count("Train") == found["train"]
     assert not {"Decode", "Align", "Train", "Keep"} & set(grouped)
     assert done.stdout.count("Group job grade.") <= found["grade_shard"] / 16

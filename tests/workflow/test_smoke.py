@@ -46,8 +46,8 @@ def test_tables_figures_logs_and_times_are_there(finished: Any) -> None:
     assert {"figure_2a.png", "figure_2b.png", "sweep_budget.png", "trace.png", "grpo.png"} <= shown.keys()
     results = finished.folder / "results" / "smoke"
     assert load_study(results / "study.yaml") == load_study(SMOKE)
-    assert (results / "logs" / "align").is_dir()
-    assert (results / "benchmarks" / "align").is_dir()
+    assert (results / "logs" / "train").is_dir()
+    assert (results / "benchmarks" / "train").is_dir()
     assert not [path for path in (results / "llada-micro" / "parts").rglob("*") if path.is_file()]
 
 

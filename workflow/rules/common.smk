@@ -6,23 +6,23 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from xpflow.artifacts.code import code_fingerprint
-from xpflow.artifacts.manifest import ENDING
 from xpflow.errors import XpflowError
 from xpflow.images import choose_container
-from xpflow.study import fingerprints as fp
+from xpflow.study.check import check_study
 from xpflow.study.config import load_study
 from xpflow.study.needs import repo_of_benchmark, repo_of_model, repos_of
-from xpflow.study.rows import (
-    aligned_runs,
-    find_arm,
-    job_groups,
-    jobs_of,
-    kind_of,
-    policy_seeds,
-    trace_row,
+from xpflow.study.layout import HUB, PRETRAIN, Layout, manifest_of
+from xpflow.study.rows import job_groups, jobs_of, policy_seeds, trace_row
+from xpflow.study.stages import (
+    evaluated_files,
+    figure_names,
+    job_stage,
+    policy_logs,
+    stage_code,
+    stage_fingerprint,
+    table_names,
+    training_logs,
 )
-from xpflow.study.stages import figure_names
 
 
 def either(names):
@@ -46,6 +46,7 @@ def validated(path):
     """Return the study and what it needs of the model hub, or stop with key, file and nearest valid key."""
     try:
         study = load_study(path)
+        check_study(study, path)
         return study, {repo.name: repo for repo in repos_of(study)}
     except XpflowError as error:
         raise WorkflowError(str(error)) from None
@@ -69,23 +70,21 @@ def chosen_container():
 CONFIG = chosen_config()
 STUDY, REPOS = validated(CONFIG)
 CONTAINER = chosen_container()
-RESULTS = f"results/{STUDY.study.name}"
-FIGURES = f"paper_figures/{STUDY.study.name}"
-LOGS = f"{RESULTS}/logs"
-TIMES = f"{RESULTS}/benchmarks"
+LAYOUT = Layout.of(STUDY.study.name)
+LOGS, TIMES = LAYOUT.logs, LAYOUT.times
 ENVIRONMENT = "../../environment.yml"
 
 # Every command reads the study from this file, written before the first job. It is no input of the rules: what
 # a changed setting runs again is decided by the fingerprints in their params.
-STUDY_FILE = f"{RESULTS}/study.yaml"
+STUDY_FILE = LAYOUT.study
 # GPUs that a job which runs a model asks the scheduler for; a training job has one for each of its processes.
 GPUS = int(STUDY.runtime.device.startswith("cuda"))
 TRAINING_GPUS = GPUS * STUDY.runtime.processes
 TRAINING_THREADS = STUDY.runtime.threads * STUDY.runtime.processes
 JOBS = {(job.model, job.benchmark, job.kind, job.seed): job for job in jobs_of(STUDY)}
 TRACE = trace_row(STUDY)
-TABLE_NAMES = ["table1", "table2", "contrasts", "alignment"]
-FIGURE_NAMES = figure_names(STUDY)
+# The folder of one part of a decoding job.
+PART = LAYOUT.part("{model}", "{benchmark}", "{kind}", "{seed}", "{scatteritem}")
 
 
 # Models and data sets were fetched by the rule `fetch`; no other command asks the hub for anything.
@@ -95,8 +94,8 @@ shell.prefix("set -euo pipefail; export HF_HUB_OFFLINE=1; ")
 wildcard_constraints:
     model=either(STUDY.model_names),
     benchmark=either(STUDY.benchmark_names),
-    variant="[a-z]+",
-    kind=r"[a-z]+(-trained)?",
+    run="[a-z0-9-]+",
+    kind=r"[a-z0-9-]+(\+trained)?",
     seed=r"\d+",
 
 
@@ -120,6 +119,39 @@ def get_cluster_check():
     return " ".join(["xpflow cluster", *given, "--gpu" if GPUS else ""])
 
 
+def code_of(command, *names, **values):
+    """Return the code that a rule's params carry: where it changes, the rule's jobs run again.
+
+    `names` are wildcards that the stage is told apart by, `values` names that the rule knows.
+    """
+    return lambda wildcards: stage_code(
+        STUDY, get_stage(command, names, values, wildcards)
+    )
+
+
+def settings_of(command, *names, **values):
+    """Return the settings that a rule's params carry, likewise."""
+    return lambda wildcards: stage_fingerprint(
+        STUDY, get_stage(command, names, values, wildcards)
+    )
+
+
+def get_stage(command, names, values, wildcards):
+    """Return a stage as manifests name it."""
+    if names == ("job",):
+        return job_stage(get_job(wildcards))
+    found = {name: getattr(wildcards, name) for name in names}
+    return {"command": command, **found, **values}
+
+
+def get_merged_settings(wildcards, kind):
+    """Return the settings that the rows of a merged job were decoded and graded with."""
+    place = {"model": wildcards.model, "benchmark": wildcards.benchmark}
+    job = JOBS[*place.values(), kind, int(wildcards.seed)]
+    stages = (job_stage(job), {"command": "grade", **place})
+    return [stage_fingerprint(STUDY, stage) for stage in stages]
+
+
 def growing(amount):
     """Return a resource that is `amount` at first and more by it on each attempt after a failure."""
     return lambda wildcards, attempt: amount * attempt
@@ -139,18 +171,14 @@ def get_shard(wildcards):
 
 def get_split_options(wildcards):
     """Return the options of `xpflow problems export` for a benchmark of the study."""
-    [chosen] = [
-        entry
-        for entry in STUDY.problems.benchmarks
-        if entry.name == wildcards.benchmark
-    ]
+    chosen = STUDY.benchmark(wildcards.benchmark)
     limit = "" if chosen.limit is None else f" --limit {chosen.limit}"
     return f"--split {chosen.split}{limit}"
 
 
 def get_lock(repo):
     """Return the lock file of a hub repository; nothing for what does not come from the hub."""
-    return [] if repo is None else f"results/hub/{repo.lock}"
+    return [] if repo is None else f"{HUB}/{repo.lock}"
 
 
 def get_base(model):
@@ -163,61 +191,41 @@ def get_data(benchmark):
     return get_lock(repo_of_benchmark(STUDY, benchmark))
 
 
-def get_aligned(model, variant, seed):
-    """Return a file of an aligned checkpoint that stands for the whole folder; nothing for base weights."""
-    return (
-        []
-        if variant == "base"
-        else f"{RESULTS}/{model}/aligned/{variant}/seed{seed}/align{ENDING}"
-    )
+def get_trained(model, run, seed):
+    """Return the file that stands for a whole trained checkpoint; nothing for base weights."""
+    folder = LAYOUT.run(model, run, seed)
+    return [] if run == "base" else manifest_of(folder / "train")
 
 
-def get_policy(kind, seed):
-    """Return the trained policy that a kind of job needs, if any."""
-    return (
-        f"{RESULTS}/policy/seed{seed}/policy.safetensors"
-        if kind.endswith("-trained")
-        else []
-    )
+def get_start(wildcards):
+    """Return the weights that a training run starts from, where they are another run's."""
+    return get_trained(wildcards.model, STUDY.run(wildcards.run).start, wildcards.seed)
+
+
+def get_policy(trained, seed):
+    """Return the trained policy, where one is needed."""
+    return LAYOUT.policy_file(seed) if trained else []
 
 
 def get_job_weights(wildcards):
-    """Return the aligned weights that a decoding job needs."""
-    return get_aligned(wildcards.model, get_job(wildcards).weights, wildcards.seed)
+    """Return the trained weights that a decoding job needs."""
+    return get_trained(wildcards.model, get_job(wildcards).weights, wildcards.seed)
 
 
 def get_weights_options(wildcards, input):
     """Return the options of `xpflow evaluate` and `xpflow trace` for weights and policy."""
-    aligned = f"--checkpoint {Path(str(input.weights)).parent}" if input.weights else ""
+    trained = f"--checkpoint {Path(str(input.weights)).parent}" if input.weights else ""
     policy = f"--policy-trained {input.policy}" if input.policy else ""
-    return f"{aligned} {policy}".strip()
+    return f"{trained} {policy}".strip()
 
 
 def get_part(kind, name):
     """Return the pattern of one file of a decoding job's shards, as `gather` takes it."""
-    return f"{RESULTS}/{{{{model}}}}/parts/{{{{benchmark}}}}/{kind}/seed{{{{seed}}}}/{{scatteritem}}/{name}"
+    place = ("{{model}}", "{{benchmark}}", kind, "{{seed}}", "{scatteritem}")
+    return str(LAYOUT.part(*place) / name)
 
 
 def get_runs(group, name):
     """Return one published file for each arm and budget of a group of jobs."""
-    return [
-        f"{RESULTS}/{{model}}/eval/{{benchmark}}/{cell}/seed{{seed}}/{name}"
-        for cell in group.cells
-    ]
-
-
-def get_alignment_logs(wildcards):
-    """Return the logs of every alignment that the study shows."""
-    return [
-        f"{RESULTS}/{model}/aligned/{variant}/seed{seed}/log.jsonl"
-        for model, variant, seed in aligned_runs(STUDY)
-    ]
-
-
-def get_all_runs(name):
-    """Return every published samples or verdicts file of the study."""
-    return [
-        f"{RESULTS}/{job.model}/eval/{job.benchmark}/{cell}/seed{job.seed}/{name}"
-        for job in JOBS.values()
-        for cell in job.cells
-    ]
+    place = LAYOUT.evaluation("{model}", "{benchmark}")
+    return [place / cell / "seed{seed}" / name for cell in group.cells]

@@ -2,7 +2,7 @@ rule export_problems:
     input:
         lambda wildcards: get_data(wildcards.benchmark),
     output:
-        f"{RESULTS}/problems/{{benchmark}}.jsonl",
+        LAYOUT.problems("{benchmark}"),
     log:
         f"{LOGS}/export_problems/{{benchmark}}.log",
     benchmark:
@@ -14,9 +14,9 @@ rule export_problems:
         mem_mb=growing(500),
         runtime=growing(10),
     params:
-        code=code_fingerprint("problems"),
+        code=code_of("problems", "benchmark", split=""),
         config=STUDY_FILE,
-        settings=lambda wildcards: fp.problems(STUDY, wildcards.benchmark),
+        settings=settings_of("problems", "benchmark", split=""),
         options=get_split_options,
     message:
         "Write the problems of {wildcards.benchmark} to one file that every later step reads"
@@ -29,7 +29,7 @@ rule export_training_problems:
     input:
         get_data(STUDY.solvable.benchmark),
     output:
-        f"{RESULTS}/problems/training/{STUDY.solvable.benchmark}.jsonl",
+        LAYOUT.training_problems(STUDY.solvable.benchmark),
     log:
         f"{LOGS}/export_training_problems.log",
     benchmark:
@@ -41,9 +41,11 @@ rule export_training_problems:
         mem_mb=growing(500),
         runtime=growing(10),
     params:
-        code=code_fingerprint("problems"),
+        code=code_of("problems", benchmark=STUDY.solvable.benchmark, split="train"),
         config=STUDY_FILE,
-        settings=fp.training_problems(STUDY),
+        settings=settings_of(
+            "problems", benchmark=STUDY.solvable.benchmark, split="train"
+        ),
         benchmark=STUDY.solvable.benchmark,
     message:
         "Write the training problems of {params.benchmark}: what the policy may be trained on"

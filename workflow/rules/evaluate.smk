@@ -1,16 +1,12 @@
 rule decode_shard:
     input:
-        problems=f"{RESULTS}/problems/{{benchmark}}.jsonl",
+        problems=LAYOUT.problems("{benchmark}"),
         base=lambda wildcards: get_base(wildcards.model),
         weights=get_job_weights,
-        policy=lambda wildcards: get_policy(wildcards.kind, wildcards.seed),
+        policy=lambda wildcards: get_policy(get_job(wildcards).trained, wildcards.seed),
     output:
-        samples=temp(
-            f"{RESULTS}/{{model}}/parts/{{benchmark}}/{{kind}}/seed{{seed}}/{{scatteritem}}/samples.jsonl"
-        ),
-        manifest=temp(
-            f"{RESULTS}/{{model}}/parts/{{benchmark}}/{{kind}}/seed{{seed}}/{{scatteritem}}/samples.jsonl{ENDING}"
-        ),
+        samples=temp(PART / "samples.jsonl"),
+        manifest=temp(manifest_of(PART / "samples.jsonl")),
     log:
         f"{LOGS}/decode_shard/{{model}}.{{benchmark}}.{{kind}}.seed{{seed}}.{{scatteritem}}.log",
     benchmark:
@@ -23,9 +19,9 @@ rule decode_shard:
         runtime=growing(240),
         gpu=GPUS,
     params:
-        code=code_fingerprint("evaluate"),
+        code=code_of("evaluate", "job"),
         config=STUDY_FILE,
-        settings=lambda wildcards: fp.decode(STUDY, get_job(wildcards)),
+        settings=settings_of("evaluate", "job"),
         weights=lambda wildcards: get_job(wildcards).weights,
         options=get_weights_options,
         shard=get_shard,
@@ -42,16 +38,12 @@ rule decode_shard:
 # Where jobs are submitted to a cluster, the shards of one decoding job are graded and merged in one submission.
 rule grade_shard:
     input:
-        problems=f"{RESULTS}/problems/{{benchmark}}.jsonl",
+        problems=LAYOUT.problems("{benchmark}"),
         samples=rules.decode_shard.output.samples,
         manifest=rules.decode_shard.output.manifest,
     output:
-        verdicts=temp(
-            f"{RESULTS}/{{model}}/parts/{{benchmark}}/{{kind}}/seed{{seed}}/{{scatteritem}}/verdicts.jsonl"
-        ),
-        manifest=temp(
-            f"{RESULTS}/{{model}}/parts/{{benchmark}}/{{kind}}/seed{{seed}}/{{scatteritem}}/verdicts.jsonl{ENDING}"
-        ),
+        verdicts=temp(PART / "verdicts.jsonl"),
+        manifest=temp(manifest_of(PART / "verdicts.jsonl")),
     log:
         f"{LOGS}/grade_shard/{{model}}.{{benchmark}}.{{kind}}.seed{{seed}}.{{scatteritem}}.log",
     benchmark:
@@ -66,9 +58,9 @@ rule grade_shard:
         mem_mb=growing(800),
         runtime=growing(120),
     params:
-        code=code_fingerprint("grade"),
+        code=code_of("grade", "model", "benchmark"),
         config=STUDY_FILE,
-        settings=fp.grade(STUDY),
+        settings=settings_of("grade", "model", "benchmark"),
         shard=get_shard,
     message:
         "Run the programs of {wildcards.model}, {wildcards.benchmark}, {wildcards.kind} weights,"
@@ -88,10 +80,10 @@ for group in job_groups(STUDY):
             samples=gather.shards(get_part(group.kind, "samples.jsonl")),
             verdicts=gather.shards(get_part(group.kind, "verdicts.jsonl")),
             manifests=[
-                gather.shards(get_part(group.kind, f"{name}.jsonl{ENDING}"))
+                gather.shards(get_part(group.kind, manifest_of(Path(f"{name}.jsonl"))))
                 for name in ("samples", "verdicts")
             ],
-            problems=f"{RESULTS}/problems/{{benchmark}}.jsonl",
+            problems=LAYOUT.problems("{benchmark}"),
         output:
             samples=get_runs(group, "samples.jsonl"),
             verdicts=get_runs(group, "verdicts.jsonl"),
@@ -113,20 +105,16 @@ for group in job_groups(STUDY):
             mem_mb=growing(500),
             runtime=growing(10),
         params:
-            code=code_fingerprint("merge"),
-            settings=lambda wildcards, kind=group.kind: [
-                fp.decode(
-                    STUDY,
-                    JOBS[
-                        wildcards.model, wildcards.benchmark, kind, int(wildcards.seed)
-                    ],
-                ),
-                fp.grade(STUDY),
-            ],
+            code=code_of("merge"),
+            settings=lambda wildcards, kind=group.kind: get_merged_settings(
+                wildcards, kind
+            ),
             folders=lambda wildcards, input: sorted(
                 {Path(path).parent for path in input.samples}
             ),
-            out=lambda wildcards: f"{RESULTS}/{wildcards.model}/eval/{wildcards.benchmark}",
+            out=lambda wildcards: LAYOUT.evaluation(
+                wildcards.model, wildcards.benchmark
+            ),
             kind=group.kind,
         message:
             "Sort the results of {wildcards.model}, {wildcards.benchmark}, {params.kind} weights,"
@@ -140,14 +128,12 @@ if TRACE:
 
     rule trace:
         input:
-            problems=f"{RESULTS}/problems/{TRACE.benchmark}.jsonl",
+            problems=LAYOUT.problems(TRACE.benchmark),
             base=get_base(TRACE.model),
-            weights=get_aligned(
-                TRACE.model, find_arm(STUDY, TRACE.arm).weights, TRACE.seed
-            ),
-            policy=get_policy(kind_of(find_arm(STUDY, TRACE.arm)), TRACE.seed),
+            weights=get_trained(TRACE.model, STUDY.arm(TRACE.arm).weights, TRACE.seed),
+            policy=get_policy(STUDY.arm(TRACE.arm).policy == "trained", TRACE.seed),
         output:
-            f"{RESULTS}/trace.npz",
+            LAYOUT.trace,
         log:
             f"{LOGS}/trace.log",
         benchmark:
@@ -160,9 +146,9 @@ if TRACE:
             runtime=growing(30),
             gpu=GPUS,
         params:
-            code=code_fingerprint("trace"),
+            code=code_of("trace"),
             config=STUDY_FILE,
-            settings=fp.trace(STUDY),
+            settings=settings_of("trace"),
             options=get_weights_options,
             about=f"{TRACE.model}, {TRACE.arm} at {TRACE.budget}",
         message:

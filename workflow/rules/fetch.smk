@@ -8,9 +8,9 @@ localrules:
 rule fetch:
     output:
         # `update`: a lock that is there stays, and what is fetched must match it.
-        update("results/hub/{repo}@{revision}.json"),
+        update(f"{HUB}/{{repo}}@{{revision}}.json"),
     log:
-        "results/hub/logs/{repo}@{revision}.log",
+        f"{HUB}/logs/{{repo}}@{{revision}}.log",
     wildcard_constraints:
         repo=either(REPOS),
         revision="[0-9a-f]{12}",
@@ -25,7 +25,7 @@ rule fetch:
         runtime=720,
     params:
         config=STUDY_FILE,
-        settings=lambda wildcards: fp.fingerprint(REPOS[wildcards.repo].revision),
+        settings=lambda wildcards: REPOS[wildcards.repo].revision,
     message:
         "Fetch {wildcards.repo} at revision {wildcards.revision} from the model hub, once"
     shell:

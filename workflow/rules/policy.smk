@@ -3,7 +3,7 @@ rule filter_solvable:
         problems=rules.export_training_problems.output,
         base=lambda wildcards: get_base(wildcards.model),
     output:
-        f"{RESULTS}/{{model}}/solvable.jsonl",
+        LAYOUT.solvable("{model}"),
     log:
         f"{LOGS}/filter_solvable/{{model}}.log",
     benchmark:
@@ -17,9 +17,9 @@ rule filter_solvable:
         runtime=growing(120),
         gpu=GPUS,
     params:
-        code=code_fingerprint("solvable"),
+        code=code_of("solvable", "model"),
         config=STUDY_FILE,
-        settings=lambda wildcards: fp.solvable(STUDY, wildcards.model),
+        settings=settings_of("solvable", "model"),
     message:
         "Keep the training problems that {wildcards.model} already solves"
     shell:
@@ -29,13 +29,14 @@ rule filter_solvable:
 
 rule train_policy:
     input:
-        problems=f"{RESULTS}/{STUDY.grpo.model}/solvable.jsonl",
-        weights=lambda wildcards: get_aligned(
-            STUDY.grpo.model, STUDY.grpo.variant, wildcards.seed
+        problems=LAYOUT.solvable(STUDY.grpo.model),
+        base=get_base(STUDY.grpo.model),
+        weights=lambda wildcards: get_trained(
+            STUDY.grpo.model, STUDY.grpo.weights, wildcards.seed
         ),
     output:
-        policy=f"{RESULTS}/policy/seed{{seed}}/policy.safetensors",
-        log=f"{RESULTS}/policy/seed{{seed}}/log.jsonl",
+        policy=LAYOUT.policy_file("{seed}"),
+        log=LAYOUT.policy_log("{seed}"),
     log:
         f"{LOGS}/train_policy/seed{{seed}}.log",
     benchmark:
@@ -50,12 +51,14 @@ rule train_policy:
         gpu=TRAINING_GPUS,
         nodes=1,
     params:
-        code=code_fingerprint("grpo"),
+        code=code_of("grpo"),
         config=STUDY_FILE,
-        settings=fp.grpo(STUDY),
-        model=lambda wildcards, input: Path(input.weights).parent,
+        settings=settings_of("grpo"),
+        model=lambda wildcards, input: (
+            Path(str(input.weights)).parent if input.weights else STUDY.grpo.model
+        ),
         folder=lambda wildcards, output: Path(output.policy).parent,
-        about=f"{STUDY.grpo.model} ({STUDY.grpo.variant} alignment)",
+        about=f"{STUDY.grpo.model} ({STUDY.grpo.weights} weights)",
     message:
         "Train a step-size policy (Eq. 18) on {params.about}, seed {wildcards.seed}"
     shell:

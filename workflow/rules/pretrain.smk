@@ -1,11 +1,11 @@
 # The shipped models, from random weights; hours. `snakemake pretrain` asks for it, nothing else does.
 rule pretrain_model:
     output:
-        "results/pretrain/{model}/checkpoint/model.safetensors",
+        f"{PRETRAIN}/{{model}}/checkpoint/model.safetensors",
     log:
-        "results/pretrain/logs/{model}.log",
+        f"{PRETRAIN}/logs/{{model}}.log",
     benchmark:
-        "results/pretrain/benchmarks/{model}.tsv"
+        f"{PRETRAIN}/benchmarks/{{model}}.tsv"
     conda:
         ENVIRONMENT
     threads: STUDY.runtime.threads
@@ -13,8 +13,8 @@ rule pretrain_model:
         mem_mb=growing(2000),
         runtime=720,
     params:
-        code=code_fingerprint("pretrain"),
-        settings=lambda wildcards: fp.fingerprint(STUDY.pretrain),
+        code=code_of("pretrain", "model"),
+        settings=settings_of("pretrain", "model"),
         config=CONFIG,
         folder=lambda wildcards, output: Path(str(output)).parents[1],
     message:

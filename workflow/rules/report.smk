@@ -1,21 +1,22 @@
 rule tables:
     input:
-        samples=get_all_runs("samples.jsonl"),
-        verdicts=get_all_runs("verdicts.jsonl"),
-        alignment=get_alignment_logs,
+        rows=evaluated_files(STUDY, LAYOUT),
+        training=training_logs(STUDY, LAYOUT),
     output:
         [
             report(
-                f"{FIGURES}/{name}.md",
+                LAYOUT.figure(name, "md"),
                 caption=f"../report/{name}.rst",
                 category="Tables",
             )
-            for name in [*TABLE_NAMES, "claims"]
+            for name in [*table_names(STUDY), "claims"]
         ],
-        expand(
-            f"{FIGURES}/{{name}}.{{ending}}", name=TABLE_NAMES, ending=["tex", "csv"]
-        ),
-        f"{FIGURES}/claims.json",
+        [
+            LAYOUT.figure(name, ending)
+            for name in table_names(STUDY)
+            for ending in ("tex", "csv")
+        ],
+        LAYOUT.figure("claims", "json"),
     log:
         f"{LOGS}/tables.log",
     benchmark:
@@ -27,10 +28,10 @@ rule tables:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
-        code=code_fingerprint("tables"),
+        code=code_of("tables"),
         config=STUDY_FILE,
-        settings=fp.report(STUDY),
-        results=lambda wildcards: RESULTS,
+        settings=settings_of("tables"),
+        results=LAYOUT.results,
         out=lambda wildcards, output: Path(str(output[0])).parent,
     message:
         "Write Tables 1 and 2, the paired comparisons and the claims to {params.out}"
@@ -43,7 +44,7 @@ rule prompts:
         expand(rules.export_problems.output, benchmark=STUDY.benchmark_names),
     output:
         report(
-            f"{FIGURES}/prompts.md",
+            LAYOUT.figure("prompts", "md"),
             caption="../report/prompts.rst",
             category="Prompts",
         ),
@@ -58,9 +59,9 @@ rule prompts:
         mem_mb=growing(600),
         runtime=growing(10),
     params:
-        code=code_fingerprint("prompts"),
+        code=code_of("prompts"),
         config=STUDY_FILE,
-        settings=fp.prompts(STUDY),
+        settings=settings_of("prompts"),
         problems=lambda wildcards, input: Path(str(input[0])).parent,
     message:
         "Write the first prompts of the study, as its models see them, to {output}"
@@ -70,20 +71,19 @@ rule prompts:
 
 rule figures:
     input:
-        samples=get_all_runs("samples.jsonl"),
-        verdicts=get_all_runs("verdicts.jsonl"),
-        alignment=get_alignment_logs,
-        policy=expand(rules.train_policy.output.log, seed=policy_seeds(STUDY)),
+        rows=evaluated_files(STUDY, LAYOUT),
+        training=training_logs(STUDY, LAYOUT),
+        policy=policy_logs(STUDY, LAYOUT),
         trace=rules.trace.output if TRACE else [],
     output:
         [
             report(
-                f"{FIGURES}/{name}.{ending}",
+                LAYOUT.figure(name, ending),
                 caption=f"../report/{name}.rst",
                 category="Figures",
                 labels={"figure": name, "format": ending},
             )
-            for name in FIGURE_NAMES
+            for name in figure_names(STUDY)
             for ending in STUDY.reporting.figure_formats
         ],
     log:
@@ -97,10 +97,10 @@ rule figures:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
-        code=code_fingerprint("figures"),
+        code=code_of("figures"),
         config=STUDY_FILE,
-        settings=fp.report(STUDY),
-        results=lambda wildcards: RESULTS,
+        settings=settings_of("figures"),
+        results=LAYOUT.results,
         out=lambda wildcards, output: Path(str(output[0])).parent,
         trace=lambda wildcards, input: f"--trace {input.trace}" if input.trace else "",
     message:

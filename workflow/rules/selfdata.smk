@@ -3,11 +3,9 @@ rule answer_prompts:
         prompts=get_data(STUDY.selfdata.benchmark),
         base=lambda wildcards: get_base(wildcards.model),
     output:
-        answers=temp(
-            f"{RESULTS}/{{model}}/parts/selfdata/seed{{seed}}/{{scatteritem}}.jsonl"
-        ),
+        answers=temp(LAYOUT.selfdata_part("{model}", "{seed}", "{scatteritem}")),
         manifest=temp(
-            f"{RESULTS}/{{model}}/parts/selfdata/seed{{seed}}/{{scatteritem}}.jsonl{ENDING}"
+            manifest_of(LAYOUT.selfdata_part("{model}", "{seed}", "{scatteritem}"))
         ),
     log:
         f"{LOGS}/answer_prompts/{{model}}.seed{{seed}}.{{scatteritem}}.log",
@@ -22,9 +20,9 @@ rule answer_prompts:
         runtime=growing(60),
         gpu=GPUS,
     params:
-        code=code_fingerprint("selfdata"),
+        code=code_of("selfdata", "model"),
         config=STUDY_FILE,
-        settings=lambda wildcards: fp.selfdata(STUDY, wildcards.model),
+        settings=settings_of("selfdata", "model"),
         shard=get_shard,
     message:
         "{wildcards.model} answers persona prompts at full budget, seed {wildcards.seed}, part {params.shard}"
@@ -36,13 +34,17 @@ rule answer_prompts:
 rule merge_answers:
     input:
         answers=gather.shards(
-            f"{RESULTS}/{{{{model}}}}/parts/selfdata/seed{{{{seed}}}}/{{scatteritem}}.jsonl"
+            str(LAYOUT.selfdata_part("{{model}}", "{{seed}}", "{scatteritem}"))
         ),
         manifests=gather.shards(
-            f"{RESULTS}/{{{{model}}}}/parts/selfdata/seed{{{{seed}}}}/{{scatteritem}}.jsonl{ENDING}"
+            str(
+                manifest_of(
+                    LAYOUT.selfdata_part("{{model}}", "{{seed}}", "{scatteritem}")
+                )
+            )
         ),
     output:
-        f"{RESULTS}/{{model}}/selfdata/seed{{seed}}.jsonl",
+        LAYOUT.selfdata("{model}", "{seed}"),
     log:
         f"{LOGS}/merge_answers/{{model}}.seed{{seed}}.log",
     benchmark:
@@ -55,8 +57,8 @@ rule merge_answers:
         mem_mb=growing(500),
         runtime=growing(5),
     params:
-        code=code_fingerprint("merge"),
-        settings=lambda wildcards: fp.selfdata(STUDY, wildcards.model),
+        code=code_of("merge"),
+        settings=settings_of("selfdata", "model"),
     message:
         "Merge the answers of {wildcards.model}, seed {wildcards.seed}"
     shell:

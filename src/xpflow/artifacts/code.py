@@ -1,30 +1,52 @@
-"""A fingerprint of the code that a command can reach: it decides what a change of the code makes stale.
+"""A fingerprint of the code that a stage runs: it decides what a change of the code makes stale.
 
-The modules are found by reading imports, at any depth and inside functions, from the command's own file;
-nothing is imported. Files that are started by path (`worker.py`) count where their name stands in the code.
-A module counts by its syntax tree without docstrings, so that words, comments and layout are no change, and
-the same source has the same fingerprint under every Python that can read it.
-Covers: xpflow's own modules. Does not cover: other packages (a manifest has their versions), code chosen by
-a name in data, the two files that every command shares without meaning (`xpflow`, `xpflow.cli`), and the
-modules that only note what was done (RECORDING): what is said of an artifact is no part of it.
+Two things are covered: what a command can reach, and the plug-ins that its row chose (decoder, protocol,
+benchmark, jail, objective and so on). The modules are found by reading imports, at any depth and inside
+functions, from the command's own file and from each plug-in's; nothing is imported. Files that are started by
+path (`worker.py`) count where their name stands in the code. A module counts by its syntax tree without
+docstrings, so that words, comments and layout are no change, and the same source has the same fingerprint
+under every Python that can read it.
+
+Covers: xpflow's own modules, a plug-in's file, and for one of an installed package the modules of that
+package that it reaches. Does not cover: other packages (a manifest has their versions), the files that
+every command shares without meaning (`xpflow`, `xpflow.cli`), the tables of plug-ins (names only: what a name
+stands for is covered where it was chosen), and the modules that only note what was done (RECORDING): what is
+said of an artifact is no part of it.
 
 The digits follow the number of the rule by which they were found, since fingerprints of two rules cannot be
-compared. Rule 1 (no number) took the tree as Python prints it, which differs between versions.
+compared. Rule 1 (no number) took the tree as Python prints it, rule 2 covered what a command might choose.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+import importlib.util
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from xpflow.errors import ArtifactError, nearest
+from xpflow.plugins import Place, Table
 
-RULE = "2"
+RULE = "3"
+DIGITS = 12
 PACKAGE = Path(__file__).resolve().parents[1]
-SHARED = ("xpflow", "xpflow.cli")  # the version, and the table of all commands
+# kind of a plug-in -> the module that holds its table and nothing else
+TABLES = {
+    "architecture": "xpflow.models.architectures",
+    "benchmark": "xpflow.problems.benchmarks",
+    "decoder": "xpflow.decoding.decoders",
+    "extraction": "xpflow.grading.extraction",
+    "jail": "xpflow.grading.jails",
+    "objective": "xpflow.training.objectives",
+    "protocol": "xpflow.protocols",
+    "shape": "xpflow.problems.shapes",
+}
+SHARED = ("xpflow", "xpflow.cli", *TABLES.values())  # the version, the commands, the plug-ins: names only
 RECORDING = (
     "xpflow.artifacts.code",
     "xpflow.artifacts.environment",
@@ -35,21 +57,38 @@ RECORDING = (
 )
 
 
-@lru_cache(maxsize=256)
-def code_fingerprint(command: str, package: Path = PACKAGE) -> str:
-    """Return rule and 12 hexadecimal digits for the code behind a command, of this or of another checkout.
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module by its name, and by its file where it is none of xpflow's."""
 
+    name: str
+    file: Path | None = None
+
+
+def code_fingerprint(command: str, plugins: Iterable[str] = (), package: Path = PACKAGE) -> str:
+    """Return rule and 12 hexadecimal digits for the code behind a command with the plug-ins that it uses.
+
+    Args:
+        command: `align` is `xpflow align`. plugins: as "decoder:flow". package: of this or another checkout.
     Raises:
-        ArtifactError: there is no such command.
+        ArtifactError: there is no such command or plug-in.
     """
-    start = f"xpflow.cli.{command}"
-    if module_file(start, package) is None:
+    starts = [Module(f"xpflow.cli.{command}")]
+    if module_file(starts[0].name, package) is None:
         names = [path.stem for path in (package / "cli").glob("*.py")]
         raise ArtifactError(f"no such command: {command!r}", hint=nearest(command, names))
-    digest = hashlib.sha256()
-    for name in sorted(reachable(start, package)):
-        digest.update(f"{name} {_read(name, package)[0]}\n".encode())
-    return f"{RULE}.{digest.hexdigest()[:12]}"
+    return _digest([*starts, *(module_of(plugin, package) for plugin in sorted(set(plugins)))], package)
+
+
+def plugin_fingerprints(plugins: Iterable[str], package: Path = PACKAGE) -> dict[str, str]:
+    """Return the fingerprint of each plug-in's own code, by its name, for a manifest."""
+    return {plugin: _digest([module_of(plugin, package)], package) for plugin in sorted(set(plugins))}
+
+
+def covered(command: str, plugins: Iterable[str] = (), package: Path = PACKAGE) -> frozenset[str]:
+    """Return the names of the modules behind a fingerprint."""
+    starts = [Module(f"xpflow.cli.{command}"), *(module_of(plugin, package) for plugin in plugins)]
+    return frozenset(module.name for module in _reachable(starts, package))
 
 
 def same_rule(fingerprint: str) -> bool:
@@ -57,15 +96,20 @@ def same_rule(fingerprint: str) -> bool:
     return fingerprint.startswith(f"{RULE}.")
 
 
-def reachable(start: str, package: Path = PACKAGE) -> frozenset[str]:
-    """Return the names of all modules of xpflow that a module imports, directly or not, and its own."""
-    found, waiting = {start}, [start]
-    while waiting:
-        for name in _read(waiting.pop(), package)[1]:
-            if name not in found:
-                found.add(name)
-                waiting.append(name)
-    return frozenset(found)
+def module_of(plugin: str, package: Path = PACKAGE) -> Module:
+    """Return the module behind "kind:name"; raises ArtifactError where there is none."""
+    kind, _, name = plugin.partition(":")
+    if kind not in TABLES:
+        raise ArtifactError(f"no such kind of plug-in: {kind!r}", hint=nearest(kind, TABLES))
+    own = _own(kind, package)
+    if name in own:
+        return Module(own[name].partition(":")[0])
+    table = _table(kind)
+    place = table.place(name)
+    file = place.file or _file_of(place)
+    if file is None or not file.is_file():
+        raise ArtifactError(f"{kind} {name!r} is not there: {file or place.module}")
+    return Module(place.module or name, file.resolve())
 
 
 def module_file(name: str, package: Path = PACKAGE) -> Path | None:
@@ -78,6 +122,62 @@ def module_file(name: str, package: Path = PACKAGE) -> Path | None:
         if file.is_file() and (path != package or file.name == "__init__.py"):
             return file
     return None
+
+
+def _digest(starts: Iterable[Module], package: Path) -> str:
+    digest = hashlib.sha256()
+    for module in sorted(_reachable(starts, package), key=lambda module: module.name):
+        name = module.name if module.file is None else Path(module.name).name
+        digest.update(f"{name} {_read(module, package)[0]}\n".encode())
+    return f"{RULE}.{digest.hexdigest()[:DIGITS]}"
+
+
+def _reachable(starts: Iterable[Module], package: Path) -> frozenset[Module]:
+    """Return all modules that some modules import, directly or not, and they themselves."""
+    named = [one for start in starts for one in ([start] if start.file else _in_packages(start))]
+    waiting, found = list(named), set(named)
+    while waiting:
+        for module in _read(waiting.pop(), package)[1]:
+            if module not in found:
+                found.add(module)
+                waiting.append(module)
+    return frozenset(found)
+
+
+def _in_packages(module: Module) -> list[Module]:
+    """Return a module of ours and the packages that it lies in: importing it runs their `__init__`."""
+    return [Module(name) for name in _with_packages(module.name) if name not in SHARED]
+
+
+@lru_cache(maxsize=64)
+def _own(kind: str, package: Path) -> Mapping[str, str]:
+    """Return the lines of a table, read from its source: {} where this checkout has none."""
+    file = module_file(TABLES[kind], package)
+    tree = ast.parse(file.read_bytes()) if file else ast.Module([], [])
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg == "own" and isinstance(keyword.value, ast.Dict):
+                    return dict(ast.literal_eval(keyword.value))
+    return {}
+
+
+def _table(kind: str) -> Table[Any]:
+    values = vars(import_module(TABLES[kind])).values()
+    [table] = [value for value in values if isinstance(value, Table)]
+    return table
+
+
+def _file_of(place: Place) -> Path | None:
+    """Return the file of a module of an installed package, without importing the package."""
+    top, *rest = place.module.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None or spec.origin is None:
+        return None
+    if not rest:
+        return Path(spec.origin)
+    path = Path(spec.origin).parent.joinpath(*rest)
+    return next((f for f in (path.with_suffix(".py"), path / "__init__.py") if f.is_file()), None)
 
 
 def canonical_tree(node: object) -> str:
@@ -112,16 +212,41 @@ def _has_docstring(node: ast.AST) -> bool:
     return isinstance(first, ast.Constant) and isinstance(first.value, str)
 
 
-@lru_cache(maxsize=4096)
-def _read(name: str, package: Path) -> tuple[str, tuple[str, ...]]:
+def _read(module: Module, package: Path) -> tuple[str, tuple[Module, ...]]:
     """Return a module's hash and the modules that it names."""
-    file = module_file(name, package)
+    file = module.file or module_file(module.name, package)
     assert file is not None
-    tree = ast.parse(file.read_bytes())
-    names = {target for node in ast.walk(tree) for target in _targets(node, name, file, package)}
-    known = {found for target in names for found in _with_packages(target)}
+    stat = file.stat()  # a plug-in's file may change while we run
+    return _parsed(module, file, package, (stat.st_mtime_ns, stat.st_size))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(
+    module: Module, file: Path, package: Path, state: tuple[int, int]
+) -> tuple[str, tuple[Module, ...]]:
+    try:
+        tree = ast.parse(file.read_bytes())
+    except SyntaxError as error:
+        if module.file is None:
+            raise
+        raise ArtifactError(f"{file} is no Python: {error}") from error
     text = hashlib.sha256(canonical_tree(tree).encode(errors="surrogatepass")).hexdigest()
-    return text, tuple(sorted(known - {*SHARED, *RECORDING, name}))
+    names = {target for node in _run_nodes(tree) for target in _targets(node, module.name, file, package)}
+    known = {found for target in names for found in _with_packages(target)}
+    found = [Module(name) for name in sorted(known - {*SHARED, *RECORDING, module.name})]
+    if module.file is not None:
+        found += _siblings(tree, module, file)
+    return text, tuple(found)
+
+
+def _run_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a tree's nodes without what only a type checker reads."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            yield from (found for other in child.orelse for found in _run_nodes(other))
+        else:
+            yield from _run_nodes(child)
 
 
 def _targets(node: ast.AST, name: str, file: Path, root: Path) -> Iterator[str]:
@@ -150,3 +275,30 @@ def _with_packages(name: str) -> Iterator[str]:
     while name:
         yield name
         name = name.rpartition(".")[0]
+
+
+def _siblings(tree: ast.Module, module: Module, file: Path) -> Iterator[Module]:
+    """Yield the modules of an outside package that one of its modules imports, with their packages."""
+    parts = module.name.split(".")
+    if not all(part.isidentifier() for part in parts):
+        return  # a file by itself has no siblings
+    inside = parts if file.name == "__init__.py" else parts[:-1]
+    top = file.parents[len(inside) - 1] if inside else file.parent
+    names = {module.name, *(name for node in ast.walk(tree) for name in _imported(node, inside))}
+    for words in (name.split(".") for name in sorted(names)):
+        for length in range(1, len(words) + 1) if words[0] == parts[0] else ():
+            path = top.joinpath(*words[1:length])
+            for found in (path.with_suffix(".py"), path / "__init__.py"):
+                if found.is_file():
+                    yield Module(".".join(words[:length]), found)
+
+
+def _imported(node: ast.AST, package: list[str]) -> Iterator[str]:
+    """Yield the absolute names that an import may mean, relative ones resolved."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = package[: len(package) - node.level + 1] if node.level else []
+        module = ".".join([*base, *([node.module] if node.module else [])])
+        yield module
+        yield from (f"{module}.{alias.name}" for alias in node.names)

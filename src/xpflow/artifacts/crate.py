@@ -1,18 +1,45 @@
-"""A finished study as a Workflow Run RO-Crate: the workflow, its files, and one action for each manifest.
+"""A finished study for other tools: a Workflow Run RO-Crate, and a bill of materials.
 
-Profiles: RO-Crate 1.1, Workflow RO-Crate 1.0, Process and Workflow Run Crate 0.5. The crate holds what a pack
-holds (no weights); files that only a manifest speaks of, such as checkpoints, are named in it by hash.
+The crate has the workflow, its files, and one action for each manifest. Profiles: RO-Crate 1.1, Workflow
+RO-Crate 1.0, Process and Workflow Run Crate 0.5. It holds what a pack holds (no weights); files that only a
+manifest lists, such as checkpoints, are named in it by hash. The bill of materials is CycloneDX.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 import xpflow
+from xpflow.artifacts.io import atomic_write_text
 from xpflow.artifacts.manifest import ENDING, Manifest, read_manifest
 from xpflow.errors import ArtifactError
+
+
+def write_bill_of_materials(out: Path) -> int:
+    """Write a CycloneDX 1.6 JSON file; returns the number of packages."""
+    from cyclonedx.model.bom import Bom
+    from cyclonedx.model.component import Component, ComponentType
+    from cyclonedx.output import make_outputter
+    from cyclonedx.schema import OutputFormat, SchemaVersion
+    from packageurl import PackageURL
+
+    bom = Bom()
+    bom.metadata.component = Component(
+        name="xpflow", version=xpflow.__version__, type=ComponentType.APPLICATION, bom_ref="xpflow"
+    )
+    packages = {found.name: found.version for found in distributions() if found.name}
+    packages.pop("xpflow", None)
+    for name, version in sorted(packages.items()):
+        url = PackageURL("pypi", name=name.lower().replace("_", "-"), version=version)
+        library = ComponentType.LIBRARY
+        bom.components.add(Component(name=name, version=version, type=library, purl=url, bom_ref=str(url)))
+    text = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=1)
+    atomic_write_text(out, text + "\n")
+    return len(packages)
+
 
 PROFILES = (
     ("https://w3id.org/ro/wfrun/process/0.5", "Process Run Crate", "0.5"),

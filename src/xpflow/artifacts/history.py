@@ -10,7 +10,7 @@ import io
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -18,21 +18,24 @@ from typing import Any
 
 from xpflow.artifacts.code import PACKAGE, code_fingerprint, same_rule
 from xpflow.artifacts.places import is_plain
-from xpflow.errors import ArtifactError
+from xpflow.errors import XpflowError
 
 GIT_S = 60
 
 
-def changed_code(command: str, fingerprint: str, package: Mapping[str, Any]) -> str:
+def changed_code(
+    command: str, fingerprint: str, package: Mapping[str, Any], plugins: Iterable[str] = ()
+) -> str:
     """Return why what a command made is not of today's code, or nothing where it is.
 
     Args:
         command: of the manifest. fingerprint: its `code`. package: its `package`, with commit and changes.
+        plugins: that its stage used, as "decoder:flow".
     """
     try:
-        now = code_fingerprint(command)
-    except ArtifactError:
-        return f"there is no command `xpflow {command}` any more"
+        now = code_fingerprint(command, plugins)
+    except XpflowError as error:
+        return f"the code behind `xpflow {command}` is not all there: {error.message}"
     if fingerprint == now:
         return ""
     git = package.get("git") or {}
@@ -63,7 +66,7 @@ def _fingerprints_at(commit: str) -> dict[str, str]:
         found = {}
         for command in commands:
             try:
-                found[command] = code_fingerprint(command, package)
+                found[command] = code_fingerprint(command, package=package)
             except SyntaxError:  # of a later Python than ours
                 continue
         return found

@@ -6,28 +6,92 @@ as `left-out.json`, so that an audit knows a file that was left behind from one 
 manifest the note carries the digest of its own content; it is refused where it lists what a pack takes, so
 that nobody can excuse the loss of a small file by it. It does not stop who writes a note of weights that
 never were: only what a manifest says of them, and has the same hash, is excused.
+
+Lists that came from elsewhere, a note or an archive's index, are checked before they are believed: the form
+of paths, hashes and sizes (`flaw`, `record_of`), and that all paths can be files of one folder (`clash`).
 """
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from xpflow.artifacts.canonical import canonical, digest
 from xpflow.artifacts.io import atomic_write_bytes
-from xpflow.artifacts.listing import flaw, parsed, record_of, shown
 from xpflow.artifacts.manifest import ENDING, FileRecord, Manifest, read_manifest
-from xpflow.artifacts.places import FIGURES, NOT_HERE, RESULTS
+from xpflow.artifacts.places import FIGURES, LOGS, NOT_HERE, PARTS, RESULTS, SELFDATA, TIMES, is_plain
 from xpflow.errors import ArtifactError
+
+NAME_BYTES = 255  # of one name, what file systems allow
+PATH_BYTES = 1024  # of a whole path: the folder that it is put into needs room too
+LARGEST = (1 << 53) - 1  # canonical JSON has no larger integer
+FIELDS = {"path", "sha256", "size"}
+
+
+def flaw(path: object) -> str:
+    """Return what is wrong with a path that should lie below some folder, or nothing."""
+    if not isinstance(path, str) or not path:
+        return "is no path"
+    parts = PurePosixPath(path).parts
+    if path.startswith("/") or ".." in parts:
+        return "leads outside"
+    if not is_plain(path):
+        return "is not in its plain form"
+    if not path.isprintable():  # control characters, NUL, and bytes that are no UTF-8
+        return "has characters that cannot be shown"
+    if len(path.encode()) > PATH_BYTES or any(len(part.encode()) > NAME_BYTES for part in parts):
+        return "is too long"
+    return ""
+
+
+def clash(paths: Iterable[str]) -> str:
+    """Return a path that is named twice, or lies below one that is a file too; nothing where none does."""
+    found = sorted(PurePosixPath(path).parts for path in paths)
+    for one, following in pairwise(found):
+        if following[: len(one)] == one:
+            return "/".join(following)
+    return ""
+
+
+def record_of(row: object) -> FileRecord:
+    """Return the record of a parsed row; ValueError for another shape."""
+    if not isinstance(row, dict) or row.keys() != FIELDS or not isinstance(row["path"], str):
+        raise ValueError("a row that is no path, hash and size")
+    sha256, size = row["sha256"], row["size"]
+    hashed = isinstance(sha256, str) and re.fullmatch("[0-9a-f]{64}", sha256)
+    if not hashed or type(size) is not int or not 0 <= size <= LARGEST:
+        raise ValueError(f"{shown(row['path'])} has no hash and size")
+    return FileRecord(row["path"], sha256, size)
+
+
+def parsed(data: bytes) -> dict[str, Any]:
+    """Return a JSON object; ValueError for anything else, however deep."""
+    try:
+        found = json.loads(data)
+    except RecursionError as error:
+        raise ValueError("JSON of too many levels") from error
+    if not isinstance(found, dict):
+        raise ValueError("no JSON object")
+    return found
+
+
+def shown(path: object) -> str:
+    """Return a path as an error names it: harmless to a terminal, and not without end."""
+    text = repr(path)
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
 
 NOTE = "left-out.json"
 SCHEMA = 1
 HEAVY = (".safetensors", ".state", ".npz", ".pt", ".pth", ".ckpt", ".bin", ".distcp", ".sif")
 UNFINISHED = ".state.shards"  # a folder with the state of a training by several processes
-NO_ARTIFACTS = ("logs", "benchmarks")  # folders of a study
-SHARDS, LONG = "parts", "selfdata"  # folders of a model; of LONG's files the manifests are taken
+NO_ARTIFACTS = (LOGS, TIMES)
 
 
 def may_be_left(path: str, study: str = "") -> bool:
@@ -48,9 +112,10 @@ def may_be_left(path: str, study: str = "") -> bool:
     first, second = parts[2], parts[3] if len(parts) > 4 else ""  # folders of the study, and of a model
     if len(parts) > 3 and first in NO_ARTIFACTS:
         return True
-    long = second == LONG and not path.endswith(ENDING)
+    # of a model's own answers a pack has the manifests
+    long = second == SELFDATA and not path.endswith(ENDING)
     state = any(folder.endswith(UNFINISHED) for folder in parts[:-1])
-    return second == SHARDS or long or state or PurePosixPath(path).suffix in HEAVY
+    return second == PARTS or long or state or PurePosixPath(path).suffix in HEAVY
 
 
 def note_of(study: str) -> str:
@@ -64,7 +129,7 @@ def studies_of(paths: Iterable[str]) -> list[str]:
 
 
 def left_behind(files: Iterable[Path], root: Path) -> list[FileRecord]:
-    """Return the files that the manifests among `files` speak of, that are there, and are none of `files`:
+    """Return the files that the manifests among `files` list, that are there, and are none of `files`:
     what they are of, and what was read from other folders. Each is recorded as it is now.
 
     Paths are relative to `root`. What an earlier pack left behind stays on the list.
@@ -97,7 +162,7 @@ def _spoken_of(path: str, manifest: Manifest) -> Iterator[str]:
     for one in [*(one.path for one in manifest.files), *read]:
         if why := flaw(one):
             raise ArtifactError(
-                f"{path} speaks of {shown(one)}, which {why}",
+                f"{path} lists {shown(one)}, which {why}",
                 hint="give the file another name, and run again what reads it",
             )
     yield from (f"{folder}/{one.path}" for one in manifest.files)

@@ -1,6 +1,6 @@
 """Manifests: what an artifact is and where it came from, in a file beside it.
 
-A manifest is `NAME.manifest.json` in the folder of the files that it speaks for: NAME is the file's own, or
+A manifest is `NAME.manifest.json` in the folder of the files that it lists: NAME is the file's own, or
 the command's where one command writes several files into a folder. Its bytes are the canonical JSON (RFC
 8785) of its fields and a line end, and one field is the digest of all others, so that no byte of it can
 change unseen. Paths of files are relative to the manifest, paths of inputs to the folder that the command
@@ -190,7 +190,7 @@ def _said(error: Exception) -> str:
 
 
 def manifest_of(file: Path) -> tuple[Path, FileRecord, Manifest] | None:
-    """Return (path of the manifest that speaks for a file, the file's record, the manifest), or None."""
+    """Return (path of the manifest that lists a file, the file's record, the manifest), or None."""
     own = file.with_name(file.name + ENDING)
     others = sorted(path for path in file.parent.glob(f"*{ENDING}") if path != own)
     for path in [own, *others] if os.path.lexists(own) else others:
@@ -205,7 +205,7 @@ def checked(file: Path) -> tuple[FileRecord, Manifest | None]:
     """Return a file's record and its manifest (None where it has none).
 
     Raises:
-        ArtifactError: the file is absent, or its bytes are not those that its manifest speaks of.
+        ArtifactError: the file is absent, or its bytes are not those that its manifest lists.
     """
     if not file.is_file():
         raise ArtifactError(f"no such file: {file}", hint="run the stage that makes it first")
@@ -216,7 +216,7 @@ def checked(file: Path) -> tuple[FileRecord, Manifest | None]:
     if found is None:
         return now, None
     if found[1] != now:
-        raise ArtifactError(f"{file} is not the file that {found[0].name} speaks of", hint=CHANGED)
+        raise ArtifactError(f"{file} is not the file that {found[0].name} lists", hint=CHANGED)
     return now, found[2]
 
 

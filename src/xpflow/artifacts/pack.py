@@ -2,7 +2,7 @@
 
 The archive's bytes depend on the files alone: sorted names, no times, no owners. Its first member is the
 index (`pack_index`). Packing compares everything with its manifest first, also what it leaves behind, so that
-no pack passes a changed file off as good. Files that no manifest speaks of are taken: the audit calls them
+no pack passes a changed file off as good. Files that no manifest lists are taken: the audit calls them
 foreign there as it does here, and a study may hold a reader's notes. Unpacking checks names and contents
 first and then writes each file whole.
 """
@@ -16,7 +16,7 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from xpflow.artifacts.archive import ArchiveReader, write_archive
+from xpflow.artifacts.archive import INDEX, INDEX_LIMIT, ArchiveReader, Index, write_archive
 from xpflow.artifacts.io import atomic_write_bytes, atomic_writer
 from xpflow.artifacts.left_out import (
     left_behind,
@@ -26,7 +26,6 @@ from xpflow.artifacts.left_out import (
     write_notes,
 )
 from xpflow.artifacts.manifest import ENDING, FileRecord, read_manifest
-from xpflow.artifacts.pack_index import INDEX, INDEX_LIMIT, Index
 from xpflow.artifacts.places import FIGURES, RESULTS, absolute
 from xpflow.errors import ArtifactError
 
@@ -62,7 +61,7 @@ def small_files(folders: Iterable[Path], root: Path) -> list[Path]:
 
 
 def foreign_files(folders: Iterable[Path], root: Path) -> list[str]:
-    """Return the files of some folders that no manifest speaks of, large ones too."""
+    """Return the files of some folders that no manifest lists, large ones too."""
     there = {path.as_posix() for path in _walk(folders, root)}
     manifests = {path for path in there if path.endswith(ENDING)}
     spoken = {
@@ -77,7 +76,7 @@ def checked_index(files: Iterable[Path], root: Path) -> Index:
     """Return the index of a pack of some files (relative to `root`), each as it is now.
 
     Raises:
-        ArtifactError: there are none, a path cannot be packed, or a file is not what its manifest speaks of,
+        ArtifactError: there are none, a path cannot be packed, or a file is not what its manifest lists,
             be it one of `files` or one that would be left behind.
     """
     taken = list(files)
@@ -92,7 +91,7 @@ def checked_index(files: Iterable[Path], root: Path) -> Index:
     if altered := _altered(index, root):
         more = f" and {len(altered) - NAMED} more" if len(altered) > NAMED else ""
         raise ArtifactError(
-            f"not what their manifests speak of: {', '.join(altered[:NAMED])}{more}",
+            f"not what their manifests list: {', '.join(altered[:NAMED])}{more}",
             hint=f"`xpflow audit {RESULTS}/{index.studies[0]}` says more; nothing was written",
         )
     return index
@@ -102,7 +101,7 @@ def pack(files: Iterable[Path], root: Path, out: Path) -> list[FileRecord]:
     """Write files (relative to `root`) to an archive, whole or not at all; returns its index.
 
     Raises:
-        ArtifactError: a file is not what its manifest speaks of, or changes meanwhile; a name has no room in
+        ArtifactError: a file is not what its manifest lists, or changes meanwhile; a name has no room in
             the archive; the archive cannot be written.
     """
     index = checked_index(files, root)
@@ -159,7 +158,7 @@ def _walk(folders: Iterable[Path], root: Path) -> Iterator[Path]:
 
 
 def _altered(index: Index, root: Path) -> list[str]:
-    """Return the files that are not what the manifests in an index speak of."""
+    """Return the files that are not what the manifests in an index list."""
     now = {one.path: (one.sha256, one.size) for one in (*index.files, *index.left_out)}
     found: dict[str, None] = {}
     for path in (one.path for one in index.files if one.path.endswith(ENDING)):

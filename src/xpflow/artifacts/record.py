@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from xpflow.artifacts.code import PACKAGE, code_fingerprint
+from xpflow.artifacts.code import PACKAGE, code_fingerprint, plugin_fingerprints
 from xpflow.artifacts.environment import environment_facts, package_facts
 from xpflow.artifacts.manifest import (
     ENDING,
@@ -29,18 +29,23 @@ from xpflow.errors import ArtifactError
 class Record:
     """One run of a command: made at its start, told what is read, asked for manifests at the end.
 
-    `stage` is {"command": ..., further names}; `config` {"study": ..., "fingerprint": ...} or empty.
+    `stage` is {"command": ..., further names}; `config` {"study": ..., "fingerprint": ...} or empty;
+    `plugins` are those that it uses, as "decoder:flow": their code counts as the command's own.
     """
 
     def __init__(
-        self, command: str, stage: Mapping[str, Any] | None = None, config: Mapping[str, Any] | None = None
+        self,
+        command: str,
+        stage: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
+        plugins: Sequence[str] = (),
     ) -> None:
         self.command, self.stage = command, {"command": command, **(stage or {})}
         self.config, self.started = dict(config or {}), now()
-        self.code, self.package = code_fingerprint(command), package_facts()  # as they are at the start
+        self.code, self.package = code_fingerprint(command, plugins), package_facts()  # as at the start
         self.line = ("xpflow", *map(portable_word, sys.argv[1:]))
         self.inputs: dict[str, InputRecord] = {}
-        self.facts: dict[str, Any] = {}
+        self.facts: dict[str, Any] = {"plugins": plugin_fingerprints(plugins)} if plugins else {}
 
     def read(self, *paths: Path, temporary: bool = False) -> None:
         """Note inputs: files, or folders with the files in them.
@@ -48,7 +53,7 @@ class Record:
         With `temporary` their own manifests are kept as part of ours, for files that will not stay.
 
         Raises:
-            ArtifactError: one is absent, or not what its manifest speaks of.
+            ArtifactError: one is absent, or not what its manifest lists.
         """
         for path in files_below(paths) if all(path.exists() for path in paths) else paths:
             found, manifest = checked(path)

@@ -182,7 +182,7 @@ def key_of(record: Record) -> str:
 
 
 def key_of_manifest(manifest: Manifest) -> str:
-    """Return the key of what a manifest speaks for: 64 hexadecimal digits.
+    """Return the key of what a manifest lists: 64 hexadecimal digits.
 
     Studies and folders are no part of it: the same stage of two studies is one entry.
     """

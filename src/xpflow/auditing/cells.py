@@ -1,5 +1,5 @@
 """One cell of a study's tables, from the number back to the data: what the tables say, the verdicts counted
-anew, the decoder's settings, and the stages behind it with each of their files compared."""
+again, the decoder's settings, and the stages behind it with each of their files compared."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from xpflow.artifacts.audit import Fingerprint
-from xpflow.artifacts.manifest import checked
-from xpflow.artifacts.story import Story, closing, story, told
-from xpflow.auditing.study_audit import STUDY, fingerprints_of
-from xpflow.errors import ArtifactError, DataError, XpflowError, nearest
-from xpflow.evaluation.merge import SAMPLES, VERDICTS
-from xpflow.evaluation.result_files import Fields, Run, read_run, readable
+from xpflow.artifacts.graph import Graph
+from xpflow.artifacts.lineage import Lineage, lineage_of, rendered, verdict
+from xpflow.artifacts.places import relative
+from xpflow.auditing.study_audit import fingerprints_of
+from xpflow.errors import ArtifactError, DataError, nearest
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.base import budget_text, parse_budget
-from xpflow.study.rows import Row, expand, find_arm
+from xpflow.study.config.evaluation import Arm
+from xpflow.study.layout import SAMPLES, STUDY_FILE, VERDICTS, Layout
+from xpflow.study.result_files import Fields, Run, read_run, readable
+from xpflow.study.rows import Cell, Row, expand
 
 TABLES = ("table1.csv", "table2.csv")
 SHOWN = 200  # characters of a cell's name in a message
@@ -29,18 +30,11 @@ BUDGET = re.compile(r"[0-9./-]{1,20}")  # a fraction of some length, and no powe
 
 
 @dataclass(frozen=True, slots=True)
-class TableCell:
-    """A cell by its names; `task` narrows it to one problem."""
+class Question:
+    """A cell of the tables to explain; `task` narrows it to one problem."""
 
-    model: str
-    benchmark: str
-    arm: str
-    budget: Fraction
+    cell: Cell
     task: str | None = None
-
-    def __str__(self) -> str:
-        """Return the cell as the command line takes it."""
-        return ",".join((self.model, self.benchmark, self.arm, budget_text(self.budget)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,27 +73,27 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
-class CellStory:
-    """All that is known of a cell. `trouble` lists what does not fit, and is empty where all does.
+class Explanation:
+    """All that is known of a cell. `issues` list what does not fit; empty where all does.
 
-    `runs` are those of its seeds whose files can be read, `counted` is of them; `behind` are the stages.
-    `unjudged` are stages whose settings could not be compared, for weights that are not here.
+    tables: what each of them says. runs: those of its seeds whose files can be read; `counted` is of them.
+    lineage: the stages behind. unjudged: stages whose settings could not be compared, for weights that are
+    not here.
     """
 
-    cell: TableCell
-    said: dict[str, Count]
-    counted: Count
-    decoder: str
+    question: Question
+    arm: Arm
     settings: dict[str, Any]
-    policy: str
+    tables: dict[str, Count]
+    counted: Count
     runs: tuple[Run, ...]
-    behind: Story
-    trouble: tuple[str, ...]
+    lineage: Lineage
+    issues: tuple[str, ...]
     unjudged: tuple[str, ...] = ()
 
 
-def parse_cell(text: str, study: StudyConfig) -> TableCell:
-    """Return the cell of MODEL,BENCHMARK,ARM,BUDGET or MODEL,BENCHMARK,ARM,BUDGET,TASK.
+def parse_cell(text: str, study: StudyConfig) -> Question:
+    """Return what MODEL,BENCHMARK,ARM,BUDGET or MODEL,BENCHMARK,ARM,BUDGET,TASK asks for.
 
     Raises:
         ArtifactError: it has another form, or the study has no such cell; it names the nearest one.
@@ -114,56 +108,50 @@ def parse_cell(text: str, study: StudyConfig) -> TableCell:
         budget = parse_budget(parts[3].replace("-", "/") if BUDGET.fullmatch(parts[3]) else "none")
     except ValueError as error:
         raise ArtifactError(f"{shown!r}: {error}") from error
-    cell = TableCell(parts[0], parts[1], parts[2], budget, parts[4] if len(parts) > 4 else None)
-    if not rows_of(study, cell):
-        known = sorted(
-            {str(TableCell(row.model, row.benchmark, row.arm, row.budget)) for row in expand(study)}
-        )
+    cell = Cell(parts[0], parts[1], parts[2], budget)
+    known = {row.cell for row in expand(study)}
+    if cell not in known:
         raise ArtifactError(
-            f"study {study.study.name} has no cell {shown}", hint=nearest(str(cell)[:SHOWN], known)
+            f"study {study.study.name} has no cell {shown}",
+            hint=nearest(cell.text[:SHOWN], sorted(one.text for one in known)),
         )
-    return cell
+    return Question(cell, parts[4] if len(parts) > 4 else None)
 
 
-def rows_of(study: StudyConfig, cell: TableCell) -> list[Row]:
-    """Return a cell's runs, one for each seed."""
-    names = (cell.model, cell.benchmark, cell.arm, cell.budget)
-    return [row for row in expand(study) if (row.model, row.benchmark, row.arm, row.budget) == names]
-
-
-def explain_cell(study: StudyConfig, results: Path, figures: Path, cell: TableCell, root: Path) -> CellStory:
-    """Return the story of a cell of the tables in `figures`, from the runs in `results`.
+def explain_cell(
+    study: StudyConfig, results: Path, figures: Path, question: Question, root: Path
+) -> Explanation:
+    """Explain a cell of the tables in `figures` by the runs in `results`.
 
     Raises:
-        ArtifactError: the cell is narrowed to a problem that it has not.
+        ArtifactError: the question is about a problem that the cell has not.
     """
-    from xpflow.decoding import settings_from
-    from xpflow.study.settings import arm_settings
-
-    arm = find_arm(study, cell.arm)
-    settings = settings_from(
-        arm.decoder, arm_settings(study, arm, cell.model, cell.benchmark, cell.budget)
-    ).model_dump(mode="json")
-    rows, trouble = rows_of(study, cell), list[str]()
-    runs = list(_readable_runs(results, rows, trouble))
-    _require_task(cell, runs)
-    counted, said = count(runs), dict(what_tables_say(figures, cell, trouble))
-    files = [results / row.folder / name for row in rows for name in (SAMPLES, VERDICTS)]
-    behind = story(files, root, results)
-    trouble += [f"{name} says {there.text}" for name, there in said.items() if not there.fits(counted)]
-    other, unjudged = _other_settings(fingerprints_of(study, root), results, behind)
-    trouble += [*_changed_study(results), *other, *behind.trouble]
-    return CellStory(
-        cell,
-        said,
-        counted,
-        arm.decoder,
+    cell, graph, layout = question.cell, Graph.of_study(results, root), Layout(results, figures)
+    arm, settings = _decoder(study, cell)
+    rows = [row for row in expand(study) if row.cell == cell]
+    runs, unreadable = _readable_runs(results, rows)
+    _require_task(question, runs)
+    counted, (tables, table_issues) = count(runs), what_tables_say(figures, cell, graph)
+    lineage = lineage_of([file for row in rows for file in layout.row_files(row)], graph)
+    other, unjudged = _other_settings(fingerprints_of(study, root), results, lineage)
+    issues = [
+        *unreadable,
+        *table_issues,
+        *(f"{name} says {there.text}" for name, there in tables.items() if not there.fits(counted)),
+        graph.file_flaw(relative(layout.study, root)),  # the settings that are shown are read from it
+        *other,
+        *lineage.issues,
+    ]
+    return Explanation(
+        question,
+        arm,
         settings,
-        arm.policy,
+        tables,
+        counted,
         tuple(runs),
-        behind,
-        tuple(dict.fromkeys(trouble)),
-        tuple(unjudged),
+        lineage,
+        issues=tuple(dict.fromkeys(why for why in issues if why)),
+        unjudged=tuple(unjudged),
     )
 
 
@@ -174,26 +162,27 @@ def count(runs: Sequence[Run]) -> Count:
     return Count(dict(verdicts), sum(nfe) / len(nfe) if nfe else 0.0)
 
 
-def what_tables_say(figures: Path, cell: TableCell, trouble: list[str]) -> Iterator[tuple[str, Count]]:
-    """Yield (file, count) of each table that has the cell; of the verdicts it tells those that passed.
+def what_tables_say(figures: Path, cell: Cell, graph: Graph) -> tuple[dict[str, Count], list[str]]:
+    """Return the count of each table that has a cell, and what is wrong with the tables.
 
-    What is wrong with a table, or that none has the cell, is added to `trouble`.
+    Of the verdicts a table knows those that passed.
     """
-    found = False
+    found: dict[str, Count] = {}
+    issues: list[str] = []
     for name in TABLES:
-        try:
-            if checked(figures / name)[1] is None:
-                trouble.append(f"no manifest speaks of {figures.name}/{name}")
-            counts = readable(figures / name, lambda path: _counts(path, cell))
-        except XpflowError as error:
-            trouble.append(error.message)
+        place = relative(figures / name, graph.root)
+        flaw = graph.file_flaw(place)
+        issues += [flaw] if flaw else []
+        if flaw and (graph.maker(place) or not (figures / name).is_file()):
             continue
-        if len(counts) > 1:
-            trouble.append(f"{name} has {len(counts)} rows of {cell}")
-        found = found or bool(counts)
-        yield from ((name, one) for one in counts[:1])
-    if not found:
-        trouble.append(f"no table has a row of {cell}")
+        try:
+            counts = readable(figures / name, lambda path: _counts(path, cell))
+        except DataError as error:
+            issues.append(error.message)
+            continue
+        issues += [f"{name} has {len(counts)} rows of {cell.text}"] if len(counts) > 1 else []
+        found.update({name: counts[0]} if counts else {})
+    return found, issues if found else [*issues, f"no table has a row of {cell.text}"]
 
 
 def answers_to(task: str, runs: Sequence[Run]) -> Iterator[tuple[str, Fields, Fields]]:
@@ -203,51 +192,67 @@ def answers_to(task: str, runs: Sequence[Run]) -> Iterator[tuple[str, Fields, Fi
             yield run.folder.name, run.samples[task], run.verdicts[task]
 
 
-def told_cell(told_of: CellStory) -> Iterator[str]:
-    """Yield a cell's story in lines: tables, verdicts, settings, answers to its task, stages, trouble."""
-    cell = told_of.cell
+def rendered_cell(found: Explanation) -> Iterator[str]:
+    """Yield an explanation in lines: tables, verdicts, settings, answers to its task, stages, issues."""
+    cell, task = found.question.cell, found.question.task
     yield f"{cell.model} / {cell.benchmark} / {cell.arm} / {budget_text(cell.budget)}"
-    yield from (f"{name} says: {there.text}" for name, there in told_of.said.items())
-    yield f"counted anew: {told_of.counted.text}"
-    yield from (f"  from {run.folder / VERDICTS} and samples.jsonl beside it" for run in told_of.runs)
-    shown = {key: value for key, value in told_of.settings.items() if key not in ("decoder", "policy")}
+    yield from (f"{name} says: {there.text}" for name, there in found.tables.items())
+    yield f"counted again: {found.counted.text}"
+    yield from (f"  from {run.folder / VERDICTS} and {SAMPLES} beside it" for run in found.runs)
+    shown = {key: value for key, value in found.settings.items() if key not in ("decoder", "policy")}
     settings = ", ".join(f"{key}={value}" for key, value in sorted(shown.items()))
-    yield f"decoder {told_of.decoder}, policy {told_of.policy}: {settings}"
-    for run, sample, verdict in answers_to(cell.task, told_of.runs) if cell.task else ():
-        reason = f" ({verdict['reason']})" if verdict.get("reason") else ""
-        yield f"{run}, {cell.task}: {verdict['verdict']}{reason}, NFE {sample['nfe']:g}, answered"
+    yield f"decoder {found.arm.decoder}, policy {found.arm.policy}: {settings}"
+    for run, sample, judged in answers_to(task, found.runs) if task else ():
+        reason = f" ({judged['reason']})" if judged.get("reason") else ""
+        yield f"{run}, {task}: {judged['verdict']}{reason}, NFE {sample['nfe']:g}, answered"
         yield from (f"  | {line}" for line in str(sample["completion"]).splitlines())
-    if told_of.behind.chapters:
+    if found.lineage.steps:
         yield "made by, the nearest first:"
-    yield from (f"  {line}" for line in told(told_of.behind.chapters))
-    tables = ", ".join(told_of.said)
-    yield from closing(told_of.behind, told_of.trouble, f", and {tables} say what the verdicts do")
-    if told_of.unjudged:
-        yield f"Not compared: settings of {len(told_of.unjudged)} stages, whose model's weights are not here."
+    yield from (f"  {line}" for line in rendered(found.lineage.steps))
+    yield from verdict(
+        found.lineage, found.issues, f", and {', '.join(found.tables)} say what the verdicts do"
+    )
+    if found.unjudged:
+        yield f"Not compared: settings of {len(found.unjudged)} stages, whose model's weights are not here."
 
 
-def _readable_runs(results: Path, rows: Sequence[Row], trouble: list[str]) -> Iterator[Run]:
+def _decoder(study: StudyConfig, cell: Cell) -> tuple[Arm, dict[str, Any]]:
+    """Return a cell's arm and all settings of its decoder."""
+    from xpflow.decoding import settings_from
+    from xpflow.study.settings import arm_settings
+
+    arm = study.arm(cell.arm)
+    settings = settings_from(arm.decoder, arm_settings(study, arm, cell.model, cell.benchmark, cell.budget))
+    return arm, settings.model_dump(mode="json")
+
+
+def _readable_runs(results: Path, rows: Sequence[Row]) -> tuple[list[Run], list[str]]:
+    """Return the runs whose files can be read, and what is wrong with the others."""
+    runs, issues = [], []
     for row in rows:
         try:
-            yield read_run(results, row)
+            runs.append(read_run(results, row))
         except DataError as error:
-            trouble.append(error.message)
+            issues.append(error.message)
+    return runs, issues
 
 
-def _require_task(cell: TableCell, runs: Sequence[Run]) -> None:
-    known = {task for run in runs for task in run.samples}
-    if cell.task is not None and runs and cell.task not in known:
-        raise ArtifactError(f"{cell} has no problem {cell.task[:SHOWN]!r}", hint=nearest(cell.task, known))
+def _require_task(question: Question, runs: Sequence[Run]) -> None:
+    known, task = {task for run in runs for task in run.samples}, question.task
+    if task is not None and runs and task not in known:
+        raise ArtifactError(
+            f"{question.cell.text} has no problem {task[:SHOWN]!r}", hint=nearest(task, known)
+        )
 
 
-def _counts(path: Path, cell: TableCell) -> list[Count]:
+def _counts(path: Path, cell: Cell) -> list[Count]:
     """Return what the rows of a cell say in a table; ValueError for a table of another shape."""
     lines = [line for line in path.read_text(encoding="utf-8").split("\n") if not line.startswith("# ")]
     names = (cell.model, cell.benchmark, cell.arm, budget_text(cell.budget))
     found = []
     try:
         for row in csv.DictReader(lines):
-            if tuple(row[key] for key in ("model", "benchmark", "arm", "budget")) == names:
+            if tuple(row[key] for key in Cell._fields) == names:
                 passes, answers = int(row["passes"]), int(row["answers"])
                 counts = {"passed": passes, "failed": answers - passes}
                 found.append(Count(counts, float(row["mean_nfe"])))
@@ -256,25 +261,16 @@ def _counts(path: Path, cell: TableCell) -> list[Count]:
     return found
 
 
-def _changed_study(results: Path) -> Iterator[str]:
-    """Yield what speaks against a study's configuration, which the settings that are told are read from."""
-    try:
-        if checked(results / STUDY)[1] is None:
-            yield f"no manifest speaks of {results.name}/{STUDY}"
-    except ArtifactError as error:
-        yield error.message
-
-
-def _other_settings(fingerprint: Fingerprint, results: Path, behind: Story) -> tuple[list[str], list[str]]:
+def _other_settings(fingerprint: Fingerprint, results: Path, lineage: Lineage) -> tuple[list[str], list[str]]:
     """Return what ran with other settings than the study has now, and what could not be compared."""
     other, unjudged = [], []
-    for one in behind.chapters:
+    for one in lineage.steps:
         stage, then = one.manifest.stage, one.manifest.config.get("fingerprint")
         if stage["command"] != "evaluate":
             continue
         now = fingerprint(stage)
         if now is None:
-            unjudged.append(one.title())
+            unjudged.append(one.title)
         elif now != then:
-            other.append(f"{one.title()}: it ran with other settings than {results.name}/{STUDY} has now")
+            other.append(f"{one.title}: it ran with other settings than {results.name}/{STUDY_FILE} has now")
     return other, unjudged

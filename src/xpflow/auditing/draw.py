@@ -1,23 +1,89 @@
-"""Drawing samples of a study to replay, from the cells that its configuration has."""
+"""Drawing samples of a study to replay, from the cells that its configuration has.
+
+Each is drawn with its device class: what decides how numbers are rounded, so whether two decodings give the
+same tokens.
+"""
 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from xpflow.auditing.device_class import DeviceClass, made_on
-from xpflow.errors import ArtifactError, DataError, XpflowError
-from xpflow.evaluation.merge import SAMPLES, VERDICTS
-from xpflow.evaluation.result_files import Fields, read_run, readable
+from xpflow.artifacts.environment import environment_facts
+from xpflow.artifacts.manifest import Manifest, manifest_of
+from xpflow.errors import ArtifactError, ConfigError, DataError, XpflowError
 from xpflow.models.registry import model_folder
 from xpflow.problems import problems_from_file
 from xpflow.problems.problem import Problem
 from xpflow.runtime.models import model_source
 from xpflow.study.config import StudyConfig
-from xpflow.study.rows import TRAINED, Row, expand, find_arm, kind_of
+from xpflow.study.config.training import BASE
+from xpflow.study.layout import SAMPLES, Layout
+from xpflow.study.result_files import Fields, read_run, readable
+from xpflow.study.rows import Row, expand
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceClass:
+    """What decides how numbers are rounded; two samples of one class have the same tokens."""
+
+    device: str
+    dtype: str
+    processor: str
+    torch: str
+
+    @classmethod
+    def of_manifest(cls, manifest: Manifest) -> DeviceClass:
+        """Return the class that a manifest of `xpflow evaluate` names."""
+        facts, environment = manifest.facts, manifest.environment
+        torch = str((environment.get("libraries") or {}).get("torch"))
+        device = str(facts.get("device")).partition(":")[0]
+        return cls(device, str(facts.get("dtype")), str(environment.get("processor")), torch)
+
+    @classmethod
+    def here(cls, study: StudyConfig) -> DeviceClass:
+        """Return the class that a study has on this machine; ConfigError where it has no such device."""
+        require_device(study.runtime.device)
+        import torch
+
+        facts, device = environment_facts(), study.runtime.device
+        kind = device.partition(":")[0]
+        processor = torch.cuda.get_device_name(device) if kind == "cuda" else facts["processor"]
+        return cls(kind, study.runtime.dtype, str(processor), str(facts["libraries"]["torch"]))
+
+    def __str__(self) -> str:
+        """Return the class in words."""
+        return f"{self.device} ({self.processor}), {self.dtype}, torch {self.torch}"
+
+
+def require_device(device: str) -> None:
+    """Raise ConfigError unless a device is one of this machine's: cpu, cuda or cuda:N."""
+    import torch
+
+    named = re.fullmatch(r"cpu|cuda(?::([0-9]{1,3}))?", device)
+    if named is None:
+        raise ConfigError(f"no such device: {device[:40]!r}", hint="cpu, cuda or cuda:N")
+    if device != "cpu" and int(named[1] or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"this machine has no device {device}", hint=f"it has {torch.cuda.device_count()} GPUs; cpu works"
+        )
+
+
+def made_on(samples: Path) -> DeviceClass | None:
+    """Return the device class that decoded a published file of samples; None where no manifest tells.
+
+    Raises:
+        ArtifactError: a manifest of that folder is broken.
+    """
+    found = manifest_of(samples)
+    for one in found[2].shards() if found else ():
+        if one.stage["command"] == "evaluate":
+            return DeviceClass.of_manifest(one)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +103,14 @@ class Weights:
     @classmethod
     def of(cls, study: StudyConfig, results: Path, row: Row) -> Weights:
         """Return what decodes a row."""
-        kind = kind_of(find_arm(study, row.arm))
-        variant = kind.removesuffix(TRAINED)
+        arm, layout = study.arm(row.arm), Layout.of_results(results)
         return cls(
             row.model,
             str(model_source(study, row.model)),
             row.benchmark,
             row.seed,
-            None if variant == "base" else results / row.model / "aligned" / variant / f"seed{row.seed}",
-            results / f"policy/seed{row.seed}/policy.safetensors" if kind.endswith(TRAINED) else None,
+            None if arm.weights == BASE else layout.run(row.model, arm.weights, row.seed),
+            layout.policy_file(row.seed) if arm.policy == "trained" else None,
         )
 
     def there(self) -> bool:
@@ -104,8 +169,9 @@ def draw_samples(study: StudyConfig, results: Path, count: int, seed: int, below
     Raises:
         ArtifactError: there is no sample, or none that can be replayed.
     """
-    wanted = [row for row in expand(study) if _touches(results / row.folder, below or results)]
-    rows = [row for row in wanted if any((results / row.folder / name).exists() for name in _FILES)]
+    layout = Layout.of_results(results)
+    wanted = [row for row in expand(study) if _touches(layout.row(row), below or results)]
+    rows = [row for row in wanted if any(file.exists() for file in layout.row_files(row))]
     if not rows:
         raise ArtifactError(f"{results} holds no samples to replay", hint="name a finished study's folder")
     there = [row for row in rows if Weights.of(study, results, row).there()]
@@ -115,8 +181,8 @@ def draw_samples(study: StudyConfig, results: Path, count: int, seed: int, below
             hint="replay where the study was run: a pack holds none",
         )
     cells, broken = list[list[Choice]](), list[str]()
-    problems = lru_cache(maxsize=None)(lambda name: _problems(results / f"problems/{name}.jsonl"))
-    for row in sorted(there, key=lambda row: row.folder):
+    problems = lru_cache(maxsize=None)(lambda name: _problems(layout.problems(name)))
+    for row in sorted(there, key=lambda row: layout.row(row).as_posix()):
         try:
             cells.append(_choices(results, row, problems(row.benchmark)))
         except DataError as error:
@@ -130,9 +196,6 @@ def draw_samples(study: StudyConfig, results: Path, count: int, seed: int, below
         without=len(rows) - len(there),
         broken=tuple(broken),
     )
-
-
-_FILES = (SAMPLES, VERDICTS)
 
 
 def _touches(folder: Path, below: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Replaying samples: decoded and graded again, and compared field by field with what was published.
+"""Replaying samples: decoded and graded again, compared field by field with what was published, and reported.
 
 Two processors may round differently, and one bit can decide between two tokens. So all fields that the tables
 and verdicts are made of have to be equal only where device, precision, processor and torch are those that
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xpflow.auditing.device_class import DeviceClass, require_device
-from xpflow.auditing.draw import Choice, Weights
+from xpflow.auditing.draw import Choice, DeviceClass, Weights, require_device
 from xpflow.errors import GradingError, XpflowError
-from xpflow.evaluation.result_files import Fields
+from xpflow.stats.intervals import wilson
 from xpflow.study.config import StudyConfig
+from xpflow.study.result_files import Fields
 
 TEXT = "text of the tokens"
 ROUNDED = frozenset({"tokens", "nfe", "completion", "verdict", "mode"})  # that another class may change
@@ -81,7 +81,7 @@ def _replayed(
     study: StudyConfig, weights: Weights, choices: Sequence[Choice], grader: Any
 ) -> Iterator[Replayed]:
     """Replay samples that share their weights: the model is loaded once."""
-    from xpflow.grading import extract
+    from xpflow.grading.extraction.rule import extract
 
     decoder = _decoder(study, weights, choices)
     rule = decoder.protocol.extraction
@@ -118,7 +118,7 @@ def differences(one: Choice, again: Fields, graded: Fields, text: str | None) ->
 
 def _decoder(study: StudyConfig, weights: Weights, choices: Sequence[Choice]) -> Any:
     """Return the loaded decoder; _Unloadable where weights or a policy of the study are broken."""
-    from xpflow.decoding.policies.base import load_policy
+    from xpflow.decoding.policies.load import load_policy
     from xpflow.evaluation.decode_job import Decoder
 
     problems = {one.problem.task_id: one.problem for one in choices}
@@ -148,3 +148,51 @@ def _failed(one: Choice, why: str) -> Replayed:
     return Replayed(
         str(one.folder), one.problem.task_id, (), (nfe, nfe), (verdict, verdict), one.made_on, why
     )
+
+
+def report(done: Sequence[Replayed], here: DeviceClass) -> tuple[bool, list[str]]:
+    """Return whether what has to be equal is, and the report in lines.
+
+    Samples without a manifest are held to be of the class that they were replayed on.
+    """
+    failed = [one for one in done if one.failed]
+    classes: dict[DeviceClass, list[Replayed]] = defaultdict(list)
+    for one in done:
+        if not one.failed:
+            classes[one.made_on or here].append(one)
+    own = classes.pop(here, [])
+    different = [one for one in own if one.differs]
+    lines = [f"not replayed  {one.place} {one.task_id}: {one.failed}" for one in failed]
+    lines += [_difference(one) for one in different]
+    if own or not (classes or failed):
+        equal = len(own) - len(different)
+        lines.append(f"replayed {len(own)} samples: {equal} the same in tokens, NFE, answer and verdict")
+    for there, rows in classes.items():
+        lines += _elsewhere(rows, there, here)
+    return not different and not any(one.wrong for one in done), lines
+
+
+def _elsewhere(rows: Sequence[Replayed], there: DeviceClass, here: DeviceClass) -> Iterator[str]:
+    """Yield what became of the samples of another device class."""
+    yield from (_difference(one) for one in rows if one.flipped or one.wrong)
+    total, flipped = len(rows), sum(one.flipped for one in rows)
+    spread = wilson(flipped, total).scaled(100)
+    yield f"replayed {total} samples on another device class: made on {there}; here {here}"
+    yield (
+        f"  the same tokens in {sum('tokens' not in one.differs for one in rows)} of {total}; "
+        f"verdicts flipped in {flipped} of {total}: "
+        f"{100 * flipped / total:.1f} % [{spread.low:.1f}, {spread.high:.1f}]"
+    )
+    then, now = (sum(one.nfe[place] for one in rows) / total for place in (0, 1))
+    other = [one for one in rows if "nfe" in one.differs]
+    same = sum("tokens" not in one.differs for one in other)
+    yield f"  another NFE in {len(other)} of {total} ({same} with the same tokens): mean {then:g} -> {now:g}"
+    if same := sum(one.flipped and "completion" not in one.differs for one in rows):
+        yield f"  {same} of the flipped verdicts are of the same answer: no rounding explains these"
+
+
+def _difference(one: Replayed) -> str:
+    said = {"nfe": "NFE {:g} -> {:g}".format(*one.nfe), "verdict": "{} -> {}".format(*one.verdicts)}
+    said["completion"] = "other answer"
+    words = [said.get(name, f"other {name}") for name in one.differs]
+    return f"differs       {one.place} {one.task_id}: {', '.join(words)}"

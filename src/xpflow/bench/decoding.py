@@ -70,7 +70,7 @@ class TimedModel:
 def bench_model(name: str, rows: int, batch_size: int, repeats: int = REPEATS) -> Iterator[Measurement]:
     """Yield all measurements of one model: comparison with the official loop (bidirectional) or with and
     without a cache (block-causal), the overhead of policies, every decoder."""
-    from xpflow.models import load_model
+    from xpflow.models.load import load_model
 
     model, tokenizer = load_model(name)
     prompts, length = micropy_prompts(tokenizer, rows), GEN_LENGTH
@@ -92,13 +92,15 @@ def bench_model(name: str, rows: int, batch_size: int, repeats: int = REPEATS) -
 
 def micropy_prompts(tokenizer: Any, rows: int) -> list[list[int]]:
     """Return the token ids of MicroPy validation problems, both shapes in turn."""
-    from xpflow.models.tokenizer import encode_prompt
-    from xpflow.problems import instruction, load_benchmark
+    from xpflow.problems.benchmark import load_benchmark
+    from xpflow.protocols.find import find_protocol
+    from xpflow.protocols.prompter import Prompter
 
     half = -(-rows // 2)
     shapes = [load_benchmark(name, "validation", half) for name in ("micropy-he", "micropy-mbpp")]
     problems = [problem for pair in zip(*shapes, strict=True) for problem in pair][:rows]
-    return [encode_prompt(tokenizer, instruction(problem)) for problem in problems]
+    prompter = Prompter(find_protocol(), tokenizer)
+    return [prompter.encode(problem) for problem in problems]
 
 
 def compare_with_official(

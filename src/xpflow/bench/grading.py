@@ -16,9 +16,11 @@ from dataclasses import dataclass
 
 from xpflow.bench.decoding import Measurement
 from xpflow.bench.mutants import seeded_mutants
-from xpflow.grading import Grader, Verdict
 from xpflow.grading.compat import compat_results, human_eval_problem
-from xpflow.problems import Problem, load_benchmark
+from xpflow.grading.grade import Grader
+from xpflow.grading.verdict import Verdict
+from xpflow.problems import Problem
+from xpflow.problems.benchmark import load_benchmark
 
 Items = Sequence[tuple[Problem, str]]
 _THEIRS = """

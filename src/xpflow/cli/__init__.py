@@ -46,7 +46,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "fetch": ("xpflow.cli.fetch", "Fetch models and data of the hub, at pinned revisions"),
         "pretrain": ("xpflow.cli.pretrain", "Train a micro model from nothing"),
         "selfdata": ("xpflow.cli.selfdata", "Decode a model's own answers for self-alignment"),
-        "align": ("xpflow.cli.align", "Align a model to x-prediction (Eq. 11-12)"),
+        "train": ("xpflow.cli.train", "Train a model on its own answers, as x-prediction alignment"),
         "solvable": ("xpflow.cli.solvable", "Keep the training prompts that the base model solves"),
         "grpo": ("xpflow.cli.grpo", "Train a step-size policy (Eq. 18)"),
         "evaluate": ("xpflow.cli.evaluate", "Decode all arms of a study that share one model's weights"),

@@ -44,7 +44,7 @@ def audit(
     explain: Annotated[
         str | None,
         typer.Option(
-            help="Tell where a file comes from, or a cell of the tables: MODEL,BENCHMARK,ARM,BUDGET, and "
+            help="Say where a file comes from, or a cell of the tables: MODEL,BENCHMARK,ARM,BUDGET, and "
             "with ,TASK its answers to one problem"
         ),
     ] = None,
@@ -64,7 +64,7 @@ def audit(
     """Check every file of a study against its manifest, and every manifest against what it was made from.
 
     good: as it was made, from what is there now. unpinned: something behind it is named by no revision or
-    hash. stale: an input, the code or the settings changed since. foreign: no manifest speaks of it. missing:
+    hash. stale: an input, the code or the settings changed since. foreign: no manifest lists it. missing:
     it should be there. altered: its bytes changed. inconsistent: a manifest contradicts itself or another.
     left out: a pack left it behind, and its hash is known. Logs and time tables are no artifacts.
     """
@@ -77,20 +77,22 @@ def audit(
     root = root_of(path) if root is None else absolute(root)
     if explain is not None and (replay or json_out is not None):
         raise typer.BadParameter(
-            "it is told by itself: leave out --replay and --json", param_hint="--explain"
+            "it is shown by itself: leave out --replay and --json", param_hint="--explain"
         )
     if explain is not None:
         file = _file(explain, root)
-        raise typer.Exit(_tell_cell(explain, path, root) if file is None else _tell(file, path, root))
-    done = audit_study(path, root)
-    findings = [_plain(one, root) for one in done.findings]
+        raise typer.Exit(
+            _explain_cell(explain, path, root) if file is None else _explain_file(file, path, root)
+        )
+    audited = audit_study(path, root)
+    findings = [_plain(one, root) for one in audited.findings]
     _show(findings, everything)
     code = worst(findings)
     if json_out is not None:
         atomic_write_text(json_out, _json(findings, code))
     if replay:
         with chdir(root):  # a study's own paths, of weights say, are relative to where it ran
-            code = max(code, _replay(_replayable(done, device), path, root, (replay, seed)))
+            code = max(code, _replay(_replayable(audited, device), path, root, (replay, seed)))
     raise typer.Exit(code)
 
 
@@ -130,20 +132,20 @@ def _json(findings: Sequence[Finding], code: int) -> str:
 def _file(text: str, root: Path) -> Path | None:
     """Return the file that a text names, from the working directory or from the root; None: it is a cell.
 
-    It need not be there, if a manifest speaks of it: a pack may have left it out.
+    It need not be there, if a manifest lists it: a pack may have left it out.
     """
     from xpflow.artifacts.places import absolute
     from xpflow.errors import ArtifactError
 
     for name in (absolute(Path(text)), absolute(root / text)):
-        if os.path.isfile(name) or _spoken_of(name):
+        if os.path.isfile(name) or _listed(name):
             return name
         if os.path.isdir(name):
             raise ArtifactError(f"{text} is a folder", hint="name a file in it, or a cell of the tables")
     return None
 
 
-def _spoken_of(file: Path) -> bool:
+def _listed(file: Path) -> bool:
     from xpflow.artifacts.manifest import manifest_of
     from xpflow.errors import ArtifactError
 
@@ -158,29 +160,29 @@ def _below(line: str, root: Path) -> str:
     return line.replace(f"{root}{os.sep}", "")
 
 
-def _tell_cell(text: str, path: Path, root: Path) -> int:
-    """Tell the story of a cell; the exit code is that of altered files where something does not fit."""
+def _explain_cell(text: str, path: Path, root: Path) -> int:
+    """Print where a cell comes from; the exit code is that of altered files where something does not fit."""
     from xpflow.artifacts.audit import STATUSES
-    from xpflow.auditing.cells import explain_cell, parse_cell, told_cell
+    from xpflow.auditing.cells import explain_cell, parse_cell, rendered_cell
     from xpflow.auditing.study_audit import study_folder
+    from xpflow.study.layout import Layout
 
     results = study_folder(path)
     study = _study(results)
-    figures = root / "paper_figures" / results.name
-    found = explain_cell(study, results, figures, parse_cell(text, study), root)
-    for line in told_cell(found):
+    found = explain_cell(study, results, Layout.of(results.name, root).figures, parse_cell(text, study), root)
+    for line in rendered_cell(found):
         say(_below(line, root))
-    return STATUSES["altered"] if found.trouble else 0
+    return STATUSES["altered"] if found.issues else 0
 
 
 def _study(results: Path) -> StudyConfig:
     """Return the study of a folder; ArtifactError in one line for whatever was done to its configuration."""
-    from xpflow.auditing.study_audit import STUDY
     from xpflow.errors import ArtifactError, XpflowError
     from xpflow.study.config import load_study
+    from xpflow.study.layout import STUDY_FILE
 
     try:
-        return load_study(results / STUDY)
+        return load_study(results / STUDY_FILE)
     except Exception as error:
         said = error.message if isinstance(error, XpflowError) else f"{type(error).__name__}: {error}"
         raise ArtifactError(
@@ -189,17 +191,18 @@ def _study(results: Path) -> StudyConfig:
         ) from error
 
 
-def _tell(file: Path, path: Path, root: Path) -> int:
-    """Tell the story of a file; the exit code is that of altered files where something does not fit."""
+def _explain_file(file: Path, path: Path, root: Path) -> int:
+    """Print where a file comes from; the exit code is that of altered files where something does not fit."""
     from xpflow.artifacts.audit import STATUSES
+    from xpflow.artifacts.graph import Graph
+    from xpflow.artifacts.lineage import lineage_of, rendered, verdict
     from xpflow.artifacts.places import relative
-    from xpflow.artifacts.story import closing, story, told
     from xpflow.auditing.study_audit import study_folder
 
-    found = story([file], root, study_folder(path))
-    for line in (relative(file, root), *told(found.chapters), *closing(found)):
+    found = lineage_of([file], Graph.of_study(study_folder(path), root))
+    for line in (relative(file, root), *rendered(found.steps), *verdict(found)):
         say(_below(line, root))
-    return STATUSES["altered"] if found.trouble else 0
+    return STATUSES["altered"] if found.issues else 0
 
 
 def _replayable(done: Audited, device: str | None) -> StudyConfig:
@@ -220,10 +223,8 @@ def _replay(study: StudyConfig, path: Path, root: Path, draw: tuple[int, int]) -
     """Replay (how many, seed) samples and print what differs; the exit code is that of altered files where
     it should not."""
     from xpflow.artifacts.audit import STATUSES
-    from xpflow.auditing.device_class import DeviceClass
-    from xpflow.auditing.draw import draw_samples
-    from xpflow.auditing.replay import replay
-    from xpflow.auditing.report import report
+    from xpflow.auditing.draw import DeviceClass, draw_samples
+    from xpflow.auditing.replay import replay, report
     from xpflow.auditing.study_audit import study_folder
     from xpflow.cli.progress import progress
 
@@ -232,10 +233,10 @@ def _replay(study: StudyConfig, path: Path, root: Path, draw: tuple[int, int]) -
     for line in drawn.notes():
         say(_below(line, root))
     done = []
-    with progress("replaying") as told:
+    with progress("replaying") as tell:
         for one in replay(study, results, drawn.chosen):
             done.append(one)
-            told(len(done), len(drawn.chosen))
+            tell(len(done), len(drawn.chosen))
     fine, lines = report(done, here) if done else (True, ["no sample was replayed"])
     for line in lines:
         say(_below(line, root))

@@ -102,7 +102,8 @@ def _mutants(count: int, seed: int, mbpp: Path | None, workers: int, jail: str |
     import sys
 
     from xpflow.bench.grading import disagreements
-    from xpflow.problems import load_benchmark, problems_from_file
+    from xpflow.problems import problems_from_file
+    from xpflow.problems.benchmark import load_benchmark
 
     problems = load_benchmark("humaneval") + (problems_from_file(mbpp) if mbpp else [])
     passed, found = disagreements(

@@ -49,14 +49,14 @@ def check(
 
     The settings of the arms are checked with the decoders' own rules.
     """
+    from xpflow.study.check import check_arms, check_study
     from xpflow.study.config import load_study
     from xpflow.study.rows import expand
 
     for file in files:
         config = load_study(file)
+        check_study(config, str(file))
         if decoders:
-            from xpflow.study.settings import check_arms
-
             check_arms(config, str(file))
         arms, rows = len(config.evaluation.arms), len(expand(config))
         print(f"{file}: valid; study {config.study.name}, {arms} arms, {rows} decodings")

@@ -13,7 +13,7 @@ from xpflow.cli.base import examples, new_app
 if TYPE_CHECKING:
     from xpflow.decoding import DecodeSettings
     from xpflow.problems import Problem
-    from xpflow.protocols import Prompter
+    from xpflow.protocols.prompter import Prompter
     from xpflow.study.config import StudyConfig
 
 app = new_app()
@@ -66,7 +66,7 @@ def decode(
     from xpflow.cli.decode_choice import Choice, pairs_of, policy_of, problems_of, protocol_of, settings_of
     from xpflow.decoding.samples import parse_shard
     from xpflow.errors import ConfigError
-    from xpflow.protocols import Prompter
+    from xpflow.protocols.prompter import Prompter
     from xpflow.study.config import load_study
 
     if (benchmark is None) == (prompt is None):
@@ -161,7 +161,7 @@ def _load(model: str, study: StudyConfig | None, threads: int | None) -> tuple[A
     """Load model and tokenizer with the study's device, precision and threads."""
     import torch
 
-    from xpflow.models import load_model
+    from xpflow.models.load import load_model
 
     if threads is None and study is not None:
         threads = study.runtime.threads

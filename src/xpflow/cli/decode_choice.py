@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xpflow.decoding import DecodeSettings
     from xpflow.problems import Problem
-    from xpflow.protocols import Protocol
-    from xpflow.study.config import Arm, StudyConfig
+    from xpflow.protocols.protocol import Protocol
+    from xpflow.study.config import StudyConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Choice:
 def protocol_of(given: str | None, model: str, study: StudyConfig | None, arm: str | None) -> Protocol:
     """Return the protocol: the one given, else the study's for the model, else micropy."""
     from xpflow.errors import ConfigError
-    from xpflow.protocols import find_protocol
+    from xpflow.protocols.find import find_protocol
 
     if given is not None and arm is not None:
         raise ConfigError("--arm brings the protocol of its study", hint="leave out --protocol")
@@ -44,7 +44,7 @@ def settings_of(choice: Choice, study: StudyConfig | None) -> DecodeSettings:
     from xpflow.budget import parse_budget
     from xpflow.decoding.registry import default_decoder, settings_from
     from xpflow.errors import ConfigError
-    from xpflow.problems.registry import benchmark_shape
+    from xpflow.problems.benchmark import benchmark_shape
     from xpflow.study.settings import arm_settings, protocol_settings
 
     decoder = choice.decoder or default_decoder()
@@ -54,7 +54,7 @@ def settings_of(choice: Choice, study: StudyConfig | None) -> DecodeSettings:
     if choice.arm is not None:
         if study is None or choice.benchmark is None:
             raise ConfigError("--arm needs --config and --benchmark", hint="an arm belongs to a study")
-        arm = arm_named(study, choice.arm)
+        arm = study.arm(choice.arm)
         decoder = arm.decoder
         values = arm_settings(study, arm, choice.model, choice.benchmark, parse_budget(choice.budget))
     elif study is not None and choice.benchmark is not None:
@@ -64,22 +64,12 @@ def settings_of(choice: Choice, study: StudyConfig | None) -> DecodeSettings:
     return settings_from(decoder, {**values, **choice.changes})
 
 
-def arm_named(study: StudyConfig, name: str) -> Arm:
-    """Return an arm of a study; raises ConfigError naming the nearest one."""
-    from xpflow.errors import ConfigError, nearest
-
-    arms = {arm.name: arm for arm in study.evaluation.arms}
-    if name not in arms:
-        raise ConfigError(f"the study has no arm {name!r}", hint=nearest(name, arms))
-    return arms[name]
-
-
 def policy_of(given: str | None, arm: str | None, study: StudyConfig | None) -> str | None:
     """Return the policy's spec: the one given, else the arm's, else none (the settings' own)."""
     from xpflow.errors import ConfigError
 
     if given is None and arm is not None and study is not None:
-        given = arm_named(study, arm).policy
+        given = study.arm(arm).policy
         if given == "trained":
             raise ConfigError(f"arm {arm!r} uses a trained policy", hint="give its file: --policy FILE")
     return None if given == "none" else given
@@ -89,11 +79,11 @@ def problems_of(
     benchmark: str, split: str | None, limit: int | None, study: StudyConfig | None
 ) -> list[Problem]:
     """Return the problems; the study's split, limit and sources unless given."""
-    from xpflow.problems import DataSources, load_benchmark
+    from xpflow.problems.benchmark import load_benchmark
 
     sources = None
     if study is not None:
-        sources = DataSources(**study.problems.sources.model_dump())
+        sources = study.problems.sources.model_dump()
         entry = {entry.name: entry for entry in study.problems.benchmarks}.get(benchmark)
         split = split or (entry.split if entry else None)
         limit = limit or (entry.limit if entry else None)

@@ -24,7 +24,7 @@ def evaluate(
     benchmark: Annotated[str, typer.Option(help="A benchmark of the study")],
     problems: Annotated[Path, typer.Option(help="Its problems, as `xpflow problems export` writes them")],
     out: Annotated[Path, typer.Option(help="File for the samples of all arms and budgets")],
-    weights: Annotated[str, typer.Option(help="base, or an alignment variant")] = "base",
+    weights: Annotated[str, typer.Option(help="base, or a training run")] = "base",
     checkpoint: Annotated[
         Path | None, typer.Option(help="Folder of the aligned weights; not with base weights")
     ] = None,
@@ -53,16 +53,16 @@ def evaluate(
     from xpflow.problems import problems_from_file
     from xpflow.runtime.models import set_up
     from xpflow.study.config import load_study
-    from xpflow.study.rows import TRAINED, find_job
+    from xpflow.study.rows import find_job
 
     study = load_study(config)
-    job = find_job(study, model, benchmark, weights + (TRAINED if policy_trained else ""), seed)
+    trained = policy_trained is not None
+    job = find_job(study, model, benchmark, weights, trained, seed)
     if (checkpoint is None) != (weights == "base"):
         raise ConfigError("give --checkpoint DIR with aligned weights, and with those only")
     set_up(study)
-    record = stage_record(
-        study, "evaluate", model=model, benchmark=benchmark, kind=job.kind, seed=seed, shard=shard
-    )
+    names = {"model": model, "benchmark": benchmark, "weights": weights, "trained": trained, "seed": seed}
+    record = stage_record(study, "evaluate", **names, shard=shard)
     record.read(
         problems, *([checkpoint] if checkpoint else base_files(study, model)), *filter(None, [policy_trained])
     )

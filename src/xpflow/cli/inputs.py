@@ -1,4 +1,4 @@
-"""What is named on a command line is what its manifest speaks of, or the command does not start.
+"""What is named on a command line is what its manifest lists, or the command does not start.
 
 Stages of a study check what they read themselves and note it. This is for the other commands that read
 results: whatever file or checkpoint folder they are given by name is compared with its manifest, if it has
@@ -16,7 +16,7 @@ WRITTEN = ("--out", "--trace", "--json", "--into")
 
 
 def check_inputs(command: str, arguments: Sequence[str]) -> None:
-    """Raise ArtifactError where a named input is not what its manifest speaks of."""
+    """Raise ArtifactError where a named input is not what its manifest lists."""
     if command not in READERS:
         return
     from xpflow.artifacts.manifest import checked, files_below

@@ -49,7 +49,7 @@ def match(
 
     from xpflow.budget import parse_budget
     from xpflow.evaluation.matching import Match, arm_parts, knob_of, matched, mean_length
-    from xpflow.protocols import Prompter
+    from xpflow.protocols.prompter import Prompter
     from xpflow.runtime.models import model_protocol, model_settings, model_source, open_model, set_up
     from xpflow.study.config import load_study
 
@@ -79,7 +79,6 @@ def _arm(
     study: StudyConfig, model: str, arm: str | None, decoder: str | None, checkpoint: Path | None
 ) -> Arm:
     """Return the arm to match: one of the study, or one that is only a decoder."""
-    from xpflow.cli.decode_choice import arm_named
     from xpflow.decoding.registry import decoders_that
     from xpflow.errors import ConfigError
     from xpflow.study.config import Arm
@@ -91,7 +90,7 @@ def _arm(
         if decoder is None and len(able) != 1:
             raise ConfigError("--decoder is missing", hint="with a knob: " + ", ".join(able))
         return Arm(name="matched", decoder=decoder or able[0])
-    found = arm_named(study, arm)
+    found = study.arm(arm)
     if found.models and model not in found.models:
         raise ConfigError(f"arm {arm!r} does not run {model!r}", hint=f"it runs {', '.join(found.models)}")
     if found.weights != "base" and checkpoint is None:

@@ -27,7 +27,7 @@ def pack(
     """Pack configuration, verdicts, samples, logs of training, manifests, tables and figures: no weights.
 
     Whoever unpacks it can audit the study and make its tables again without a model. A file that is not what
-    its manifest speaks of stops it, one that stays behind too.
+    its manifest lists stops it, one that stays behind too.
     """
     from xpflow.artifacts.pack import foreign_files, small_files, study_folders
     from xpflow.artifacts.pack import pack as write
@@ -40,7 +40,7 @@ def pack(
 
 
 def warn_of_foreign(paths: Sequence[str]) -> None:
-    """Say on the error stream which files no manifest speaks of, if there are any."""
+    """Say on the error stream which files no manifest lists, if there are any."""
     if paths:
         more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-        print(f"warning: no manifest speaks of {', '.join(paths[:3])}{more}", file=sys.stderr)
+        print(f"warning: no manifest lists {', '.join(paths[:3])}{more}", file=sys.stderr)

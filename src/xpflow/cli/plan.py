@@ -56,10 +56,8 @@ def plan(
     """
     from xpflow.errors import ConfigError
     from xpflow.planning import make_plan
-    from xpflow.planning.assumptions import Assumptions, parse_prompt_tokens
-    from xpflow.planning.hardware import find_gpu
-    from xpflow.planning.render import render_plan
-    from xpflow.planning.to_json import plan_values
+    from xpflow.planning.assumptions import Assumptions, find_gpu, parse_prompt_tokens
+    from xpflow.planning.render import plan_values, render_plan
     from xpflow.study.config import load_study
 
     parts = gpus.split(",")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xpflow.cli.base import examples, new_app
 
 if TYPE_CHECKING:
-    from xpflow.problems import DataSources
+    from xpflow.problems import Problem
+    from xpflow.problems.benchmark import Sources
 
 app = new_app("List, show or export the problems of a benchmark.")
 
@@ -28,10 +29,11 @@ def list_() -> None:
 
     The first split is the default one.
     """
-    from xpflow.problems import BENCHMARKS
+    from xpflow.problems.benchmarks import BENCHMARKS
 
     width = max(map(len, BENCHMARKS))
-    for name, entry in BENCHMARKS.items():
+    for name in BENCHMARKS:
+        entry = BENCHMARKS[name]
         splits = [entry.default_split, *(split for split in entry.splits if split != entry.default_split)]
         print(f"{name:<{width}}  {entry.about} ({', '.join(splits)})")
 
@@ -43,7 +45,7 @@ def list_() -> None:
 )
 def show(name: Name, split: Split = None, limit: Limit = 1, file: DataFile = None) -> None:
     """Print prompts, solutions and tests."""
-    from xpflow.problems import load_benchmark
+    from xpflow.problems.benchmark import load_benchmark
 
     for problem in load_benchmark(name, split, limit, file_source(name, file)):
         print(f"# {problem.task_id} ({problem.source}, {problem.split}), entry point {problem.entry_point}")
@@ -56,7 +58,7 @@ def show(name: Name, split: Split = None, limit: Limit = 1, file: DataFile = Non
 @app.command(epilog=examples("xpflow problems export micropy-mbpp --split validation --out problems.jsonl"))
 def export(
     name: Name,
-    out: Annotated[Path, typer.Option(help="File to write, in HumanEval's or MBPP's schema")],
+    out: Annotated[Path, typer.Option(help="File to write, in the schema of its shape")],
     split: Split = None,
     limit: Limit = None,
     file: DataFile = None,
@@ -66,46 +68,40 @@ def export(
 
     `--problems` of the other commands reads it.
     """
-    from xpflow.problems import load_benchmark, problems_to_file
+    from xpflow.problems import problems_to_file
+    from xpflow.problems.benchmark import load_benchmark
 
-    sources = file_source(name, file) if config is None else _study_sources(config)
-    problems = load_benchmark(name, split, limit, sources)
-    problems_to_file(out, problems)
-    if config is not None:
-        _write_manifest(config, name, split, out)
+    if config is None:
+        problems = load_benchmark(name, split, limit, file_source(name, file))
+        problems_to_file(out, problems)
+    else:
+        problems = _export_of_study(config, name, split, limit, out)
     print(f"{out}: {len(problems)} problems")
 
 
-def _write_manifest(config: Path, name: str, split: str | None, out: Path) -> None:
+def _export_of_study(
+    config: Path, name: str, split: str | None, limit: int | None, out: Path
+) -> list[Problem]:
+    """Write the problems of a benchmark by its name in a study, from the study's sources, with a manifest."""
     from xpflow.cli.recording import local_sources, source_facts, stage_record
-    from xpflow.problems import BENCHMARKS
+    from xpflow.problems import problems_to_file
+    from xpflow.problems.benchmark import load_benchmark
+    from xpflow.problems.benchmarks import BENCHMARKS
     from xpflow.study.config import load_study
 
     study = load_study(config)
-    record = stage_record(study, "problems", benchmark=name, split=split or BENCHMARKS[name].default_split)
+    entry, sources = study.benchmark_entry(name), study.problems.sources.model_dump()
+    split = split or BENCHMARKS[entry].default_split
+    record = stage_record(study, "problems", benchmark=name, split=split)
     record.read(*local_sources(study))
+    problems = load_benchmark(entry, split, limit, sources)
+    problems_to_file(out, problems)
     record.write([out], **source_facts(study))
+    return problems
 
 
-def _study_sources(config: Path) -> DataSources:
-    """Return the data sources that a study names."""
-    from xpflow.problems import DataSources as Sources
-    from xpflow.study.config import load_study
-
-    return Sources(**load_study(config).problems.sources.model_dump())
-
-
-def file_source(name: str, file: Path | None) -> DataSources:
+def file_source(name: str, file: Path | None) -> Sources:
     """Return the data sources with a local file for one benchmark; raises DataError if it takes none."""
-    from dataclasses import fields
+    from xpflow.problems.benchmarks import BENCHMARKS
 
-    from xpflow.errors import DataError
-    from xpflow.problems import DataSources as Sources
-
-    setting = name.replace("-", "_")
-    if file is None:
-        return Sources()
-    if setting not in {field.name for field in fields(Sources)}:
-        raise DataError(f"{name} takes no data file", hint="leave out --file")
-    chosen: dict[str, Any] = {setting: file}
-    return Sources(**chosen)
+    return BENCHMARKS[name].with_file(file) if file is not None else {}

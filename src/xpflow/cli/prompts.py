@@ -10,8 +10,9 @@ import typer
 from xpflow.cli.base import examples, new_app
 
 if TYPE_CHECKING:
-    from xpflow.problems import DataSources, Problem
-    from xpflow.protocols import Protocol
+    from xpflow.problems import Problem
+    from xpflow.problems.benchmark import Sources
+    from xpflow.protocols.protocol import Protocol
     from xpflow.study.config import StudyConfig
 
 app = new_app()
@@ -55,7 +56,7 @@ def prompts(
     (`models[].protocol`), and every result carries its name and version. --show prints the prompt alone on
     stdout, byte for byte, and its hash on stderr.
     """
-    from xpflow.protocols import find_protocol
+    from xpflow.protocols.find import find_protocol
     from xpflow.study.config import load_study
 
     study = load_study(config) if config else None
@@ -74,28 +75,33 @@ def prompts(
 def _list() -> None:
     from xpflow.protocols import PROTOCOLS
 
-    width = max(len(protocol.label) for protocol in PROTOCOLS.values())
-    for protocol in PROTOCOLS.values():
+    protocols = [PROTOCOLS[name] for name in PROTOCOLS]
+    width = max(len(protocol.label) for protocol in protocols)
+    for protocol in protocols:
         print(f"{protocol.label:<{width}}  {protocol.about}")
 
 
 def _describe(protocol: Protocol) -> None:
-    """Print what a protocol fixes."""
-    template = protocol.template or "the model's own"
+    """Print what a protocol fixes, for every shape that it has a recipe for."""
+    from xpflow.problems.shapes import SHAPES
+
+    template = protocol.template.name if protocol.template else "the model's own"
     end = "cut at the first end-of-text or end-of-turn token" if protocol.cut_at_end else "read to the end"
     print(f"{protocol.label}: {protocol.about}\nsource: {protocol.source}")
     print(f"chat template: {template}\nanswers: {end}, without special tokens")
-    for shape, way in (("HumanEval", protocol.humaneval), ("MBPP", protocol.mbpp)):
-        settings = ", ".join(f"{key}={value}" for key, value in way.settings.items())
-        print(f"{shape}: {settings or 'no decoder settings'}; extraction {way.extraction}", end="")
-        print(f"; stops {', '.join(map(repr, way.stops))}" if way.stops else "")
+    for shape, recipe in protocol.recipes.items():
+        settings = ", ".join(f"{key}={value}" for key, value in recipe.settings.items())
+        print(f"{SHAPES[shape].title}: {settings or 'no decoder settings'}", end="")
+        print(f"; extraction {recipe.extraction}", end="")
+        print(f"; stops {', '.join(map(repr, recipe.stops))}" if recipe.stops else "")
+    print("other shapes: as each words its problems and reads answers (`xpflow.problems.shapes`)")
 
 
 def _show(protocol: Protocol, model: str | None, problem: Problem) -> None:
     """Print a rendered prompt on stdout and what it is on stderr."""
     import sys
 
-    from xpflow.protocols import Prompter
+    from xpflow.protocols.prompter import Prompter
     from xpflow.reporting.prompts_page import prompt_facts
 
     prompter = Prompter(protocol, _tokenizer(model))
@@ -108,15 +114,16 @@ def _show(protocol: Protocol, model: str | None, problem: Problem) -> None:
 def _tokenizer(model: str | None) -> Any:
     if model is None:
         return None
-    from xpflow.models.registry import load_tokenizer, model_folder
+    from xpflow.models.load import load_tokenizer
+    from xpflow.models.registry import model_folder
 
     return load_tokenizer(model_folder(model))
 
 
-def _find(wanted: str, benchmark: str, split: str | None, sources: DataSources) -> Problem:
+def _find(wanted: str, benchmark: str, split: str | None, sources: Sources) -> Problem:
     """Return a problem by its place or its task id."""
     from xpflow.errors import DataError, nearest
-    from xpflow.problems import load_benchmark
+    from xpflow.problems.benchmark import load_benchmark
 
     found = load_benchmark(benchmark, split, None, sources)
     by_id = {problem.task_id: problem for problem in found}
@@ -128,12 +135,11 @@ def _find(wanted: str, benchmark: str, split: str | None, sources: DataSources) 
     raise DataError(f"benchmark {benchmark!r} has no problem {wanted!r}", hint=hint)
 
 
-def _sources(benchmark: str, file: Path | None, study: StudyConfig | None) -> DataSources:
+def _sources(benchmark: str, file: Path | None, study: StudyConfig | None) -> Sources:
     from xpflow.cli.problems import file_source
-    from xpflow.problems import DataSources as Sources
 
     if file is None and study is not None:
-        return Sources(**study.problems.sources.model_dump())
+        return study.problems.sources.model_dump()
     return file_source(benchmark, file)
 
 
@@ -141,13 +147,14 @@ def _page(study: StudyConfig, folder: Path | None, out: Path | None) -> None:
     """Print or write the first prompts of a study; its problems from files, or from their sources."""
     from xpflow.artifacts.io import atomic_write_text
     from xpflow.cli.recording import stage_record
-    from xpflow.problems import DataSources, load_benchmark, problems_from_file
+    from xpflow.problems import problems_from_file
+    from xpflow.problems.benchmark import load_benchmark
     from xpflow.reporting.prompts_page import prompts_markdown
 
     record = stage_record(study, "prompts")
     if folder:
         record.read(*(folder / f"{name}.jsonl" for name in study.benchmark_names))
-    sources = DataSources(**study.problems.sources.model_dump())
+    sources = study.problems.sources.model_dump()
     text = prompts_markdown(
         study,
         {

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from xpflow.artifacts.record import Record, portable
 from xpflow.study.config import StudyConfig
-from xpflow.study.rows import aligned_runs, expand, policy_seeds
-from xpflow.study.stages import config_facts
+from xpflow.study.stages import config_facts, stage_plugins
 
 NOT_READ = (".md", ".py", ".bin")
 
@@ -25,7 +24,8 @@ def stage_record(study: StudyConfig, command: str, **names: Any) -> Record:
     A `model` of the study brings its protocol, hashes of prompt template and tokenizer, and where its base
     weights come from; and the stage is said to have run on the study's device, in its precision.
     """
-    record = Record(command, names, config_facts(study, {"command": command, **names}))
+    stage = {"command": command, **names}
+    record = Record(command, names, config_facts(study, stage), stage_plugins(study, stage))
     models = {choice.name: choice for choice in study.models}
     if names.get("model") in models:
         record.facts.update(_model_facts(study, models[names["model"]]))
@@ -36,9 +36,10 @@ def stage_record(study: StudyConfig, command: str, **names: Any) -> Record:
 def _model_facts(study: StudyConfig, choice: ModelChoice) -> dict[str, Any]:
     """Return a model's protocol, what its prompts look like, and its hub revision where it has one."""
     from xpflow.artifacts.io import sha256_file
-    from xpflow.hub.catalogue import hub_model
-    from xpflow.models.registry import load_tokenizer, model_folder
-    from xpflow.protocols import Prompter, find_protocol
+    from xpflow.models.load import load_tokenizer
+    from xpflow.models.registry import hub_model, model_folder
+    from xpflow.protocols.find import find_protocol
+    from xpflow.protocols.prompter import Prompter
     from xpflow.runtime.models import model_source
 
     repo = None if choice.directory else hub_model(choice.name)
@@ -82,7 +83,7 @@ def taken(record: Record, out: Path, name: str) -> bool:
     Not for one of several processes that a cluster started: the others would wait for it.
     """
     from xpflow.artifacts.shared_cache import SharedCache
-    from xpflow.runtime.team import in_team
+    from xpflow.runtime.processes import in_team
 
     cache = SharedCache.of_environment()
     if cache is None or in_team() or cache.take(record, out, name) is None:
@@ -94,7 +95,7 @@ def taken(record: Record, out: Path, name: str) -> bool:
 
 
 def give(manifest: Path) -> None:
-    """Add what a manifest speaks for to the shared cache; one that cannot be written to stops no study."""
+    """Add what a manifest lists to the shared cache; one that cannot be written to stops no study."""
     from xpflow.artifacts.shared_cache import SharedCache
     from xpflow.errors import ArtifactError
 
@@ -120,20 +121,3 @@ def local_sources(study: StudyConfig) -> list[Path]:
     """Return the local data files that a study names."""
     values = study.problems.sources.model_dump(exclude={"mbpp_revision", "tulu3_personas_revision"}).values()
     return [Path(value) for value in values if value]
-
-
-def evaluated_files(study: StudyConfig, results: Path) -> list[Path]:
-    """Return what the tables of a study are made of: samples, verdicts and the logs of alignment."""
-    files = [
-        results / row.folder / name for row in expand(study) for name in ("samples.jsonl", "verdicts.jsonl")
-    ]
-    logs = [
-        results / model / "aligned" / variant / f"seed{seed}" / "log.jsonl"
-        for model, variant, seed in aligned_runs(study)
-    ]
-    return files + logs
-
-
-def policy_logs(study: StudyConfig, results: Path) -> list[Path]:
-    """Return the logs of the study's own policy training."""
-    return [results / "policy" / f"seed{seed}" / "log.jsonl" for seed in policy_seeds(study)]

@@ -26,13 +26,17 @@ def tables(
 
     Every cell of the study must be there; a problem that was not graded stops the command.
     """
-    from xpflow.cli.recording import evaluated_files, stage_record
+    from xpflow.cli.recording import stage_record
     from xpflow.reporting.produce import produce_tables
     from xpflow.study.config import load_study
+    from xpflow.study.layout import Layout
+    from xpflow.study.stages import evaluated_files, training_logs
 
     study = load_study(config)
     record = stage_record(study, "tables")
-    record.read(*(file for file in evaluated_files(study, results) if file.exists()))
+    layout = Layout(results, out)
+    inputs = [*evaluated_files(study, layout), *training_logs(study, layout)]
+    record.read(*(file for file in inputs if file.exists()))
     paths = produce_tables(study, results, out)
     record.write(paths, "tables")
     for path in paths:

@@ -10,11 +10,12 @@ from xpflow.decoding import DecodeSettings, Trace, settings_from
 from xpflow.decoding.samples import decode_samples, shard_rows
 from xpflow.errors import ConfigError
 from xpflow.problems.problem import Problem
-from xpflow.protocols import Prompter, find_protocol
+from xpflow.protocols.find import find_protocol
+from xpflow.protocols.prompter import Prompter
 from xpflow.runtime.models import model_settings, model_source, open_model
 from xpflow.study.config.base import budget_text
 from xpflow.study.config.root import StudyConfig
-from xpflow.study.rows import Job, Row, find_arm, trace_row
+from xpflow.study.rows import Job, Row, trace_row
 from xpflow.study.settings import arm_settings
 
 Report = Callable[[int, int], None]
@@ -95,7 +96,7 @@ class Decoder:
 
     def _way(self, row: Row) -> tuple[DecodeSettings, str | None]:
         """Return the decoder settings of a row, and its policy."""
-        arm = find_arm(self.config, row.arm)
+        arm = self.config.arm(row.arm)
         values = arm_settings(self.config, arm, row.model, row.benchmark, row.budget)
         if arm.policy == "trained" and self.trained_policy is None:
             raise ConfigError(

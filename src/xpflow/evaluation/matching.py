@@ -16,8 +16,8 @@ from xpflow.decoding import decode, settings_from
 from xpflow.decoding.entry import Knob
 from xpflow.decoding.registry import decoder_entry, decoders_that
 from xpflow.errors import ConfigError
-from xpflow.problems import load_benchmark
-from xpflow.protocols import Prompter
+from xpflow.problems.benchmark import load_benchmark
+from xpflow.protocols.prompter import Prompter
 from xpflow.study.config import Arm, StudyConfig
 from xpflow.study.settings import arm_settings
 

@@ -7,14 +7,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from xpflow.artifacts.io import read_jsonl, write_jsonl
 from xpflow.errors import ArtifactError, DataError
-from xpflow.study.config.base import budget_folder, parse_budget
-
-Row = dict[str, Any]
-SAMPLES, VERDICTS = "samples.jsonl", "verdicts.jsonl"
+from xpflow.study.config.base import parse_budget
+from xpflow.study.layout import SAMPLES, VERDICTS, row_folder
+from xpflow.study.result_files import Fields
 
 
 def merge_rows(parts: Iterable[Path], out: Path) -> int:
@@ -23,7 +21,7 @@ def merge_rows(parts: Iterable[Path], out: Path) -> int:
     Raises:
         DataError: a row has no task_id, or two have the same.
     """
-    rows: dict[str, Row] = {}
+    rows: dict[str, Fields] = {}
     for part in parts:
         for row in read_jsonl(part):
             task = _task(row, part)
@@ -44,7 +42,7 @@ def merge_evaluation(parts: Iterable[Path], tasks: Sequence[str], out: Path) -> 
     Raises:
         DataError: a run lacks a task or has one twice, or a shard's two files do not fit together.
     """
-    runs: dict[str, dict[str, tuple[Row, Row]]] = defaultdict(dict)
+    runs: dict[str, dict[str, tuple[Fields, Fields]]] = defaultdict(dict)
     for part in parts:
         for sample, verdict in _pairs(part):
             run, task = _run(sample, part), sample["task_id"]
@@ -58,14 +56,7 @@ def merge_evaluation(parts: Iterable[Path], tasks: Sequence[str], out: Path) -> 
     return [out / run for run in sorted(runs)]
 
 
-def run_names(folder: Path) -> dict[str, Any]:
-    """Return the names in a run's path, <model>/eval/<benchmark>/<arm>/<budget>/seed<seed>."""
-    model, _, benchmark, arm, budget, seed = folder.resolve().parts[-6:]
-    number = int(seed.removeprefix("seed"))
-    return {"model": model, "benchmark": benchmark, "arm": arm, "budget": budget, "seed": number}
-
-
-def _pairs(part: Path) -> list[tuple[Row, Row]]:
+def _pairs(part: Path) -> list[tuple[Fields, Fields]]:
     """Return the rows of a graded shard: verdicts stand in the order of the samples."""
     samples, verdicts = read_jsonl(part / SAMPLES), read_jsonl(part / VERDICTS)
     if [_task(row, part) for row in samples] != [_task(row, part) for row in verdicts]:
@@ -73,9 +64,9 @@ def _pairs(part: Path) -> list[tuple[Row, Row]]:
     return list(zip(samples, verdicts, strict=True))
 
 
-def _run(sample: Row, part: Path) -> str:
+def _run(sample: Fields, part: Path) -> str:
     try:
-        return f"{sample['arm']}/{budget_folder(parse_budget(sample['budget']))}/seed{int(sample['seed'])}"
+        return row_folder(sample["arm"], parse_budget(sample["budget"]), int(sample["seed"]))
     except (KeyError, ValueError) as error:
         raise ArtifactError(
             f"{part / SAMPLES}: a row without arm, budget or seed: {json.dumps(sample)[:80]}",
@@ -92,7 +83,7 @@ def _check_tasks(run: str, found: Iterable[str], tasks: Sequence[str]) -> None:
         )
 
 
-def _task(row: Row, part: Path) -> str:
+def _task(row: Fields, part: Path) -> str:
     task = row.get("task_id")
     if not isinstance(task, str | int):
         raise DataError(f"{part}: a row without task_id")

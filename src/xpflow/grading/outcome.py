@@ -1,27 +1,72 @@
-"""The words of a verdict: what an exception in the tests, or the way a program ended, says of the program.
+"""How the tests of a program end, and the words of a verdict for it.
 
-Standard library only.
+What stops the tests before their end, values and calls as text, and what an exception in the tests, or the
+way a program ended, says of the program. Standard library only.
 """
 
 from __future__ import annotations
 
 import os
+import reprlib
 import signal
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING or __package__:
-    from xpflow.grading.display import SHOWN, shown
+if TYPE_CHECKING:
     from xpflow.grading.remote import Program
-    from xpflow.grading.stops import Unanswered
     from xpflow.grading.testcode import Watcher
-else:
-    from display import SHOWN, shown
-    from remote import Program
-    from stops import Unanswered
-    from testcode import Watcher
 
 Outcome = dict[str, Any]
+SHOWN = 200  # characters of a value in a verdict
+_REPR = reprlib.Repr()
+_REPR.maxother = _REPR.maxstring = _REPR.maxlong = SHOWN // 2
+_REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = _REPR.maxset = 12
+
+
+def shown_call(name: str, args: Iterable[Any], kwargs: dict[str, Any]) -> str:
+    """Return a call as it would be typed, shortened."""
+    words = [shown(value) for value in args] + [f"{key}={shown(value)}" for key, value in kwargs.items()]
+    return f"{name}({', '.join(words)})"[:SHOWN]
+
+
+def shown(value: Any) -> str:
+    """Return a value as text, shortened."""
+    try:
+        return _REPR.repr(value)[:SHOWN]
+    except Exception as error:
+        return f"<{type(value).__name__}: {type(error).__name__}>"
+
+
+class Stop(BaseException):
+    """What ends the tests for good; a test with a bare `except` may hold it up, and it is raised again."""
+
+
+class Ended(Stop):
+    """The program is over before its tests are; `how` is what the keeper said."""
+
+    def __init__(self, how: dict[str, Any]) -> None:
+        self.how = how
+
+
+class Broken(Stop):
+    """The program said something that the format does not allow."""
+
+
+class JailLost(Stop):
+    """The jail itself is gone: no verdict on the program."""
+
+
+class Overtime(BaseException):
+    """The tests, fed with the program's answers, take too long."""
+
+
+class Untestable(Stop):
+    """The benchmark's own tests ask for what the format cannot carry: no verdict on the program."""
+
+
+class Unanswered(BaseException):
+    """A call ended in something that no test may catch: SystemExit and its kind."""
 
 
 def failure(error: BaseException, number: int, watcher: Watcher, program: Program, line: str) -> Outcome:

@@ -21,7 +21,7 @@ from typing import Any
 
 from xpflow.errors import SandboxUnavailable
 from xpflow.grading.jails.base import ENVIRONMENT, GRADING, PYTHON_FLAGS, WORKER, Jail, private_folder
-from xpflow.grading.limits import Limits
+from xpflow.grading.verdict import Limits
 
 START_S = 60.0
 GRACE_S = 15.0  # for a worker that says nothing

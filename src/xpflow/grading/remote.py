@@ -1,11 +1,14 @@
 """The program as the trusted side reaches it: the jail's process, the program, its functions' stand-ins.
 
 Each call has a number that cannot be guessed, and an answer to no question is an error. What comes back is
-plain data, or raises one of `stops.py`. Standard library only.
+plain data, or raises one of `outcome.py`; what a call changed in its arguments is carried over to the
+tests' own objects. Standard library only.
 """
 
 from __future__ import annotations
 
+import array
+import collections
 import os
 import secrets
 import subprocess
@@ -13,21 +16,24 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING or __package__:
-    from xpflow.grading.changes import changes, replace
-    from xpflow.grading.display import shown_call
     from xpflow.grading.frames import CANDIDATE, KEEPER, Frames, WireError, frame, parse
+    from xpflow.grading.outcome import (
+        Broken,
+        Ended,
+        JailLost,
+        Outcome,
+        Stop,
+        Unanswered,
+        Untestable,
+        shown_call,
+    )
     from xpflow.grading.packing import pack
-    from xpflow.grading.stops import Broken, Ended, JailLost, Stop, Unanswered, Untestable
     from xpflow.grading.unpacking import rebuild_error, unpack
 else:
-    from changes import changes, replace
-    from display import shown_call
     from frames import CANDIDATE, KEEPER, Frames, WireError, frame, parse
+    from outcome import Broken, Ended, JailLost, Outcome, Stop, Unanswered, Untestable, shown_call
     from packing import pack
-    from stops import Broken, Ended, JailLost, Stop, Unanswered, Untestable
     from unpacking import rebuild_error, unpack
-
-Outcome = dict[str, Any]
 
 
 class Jail:
@@ -188,3 +194,39 @@ class Remote:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._program.call(self.__name__, args, kwargs)
+
+
+def changes(sent: Any, count: int) -> list[tuple[int, Any]]:
+    """Return (place, new content) of the arguments that a call changed; raises WireError on nonsense."""
+    found = []
+    for pair in sent if type(sent) is list else [None]:
+        if type(pair) is not list or len(pair) != 2 or type(pair[0]) is not int or not 0 <= pair[0] < count:
+            raise WireError("not a list of changes")
+        found.append((pair[0], unpack(pair[1])))
+    return found
+
+
+def replace(old: Any, new: Any) -> None:
+    """Give an argument the content that the program left in its copy; what cannot change stays."""
+    if type(old) is not type(new):
+        raise Broken("an argument of another type")
+    if isinstance(old, dict):
+        new = {key: renewed(old.get(key), now) for key, now in new.items()}
+    elif isinstance(old, list) and len(old) == len(new):
+        new = list(map(renewed, old, new))
+    if isinstance(old, (list, bytearray, array.array)):
+        old[:] = new
+    elif isinstance(old, (dict, set)):
+        old.clear()
+        old.update(new)
+    elif isinstance(old, collections.deque):
+        old.clear()
+        old.extend(new)
+
+
+def renewed(old: Any, new: Any) -> Any:
+    """Return the object that stands for `new`: `old` itself with new content where that can be."""
+    if isinstance(old, (list, dict, set)) and type(old) is type(new):
+        replace(old, new)
+        return old
+    return new

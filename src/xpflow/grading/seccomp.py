@@ -5,7 +5,7 @@ mounts and namespaces, kernel interfaces with a history of holes (io_uring, bpf,
 memory that has no file (it counts for no limit), System V shared memory and queues, scheduling, limits of
 other processes, and sockets other than Unix and Internet ones (a network namespace does not cover vsock). It
 stands behind the namespaces and the limits, not instead of them.
-Covers x86-64 and aarch64; elsewhere there is no filter, and `describe()` says so.
+Covers x86-64 and aarch64; elsewhere there is no filter.
 """
 
 from __future__ import annotations
@@ -117,10 +117,3 @@ class Filter:
         """Put it on this thread and all it starts, for good; raises OSError."""
         if self._prctl(*self._forbid) or self._prctl(*self._mode):
             raise OSError("the kernel takes no system-call filter")
-
-
-def describe() -> str:
-    """Return in words what the filter does on this machine."""
-    if platform.machine() not in _MACHINES:
-        return f"no system-call filter on {platform.machine()}"
-    return f"{len(_REFUSED) + 3} kinds of system calls refused"

@@ -3,7 +3,7 @@
 It runs as its own process, inside a jail where there is one, and imports nothing of xpflow but the files that
 its payload lists (`jails/base.py`): it is started by path. Messages are frames (`frames.py`) on stdin and
 stdout, from and to the oracle. Each program gets a fresh fork (`child.py`); what it leaves running is killed
-before the keeper says how it ended (`reaper.py`).
+before the keeper says how it ended.
 """
 
 from __future__ import annotations
@@ -12,25 +12,23 @@ import ctypes
 import gc
 import json
 import os
+import resource
 import select
 import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
     from xpflow.grading import seccomp
     from xpflow.grading.child import run_child
-    from xpflow.grading.frames import KEEPER, WireError, parse
-    from xpflow.grading.reaper import cpu_time, end
-    from xpflow.grading.relay import Link, carry, give, relay_rest
+    from xpflow.grading.frames import KEEPER, Link, WireError, carry, give, parse, relay_rest
 else:
     import seccomp
     from child import run_child
-    from frames import KEEPER, WireError, parse
-    from reaper import cpu_time, end
-    from relay import Link, carry, give, relay_rest
+    from frames import KEEPER, Link, WireError, carry, give, parse, relay_rest
 
 # Imported before the forks, so that programs get them at once.
 PRELOADED = (
@@ -159,6 +157,49 @@ def watch(child: int, ours: socket.socket, limits: dict[str, Any], start: float,
         return "protocol"
     finally:
         os.close(pidfd)
+
+
+def cpu_time(pid: int) -> float:
+    """Return the CPU seconds of all threads of a process (the clock id that clock_getcpuclockid(3) gives)."""
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return 0.0
+
+
+def end(child: int, contained: bool) -> tuple[int, resource.struct_rusage]:
+    """Kill the child and every process it left, reap them all, return the child's wait status and usage."""
+    with suppress(ProcessLookupError, PermissionError):
+        if contained:
+            os.kill(-1, signal.SIGKILL)  # as process 1 of a namespace: everything in it
+        else:
+            os.killpg(child, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    _, status, usage = os.wait4(child, 0)
+    with suppress(ChildProcessError):
+        while True:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:  # some live on, in groups of their own
+                kill_orphans(contained)
+                time.sleep(0.001)
+    return status, usage
+
+
+def kill_orphans(contained: bool) -> None:
+    """Send SIGKILL to what a program left running."""
+    for pid in [-1] if contained else children():
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def children() -> list[int]:
+    """Return the direct children of this process; orphans of a program become such (child subreaper)."""
+    found = []
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        with suppress(OSError), open(f"/proc/{name}/stat") as file:
+            if int(file.read().rpartition(")")[2].split()[1]) == os.getpid():
+                found.append(int(name))
+    return found
 
 
 if __name__ == "__main__":

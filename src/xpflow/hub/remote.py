@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from xpflow.errors import HubError
-from xpflow.hub.catalogue import HubRepo
+from xpflow.hub.repo import HubRepo
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,16 @@
 """Container images: which one the rules use, what is in it, and how it is built."""
 
 from xpflow.images.inside import container_note
-from xpflow.images.lock import BaseImage, ImageLock, LocalImage, read_local, read_lock, write_local
-from xpflow.images.source import package_digest, source_digest
+from xpflow.images.lock import (
+    BaseImage,
+    ImageLock,
+    LocalImage,
+    package_digest,
+    read_local,
+    read_lock,
+    source_digest,
+    write_local,
+)
 from xpflow.images.use import choose_container
 
 __all__ = [

@@ -14,8 +14,7 @@ from typing import Any
 from xpflow import __version__
 from xpflow.artifacts.io import sha256_file
 from xpflow.errors import ConfigError, XpflowError
-from xpflow.images.lock import SIF, STORED, LocalImage, read_lock, write_local
-from xpflow.images.source import source_digest
+from xpflow.images.lock import SIF, STORED, LocalImage, read_lock, source_digest, write_local
 
 ENGINES = ("apptainer", "docker", "podman")
 PROBE_S = 20.0

@@ -17,8 +17,7 @@ from typing import Any
 import xpflow
 from xpflow.artifacts.environment import CONTAINER
 from xpflow.errors import ArtifactError
-from xpflow.images.lock import ImageLock
-from xpflow.images.source import package_digest
+from xpflow.images.lock import ImageLock, package_digest
 
 RECORD = Path("/opt/xpflow/image.json")
 PIN = re.compile(r"^([a-z0-9][a-z0-9.-]*)==([^\s\\]+)", re.MULTILINE)

@@ -15,8 +15,7 @@ from pathlib import Path
 
 from xpflow.artifacts.environment import CONTAINER, SHARED_CACHE
 from xpflow.errors import ConfigError
-from xpflow.images.lock import STORED, LocalImage, read_local, read_lock
-from xpflow.images.source import source_digest
+from xpflow.images.lock import STORED, LocalImage, read_local, read_lock, source_digest
 
 SOURCE_VARIABLE = "XPFLOW_IMAGE_SOURCE"
 BUILD_HINT = "build it with `make image` (docs/containers.md), or run without --use-singularity"

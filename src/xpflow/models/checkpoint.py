@@ -24,17 +24,11 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from xpflow.artifacts import atomic_write_text
 from xpflow.errors import ModelLoadError, nearest
-from xpflow.models.grouped import grouped_works
-from xpflow.models.llada import LLaDAConfig, LLaDAModelLM
-from xpflow.models.llada2 import LLaDA2MoeConfig, LLaDA2MoeModelLM
-from xpflow.models.memory_check import memory_of, needed_bytes, require_room
-from xpflow.models.moe import SparseMoE
+from xpflow.models.architectures import ARCHITECTURES
+from xpflow.models.device import memory_of, needed_bytes, require_room
+from xpflow.models.moe import SparseMoE, grouped_works
 from xpflow.models.stored import INDEX, WEIGHTS, StoredTensor, find_tensors, read_json
 
-ARCHITECTURES: dict[str, tuple[type[PretrainedConfig], type[PreTrainedModel]]] = {
-    "llada": (LLaDAConfig, LLaDAModelLM),
-    "llada2_moe": (LLaDA2MoeConfig, LLaDA2MoeModelLM),
-}
 _VOLATILE = ("transformers_version", "_name_or_path", "auto_map")  # would make equal models differ in bytes
 
 
@@ -45,10 +39,10 @@ def read_config(folder: str | Path) -> PretrainedConfig:
     kind = str(fields.pop("model_type", None))
     if fields.get("rope_scaling", 0) is None:
         del fields["rope_scaling"]  # transformers 5 warns about the old name even where it says nothing
-    if kind not in ARCHITECTURES:
+    if kind not in set(ARCHITECTURES):  # names only: a folder of weights names no file of code
         raise ModelLoadError(f"{path}: unknown model_type {kind!r}", hint=nearest(kind, ARCHITECTURES))
     try:
-        return ARCHITECTURES[kind][0](**fields)
+        return ARCHITECTURES[kind].config(**fields)
     except (TypeError, ValueError) as error:
         raise ModelLoadError(f"{path}: {error}") from error
 
@@ -107,8 +101,7 @@ def config_json(model: PreTrainedModel) -> str:
 def _empty_model(config: PretrainedConfig, folder: Path) -> PreTrainedModel:
     try:
         with torch.device("meta"):
-            model: PreTrainedModel = ARCHITECTURES[config.model_type][1](config)
-            return model
+            return ARCHITECTURES[config.model_type].build(config)
     except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise ModelLoadError(f"{folder / 'config.json'}: no model can be built from it ({error})") from error
 

@@ -1,7 +1,8 @@
 """Names of models: the two that ship with the package, and the published ones at a pinned revision.
 
 Published weights are never fetched from here and never from a moving branch: they are found in the local hub
-cache at the pinned revision, or the error says how to put them there.
+cache at the pinned revision, or the error says how to put them there. No torch: the workflow reads this file
+whenever it is parsed.
 """
 
 from __future__ import annotations
@@ -9,14 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
-
 from xpflow.errors import ModelLoadError, nearest
-from xpflow.hub.catalogue import HUB_MODELS, HubRepo, hub_model
-from xpflow.hub.snapshot import local_snapshot
-from xpflow.models.checkpoint import load_checkpoint
-from xpflow.models.special_ids import complete_special_ids
+from xpflow.hub.repo import HubRepo, local_snapshot
 from xpflow.models.stored import read_json
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -24,70 +19,96 @@ SHIPPED = Path(__file__).parent / "shipped"
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """A model that has a name; `repo` is where it was published, None for a shipped model."""
+    """A model that has a name: its architecture, and where it was published (None: it ships with us)."""
 
     name: str
-    description: str
+    about: str
+    architecture: str
     repo: HubRepo | None = None
 
+    @property
+    def shipped_folder(self) -> Path:
+        """Return where the weights of a shipped model lie."""
+        return SHIPPED / self.name
 
+
+LLADA_8B = HubRepo(
+    "llada-8b-instruct",
+    "GSAI-ML/LLaDA-8B-Instruct",
+    "08b83a6feb34df1a6011b80c3c00c7563e963b07",
+    about="LLaDA 8B Instruct, as published",
+    sha256={
+        "config.json": "5f99fefe855fdb5100bb6cadb57bdb09fae723ad54811f95c00ecacf29d58a6a",
+        "tokenizer.json": "071eb20fe7bd601550b1b7838ff696d6c93b88f51257f753303d3df23163c381",
+        "model.safetensors.index.json": "28b4ec27206e42e7ade630450e6ce618bd197acf34d35120e8e86d2bb910a408",
+    },
+)
+LLADA2_MINI = HubRepo(
+    "llada2.0-mini",
+    "inclusionAI/LLaDA2.0-mini",
+    "dad945cac317da394b390f82c7b40691d8a881ed",
+    about="LLaDA2.0 mini, 16 B parameters, as published",
+    sha256={"tokenizer.json": "0a1db22fe3dfb28f9b2be6d87f472af371b50235d7f5366ecac14b52ff8c002b"},
+)
 MODELS: dict[str, ModelEntry] = {
     entry.name: entry
     for entry in (
-        ModelEntry("llada-micro", "LLaDA, 1 M parameters, trained on MicroPy; shipped"),
-        ModelEntry("llada2-micro", "LLaDA2, 1 M parameters, trained on MicroPy; shipped"),
-        *(ModelEntry(repo.name, repo.about, repo) for repo in HUB_MODELS.values()),
+        ModelEntry("llada-micro", "LLaDA, 1 M parameters, trained on MicroPy; shipped", "llada"),
+        ModelEntry("llada2-micro", "LLaDA2, 1 M parameters, trained on MicroPy; shipped", "llada2_moe"),
+        ModelEntry(LLADA_8B.name, LLADA_8B.about, "llada", LLADA_8B),
+        ModelEntry(LLADA2_MINI.name, LLADA2_MINI.about, "llada2_moe", LLADA2_MINI),
     )
 }
+SHIPPED_NAMES = tuple(entry.name for entry in MODELS.values() if entry.repo is None)
+HUB_MODELS: dict[str, HubRepo] = {entry.name: entry.repo for entry in MODELS.values() if entry.repo}
 
 
-def load_model(
-    name_or_dir: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = torch.float32
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load a model and its tokenizer by name (a key of MODELS, or a hub id) or from a folder, in eval mode.
+def model_entry(name: str) -> ModelEntry | None:
+    """Return the entry of a name or a hub id, or None."""
+    by_id = {entry.repo.hub_id: entry for entry in MODELS.values() if entry.repo}
+    return MODELS.get(name) or by_id.get(name)
 
-    `dtype` None keeps the stored precision. Raises ModelLoadError with what was wrong and what to do, and
-    HubError when a published model was not fetched.
+
+def hub_model(name: str) -> HubRepo | None:
+    """Return the published model of a short name or a hub id, or None."""
+    entry = model_entry(name)
+    return entry.repo if entry else None
+
+
+def architecture_name(name_or_dir: str | Path) -> str | None:
+    """Return the architecture of a named model, or the one in a folder's config.json.
+
+    None where the name is not known and there is no such folder here. Loads nothing.
     """
-    folder = model_folder(name_or_dir)
-    tokenizer = load_tokenizer(folder)
-    model = load_checkpoint(folder, device, dtype)
-    complete_special_ids(model.config, read_json(folder / "config.json"), tokenizer)
-    return model, tokenizer
+    entry = model_entry(str(name_or_dir))
+    if entry is not None:
+        return entry.architecture
+    config = Path(name_or_dir) / "config.json"
+    found = read_json(config).get("model_type") if config.is_file() else None
+    return found if isinstance(found, str) else None
 
 
 def model_folder(name_or_dir: str | Path) -> Path:
-    """Return the folder of a named model or the folder itself; a known name wins over a folder."""
-    repo = hub_model(str(name_or_dir))
-    if repo is not None:
-        return local_snapshot(repo)
-    if str(name_or_dir) in MODELS:
-        return _shipped_folder(MODELS[str(name_or_dir)])
+    """Return the folder of a named model or the folder itself; a known name wins over a folder.
+
+    Raises:
+        ModelLoadError: it is neither, or shipped weights are not installed.
+        HubError: a published model was not fetched.
+    """
+    entry = model_entry(str(name_or_dir))
+    if entry is not None:
+        return local_snapshot(entry.repo) if entry.repo else _installed(entry)
     if Path(name_or_dir).is_dir():
         return Path(name_or_dir)
-    names = [*MODELS, *(entry.hub_id for entry in HUB_MODELS.values())]
+    names = [*MODELS, *(repo.hub_id for repo in HUB_MODELS.values())]
     raise ModelLoadError(
         f"{str(name_or_dir)!r} is neither a known model nor a folder",
         hint=f"{nearest(str(name_or_dir), names)} Any other model: give its folder.",
     )
 
 
-def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
-    """Load the tokenizer of a model folder from its own files, without remote code."""
-    if not (Path(folder) / "tokenizer.json").exists():
-        raise ModelLoadError(
-            f"{folder}: no tokenizer.json",
-            hint="a model folder holds config.json, the weights and tokenizer.json",
-        )
-    try:
-        tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(folder)
-    except Exception as error:  # the tokenizers library raises bare Exceptions
-        raise ModelLoadError(f"{folder}: the tokenizer cannot be read: {error}") from error
-    return tokenizer
-
-
-def _shipped_folder(entry: ModelEntry) -> Path:
-    folder = SHIPPED / entry.name
+def _installed(entry: ModelEntry) -> Path:
+    folder = entry.shipped_folder
     if not folder.is_dir():
         raise ModelLoadError(
             f"the shipped weights of {entry.name} are not installed (looked in {folder})",

@@ -8,22 +8,36 @@ copy in the runtime's dtype, sharded like the other; adapters are switched off i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from xpflow.planning.architecture import Architecture
-from xpflow.planning.memory import Memory, layer_bytes
-from xpflow.planning.work import Forward, Work
+from xpflow.planning.sizes import ModelSizes
+from xpflow.planning.work import Forward, Memory, Work, layer_bytes
+from xpflow.study.config.base import Scalar
 from xpflow.study.config.machine import RuntimeBlock
-from xpflow.study.config.training import FullSettings, LoraSettings, Variant
+from xpflow.study.config.training import FullSettings, LoraSettings
 
 WATCHED = 4  # fixed maskings of each example in a row of log.jsonl
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """The weights of a loss's terms, where they cost something."""
+
+    kl_weight: float = 0.0
+    clean_weight: float = 0.0
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Scalar]) -> Variant:
+        """Return the weights among an objective's settings."""
+        return cls(float(settings.get("kl_weight") or 0), float(settings.get("clean_weight") or 0))
 
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
     """One alignment: `prompt` mean and `longest`, N `length`, `watched` examples per log row."""
 
-    arch: Architecture
+    arch: ModelSizes
     settings: FullSettings | LoraSettings
     variant: Variant
     runtime: RuntimeBlock

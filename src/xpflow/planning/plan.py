@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xpflow.errors import ConfigError
-from xpflow.planning.assumptions import Assumptions
-from xpflow.planning.disk import Space, disk_space
-from xpflow.planning.hardware import Gpu, Machine
-from xpflow.planning.memory import Memory
+from xpflow.planning.assumptions import Assumptions, Gpu, Machine
 from xpflow.planning.remedies import misfits, remedies
 from xpflow.planning.stages import Stage
-from xpflow.planning.study import StudyPlan
+from xpflow.planning.study import Space, StudyPlan, disk_space
+from xpflow.planning.work import Memory
 from xpflow.study.config.root import StudyConfig
 
 

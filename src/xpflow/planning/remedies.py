@@ -1,16 +1,17 @@
-"""What would make a study fit: more processes, settings that save memory, or both; the smallest that does."""
+"""Cheaper settings: what would fit where a stage does not, and what shorter policy training would cost."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
-from xpflow.planning.assumptions import Assumptions
-from xpflow.planning.hardware import Machine
-from xpflow.planning.stages import Aligning, Stage
+from xpflow.planning.assumptions import Assumptions, Machine
+from xpflow.planning.stages import Aligning, Rollouts, Stage
 from xpflow.planning.study import StudyPlan
+from xpflow.study.config.base import budget_text
 from xpflow.study.config.load import study_from_mapping
 from xpflow.study.config.root import StudyConfig
 
@@ -64,7 +65,7 @@ def remedies(config: StudyConfig, given: Assumptions, machine: Machine) -> list[
 
 def _processes(config: StudyConfig) -> Iterator[int]:
     """Yield larger powers of two that leave every process a sequence of each alignment's batch."""
-    most = min(config.alignment.full.batch_size, config.alignment.lora.batch_size, MOST_PROCESSES)
+    most = min(config.training.full.batch_size, config.training.lora.batch_size, MOST_PROCESSES)
     processes = 1
     while processes <= most:
         if processes > config.runtime.processes:
@@ -122,3 +123,41 @@ def _alignment_saving(config: StudyConfig, stage: Aligning) -> dict[str, Any] | 
     if runtime.vocab_chunk > LEAST_CHUNK:
         return {"runtime.vocab_chunk": runtime.vocab_chunk // 2}
     return None
+
+
+SHORT_UPDATES = 400  # of config/policy.yaml, which trains the shipped policy
+SHORT_BUDGET = Fraction(1, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyCost:
+    """A setting of the policy training: its changes ({}: as configured), forwards, FLOP and seconds on the
+    study's processes."""
+
+    changes: dict[str, Any]
+    stage: Rollouts
+    flop: float
+    seconds: float
+
+
+def policy_costs(study: StudyPlan, machine: Machine) -> list[PolicyCost]:
+    """Return the cost as configured, with a quarter of the steps, fewer updates, and both; [] without one."""
+    found = []
+    for changes in _settings(study):
+        planned = StudyPlan(apply_changes(study.config, changes), study.given)
+        for stage in planned.stages():
+            if isinstance(stage, Rollouts):
+                flop = sum(work.total_flop for work in stage.works(1))
+                works = stage.works(study.config.runtime.processes)
+                found.append(PolicyCost(changes, stage, flop, sum(work.seconds(machine) for work in works)))
+    return found
+
+
+def _settings(study: StudyPlan) -> Iterator[dict[str, Any]]:
+    grpo = study.config.grpo
+    fewer = {"grpo.updates": SHORT_UPDATES} if grpo.updates > SHORT_UPDATES else {}
+    shorter = {"grpo.train_budget": budget_text(SHORT_BUDGET)} if grpo.train_budget > SHORT_BUDGET else {}
+    yield {}
+    for changes in (shorter, fewer, {**fewer, **shorter} if fewer and shorter else {}):
+        if changes:
+            yield changes

@@ -1,12 +1,13 @@
-"""A plan as text: aligned tables that are also Markdown."""
+"""A plan as text and as plain values for machines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from xpflow.planning.costs import policy_costs
-from xpflow.planning.hardware import Gpu
+from xpflow.planning.assumptions import Gpu
 from xpflow.planning.plan import Entry, Plan
+from xpflow.planning.remedies import policy_costs, remedies
 
 TERA, PETA, EXA, ZETTA = 1e12, 1e15, 1e18, 1e21
 
@@ -53,7 +54,7 @@ def _work(plan: Plan) -> Iterator[tuple[str, ...]]:
 
 
 def _cells(plan: Plan) -> Iterator[tuple[str, ...]]:
-    for cell in plan.study.cells():
+    for cell in plan.study.workloads().values():
         total = sum(work.total_flop for work in cell.works())
         yield cell.name, f"{cell.problems:,}", f"{cell.forwards:,}", f"{cell.tokens:,}", flops(total)
 
@@ -90,7 +91,7 @@ def _policy(plan: Plan, gpu: Gpu) -> Iterator[str]:
     rows = []
     for cost in found:
         changed = ", ".join(f"{key}: {value}" for key, value in cost.changes.items()) or "as configured"
-        what = f"{cost.stage.updates:,} x {cost.stage.cell.problems} x {cost.stage.steps}"
+        what = f"{cost.stage.updates:,} x {cost.stage.rollouts.problems} x {cost.stage.steps}"
         rows.append((changed, what, f"{cost.stage.forwards:,.0f}", flops(cost.flop), hours(cost.seconds)))
     title = (
         f"Policy training on {gpu.name}: an update's rollouts are cut into {shards} shards, so at most that "
@@ -142,3 +143,74 @@ def size_text(size: float) -> str:
         if size >= unit:
             return f"{size / unit:.1f} {name}"
     return f"{size / 1e3:.0f} kB"
+
+
+def plan_values(plan: Plan) -> dict[str, Any]:
+    """Return the whole plan as JSON values."""
+    config = plan.study.config
+    return {
+        "study": config.study.name,
+        "device": config.runtime.device,
+        "processes": config.runtime.processes,
+        "models": {
+            name: {
+                "parameters": arch.parameters,
+                "active_parameters": arch.active,
+                "weight_bytes": arch.parameters * plan.study.weight_bytes,
+            }
+            for name, arch in plan.study.models.items()
+        },
+        "stages": [
+            {
+                "name": stage.name,
+                "detail": stage.detail,
+                "forwards": stage.forwards,
+                "programs": stage.programs,
+                "flop": sum(work.total_flop for work in stage.works(1)),
+            }
+            for stage in plan.stages
+        ],
+        "cells": [
+            {"name": cell.name, "problems": cell.problems, "forwards": cell.forwards, "tokens": cell.tokens}
+            for cell in plan.study.workloads().values()
+        ],
+        "gpus": {gpu.name: _gpu_values(plan, gpu) for gpu in plan.gpus} if not plan.cpu else {},
+        "disk": [{"what": space.what, "bytes": space.size, "fetched": space.fetched} for space in plan.disk],
+        "grading_seconds": plan.grading_s,
+        "assumptions": dict(plan.study.given.lines(plan.study.asked)),
+    }
+
+
+def _gpu_values(plan: Plan, gpu: Gpu) -> dict[str, Any]:
+    machine = plan.machine(gpu)
+    costs = policy_costs(plan.study, machine)
+    entries = [entry for entry in plan.entries if entry.gpu == gpu.name]
+    return {
+        "usable_bytes": machine.usable,
+        "flop_per_s": machine.flop_per_s,
+        "bytes_per_s": machine.bytes_per_s,
+        "entries": [_entry(entry) for entry in entries],
+        "policy": [
+            {
+                "changes": cost.changes,
+                "forwards": cost.stage.forwards,
+                "flop": cost.flop,
+                "seconds": cost.seconds,
+            }
+            for cost in costs
+        ],
+        "would_fit": [dict(way.changes) for way in remedies(plan.study.config, plan.study.given, machine)]
+        if any(not entry.fits for entry in entries)
+        else [],
+    }
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {
+        "stage": entry.stage.name,
+        "gpus": entry.gpus,
+        "seconds": entry.seconds,
+        "memory_bytes": entry.memory.total,
+        "memory": dict(entry.memory.parts),
+        "fits": entry.fits,
+    }

@@ -1,16 +1,9 @@
-"""Programming problems: HumanEval, MBPP, Tulu 3 personas and MicroPy, all as one `Problem` type."""
+"""Problems: what a model is asked and how an answer is judged; every benchmark becomes one `Problem` type.
 
-from xpflow.problems.instruction import instruction
+A problem has a shape (`shapes/`), which says how it is asked, read and judged; a benchmark (`benchmarks/`) is
+a named source of problems.
+"""
+
 from xpflow.problems.problem import Problem, problems_from_file, problems_to_file
-from xpflow.problems.registry import BENCHMARKS, load_benchmark
-from xpflow.problems.sources import DataSources
 
-__all__ = [
-    "BENCHMARKS",
-    "DataSources",
-    "Problem",
-    "instruction",
-    "load_benchmark",
-    "problems_from_file",
-    "problems_to_file",
-]
+__all__ = ["Problem", "problems_from_file", "problems_to_file"]

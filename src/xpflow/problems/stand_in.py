@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from xpflow.artifacts.io import write_jsonl
-from xpflow.problems.mbpp import SPLITS
+from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.problems.micropy import load, persona_problems
 from xpflow.problems.problem import Problem
 
@@ -18,13 +18,10 @@ def write_stand_ins(folder: str | Path) -> tuple[Path, Path]:
     """Write `mbpp.jsonl` (974 tasks) and `personas.jsonl` into a folder; returns both paths."""
     mbpp, personas = Path(folder) / "mbpp.jsonl", Path(folder) / "personas.jsonl"
     pool = [problem for problem in load("mbpp", "train") if len(problem.tests) >= SHOWN]
-    write_jsonl(mbpp, [_mbpp_row(number, pool[number % len(pool)]) for number in range(1, _tasks() + 1)])
+    tasks = sum(BENCHMARKS["mbpp"].sizes.values())
+    write_jsonl(mbpp, [_mbpp_row(number, pool[number % len(pool)]) for number in range(1, tasks + 1)])
     write_jsonl(personas, [_persona_row(problem) for problem in persona_problems(PERSONAS)])
     return mbpp, personas
-
-
-def _tasks() -> int:
-    return max(last for _, last in SPLITS.values())
 
 
 def _mbpp_row(number: int, problem: Problem) -> dict[str, Any]:

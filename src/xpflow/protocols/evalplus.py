@@ -7,8 +7,10 @@ follows the function runs too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from xpflow.problems.problem import Problem
-from xpflow.protocols.protocol import Protocol, Turn, Way
+from xpflow.protocols.protocol import Protocol, Recipe, Turn
 
 _FENCE = "`" * 3
 
@@ -37,18 +39,17 @@ def _prefix(problem: Problem) -> str:
 
 _STOPS = ("\nif __name__", "\ndef main(", "\nprint(", f"\n{_FENCE}\n")
 
+
+def _recipe(turns: Callable[[Problem], tuple[Turn, ...]]) -> Recipe:
+    return Recipe(turns, "evalplus-chat", prefix=_prefix, keep_prefix_end=True, stops=_STOPS)
+
+
 EVALPLUS_CHAT = Protocol(
     name="evalplus-chat",
     version=1,
     about="EvalPlus's chat prompt: a script in a code block that the prompt opens",
     source="evalplus/evalplus 0.3",
     cut_at_end=True,
-    humaneval=Way(
-        lambda problem: _ask(problem.prompt),
-        "evalplus-chat",
-        prefix=_prefix,
-        keep_prefix_end=True,
-        stops=_STOPS,
-    ),
-    mbpp=Way(_mbpp, "evalplus-chat", prefix=_prefix, keep_prefix_end=True, stops=_STOPS),
+    recipes={"humaneval": _recipe(lambda problem: _ask(problem.prompt)), "mbpp": _recipe(_mbpp)},
+    zero_shot=True,
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from xpflow.problems.problem import Problem
 from xpflow.protocols.mbpp_shots import SHOTS
-from xpflow.protocols.protocol import Protocol, Turn, Way
+from xpflow.protocols.protocol import Protocol, Recipe, Turn
 
 _FENCE = "`" * 3
 _PREFIX = f"\n{_FENCE}python\n"
@@ -46,11 +46,13 @@ LM_EVAL_INSTRUCT = Protocol(
     about="lm-eval's humaneval_instruct and mbpp_instruct: an open code block as the answer's beginning",
     source="EleutherAI/lm-evaluation-harness; LLaDA's ports of it: 47.0 and 40.0 with EOS options",
     cut_at_end=True,
-    humaneval=Way(
-        _humaneval,
-        "lm-eval-humaneval-instruct",
-        prefix=_humaneval_prefix,
-        stops=("\nclass", "\ndef", "\n#", "\nif", "\nprint"),
-    ),
-    mbpp=Way(_mbpp, "lm-eval-mbpp-instruct", prefix=lambda problem: _PREFIX),
+    recipes={
+        "humaneval": Recipe(
+            _humaneval,
+            "lm-eval-humaneval-instruct",
+            prefix=_humaneval_prefix,
+            stops=("\nclass", "\ndef", "\n#", "\nif", "\nprint"),
+        ),
+        "mbpp": Recipe(_mbpp, "lm-eval-mbpp-instruct", prefix=lambda problem: _PREFIX),
+    },
 )

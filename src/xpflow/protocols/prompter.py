@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from xpflow.errors import ConfigError
-from xpflow.problems.problem import Problem, Shape
+from xpflow.problems.problem import Problem
+from xpflow.problems.shapes import SHAPES
 from xpflow.protocols.protocol import Protocol, Turn
-from xpflow.protocols.templates import ALL_ENDS, TEMPLATES
 
 
 class Prompter:
@@ -29,11 +31,11 @@ class Prompter:
     def text(self, problem: Problem) -> str:
         """Return the prompt of a problem as the model sees it."""
         rendered = self._render(self.protocol.turns(problem))
-        way = self.protocol.way(problem.shape)
-        if way.prefix is None or not problem.tests:
+        if not problem.tests:
             return rendered
-        prefix = way.prefix(problem)
-        return rendered + (prefix.strip() if self._trims() and not way.keep_prefix_end else prefix)
+        recipe = self.protocol.recipe(problem.shape)
+        prefix = recipe.prefix(problem) if recipe.prefix else ""
+        return rendered + (prefix.strip() if self._trims and not recipe.keep_prefix_end else prefix)
 
     def encode(self, problem: Problem) -> list[int]:
         """Return the token ids of a problem's prompt, the assistant's open turn at its end."""
@@ -44,54 +46,62 @@ class Prompter:
         return self._ids(self._render((Turn("user", text),)))
 
     def template_hash(self) -> str:
-        """Return the SHA-256 of what the protocol makes of three fixed problems: one of each shape, and a
-        prompt without tests. It changes with the wording, the examples, the chat template or the prefix."""
-        return text_hash("\0".join(self.text(problem) for problem in _PROBES))
+        """Return the SHA-256 of what the protocol makes of fixed problems: one of each shape that it has a
+        recipe for, and a prompt without tests.
+
+        It changes with the wording, the examples, the chat template or the prefix.
+        """
+        probes = [SHAPES[shape].example for shape in self.protocol.recipes]
+        return text_hash("\0".join(self.text(problem) for problem in [*probes, _request(probes[-1])]))
 
     def answer(self, problem: Problem, tokens: Sequence[int]) -> str:
         """Return the text of a response: without special tokens, cut where the protocol says that it ends."""
         ids = list(tokens)
         if self.protocol.cut_at_end:
-            ends = self._end_ids()
-            ids = ids[: next((place for place, token in enumerate(ids) if token in ends), len(ids))]
+            ids = ids[: next((i for i, token in enumerate(ids) if token in self._ends), len(ids))]
         text = str(self.tokenizer.decode(ids, skip_special_tokens=True))
-        for stop in self.protocol.way(problem.shape).stops:
+        for stop in self.protocol.recipe(problem.shape).stops:
             text = text.partition(stop)[0]
         return text
 
     def _render(self, turns: Sequence[Turn]) -> str:
         if self.protocol.template is not None:
-            return TEMPLATES[self.protocol.template].render(turns)
+            return self.protocol.template.render(turns)
         messages = [{"role": turn.role, "content": turn.content} for turn in turns]
         return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-
-    def _trims(self) -> bool:
-        """Return whether the chat template takes the white space off the ends of a turn."""
-        if self.protocol.template is not None:
-            return TEMPLATES[self.protocol.template].trims
-        return "end \n" not in self._render((Turn("user", "end \n"),))
 
     def _ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def _end_ids(self) -> set[int]:
-        names = TEMPLATES[self.protocol.template].ends if self.protocol.template else ALL_ENDS
-        vocabulary = self.tokenizer.get_vocab()
-        known = {vocabulary[name] for name in names if name in vocabulary}
-        return known | {self.tokenizer.eos_token_id}
+    @cached_property
+    def _trims(self) -> bool:
+        """Whether the chat template takes the white space off the ends of a turn."""
+        if self.protocol.template is not None:
+            return self.protocol.template.trims
+        return "end \n" not in self._render((Turn("user", "end \n"),))
+
+    @cached_property
+    def _ends(self) -> frozenset[int]:
+        """Ids of the tokens that end an answer: end of text, and the end of turn of the chat template.
+
+        A template of the model's own shows its end of turn: the special token behind an assistant's turn.
+        """
+        if self.protocol.template is not None:
+            vocabulary = self.tokenizer.get_vocab()
+            ends = {vocabulary[name] for name in self.protocol.template.ends if name in vocabulary}
+        else:
+            chat = self._render((Turn("user", "q"), Turn("assistant", _ANSWER)))
+            behind = self._ids(chat.rpartition(_ANSWER)[2])[:1]
+            ends = set(behind) & set(self.tokenizer.get_added_vocab().values())
+        return frozenset(ends | {self.tokenizer.eos_token_id})
 
 
-def _probe(shape: Shape, *tests: str) -> Problem:
-    """Return a problem that is there to be rendered."""
-    prompt = "def one():\n" if shape == "humaneval" else "Write one."
-    return Problem("probe/0", prompt, "one", tests, "    return 1\n", "probe", "test", shape)
+_ANSWER = "the-answer"
 
 
-_PROBES = (
-    _probe("humaneval", "def check(candidate):\n    assert candidate() == 1\n"),
-    _probe("mbpp", "assert one() == 1"),
-    _probe("mbpp"),
-)
+def _request(problem: Problem) -> Problem:
+    """Return a problem as a prompt without tests."""
+    return replace(problem, tests=())
 
 
 def text_hash(text: str) -> str:

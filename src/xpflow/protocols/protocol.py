@@ -8,13 +8,13 @@ choices are one named, versioned object: a version never changes its meaning, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from xpflow.problems.problem import Problem, Shape
+from xpflow.problems.problem import Problem
+from xpflow.problems.shapes import SHAPES
 
-TemplateName = Literal["llada", "llada2"]
 Setting = bool | int | float | str | None
 
 
@@ -25,19 +25,32 @@ class Turn(NamedTuple):
     content: str
 
 
-def bare_prompt(problem: Problem) -> str:
-    """Return the text of a problem that is a prompt and nothing else."""
-    return problem.prompt
+@dataclass(frozen=True, slots=True)
+class ChatTemplate:
+    """The chat template of a published model, byte for byte, as a function of the turns.
+
+    A protocol that names one renders the same text with any tokenizer. `render` ends with the assistant's
+    open turn, `trims` says whether a turn loses the white space at its ends, `ends` are the tokens that end
+    an answer.
+    """
+
+    name: str
+    render: Callable[[Sequence[Turn]], str]
+    trims: bool
+    ends: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Recipe:
     """How a protocol asks the problems of one shape and reads their answers.
 
-    `turns` ends with the user's; `prefix` is what the assistant's turn already says when the model starts
-    (with its end kept, or trimmed as the chat template trims every turn). `extraction` is a rule of
-    `xpflow.grading`. `settings` are decoder settings, gen_length among them where the protocol fixes it.
-    Answers end before the first of `stops`.
+    Args:
+        turns: problem -> the chat, which ends with the user's turn.
+        extraction: the rule that reads the answer (`xpflow.grading.extraction`).
+        settings: decoder settings, gen_length among them where the protocol fixes it.
+        prefix: what the assistant's turn already says when the model starts.
+        keep_prefix_end: keep its end, where the chat template trims every turn.
+        stops: an answer ends before the first of them.
     """
 
     turns: Callable[[Problem], tuple[Turn, ...]]
@@ -48,53 +61,74 @@ class Way:
     stops: tuple[str, ...] = ()
 
 
+def asked(text: Callable[[Problem], str]) -> Callable[[Problem], tuple[Turn, ...]]:
+    """Return the chat whose one turn is the user's, with a text of the problem."""
+    return lambda problem: (Turn("user", text(problem)),)
+
+
+def bare_prompt(problem: Problem) -> str:
+    """Return the text of a problem that is a prompt and nothing else."""
+    return problem.prompt
+
+
 @dataclass(frozen=True, slots=True)
 class Protocol:
     """A named way to ask, to decode and to read.
 
-    `template` None is the model's own chat template. `cut_at_end`: what follows the first end-of-text or
-    end-of-turn token is no part of the answer; special tokens never are. `bare` is the user's turn for a
-    prompt without tests (self-alignment data).
+    Args:
+        recipes: shape -> recipe. A shape that is not among them is asked and read as it says itself.
+        template: None is the model's own chat template.
+        cut_at_end: what follows the first end-of-text or end-of-turn token is no part of the answer; special
+            tokens never are.
+        bare: the user's turn for a prompt without tests (self-alignment data).
+        zero_shot: no worked examples are shown (a plan reckons with shorter prompts).
     """
 
     name: str
     version: int
     about: str
     source: str
-    humaneval: Way
-    mbpp: Way
-    template: TemplateName | None = None
+    recipes: Mapping[str, Recipe]
+    template: ChatTemplate | None = None
     cut_at_end: bool = False
     bare: Callable[[Problem], str] = bare_prompt
+    zero_shot: bool = False
 
     @property
     def label(self) -> str:
         """The name that results carry: name@version."""
         return f"{self.name}@{self.version}"
 
-    def way(self, shape: Shape) -> Way:
-        """Return how problems of a shape are asked and read."""
-        return self.humaneval if shape == "humaneval" else self.mbpp
+    def recipe(self, shape: str) -> Recipe:
+        """Return how problems of a shape are asked and read: the protocol's own way, else the shape's.
+
+        Raises:
+            DataError: there is no such shape.
+        """
+        if shape in self.recipes:
+            return self.recipes[shape]
+        kind = SHAPES[shape]
+        return Recipe(asked(kind.instruction), kind.extraction)
 
     def turns(self, problem: Problem) -> tuple[Turn, ...]:
         """Return the chat that asks a problem, without the assistant's open turn."""
         if not problem.tests:
             return (Turn("user", self.bare(problem)),)
-        return self.way(problem.shape).turns(problem)
+        return self.recipe(problem.shape).turns(problem)
 
-    def extraction(self, shape: Shape) -> str:
-        """Return the name of the rule that takes the program out of an answer."""
-        return self.way(shape).extraction
+    def extraction(self, shape: str) -> str:
+        """Return the name of the rule that reads an answer."""
+        return self.recipe(shape).extraction
 
-    def gen_length(self, shape: Shape) -> int | None:
+    def gen_length(self, shape: str) -> int | None:
         """Return N as the protocol fixes it; None leaves it to the study."""
-        length = self.way(shape).settings.get("gen_length")
+        length = self.recipe(shape).settings.get("gen_length")
         return length if isinstance(length, int) else None
 
-    def settings(self, shape: Shape, known: Collection[str]) -> dict[str, Setting]:
+    def settings(self, shape: str, known: Collection[str]) -> dict[str, Setting]:
         """Return the decoder settings for a shape that a decoder knows (`known`: its settings' names).
 
         The others are left out: `confidence_eos_eot_inf` says nothing to the flow decoder, which commits by
         rules of its own. The paper does not say what its flow does with end-of-text tokens.
         """
-        return {key: value for key, value in self.way(shape).settings.items() if key in known}
+        return {key: value for key, value in self.recipe(shape).settings.items() if key in known}

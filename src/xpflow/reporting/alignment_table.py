@@ -7,18 +7,67 @@ get worse.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from xpflow.reporting.header import facts
-from xpflow.reporting.logs import read_log
+from xpflow.artifacts.io import read_jsonl
+from xpflow.errors import DataError
 from xpflow.reporting.markup import EMPTY, Column, Lines, Table, number
 from xpflow.reporting.report_spec import ReportPlan, weights_label
+from xpflow.reporting.results import Outcomes
+from xpflow.reporting.tables import facts
 from xpflow.study.config import StudyConfig
-from xpflow.study.rows import aligned_runs
+from xpflow.study.layout import Layout
+from xpflow.study.rows import trained_runs
+
+
+def read_log(path: Path, required: Iterable[str], **labels: Any) -> pd.DataFrame:
+    """Read one log; `labels` become columns. DataError names the file and the first missing field."""
+    rows = read_jsonl(path)
+    if not rows:
+        raise DataError(f"{path} is empty", hint="delete it and run its stage again")
+    missing = [name for name in required if name not in rows[0]]
+    if missing:
+        raise DataError(f"{path}: rows have no field {missing[0]!r}")
+    return pd.DataFrame(rows).assign(**labels)
+
+
+FULL = Fraction(1)
+
+
+def full_budget_rows(plan: ReportPlan, outcomes: Outcomes, log: pd.DataFrame) -> pd.DataFrame:
+    """Return {model, variant, seed, update, pass_full} at the first and last update of every alignment.
+
+    The pass rate is that of the baseline's decoder with all its steps, averaged over the benchmarks; variants
+    that the study does not evaluate so have no rows.
+    """
+    rows = []
+    decoder = plan.arm(plan.baseline).decoder
+    arms = {arm.weights: arm.name for arm in plan.arms if arm.decoder == decoder}
+    for (model, variant, seed), run in log.groupby(["model", "variant", "seed"]):
+        for weights, update in (("base", run["update"].min()), (variant, run["update"].max())):
+            arm = plan.baseline if weights == "base" else arms.get(weights, "")
+            rates = [
+                _rate(outcomes, model, benchmark, arm, int(seed))
+                for benchmark in plan.benchmarks
+                if plan.has(model, benchmark, arm, FULL)
+            ]
+            if rates:
+                key = {"model": model, "variant": variant, "seed": seed, "update": update}
+                rows.append({**key, "pass_full": sum(rates) / len(rates)})
+    return pd.DataFrame(rows)
+
+
+def _rate(outcomes: Outcomes, model: str, benchmark: str, arm: str, seed: int) -> float:
+    """Return the rate of one seed, or that of the only run of an arm that needs no seed."""
+    seeds = outcomes.stats(model, benchmark, arm, FULL).seeds
+    row = seeds.index(seed) if seed in seeds else 0
+    return float(outcomes.passed(model, benchmark, arm, FULL)[row].mean())
+
 
 FIELDS = (
     "update",
@@ -47,13 +96,13 @@ def read_alignment(config: StudyConfig, results: Path) -> pd.DataFrame:
     """Read the alignment logs of a study into one table, with columns model, variant and seed."""
     logs = [
         read_log(
-            results / model / "aligned" / variant / f"seed{seed}" / "log.jsonl",
+            Layout(results, results).run_log(model, variant, seed),
             FIELDS,
             model=model,
             variant=variant,
             seed=seed,
         )
-        for model, variant, seed in aligned_runs(config)
+        for model, variant, seed in trained_runs(config)
     ]
     return pd.concat(logs, ignore_index=True)
 
@@ -75,7 +124,8 @@ def alignment_table(plan: ReportPlan, log: pd.DataFrame) -> Table:
         notes=(
             f"Criteria: fall at least {LEAST_FALL:g}-fold; change at most {100 * MOST_CHANGE:g} %. "
             "Means over seeds, worst seed for the criteria.",
-            "Full-budget pass rate: mask prediction with all its steps, mean over the benchmarks.",
+            f"Full-budget pass rate: {plan.arm(plan.baseline).title} with all its steps, mean over the "
+            "benchmarks.",
         ),
         records=tuple(records),
     )

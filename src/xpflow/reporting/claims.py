@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
-from xpflow.reporting.contrasts import ContrastResult, Judgement, judge, recovery_ratio
+from xpflow.reporting.contrasts import ContrastResult, Judgement, judge, paper_difference, recovery_ratio
 from xpflow.reporting.markup import number
-from xpflow.reporting.paper import QUARTER, caution, table1_count, table2_count
+from xpflow.reporting.paper import FLOW, MASK_PREDICTION, QUARTER, caution, table1_count
 from xpflow.reporting.report_spec import Direction, ReportPlan
 from xpflow.reporting.results import Outcomes
 from xpflow.stats.bootstrap import Estimate
@@ -59,24 +59,13 @@ def judge_claims(plan: ReportPlan, outcomes: Outcomes, contrasts: list[ContrastR
     return sorted(claims + ratios, key=lambda claim: order[claim.family])  # stable within a family
 
 
-def paper_difference(plan: ReportPlan, result: ContrastResult) -> float | None:
-    """Return the paper's difference in points that a contrast corresponds to, if it has one."""
-    contrast, place = result.contrast, (result.model, result.benchmark)
-    if contrast.kind == "ablation":
-        full, without = table2_count(*place, "none"), table2_count(*place, contrast.removed)
-    elif {contrast.a, contrast.b} == {plan.flow, plan.baseline}:
-        full = table1_count(*place, plan.arm(contrast.a).decoder, contrast.budget_a)
-        without = table1_count(*place, plan.arm(contrast.b).decoder, contrast.budget_b)
-    else:
-        return None
-    return None if full is None or without is None else full.percent - without.percent
-
-
 def claims_markdown(plan: ReportPlan, claims: list[Claim]) -> str:
     """Return the generated section "what this study says against the paper"."""
+    flow, baseline = plan.arm(plan.flow).title, plan.arm(plan.baseline).title
+    budget = budget_text(plan.headline_budget)
     groups = {
-        "primary": f"Flow above mask prediction at {budget_text(plan.headline_budget)} of the budget",
-        "recovery": "Share of the full-budget accuracy that flow keeps "
+        "primary": f"{flow[:1].upper()}{flow[1:]} above {baseline} at {budget} of the budget",
+        "recovery": f"Share of the full-budget accuracy that {flow} keeps "
         f"(claim: no more than {100 * plan.ratio_margin:g} points below the paper's share)",
         "ablation": "Each part of the decoder helps",
         "check": "Not claimed by the paper, asked by a sceptic: the first against the second",
@@ -119,12 +108,14 @@ def _difference_claim(plan: ReportPlan, result: ContrastResult) -> Claim:
 
 def _ratio_claim(plan: ReportPlan, outcomes: Outcomes, model: str, benchmark: str) -> Claim | None:
     estimate = recovery_ratio(plan, outcomes, model, benchmark)
-    part = table1_count(model, benchmark, "flow", QUARTER)
-    whole = table1_count(model, benchmark, "mask_prediction", Fraction(1))
-    if estimate is None or part is None or whole is None:
+    part = table1_count(model, benchmark, FLOW, QUARTER)
+    whole = table1_count(model, benchmark, MASK_PREDICTION, Fraction(1))
+    of_the_paper = plan.is_paper_arm(plan.flow) and plan.is_paper_arm(plan.baseline)
+    if estimate is None or part is None or whole is None or not of_the_paper:
         return None
     paper = part.passes / whole.passes
-    text = f"flow at {budget_text(plan.headline_budget)} over mask prediction at 1/1"
+    titles = [plan.arm(name).title for name in (plan.flow, plan.baseline)]
+    text = f"{titles[0]} at {budget_text(plan.headline_budget)} over {titles[1]} at 1/1"
     judgement = judge(estimate, paper - plan.ratio_margin)
     return _claim("recovery", text, (model, benchmark), 100 * paper, estimate, judgement)
 

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import xpflow
 from xpflow.artifacts.io import sha256_file
-from xpflow.errors import ConfigError
-from xpflow.protocols import find_protocol
-from xpflow.reporting.paper import ABLATION_LABELS
-from xpflow.reporting.report_spec import ArmSpec, Cell, Contrast, Kind, ModelSpec, ReportPlan, weights_label
+from xpflow.decoding.decoders import DECODERS
+from xpflow.decoding.entry import Decoder
+from xpflow.protocols.find import find_protocol
+from xpflow.reporting import paper
+from xpflow.reporting.report_spec import ArmSpec, Contrast, Kind, ModelSpec, ReportPlan, weights_label
 from xpflow.study.config import Arm, Claim, StudyConfig
 from xpflow.study.config.inputs import ModelChoice
-from xpflow.study.rows import expand, find_arm
+from xpflow.study.rows import expand
 
 FULL = Fraction(1)
 
@@ -27,7 +28,6 @@ FULL = Fraction(1)
 def plan_from_config(config: StudyConfig) -> ReportPlan:
     """Return what the tables and figures of a study show; reads the hashes of the models' weights."""
     report = config.reporting
-    rows = expand(config)
     return ReportPlan(
         study=config.study.name,
         title=config.study.title,
@@ -37,7 +37,7 @@ def plan_from_config(config: StudyConfig) -> ReportPlan:
         ),
         benchmarks=config.benchmark_names,
         arms=tuple(arm_spec(config, arm) for arm in config.evaluation.arms),
-        cells=tuple(Cell(row.model, row.benchmark, row.arm, row.budget, row.seed) for row in rows),
+        rows=tuple(expand(config)),
         baseline=baseline_arm(config).name,
         flow=flow_arm(config).name,
         contrasts=tuple(contrasts(config)),
@@ -51,26 +51,30 @@ def plan_from_config(config: StudyConfig) -> ReportPlan:
 
 
 def baseline_arm(config: StudyConfig) -> Arm:
-    """Return the arm that stands for the paper's mask prediction; ConfigError when there is none."""
-    return _role(config, config.reporting.baseline_arm, "mask_prediction", aligned=False)
+    """Return the arm that stands for the paper's mask prediction with the base weights.
+
+    It is the one that block `reporting` names; else the first that decodes so; else that has its decoder;
+    else the first of all.
+    """
+    if config.reporting.baseline_arm is not None:
+        return config.arm(config.reporting.baseline_arm)
+    arms = config.evaluation.arms
+    wanted = [arm for arm in arms if arm.decoder == paper.MASK_PREDICTION]
+    return next((arm for arm in wanted if arm.weights == "base"), [*wanted, *arms][0])
 
 
 def flow_arm(config: StudyConfig) -> Arm:
-    """Return the arm that stands for the paper's flow; ConfigError when there is none."""
-    return _role(config, config.reporting.flow_arm, "flow", aligned=True)
+    """Return the arm that stands for the paper's flow with aligned weights, and is compared with all others.
 
-
-def _role(config: StudyConfig, name: str | None, decoder: str, *, aligned: bool) -> Arm:
-    if name is not None:
-        return find_arm(config, name)
-    for arm in config.evaluation.arms:
-        if arm.decoder == decoder and (arm.weights != "base") == aligned:
-            return arm
-    weights = "aligned" if aligned else "base"
-    raise ConfigError(
-        f"the study {config.study.name} has no {decoder} arm with {weights} weights, so there is no Table 1",
-        hint="add one to evaluation.arms",
-    )
+    It is the one that block `reporting` names; else the first that decodes so; else that has its decoder;
+    else the first that is not the baseline.
+    """
+    if config.reporting.flow_arm is not None:
+        return config.arm(config.reporting.flow_arm)
+    arms, baseline = config.evaluation.arms, baseline_arm(config)
+    wanted = [arm for arm in arms if arm.decoder == paper.FLOW]
+    others = [arm for arm in arms if arm.name != baseline.name]
+    return next((arm for arm in wanted if arm.weights != "base"), [*wanted, *others, baseline][0])
 
 
 def arm_spec(config: StudyConfig, arm: Arm) -> ArmSpec:
@@ -80,24 +84,23 @@ def arm_spec(config: StudyConfig, arm: Arm) -> ArmSpec:
     parts += [
         f"{model}: {key}={value}" for model, own in arm.model_settings.items() for key, value in own.items()
     ]
-    return ArmSpec(arm.name, arm_label(arm), arm.decoder, arm.weights, arm.policy, ", ".join(parts))
+    decoder: Decoder = DECODERS[arm.decoder]
+    return ArmSpec(
+        arm.name,
+        arm_label(arm),
+        arm.decoder,
+        arm.weights,
+        arm.policy,
+        settings=", ".join(parts),
+        title=decoder.title,
+        adaptive=decoder.nfe == "adaptive",
+    )
 
 
 def arm_label(arm: Arm) -> str:
-    """Return a short name in the field's terms: decoder, policy and switched-off parts."""
-    label = arm.decoder.replace("_", " ")
-    if arm.decoder == "flow":
-        label += f", {_policy_label(arm.policy)}"
-    values = [arm.settings.get("threshold"), *(own.get("threshold") for own in arm.model_settings.values())]
-    thresholds = list(dict.fromkeys(str(value) for value in values if value is not None))
-    if arm.decoder == "threshold" and thresholds:
-        label += " " + " or ".join(thresholds)
-    off = [
-        name
-        for key, name in (("commit", "no commit"), ("reedit", "no re-edit"))
-        if arm.settings.get(key) is False
-    ]
-    return ", ".join([label, *off])
+    """Return a short name in the field's terms, the decoder's own: title, policy, parts that are off."""
+    decoder: Decoder = DECODERS[arm.decoder]
+    return decoder.label([arm.settings, *arm.model_settings.values()], arm.policy)
 
 
 def contrasts(config: StudyConfig) -> list[Contrast]:
@@ -109,8 +112,8 @@ def contrasts(config: StudyConfig) -> list[Contrast]:
 
 
 def _registered(config: StudyConfig, claim: Claim) -> Contrast:
-    arm_a, arm_b = find_arm(config, claim.arm_a), find_arm(config, claim.arm_b)
-    kind, removed = _kind(config, arm_a, arm_b)
+    arm_a, arm_b = config.arm(claim.arm_a), config.arm(claim.arm_b)
+    kind, removed, without = _kind(config, arm_a, arm_b)
     return Contrast(
         name=claim.text,
         a=claim.arm_a,
@@ -119,7 +122,8 @@ def _registered(config: StudyConfig, claim: Claim) -> Contrast:
         budget_b=claim.budget_b or claim.budget,
         kind=kind,
         removed=removed,
-        equal_nfe="threshold" in {arm_a.decoder, arm_b.decoder},
+        without=without,
+        equal_nfe=_adaptive(arm_a) or _adaptive(arm_b),
         direction=claim.direction,
         models=claim.models,
         benchmarks=claim.benchmarks,
@@ -133,53 +137,60 @@ def _standard(config: StudyConfig) -> Iterator[Contrast]:
         budgets = arm.budgets or config.evaluation.budgets
         if arm.name == flow.name or not {budget, FULL} & set(budgets):
             continue
-        kind, removed = _kind(config, flow, arm)
+        kind, removed, without = _kind(config, flow, arm)
         yield Contrast(
-            name=_standard_name(flow, arm, removed),
+            name=_standard_name(flow, arm, without),
             a=flow.name,
             b=arm.name,
             budget_a=budget,
             budget_b=budget if budget in budgets else FULL,
             kind=kind,
             removed=removed,
-            equal_nfe=arm.decoder == "threshold",
+            without=without,
+            equal_nfe=_adaptive(flow) or _adaptive(arm),
             direction="different" if kind == "check" else "greater",
             registered=False,
         )
 
 
-def _standard_name(flow: Arm, arm: Arm, removed: str) -> str:
-    if removed:
-        return f"flow vs flow {ABLATION_LABELS[removed]}"
+def _standard_name(flow: Arm, arm: Arm, without: str) -> str:
+    if without:
+        title = DECODERS[flow.decoder].title
+        return f"{title} vs {title} {without}"
     sides = (f"{arm_label(one)} [{weights_label(one.weights)}]" for one in (flow, arm))
     return " vs ".join(sides)
 
 
-def _kind(config: StudyConfig, arm_a: Arm, arm_b: Arm) -> tuple[Kind, str]:
-    """Return the family of a comparison and, for an ablation, the part that arm b lacks."""
+def _adaptive(arm: Arm) -> bool:
+    """Return whether each row decides how many forwards it takes: budgets alone do not make NFE equal."""
+    decoder: Decoder = DECODERS[arm.decoder]
+    return decoder.nfe == "adaptive"
+
+
+def _kind(config: StudyConfig, arm_a: Arm, arm_b: Arm) -> tuple[Kind, str, str]:
+    """Return the family of a comparison; of an ablation also what arm b lacks, and how it is said."""
     flow = flow_arm(config).name
     if (arm_a.name, arm_b.name) == (flow, baseline_arm(config).name):
-        return "primary", ""
-    removed = _removed(arm_a, arm_b)
-    return ("ablation", removed) if arm_a.name == flow and removed else ("check", "")
+        return "primary", "", ""
+    removed = _removed(arm_a, arm_b) if arm_a.name == flow else None
+    return ("ablation", *removed) if removed else ("check", "", "")
 
 
-def _removed(whole: Arm, without: Arm) -> str:
-    """Return the one part of the decoder that `without` lacks, empty when they differ otherwise."""
-    if without.decoder != "flow" or whole.policy != without.policy:
-        return ""
-    switches = {"commit": "hard_commitment", "reedit": "re_editing"}
-    off = [part for key, part in switches.items() if without.settings.get(key) is False]
+def _removed(whole: Arm, without: Arm) -> tuple[str, str] | None:
+    """Return the one part that `without` lacks of the same decoder, and how it is said.
+
+    None when they differ otherwise.
+    """
+    if without.decoder != whole.decoder or whole.policy != without.policy:
+        return None
+    off = [
+        (switch.part, switch.without)
+        for switch in DECODERS[without.decoder].switches
+        if without.settings.get(switch.setting) is False
+    ]
     if whole.weights != "base" and without.weights == "base":
-        off.append("alignment")
-    return off[0] if len(off) == 1 else ""
-
-
-def _policy_label(policy: str) -> str:
-    known = {"shipped": "shipped policy", "trained": "own policy", "none": "no policy"}
-    name, _, value = policy.partition(":")
-    forms = {"constant": f"a = {value}", "confidence": f"a = c^{value}"}
-    return known.get(policy) or forms.get(name) or f"policy {Path(policy).name}"
+        off.append((paper.ALIGNMENT, "without alignment"))
+    return off[0] if len(off) == 1 else None
 
 
 def _lengths(config: StudyConfig) -> str:

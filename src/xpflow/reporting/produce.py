@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,36 +13,75 @@ import pandas as pd
 
 from xpflow.artifacts.io import atomic_write_text
 from xpflow.errors import ArtifactError, ConfigError, nearest
-from xpflow.reporting.alignment_table import alignment_table, read_alignment
+from xpflow.reporting.alignment_table import alignment_table, full_budget_rows, read_alignment
 from xpflow.reporting.claims import claims_markdown, claims_record, judge_claims
-from xpflow.reporting.contrast_table import contrasts_table
-from xpflow.reporting.contrasts import evaluate_contrasts
+from xpflow.reporting.contrasts import contrasts_table, evaluate_contrasts
 from xpflow.reporting.from_config import plan_from_config
-from xpflow.reporting.full_budget import full_budget_rows
+from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import Outcomes, load_results
 from xpflow.reporting.tables import table1, table2, write_table
 from xpflow.study.config import StudyConfig
-from xpflow.study.rows import policy_seeds
+from xpflow.study.layout import Layout
+from xpflow.study.rows import Row, policy_seeds, trained_runs
 
-FIGURES = ("alignment", "sweep", "grpo", "trace")
+
+@dataclass(frozen=True)
+class Sources:
+    """What the report of a study is made from: its configuration, results/<study>, and a traced decoding."""
+
+    config: StudyConfig
+    results: Path
+    trace: Path | None = None
+
+    @cached_property
+    def plan(self) -> ReportPlan:
+        """What the tables and figures show."""
+        return plan_from_config(self.config)
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """Endings of the figures."""
+        return self.config.reporting.figure_formats
+
+    def outcomes(self, rows: Sequence[Row] | None = None) -> Outcomes:
+        """Return the verdicts of some rows, by default of all."""
+        found = load_results(self.results, self.plan.rows if rows is None else rows, self.plan.protocols)
+        return Outcomes(found)
+
+    def alignment_log(self) -> pd.DataFrame:
+        """Return the alignment logs; a pass rate that they lack comes from the evaluation."""
+        log, plan = read_alignment(self.config, self.results), self.plan
+        decoder = plan.arm(plan.baseline).decoder
+        masked = {arm.name for arm in plan.arms if arm.decoder == decoder}
+        full = [row for row in plan.rows if row.arm in masked and row.budget == 1]
+        if "pass_full" in log or not full:
+            return log
+        rows = full_budget_rows(plan, self.outcomes(full), log)
+        return log.merge(rows, how="left", on=["model", "variant", "seed", "update"])
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure, or two of one kind: how to draw it, whether a study has what it needs, and what that is."""
+
+    draw: Callable[[Sources, Path], list[Path]]
+    possible: Callable[[Sources], bool] = lambda sources: True
+    needs: str = ""
 
 
 def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
-    """Write Tables 1 and 2, the contrasts, the alignment table and the claims of a study; returns the paths.
+    """Write Tables 1 and 2, the contrasts, the claims, and what alignment did where a study aligns.
 
-    `results` is results/<study>, `out` paper_figures/<study>. An incomplete study is an error that names the
-    first missing file.
+    `results` is results/<study>, `out` paper_figures/<study>; returns the paths. An incomplete study is an
+    error that names the first missing file.
     """
-    plan = plan_from_config(config)
-    outcomes = Outcomes(load_results(results, plan.cells, plan.protocols))
+    sources = Sources(config, results)
+    plan, outcomes = sources.plan, sources.outcomes()
     contrasts = evaluate_contrasts(plan, outcomes)
     claims = judge_claims(plan, outcomes, contrasts)
-    tables = [
-        table1(plan, outcomes),
-        table2(plan, outcomes),
-        contrasts_table(plan, contrasts),
-        alignment_table(plan, _alignment_log(config, results)),
-    ]
+    tables = [table1(plan, outcomes), table2(plan, outcomes), contrasts_table(plan, contrasts)]
+    if trained_runs(config):
+        tables.append(alignment_table(plan, sources.alignment_log()))
     paths = [path for table in tables for path in write_table(table, out)]
     atomic_write_text(out / "claims.md", claims_markdown(plan, claims))
     atomic_write_text(out / "claims.json", json.dumps(claims_record(claims), indent=1, sort_keys=True) + "\n")
@@ -52,80 +93,57 @@ def produce_figures(
 ) -> list[Path]:
     """Draw the figures of a study; returns the paths.
 
-    `only` names some of FIGURES; without it all are drawn that the study has inputs for (a policy of its own
-    for `grpo`, the file `trace` for `trace`).
+    `only` names some of FIGURES; without it all are drawn that the study has what they need for.
+
+    Raises:
+        ConfigError: no figure has such a name, or the study lacks what a named one needs.
     """
-    wanted = list(only) or [name for name in FIGURES if _planned(config, name, trace)]
+    sources = Sources(config, results, trace)
+    wanted = list(only) or [name for name, figure in FIGURES.items() if figure.possible(sources)]
     for name in wanted:
         if name not in FIGURES:
             raise ConfigError(f"no figure is called {name!r}", hint=nearest(name, FIGURES))
-    paths: list[Path] = []
-    for name in wanted:
-        if name == "alignment":
-            paths += _alignment(config, results, out)
-        elif name == "sweep":
-            paths += _sweep(config, results, out)
-        elif name == "grpo":
-            paths += _grpo(config, results, out)
-        else:
-            paths += _trace(config, trace, out)
-    return paths
+        if not FIGURES[name].possible(sources):
+            raise ConfigError(f"the figure {name!r} cannot be drawn: it needs {FIGURES[name].needs}")
+    return [path for name in wanted for path in FIGURES[name].draw(sources, out)]
 
 
-def _planned(config: StudyConfig, name: str, trace: Path | None) -> bool:
-    return {"grpo": bool(policy_seeds(config)), "trace": trace is not None}.get(name, True)
-
-
-def _alignment(config: StudyConfig, results: Path, out: Path) -> list[Path]:
+def _alignment(sources: Sources, out: Path) -> list[Path]:
     from xpflow.reporting.plots.alignment import figure_2a, figure_2b
 
-    log, formats = _alignment_log(config, results), config.reporting.figure_formats
-    return [*figure_2a(log, out, formats), *figure_2b(log, out, formats)]
+    log = sources.alignment_log()
+    return [*figure_2a(log, out, sources.formats), *figure_2b(log, out, sources.formats)]
 
 
-def _alignment_log(config: StudyConfig, results: Path) -> pd.DataFrame:
-    """Return the alignment logs; a pass rate that they lack comes from the evaluation, before and after."""
-    log, plan = read_alignment(config, results), plan_from_config(config)
-    masked = {arm.name for arm in plan.arms if arm.decoder == "mask_prediction"}
-    cells = [cell for cell in plan.cells if cell.arm in masked and cell.budget == 1]
-    if "pass_full" in log or not cells:
-        return log
-    rows = full_budget_rows(plan, Outcomes(load_results(results, cells, plan.protocols)), log)
-    return log.merge(rows, how="left", on=["model", "variant", "seed", "update"])
-
-
-def _sweep(config: StudyConfig, results: Path, out: Path) -> list[Path]:
+def _sweep(sources: Sources, out: Path) -> list[Path]:
     from xpflow.reporting.plots.sweep import figure_sweep, sweep_points
 
-    plan, formats = plan_from_config(config), config.reporting.figure_formats
-    points = sweep_points(plan, Outcomes(load_results(results, plan.cells, plan.protocols)))
-    by_budget = figure_sweep(plan, points, "budget", out, formats)
-    return [*by_budget, *figure_sweep(plan, points, "nfe", out, formats)]
+    plan, points = sources.plan, sweep_points(sources.plan, sources.outcomes())
+    by_budget = figure_sweep(plan, points, "budget", out, sources.formats)
+    return [*by_budget, *figure_sweep(plan, points, "nfe", out, sources.formats)]
 
 
-def _grpo(config: StudyConfig, results: Path, out: Path) -> list[Path]:
+def _grpo(sources: Sources, out: Path) -> list[Path]:
     from xpflow.reporting.plots.grpo import figure_grpo, read_grpo
 
-    seeds = policy_seeds(config)
-    if not seeds:
-        raise ConfigError("the study trains no policy of its own: there is no learning curve to draw")
-    logs = {seed: results / "policy" / f"seed{seed}" / "log.jsonl" for seed in seeds}
-    return figure_grpo(read_grpo(logs), out, config.reporting.figure_formats)
+    layout = Layout(sources.results, out)
+    logs = {seed: layout.policy_log(seed) for seed in policy_seeds(sources.config)}
+    return figure_grpo(read_grpo(logs), out, sources.formats)
 
 
-def _trace(config: StudyConfig, trace: Path | None, out: Path) -> list[Path]:
+def _trace(sources: Sources, out: Path) -> list[Path]:
     """Draw the trace of the configured problem; its tokens are read with the first model's tokenizer."""
-    from xpflow.models.registry import load_tokenizer, model_folder
+    from xpflow.decoding.trace import load_traces
+    from xpflow.models.load import load_tokenizer
+    from xpflow.models.registry import model_folder
     from xpflow.reporting.plots.trace_picture import figure_trace, picture
-    from xpflow.traces.trace import load_traces
 
-    if trace is None:
-        raise ConfigError("the figure `trace` needs the file of a trace", hint="give --trace FILE")
-    traces = load_traces(trace)
+    assert sources.trace is not None
+    traces = load_traces(sources.trace)
     if not traces:
-        raise ArtifactError(f"{trace} holds no trace", hint="xpflow decode --trace FILE writes one")
-    chosen = traces[min(config.reporting.trace_problem, len(traces) - 1)]
-    model = config.models[0]
+        raise ArtifactError(f"{sources.trace} holds no trace", hint="xpflow decode --trace FILE writes one")
+    chosen = traces[min(sources.config.reporting.trace_problem, len(traces) - 1)]
+    model = sources.config.models[0]
     tokenizer = load_tokenizer(model_folder(model.directory or model.name))
     ends = [token for token in (tokenizer.eos_token_id, tokenizer.pad_token_id) if isinstance(token, int)]
     shown = picture(
@@ -134,7 +152,7 @@ def _trace(config: StudyConfig, trace: Path | None, out: Path) -> list[Path]:
         _trace_title(model.name, chosen.head),
         ends,
     )
-    return figure_trace(shown, out, config.reporting.figure_formats)
+    return figure_trace(shown, out, sources.formats)
 
 
 def _trace_title(model: str, head: dict[str, Any]) -> str:
@@ -142,3 +160,17 @@ def _trace_title(model: str, head: dict[str, Any]) -> str:
     problem = f", {head['task_id']}" if head.get("task_id") else ""
     budget = f" at {settings['budget']} of the budget" if "budget" in settings else ""
     return f"{model}{problem}{budget}: {head['nfe']} forward passes for {len(head['tokens'])} tokens"
+
+
+FIGURES = {
+    "alignment": Figure(
+        _alignment, lambda sources: bool(trained_runs(sources.config)), "an arm with aligned weights"
+    ),
+    "sweep": Figure(_sweep),
+    "grpo": Figure(
+        _grpo, lambda sources: bool(policy_seeds(sources.config)), "an arm with a policy of the study's own"
+    ),
+    "trace": Figure(
+        _trace, lambda sources: sources.trace is not None, "the file of a trace: give --trace FILE"
+    ),
+}

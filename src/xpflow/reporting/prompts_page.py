@@ -11,7 +11,9 @@ from typing import Any
 
 from xpflow.errors import ModelLoadError
 from xpflow.problems.problem import Problem
-from xpflow.protocols import Prompter, Protocol, find_protocol, ids_hash, text_hash
+from xpflow.protocols.find import find_protocol
+from xpflow.protocols.prompter import Prompter, ids_hash, text_hash
+from xpflow.protocols.protocol import Protocol
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.inputs import ModelChoice
 
@@ -52,7 +54,8 @@ def prompt_facts(prompter: Prompter, problem: Problem) -> list[tuple[str, str]]:
 
 def tokenizer_of(model: ModelChoice) -> Any:
     """Return the tokenizer of a model of a study; None where its folder is not on this machine."""
-    from xpflow.models.registry import load_tokenizer, model_folder
+    from xpflow.models.load import load_tokenizer
+    from xpflow.models.registry import model_folder
 
     try:
         return load_tokenizer(model_folder(model.directory or model.name))

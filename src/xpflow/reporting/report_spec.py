@@ -1,4 +1,4 @@
-"""What a study promised to measure: models, arms, cells and the comparisons named before it ran.
+"""What a study promised to measure: models, arms, rows and the comparisons named before it ran.
 
 The reports depend on this plain description and not on the configuration's own classes, so that tests and
 other studies can build one by hand.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from typing import Literal
 
 from xpflow.errors import ConfigError, nearest
-from xpflow.protocols import UNNAMED
-from xpflow.study.config.base import budget_folder
+from xpflow.protocols.find import UNNAMED
+from xpflow.reporting.paper import FLOW, MASK_PREDICTION
+from xpflow.study.rows import Cell, Row
 
 Kind = Literal["primary", "check", "ablation"]
 Direction = Literal["greater", "less", "different"]
@@ -22,22 +22,6 @@ Direction = Literal["greater", "less", "different"]
 def weights_label(weights: str) -> str:
     """Return base, aligned (the paper's loss) or aligned with the name of another variant."""
     return {"base": "base", "paper": "aligned"}.get(weights, f"aligned, {weights}")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Cell:
-    """One run: a model, a benchmark, an arm, a budget and a seed."""
-
-    model: str
-    benchmark: str
-    arm: str
-    budget: Fraction
-    seed: int
-
-    def folder(self, results: Path) -> Path:
-        """Return where the run's samples.jsonl and verdicts.jsonl lie."""
-        run = f"{budget_folder(self.budget)}/seed{self.seed}"
-        return results / self.model / "eval" / self.benchmark / self.arm / run
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +35,11 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class ArmSpec:
-    """A named way to decode; `weights` is base or an alignment variant, `settings` one line of text."""
+    """A named way to decode, as tables print it.
+
+    label, title: the decoder with its settings, and alone. weights: base or a training run. settings: one
+    line of text. adaptive: each row decides how many forwards it takes, and the budget is a cap.
+    """
 
     name: str
     label: str
@@ -59,6 +47,8 @@ class ArmSpec:
     weights: str = "base"
     policy: str = "none"
     settings: str = ""
+    title: str = ""
+    adaptive: bool = False
 
     @property
     def weights_label(self) -> str:
@@ -68,7 +58,11 @@ class ArmSpec:
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """A paired difference a minus b; `removed` is what an ablation takes away (a key of paper.TABLE_2)."""
+    """A paired difference a minus b.
+
+    removed: the part that an ablation takes away (a key of paper.TABLE_2, where the paper has it); without:
+    the same in words, "without re-editing".
+    """
 
     name: str
     a: str
@@ -77,6 +71,7 @@ class Contrast:
     budget_b: Fraction
     kind: Kind = "primary"
     removed: str = ""
+    without: str = ""
     equal_nfe: bool = False  # the comparison means something at equal mean NFE only
     direction: Direction = "greater"
     registered: bool = True  # written in the configuration, not added by the report
@@ -84,7 +79,7 @@ class Contrast:
     benchmarks: tuple[str, ...] = ()  # empty: all
 
     def applies(self, model: str, benchmark: str) -> bool:
-        """Say whether the contrast speaks of this model and benchmark."""
+        """Say whether the contrast is about this model and benchmark."""
         on_model = not self.models or model in self.models
         return on_model and (not self.benchmarks or benchmark in self.benchmarks)
 
@@ -98,9 +93,9 @@ class ReportPlan:
     models: tuple[ModelSpec, ...]
     benchmarks: tuple[str, ...]
     arms: tuple[ArmSpec, ...]
-    cells: tuple[Cell, ...]
-    baseline: str  # arm: mask prediction with the base weights
-    flow: str  # arm: the flow decoder the paper's numbers are held against
+    rows: tuple[Row, ...]
+    baseline: str  # arm: stands for the paper's mask prediction with the base weights
+    flow: str  # arm: stands for the paper's flow, and is compared with all others
     contrasts: tuple[Contrast, ...] = ()
     headline_budget: Fraction = Fraction(1, 4)
     settings: tuple[tuple[str, str], ...] = ()  # further lines of the header
@@ -108,11 +103,10 @@ class ReportPlan:
     resamples: int = 10_000
     bootstrap_seed: int = 0
     ratio_margin: float = 0.05  # how far below the paper's recovery ratio still counts as kept
-    planned: frozenset[tuple[str, str, str, Fraction]] = field(init=False, repr=False)
+    planned: frozenset[Cell] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        keys = frozenset((cell.model, cell.benchmark, cell.arm, cell.budget) for cell in self.cells)
-        object.__setattr__(self, "planned", keys)
+        object.__setattr__(self, "planned", frozenset(row.cell for row in self.rows))
 
     def arm(self, name: str) -> ArmSpec:
         """Return an arm by name; ConfigError names the nearest one."""
@@ -121,9 +115,15 @@ class ReportPlan:
                 return arm
         raise ConfigError(f"no arm is called {name!r}", hint=nearest(name, [arm.name for arm in self.arms]))
 
+    def is_paper_arm(self, name: str) -> bool:
+        """Say whether an arm is one of the paper's two, so that its numbers may stand beside it."""
+        paper = {(self.baseline, MASK_PREDICTION, True), (self.flow, FLOW, False)}
+        arm = self.arm(name)
+        return (name, arm.decoder, arm.weights == "base") in paper
+
     @property
     def seeds(self) -> tuple[int, ...]:
-        return tuple(sorted({cell.seed for cell in self.cells}))
+        return tuple(sorted({row.seed for row in self.rows}))
 
     @property
     def protocols(self) -> dict[str, str]:
@@ -132,13 +132,18 @@ class ReportPlan:
 
     @property
     def budgets(self) -> tuple[Fraction, ...]:
-        return tuple(sorted({cell.budget for cell in self.cells}))
+        return tuple(sorted({row.budget for row in self.rows}))
+
+    @property
+    def ablations(self) -> list[Contrast]:
+        """Return one contrast for each part that an ablation removes, in their order."""
+        return list({one.removed: one for one in self.contrasts if one.kind == "ablation"}.values())
 
     @property
     def ablation_arms(self) -> dict[str, str]:
         """Return what each ablation removes and the arm without it, in the order of the contrasts."""
-        return {contrast.removed: contrast.b for contrast in self.contrasts if contrast.kind == "ablation"}
+        return {one.removed: one.b for one in self.ablations}
 
     def has(self, model: str, benchmark: str, arm: str, budget: Fraction) -> bool:
         """Say whether the study planned this cell for any seed."""
-        return (model, benchmark, arm, budget) in self.planned
+        return Cell(model, benchmark, arm, budget) in self.planned

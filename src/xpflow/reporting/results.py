@@ -11,109 +11,94 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xpflow.artifacts.io import read_jsonl
-from xpflow.errors import ArtifactError, DataError, GradingError
-from xpflow.protocols import UNNAMED
-from xpflow.reporting.report_spec import Cell
+from xpflow.errors import DataError, GradingError
+from xpflow.protocols.find import UNNAMED
 from xpflow.stats.rates import PassRate, pass_rate
 from xpflow.study.config.base import budget_text
+from xpflow.study.layout import SAMPLES, VERDICTS, Layout
+from xpflow.study.result_files import (
+    Fields,
+    columns_of,
+    require_same_problems,
+    rows_by_task,
+    wrong_nfe,
+    wrong_verdict,
+)
+from xpflow.study.rows import Row
 
-VERDICTS = frozenset({"passed", "wrong", "error", "timeout", "memory"})
+KNOWN = frozenset({"passed", "wrong", "error", "timeout", "memory"})  # verdicts that are counted
 COLUMNS = ("model", "benchmark", "arm", "budget", "seed", "task_id", "verdict", "mode", "nfe")
 
 
 def load_results(
-    results: Path, cells: Iterable[Cell], protocols: Mapping[str, str] | None = None
+    results: Path, rows: Iterable[Row], protocols: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
-    """Read every cell of a study from `results`; columns as in COLUMNS, budget as text (1/4).
+    """Read every row of a study from `results`; columns as in COLUMNS, budget as text (1/4).
 
-    `protocols` has the protocol of each model: verdicts of another one are refused. Raises ArtifactError for
-    a missing file, DataError when samples and verdicts disagree, GradingError for an infrastructure verdict.
+    `protocols` has the protocol of each model: verdicts of another one are refused.
+
+    Raises:
+        ArtifactError: a file is missing. DataError: samples and verdicts disagree. GradingError: a verdict is
+            `infrastructure`.
     """
     expected = protocols or {}
-    rows = [row for cell in sorted(cells) for row in load_cell(results, cell, expected.get(cell.model))]
-    if not rows:
+    found = [one for row in sorted(rows) for one in load_row(results, row, expected.get(row.model))]
+    if not found:
         raise DataError(f"the study plans no evaluation under {results}")
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(found, columns=list(COLUMNS))
 
 
-def load_cell(results: Path, cell: Cell, protocol: str | None = None) -> list[dict[str, Any]]:
+def load_row(results: Path, row: Row, protocol: str | None = None) -> list[Fields]:
     """Read the verdicts and executed NFE of one run; DataError if they are of another protocol."""
-    folder = cell.folder(results)
-    verdicts = read_verdicts(folder / "verdicts.jsonl", protocol)
-    modes = _by_task(folder / "verdicts.jsonl", "mode", default="strict")
-    nfe = _by_task(folder / "samples.jsonl", "nfe")
-    if verdicts.keys() != nfe.keys():
-        odd = sorted(verdicts.keys() ^ nfe.keys())[0]
-        raise DataError(
-            f"{folder}: samples and verdicts are not of the same problems (first: {odd})",
-            hint="grade the samples again",
-        )
-    key = {
-        "model": cell.model,
-        "benchmark": cell.benchmark,
-        "arm": cell.arm,
-        "budget": budget_text(cell.budget),
-        "seed": cell.seed,
-    }
+    folder, key = Layout.of_results(results).row(row), columns_of(row)
+    verdicts = read_verdicts(folder / VERDICTS, protocol)
+    samples = rows_by_task(folder / SAMPLES, wrong_nfe)
+    require_same_problems(folder, samples, verdicts)
     return [
-        {**key, "task_id": task, "verdict": verdicts[task], "mode": modes[task], "nfe": nfe[task]}
+        {
+            **key,
+            "task_id": task,
+            "verdict": verdicts[task]["verdict"],
+            "mode": verdicts[task].get("mode", "strict"),
+            "nfe": samples[task]["nfe"],
+        }
         for task in sorted(verdicts)
     ]
 
 
-def read_verdicts(path: Path, protocol: str | None = None) -> dict[str, str]:
-    """Read one verdict per problem; GradingError if any is `infrastructure`, DataError if one is of another
-    protocol than `protocol` (rows that name none are of the micro models')."""
-    rows = _rows_by_task(path, "verdict")
+def read_verdicts(path: Path, protocol: str | None = None) -> dict[str, Fields]:
+    """Read one verdict per problem.
+
+    Raises:
+        GradingError: one is `infrastructure`. DataError: one is unknown, or of another protocol than
+            `protocol` (rows that name none are of the micro models').
+    """
+    rows = rows_by_task(path, wrong_verdict)
     found = {str(row.get("protocol") or UNNAMED) for row in rows.values()}
     if protocol is not None and found != {protocol}:
         raise DataError(
             f"{path}: verdicts of protocol {', '.join(sorted(found))}, not of {protocol}",
             hint="decode and grade again with the study's protocol",
         )
-    verdicts = {task: str(row["verdict"]) for task, row in rows.items()}
-    broken = sorted(task for task, verdict in verdicts.items() if verdict == "infrastructure")
+    broken = sorted(task for task, row in rows.items() if row["verdict"] == "infrastructure")
     if broken:
         raise GradingError(
             f"{path}: {len(broken)} problem(s) were not graded (first: {broken[0]})",
             hint="an infrastructure failure is not a wrong answer: grade these samples again",
         )
-    unknown = sorted(set(verdicts.values()) - VERDICTS)
-    if unknown:
-        known = ", ".join(sorted(VERDICTS))
-        raise DataError(f"{path}: unknown verdict {unknown[0]!r}", hint=f"known: {known}")
-    return verdicts
+    if unknown := sorted({row["verdict"] for row in rows.values()} - KNOWN):
+        raise DataError(f"{path}: unknown verdict {unknown[0]!r}", hint=f"known: {', '.join(sorted(KNOWN))}")
+    return rows
 
 
 def read_nfe(path: Path) -> dict[str, float]:
     """Read the executed NFE of every sample."""
-    return {task: float(nfe) for task, nfe in _by_task(path, "nfe").items()}
-
-
-def _by_task(path: Path, field: str, default: str | None = None) -> dict[str, Any]:
-    return {task: row.get(field, default) for task, row in _rows_by_task(path, field, default).items()}
-
-
-def _rows_by_task(path: Path, field: str, default: str | None = None) -> dict[str, dict[str, Any]]:
-    rows = read_jsonl(path)
-    if not rows:
-        raise ArtifactError(f"{path} is empty", hint="delete it and run its stage again")
-    values: dict[str, dict[str, Any]] = {}
-    for number, row in enumerate(rows, start=1):
-        missing = [key for key in ("task_id", field) if key not in row and (key != field or default is None)]
-        if missing:
-            raise DataError(f"{path}, line {number}: no field {missing[0]!r}")
-        if row["task_id"] in values:
-            raise DataError(f"{path}, line {number}: {row['task_id']} comes twice")
-        values[row["task_id"]] = row
-    return values
+    return {task: float(row["nfe"]) for task, row in rows_by_task(path, wrong_nfe).items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from xpflow.artifacts.io import read_jsonl
 from xpflow.errors import DataError
-from xpflow.protocols import UNNAMED
+from xpflow.protocols.find import UNNAMED
 from xpflow.reporting.markup import number
 from xpflow.reporting.results import read_nfe, read_verdicts
 from xpflow.stats.bootstrap import Estimate, paired_difference
 from xpflow.stats.paired import McNemar, mcnemar
 from xpflow.stats.rates import PassRate, pass_rate
+from xpflow.study.result_files import Fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +57,16 @@ def score_file(path: Path, samples: Path | None = None, confidence: float = 0.95
     nfe = read_nfe(samples) if samples else {}
     if samples and nfe.keys() != verdicts.keys():
         raise DataError(f"{samples} and {path} are not of the same problems")
-    passed = np.array([[verdict == "passed" for verdict in verdicts.values()]])
-    names = sorted(set(verdicts.values()), key=lambda name: (name != "passed", name))
-    counts = {name: list(verdicts.values()).count(name) for name in names}
+    found = Counter(str(row["verdict"]) for row in verdicts.values())
+    passed = np.array([[row["verdict"] == "passed" for row in verdicts.values()]])
+    counts = {name: found[name] for name in sorted(found, key=lambda name: (name != "passed", name))}
     mean_nfe = float(np.mean(list(nfe.values()))) if nfe else None
-    return FileScore(str(path), pass_rate(passed, confidence), counts, mean_nfe, grading_notes(path))
+    notes = grading_notes(list(verdicts.values()))
+    return FileScore(str(path), pass_rate(passed, confidence), counts, mean_nfe, notes)
 
 
-def grading_notes(path: Path) -> GradingNotes:
+def grading_notes(rows: Sequence[Fields]) -> GradingNotes:
     """Return how the verdicts of a file came about."""
-    rows = read_jsonl(path)
     asked = [row for row in rows if row.get("compat")]
     disagree = [
         f"{row['task_id']} (strict: {row['verdict']}, compat: {row['compat']})"
@@ -88,7 +89,8 @@ def compare_files(a: Path, b: Path, *, resamples: int, seed: int, confidence: fl
         )
     tasks = sorted(verdicts_a)
     passed_a, passed_b = (
-        np.array([verdicts[task] == "passed" for task in tasks]) for verdicts in (verdicts_a, verdicts_b)
+        np.array([verdicts[task]["verdict"] == "passed" for task in tasks])
+        for verdicts in (verdicts_a, verdicts_b)
     )
     difference = paired_difference(passed_a, passed_b, resamples=resamples, seed=seed, confidence=confidence)
     return Comparison(str(a), str(b), mcnemar(passed_a, passed_b), difference)

@@ -1,4 +1,4 @@
-"""Tables 1 and 2 of the paper on a study's own numbers."""
+"""Tables 1 and 2 of the paper on a study's own numbers, and what stands above and below every table."""
 
 from __future__ import annotations
 
@@ -8,12 +8,73 @@ from pathlib import Path
 from typing import Any
 
 from xpflow.artifacts.io import atomic_write_text
+from xpflow.images.inside import container_note
+from xpflow.protocols.find import UNNAMED
 from xpflow.reporting import paper
-from xpflow.reporting.header import arm_notes, facts, shared_mode_notes
 from xpflow.reporting.markup import EMPTY, Column, Lines, Table, to_csv, to_latex, to_markdown
+from xpflow.reporting.paper import caution
 from xpflow.reporting.report_spec import ArmSpec, ReportPlan
 from xpflow.reporting.results import CellStats, Outcomes
 from xpflow.study.config.base import budget_text
+
+READING = (
+    "percent of the problems solved (± standard deviation over seeds) [{confidence:g} % Wilson interval, "
+    "problems as the unit]; below: solved/asked over all seeds, mean executed NFE"
+)
+
+
+def facts(plan: ReportPlan, *, reading: bool = True) -> tuple[tuple[str, str], ...]:
+    """Return the header of a table; `reading` adds how to read an accuracy cell."""
+    models = ", ".join(
+        f"{model.name} (weights sha256 {model.sha256[:12]})" if model.sha256 else model.name
+        for model in plan.models
+    )
+    lines = [
+        ("Study", f"{plan.study}, {plan.title}" if plan.title else plan.study),
+        ("Seeds", ", ".join(map(str, plan.seeds))),
+        ("Models", models),
+        *_protocols(plan),
+        *plan.settings,
+    ]
+    if reading:
+        lines.append(("Cells", READING.format(confidence=100 * plan.confidence)))
+    if note := container_note():
+        lines.append(("Container", note))
+    return (*lines, ("Beware", caution(model.name for model in plan.models)))
+
+
+def shared_mode_notes(plan: ReportPlan, outcomes: Outcomes) -> tuple[str, ...]:
+    """Return a line for each benchmark with problems graded in the shared mode: no line, no such problem."""
+    notes = []
+    for benchmark in plan.benchmarks:
+        tasks, asked = outcomes.shared(benchmark)
+        if tasks:
+            notes.append(
+                f"{benchmark}: {len(tasks)} of {asked} problems graded in the weaker shared mode, in which a "
+                f"program could forge its verdict ({', '.join(tasks)})."
+            )
+    return tuple(notes)
+
+
+def _protocols(plan: ReportPlan) -> tuple[tuple[str, str], ...]:
+    """Return the line that names protocols; none where micro models are asked their own benchmarks."""
+    own = all(name.startswith("micropy") for name in plan.benchmarks)
+    if own and set(plan.protocols.values()) <= {UNNAMED}:
+        return ()
+    return (("Protocols", ", ".join(f"{model}: {label}" for model, label in plan.protocols.items())),)
+
+
+def arm_notes(plan: ReportPlan, names: list[str]) -> tuple[str, ...]:
+    """Return one line per arm: what exactly it ran, and with which seeds."""
+    notes = []
+    for name in dict.fromkeys(names):
+        arm = plan.arm(name)
+        seeds = sorted({row.seed for row in plan.rows if row.arm == name})
+        if seeds:
+            text = f"{arm.label}, weights {arm.weights_label}, policy {arm.policy}"
+            text += f", {arm.settings}" if arm.settings else ""
+            notes.append(f"{name}: {text}; seeds {', '.join(map(str, seeds))}.")
+    return tuple(notes)
 
 
 def table1(plan: ReportPlan, outcomes: Outcomes) -> Table:
@@ -78,22 +139,21 @@ def write_table(table: Table, folder: Path) -> list[Path]:
 
 
 def _cap(arm: ArmSpec, budget: Fraction) -> str:
-    """Return the budget as printed: for threshold decoding it is a cap."""
-    return f"≤ {budget_text(budget)}" if arm.decoder == "threshold" else budget_text(budget)
+    """Return the budget as printed: where each row decides, it is a cap."""
+    return f"≤ {budget_text(budget)}" if arm.adaptive else budget_text(budget)
 
 
 def _variants(plan: ReportPlan) -> list[tuple[str, str, str]]:
     """Return label, arm and removed part of each row of Table 2."""
-    ablations = [
-        (paper.ABLATION_LABELS.get(part, f"without {part}"), arm, part)
-        for part, arm in plan.ablation_arms.items()
-    ]
-    return [("flow, all parts", plan.flow, "none"), *ablations, ("mask prediction", plan.baseline, "")]
+    whole, baseline = plan.arm(plan.flow), plan.arm(plan.baseline)
+    rows = [(f"{whole.title}, all parts" if whole != baseline else whole.title, whole.name, "none")]
+    rows += [(one.without, one.b, one.removed) for one in plan.ablations]
+    return [*rows, *([(baseline.title, baseline.name, "")] if whole != baseline else [])]
 
 
 def _paper_variant(plan: ReportPlan, place: tuple[str, str], arm: str, part: str) -> paper.PaperCount | None:
     if part:
-        return paper.table2_count(*place, part)
+        return paper.table2_count(*place, part) if plan.is_paper_arm(plan.flow) else None
     return _paper_cell(plan, place, arm, plan.headline_budget)
 
 
@@ -138,9 +198,7 @@ def _paper_cell(
     plan: ReportPlan, place: tuple[str, str], arm: str, budget: Fraction
 ) -> paper.PaperCount | None:
     """The paper has two arms; only ours that stand for them get its numbers."""
-    if arm not in (plan.flow, plan.baseline):
-        return None
-    return paper.table1_count(*place, plan.arm(arm).decoder, budget)
+    return paper.table1_count(*place, plan.arm(arm).decoder, budget) if plan.is_paper_arm(arm) else None
 
 
 def _record(

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from xpflow.models.precision import chosen_dtype
-from xpflow.runtime.team import ALONE, Team
+from xpflow.models.device import chosen_dtype
+from xpflow.runtime.processes import ALONE, Team
 from xpflow.study.config.machine import RuntimeBlock
 
 CPU = torch.device("cpu")

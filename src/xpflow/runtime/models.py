@@ -9,11 +9,12 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xpflow.errors import ConfigError, nearest
-from xpflow.hub.catalogue import hub_model
-from xpflow.models.precision import chosen_dtype
-from xpflow.models.registry import load_model
+from xpflow.models.device import chosen_dtype
+from xpflow.models.load import load_model
+from xpflow.models.registry import hub_model
 from xpflow.models.selftest import require_sound
-from xpflow.protocols import Protocol, find_protocol
+from xpflow.protocols.find import find_protocol
+from xpflow.protocols.protocol import Protocol
 from xpflow.study.config.inputs import ModelChoice
 from xpflow.study.config.root import StudyConfig
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from xpflow.artifacts.canonical import digest
 from xpflow.artifacts.io import sha256_file
-from xpflow.hub.catalogue import hub_model
-from xpflow.protocols import find_protocol
+from xpflow.models.registry import hub_model
+from xpflow.protocols.find import find_protocol
 from xpflow.study.config.root import StudyConfig
-from xpflow.study.rows import Job, find_arm
+from xpflow.study.rows import Job
 
 PACKAGE = Path(__file__).parents[1]
 MODELS, POLICIES = PACKAGE / "models" / "shipped", PACKAGE / "policies" / "shipped"
@@ -30,7 +30,7 @@ def fingerprint(*values: Any) -> str:
 
 def problems(config: StudyConfig, benchmark: str) -> str:
     """Return the fingerprint of a benchmark's problem file."""
-    chosen = {entry.name: entry for entry in config.problems.benchmarks}[benchmark]
+    chosen = config.benchmark(benchmark)
     return fingerprint(chosen.name, chosen.split, chosen.limit, config.problems.sources)
 
 
@@ -46,13 +46,11 @@ def selfdata(config: StudyConfig, model: str) -> str:
     )
 
 
-def align(config: StudyConfig, model: str, variant: str) -> str:
-    """Return the fingerprint of an alignment."""
-    block = config.alignment
-    how = {choice.name: choice.alignment for choice in config.models}[model]
-    loss = {entry.name: entry for entry in block.variants}[variant]
-    rest = block.model_dump(mode="json", exclude={"variants", "full", "lora"})
-    return fingerprint(how, getattr(block, how), loss, rest, _base(config, model))
+def train(config: StudyConfig, model: str, run: str) -> str:
+    """Return the fingerprint of a training run."""
+    block, how, chosen = config.training, config.model(model).training, config.run(run)
+    rest = block.model_dump(mode="json", exclude={"runs", "full", "lora"})
+    return fingerprint(how, getattr(block, how), chosen, rest, _base(config, model))
 
 
 def solvable(config: StudyConfig, model: str) -> str:
@@ -70,9 +68,9 @@ def grpo(config: StudyConfig) -> str:
 
 def decode(config: StudyConfig, job: Job) -> str:
     """Return the fingerprint of a decoding job: its arms and budgets, and no others."""
-    choice = {entry.name: entry for entry in config.models}[job.model]
-    length = {entry.name: entry for entry in config.problems.benchmarks}[job.benchmark].gen_length
-    arms = {row.arm: find_arm(config, row.arm) for row in job.rows}
+    choice = config.model(job.model)
+    length = config.benchmark(job.benchmark).gen_length
+    arms = {row.arm: config.arm(row.arm) for row in job.rows}
     ways = [
         (name, arm.decoder, arm.settings_for(job.model), arm.policy, _policy(arm.policy))
         for name, arm in arms.items()
@@ -82,9 +80,9 @@ def decode(config: StudyConfig, job: Job) -> str:
     return fingerprint(job.cells, ways, shared, _base(config, job.model), _protocols(config, job.model))
 
 
-def grade(config: StudyConfig) -> str:
-    """Return the fingerprint of grading."""
-    return fingerprint(_verdicts(config), _protocols(config, *config.model_names))
+def grade(config: StudyConfig, model: str) -> str:
+    """Return the fingerprint of grading a model's answers."""
+    return fingerprint(_verdicts(config), _protocols(config, model))
 
 
 def trace(config: StudyConfig) -> str:
@@ -113,7 +111,7 @@ def report(config: StudyConfig) -> str:
 
 def _base(config: StudyConfig, model: str) -> tuple[Any, ...]:
     """Return what identifies a model's base weights and the precision it runs in."""
-    choice = {entry.name: entry for entry in config.models}[model]
+    choice = config.model(model)
     folder = Path(choice.directory) if choice.directory else MODELS / choice.name
     files = sorted(path for path in folder.glob("*") if path.suffix in {".safetensors", ".json"})
     content = [(path.name, _content(path)) for path in files]
@@ -124,8 +122,7 @@ def _base(config: StudyConfig, model: str) -> tuple[Any, ...]:
 
 def _protocols(config: StudyConfig, *models: str) -> list[str]:
     """Return name and version of the models' protocols, each once."""
-    chosen = {entry.name: entry.protocol for entry in config.models}
-    return sorted({find_protocol(chosen[model]).label for model in models})
+    return sorted({find_protocol(config.model(model).protocol).label for model in models})
 
 
 def _policy(spec: str) -> Any:

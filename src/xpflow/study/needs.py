@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from xpflow.errors import ConfigError
-from xpflow.hub.catalogue import PERSONAS_ID, HubRepo, hub_model, mbpp, personas
+from xpflow.hub.repo import HubRepo
+from xpflow.models.registry import hub_model
+from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.study.config.root import StudyConfig
 
 
@@ -18,18 +19,7 @@ def repo_of_benchmark(study: StudyConfig, name: str) -> HubRepo | None:
 
     Raises ConfigError where the study must name a revision and does not.
     """
-    sources = study.problems.sources
-    files = {"mbpp": sources.mbpp, "mbpp-sanitized": sources.mbpp_sanitized}
-    if name in files and files[name] is None:
-        return mbpp(sources.mbpp_revision)
-    if name == "tulu3-personas" and sources.tulu3_personas is None:
-        if sources.tulu3_personas_revision is None:
-            raise ConfigError(
-                f"problems.sources.tulu3_personas_revision is missing: {PERSONAS_ID} has no default revision",
-                hint="name a commit hash of the data set, or a local file in problems.sources.tulu3_personas",
-            )
-        return personas(sources.tulu3_personas_revision)
-    return None
+    return BENCHMARKS[study.benchmark_entry(name)].repo(study.problems.sources.model_dump())
 
 
 def repos_of(study: StudyConfig) -> list[HubRepo]:

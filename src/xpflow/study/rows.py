@@ -13,11 +13,27 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
+from typing import NamedTuple
 
 from xpflow.errors import ConfigError
-from xpflow.study.config.base import budget_folder
+from xpflow.study.config.base import budget_folder, budget_text
 from xpflow.study.config.evaluation import Arm
 from xpflow.study.config.root import StudyConfig
+from xpflow.study.config.training import BASE
+
+
+class Cell(NamedTuple):
+    """What a number of a table is of: an arm at a budget, on a model and a benchmark, over all seeds."""
+
+    model: str
+    benchmark: str
+    arm: str
+    budget: Fraction
+
+    @property
+    def text(self) -> str:
+        """The cell as the command line takes it: MODEL,BENCHMARK,ARM,BUDGET."""
+        return ",".join((self.model, self.benchmark, self.arm, budget_text(self.budget)))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -31,9 +47,9 @@ class Row:
     seed: int
 
     @property
-    def folder(self) -> str:
-        """Path below results/<study>/."""
-        return f"{self.model}/eval/{self.benchmark}/{self.arm}/{budget_folder(self.budget)}/seed{self.seed}"
+    def cell(self) -> Cell:
+        """The cell of the tables that the row is counted in."""
+        return Cell(self.model, self.benchmark, self.arm, self.budget)
 
 
 def expand(config: StudyConfig) -> list[Row]:
@@ -54,22 +70,19 @@ def seeds_of(config: StudyConfig, arm: Arm) -> tuple[int, ...]:
     return config.study.seeds if arm.seeds == "all" else config.study.seeds[:1]
 
 
-def find_arm(config: StudyConfig, name: str) -> Arm:
-    """Return the arm of that name; raises KeyError."""
-    return {arm.name: arm for arm in config.evaluation.arms}[name]
-
-
-def aligned_runs(config: StudyConfig) -> list[tuple[str, str, int]]:
-    """Return (model, variant, seed) of every alignment that a row or the policy training needs, in order."""
-    rows = {(row.model, find_arm(config, row.arm).weights, row.seed) for row in expand(config)}
-    rows |= {(config.grpo.model, config.grpo.variant, seed) for seed in policy_seeds(config)}
+def trained_runs(config: StudyConfig) -> list[tuple[str, str, int]]:
+    """Return (model, run, seed) of every training that something else in the study needs, in order."""
+    needed = {(row.model, config.arm(row.arm).weights, row.seed) for row in expand(config)}
+    needed |= {(config.grpo.model, config.grpo.weights, seed) for seed in policy_seeds(config)}
+    for run in reversed(config.training.runs):  # a run starts from one above it
+        needed |= {(model, run.start, seed) for model, name, seed in needed if name == run.name}
     order = [
-        (m, v.name, s)
-        for m in config.model_names
-        for v in config.alignment.variants
-        for s in config.study.seeds
+        (model, run.name, seed)
+        for model in config.model_names
+        for run in config.training.runs
+        for seed in config.study.seeds
     ]
-    return [run for run in order if run in rows]
+    return [one for one in order if one in needed]
 
 
 def policy_seeds(config: StudyConfig) -> list[int]:
@@ -87,28 +100,21 @@ def _runs_on(arm: Arm, model: str, benchmark: str) -> bool:
     return (not arm.models or model in arm.models) and (not arm.benchmarks or benchmark in arm.benchmarks)
 
 
-TRAINED = "-trained"
-
-
 @dataclass(frozen=True, slots=True, order=True)
 class Job:
-    """One decoding process; `kind` is the weights, with `-trained` for the arms that use a trained policy."""
+    """One decoding process; `trained` says whether its arms use a trained policy (the others do not)."""
 
     model: str
     benchmark: str
-    kind: str
+    weights: str
+    trained: bool
     seed: int
     rows: tuple[Row, ...]
 
     @property
-    def weights(self) -> str:
-        """Return base or the alignment variant."""
-        return self.kind.removesuffix(TRAINED)
-
-    @property
-    def trained(self) -> bool:
-        """Return whether the job needs a trained policy."""
-        return self.kind.endswith(TRAINED)
+    def kind(self) -> str:
+        """Return weights and policy as one word, for folders: "paper", or "paper+trained"."""
+        return kind_of(self.weights, self.trained)
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -130,25 +136,27 @@ class JobGroup:
 
 def jobs_of(config: StudyConfig) -> list[Job]:
     """Return all decoding jobs of a study, in the order of the rows."""
-    rows: dict[tuple[str, str, str, int], list[Row]] = defaultdict(list)
+    rows: dict[tuple[str, str, str, bool, int], list[Row]] = defaultdict(list)
     for row in expand(config):
-        rows[row.model, row.benchmark, kind_of(find_arm(config, row.arm)), row.seed].append(row)
+        arm = config.arm(row.arm)
+        rows[row.model, row.benchmark, arm.weights, arm.policy == "trained", row.seed].append(row)
     return [Job(*key, tuple(found)) for key, found in rows.items()]
 
 
-def kind_of(arm: Arm) -> str:
-    """Return the kind of job that an arm belongs to."""
-    return arm.weights + (TRAINED if arm.policy == "trained" else "")
+def kind_of(weights: str, trained: bool) -> str:
+    """Return weights and policy as one word, for folders; no name of a run has a plus."""
+    return f"{weights}+trained" if trained else weights
 
 
-def find_job(config: StudyConfig, model: str, benchmark: str, kind: str, seed: int) -> Job:
+def find_job(config: StudyConfig, model: str, benchmark: str, weights: str, trained: bool, seed: int) -> Job:
     """Return one job; raises ConfigError when the study has no arm for it."""
+    wanted = (model, benchmark, weights, trained, seed)
     for job in jobs_of(config):
-        if (job.model, job.benchmark, job.kind, job.seed) == (model, benchmark, kind, seed):
+        if (job.model, job.benchmark, job.weights, job.trained, job.seed) == wanted:
             return job
     raise ConfigError(
         f"study {config.study.name} decodes nothing with model {model}, benchmark {benchmark}, "
-        f"{kind} weights and seed {seed}",
+        f"{weights} weights, {'a' if trained else 'no'} trained policy and seed {seed}",
         hint="`xpflow config show FILE` lists its arms",
     )
 
@@ -162,7 +170,7 @@ def job_groups(config: StudyConfig) -> list[JobGroup]:
     for (kind, cells), jobs in by_cells.items():
         for part in _products(jobs):
             number = sum(group.kind == kind for group in groups) + 1
-            name = kind.replace("-", "_") + (f"_{number}" if number > 1 else "")
+            name = kind.replace("-", "_").replace("+", "__") + (f"_{number}" if number > 1 else "")
             groups.append(JobGroup(name, kind, cells, *_sides(part)))
     return groups
 
@@ -170,7 +178,6 @@ def job_groups(config: StudyConfig) -> list[JobGroup]:
 def trace_row(config: StudyConfig) -> Row | None:
     """Return the row of the decoding picture: first model and benchmark, headline budget; None without."""
     model, benchmark = config.model_names[0], config.benchmark_names[0]
-    arms = {arm.name: arm for arm in config.evaluation.arms}
     rows = [
         row
         for row in expand(config)
@@ -178,7 +185,7 @@ def trace_row(config: StudyConfig) -> Row | None:
         and (
             row.arm == config.reporting.trace_arm
             if config.reporting.trace_arm
-            else arms[row.arm].decoder == "flow" and arms[row.arm].weights != "base"
+            else config.arm(row.arm).weights != BASE and config.arm(row.arm).policy != "none"
         )
     ]
     return min(rows, key=lambda row: (row.budget != config.reporting.headline_budget, row.seed), default=None)

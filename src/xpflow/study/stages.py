@@ -1,92 +1,183 @@
-"""The stages of a study as manifests name them, their fingerprints, and the files that a study ends with."""
+"""The stages of a study: what each reads, uses and makes, in one table.
+
+The workflow's params, the manifests, the audit and the packs read it. A stage is named as manifests name it:
+{"command": ..., further names}.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from xpflow.artifacts.code import code_fingerprint
 from xpflow.errors import ConfigError
 from xpflow.study import fingerprints as fp
+from xpflow.study import plugins
 from xpflow.study.config.root import StudyConfig
-from xpflow.study.rows import aligned_runs, expand, find_job, policy_seeds, trace_row
+from xpflow.study.layout import LOG, Layout
+from xpflow.study.rows import Job, expand, find_job, policy_seeds, trace_row, trained_runs
+
+Names = Mapping[str, Any]
+JOB = ("model", "benchmark", "weights", "trained", "seed")  # the names of a decoding job
+GONE = "gone"  # the fingerprint of a stage that the study has no more
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One command of a study.
+
+    settings: the fingerprint of what it reads of the study (None: nothing). plugins: what it chose by name,
+    as "decoder:flow": their code counts as its own. makes: the files of it that a finished study has.
+    """
+
+    settings: Callable[[StudyConfig, Names], str] | None
+    plugins: Callable[[StudyConfig, Names], set[str]] = lambda study, names: set()
+    makes: Callable[[StudyConfig, Layout], list[Path]] = lambda study, layout: []
+
+
+def table_names(study: StudyConfig) -> list[str]:
+    """Return the names of a study's tables, without endings."""
+    return ["table1", "table2", "contrasts", *(["alignment"] if trained_runs(study) else [])]
 
 
 def figure_names(study: StudyConfig) -> list[str]:
     """Return the names of a study's figures, without endings."""
     return [
-        *("figure_2a", "figure_2b", "sweep_budget", "sweep_nfe"),
+        *(["figure_2a", "figure_2b"] if trained_runs(study) else []),
+        *("sweep_budget", "sweep_nfe"),
         *(["grpo"] if policy_seeds(study) else []),
         *(["trace"] if trace_row(study) else []),
     ]
 
 
-def drawn_files(study: StudyConfig) -> list[str]:
-    """Return the figures and the traced decoding behind one of them, relative to where the study ran."""
-    name = study.study.name
-    files = [
-        f"paper_figures/{name}/{figure}.{ending}"
-        for figure in figure_names(study)
-        for ending in study.reporting.figure_formats
-    ]
-    return [*files, *([f"results/{name}/trace.npz"] if trace_row(study) else [])]
+def evaluated_files(study: StudyConfig, layout: Layout) -> list[Path]:
+    """Return samples and verdicts of all rows."""
+    return [file for row in expand(study) for file in layout.row_files(row)]
 
 
-Stage = Mapping[str, Any]
-GONE = "gone"  # the fingerprint of a stage that the study has no more
+def training_logs(study: StudyConfig, layout: Layout) -> list[Path]:
+    """Return the curves of all training runs."""
+    return [layout.run_log(*run) for run in trained_runs(study)]
 
-# command -> the fingerprint of what its stage reads of the study
-_OF: dict[str, Callable[[StudyConfig, Stage], str]] = {
-    "problems": lambda study, stage: (
-        fp.training_problems(study) if stage["split"] == "train" else fp.problems(study, stage["benchmark"])
+
+def policy_logs(study: StudyConfig, layout: Layout) -> list[Path]:
+    """Return the learning curves of the study's own policy."""
+    return [layout.policy_log(seed) for seed in policy_seeds(study)]
+
+
+def _checkpoints(study: StudyConfig, layout: Layout) -> list[Path]:
+    folders = (layout.run(*run) for run in trained_runs(study))
+    return [folder / name for folder in folders for name in ("config.json", LOG)]
+
+
+def _policies(study: StudyConfig, layout: Layout) -> list[Path]:
+    seeds = policy_seeds(study)
+    return [file for seed in seeds for file in (layout.policy_file(seed), layout.policy_log(seed))]
+
+
+def _tables(study: StudyConfig, layout: Layout) -> list[Path]:
+    claims = [layout.figure("claims", ending) for ending in ("md", "json")]
+    return [*(file for name in table_names(study) for file in layout.table(name)), *claims]
+
+
+def _figures(study: StudyConfig, layout: Layout) -> list[Path]:
+    endings = study.reporting.figure_formats
+    return [layout.figure(name, ending) for name in figure_names(study) for ending in endings]
+
+
+STAGES: dict[str, Stage] = {
+    "problems": Stage(
+        lambda study, names: (
+            fp.training_problems(study)
+            if names["split"] == "train"
+            else fp.problems(study, names["benchmark"])
+        ),
+        lambda study, names: plugins.problems(study, names["benchmark"]),
     ),
-    "pretrain": lambda study, stage: fp.fingerprint(study.pretrain),
-    "selfdata": lambda study, stage: fp.selfdata(study, stage["model"]),
-    "align": lambda study, stage: fp.align(study, stage["model"], stage["variant"]),
-    "solvable": lambda study, stage: fp.solvable(study, stage["model"]),
-    "grpo": lambda study, stage: fp.grpo(study),
-    "evaluate": lambda study, stage: fp.decode(
-        study, find_job(study, stage["model"], stage["benchmark"], stage["kind"], stage["seed"])
+    "pretrain": Stage(
+        lambda study, names: fp.fingerprint(study.pretrain),
+        lambda study, names: plugins.pretrain(study, names["model"]),
     ),
-    "grade": lambda study, stage: fp.grade(study),
-    "trace": lambda study, stage: fp.trace(study),
-    "prompts": lambda study, stage: fp.prompts(study),
-    "tables": lambda study, stage: fp.report(study),
-    "figures": lambda study, stage: fp.report(study),
+    "selfdata": Stage(
+        lambda study, names: fp.selfdata(study, names["model"]),
+        lambda study, names: plugins.selfdata(study, names["model"]),
+    ),
+    "train": Stage(
+        lambda study, names: fp.train(study, names["model"], names["run"]),
+        lambda study, names: plugins.train(study, names["model"], names["run"]),
+        _checkpoints,
+    ),
+    "solvable": Stage(
+        lambda study, names: fp.solvable(study, names["model"]),
+        lambda study, names: plugins.solvable(study, names["model"]),
+    ),
+    "grpo": Stage(lambda study, names: fp.grpo(study), lambda study, names: plugins.grpo(study), _policies),
+    "evaluate": Stage(
+        lambda study, names: fp.decode(study, _job(study, names)),
+        lambda study, names: plugins.evaluate(study, _job(study, names)),
+    ),
+    "grade": Stage(
+        lambda study, names: fp.grade(study, names["model"]),
+        lambda study, names: plugins.grade(study, names["model"], names["benchmark"]),
+    ),
+    "merge": Stage(None, makes=evaluated_files),
+    "trace": Stage(
+        lambda study, names: fp.trace(study),
+        lambda study, names: plugins.trace(study),
+        lambda study, layout: [layout.trace] if trace_row(study) else [],
+    ),
+    "prompts": Stage(
+        lambda study, names: fp.prompts(study),
+        lambda study, names: plugins.prompts(study),
+        lambda study, layout: [layout.figure("prompts", "md")],
+    ),
+    "tables": Stage(
+        lambda study, names: fp.report(study), lambda study, names: plugins.report(study), _tables
+    ),
+    "figures": Stage(
+        lambda study, names: fp.report(study), lambda study, names: plugins.report(study), _figures
+    ),
 }
 
 
-def stage_fingerprint(study: StudyConfig, stage: Stage) -> str | None:
+def _job(study: StudyConfig, names: Names) -> Job:
+    return find_job(study, *(names[key] for key in JOB))
+
+
+def job_stage(job: Job) -> dict[str, Any]:
+    """Return the stage of a decoding job, as manifests name it."""
+    return {"command": "evaluate", **{name: getattr(job, name) for name in JOB}}
+
+
+def stage_fingerprint(study: StudyConfig, names: Names) -> str | None:
     """Return the fingerprint of a stage's settings in a study; None for a stage that reads none."""
-    find = _OF.get(str(stage.get("command")))
-    if find is None:
+    stage = STAGES.get(str(names.get("command")))
+    if stage is None or stage.settings is None:
         return None
     try:
-        return find(study, stage)
+        return stage.settings(study, names)
     except (KeyError, ConfigError):
         return GONE
 
 
-def config_facts(study: StudyConfig, stage: Stage) -> dict[str, Any]:
+def stage_plugins(study: StudyConfig, names: Names) -> list[str]:
+    """Return the plug-ins that a stage chose, as "decoder:flow"."""
+    stage = STAGES.get(str(names.get("command")))
+    return sorted(stage.plugins(study, names)) if stage else []
+
+
+def stage_code(study: StudyConfig, names: Names) -> str:
+    """Return the fingerprint of the code behind a stage: its command's, and that of what it chose."""
+    return code_fingerprint(names["command"], stage_plugins(study, names))
+
+
+def config_facts(study: StudyConfig, names: Names) -> dict[str, Any]:
     """Return what a manifest says of the configuration: the study's name and the stage's fingerprint."""
-    return {"study": study.study.name, "fingerprint": stage_fingerprint(study, stage)}
+    return {"study": study.study.name, "fingerprint": stage_fingerprint(study, names)}
 
 
-def expected_files(study: StudyConfig) -> list[str]:
-    """Return the files that a finished study has, relative to the folder that it ran in."""
-    results, figures = f"results/{study.study.name}", f"paper_figures/{study.study.name}"
-    files = [
-        f"{results}/{row.folder}/{name}.jsonl" for row in expand(study) for name in ("samples", "verdicts")
-    ]
-    files += [
-        f"{results}/{model}/aligned/{variant}/seed{seed}/{name}"
-        for model, variant, seed in aligned_runs(study)
-        for name in ("config.json", "log.jsonl")
-    ]
-    files += [
-        f"{results}/policy/seed{seed}/{name}"
-        for seed in policy_seeds(study)
-        for name in ("policy.safetensors", "log.jsonl")
-    ]
-    tables = ("table1", "table2", "contrasts", "alignment")
-    files += [f"{figures}/{name}.{ending}" for name in tables for ending in ("md", "tex", "csv")]
-    return [*files, *(f"{figures}/{name}" for name in ("claims.md", "claims.json", "prompts.md"))]
+def expected_files(study: StudyConfig, layout: Layout) -> list[Path]:
+    """Return the files that a finished study has."""
+    return [file for stage in STAGES.values() for file in stage.makes(study, layout)]

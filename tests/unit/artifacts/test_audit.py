@@ -85,7 +85,9 @@ def test_what_was_merged_from_shards_is_judged_by_how_they_were_made(
     other = found(merged, fingerprint=lambda stage: "3" if stage["command"] == "grade" else None)
     assert other[path].reason == "the study's settings for `xpflow grade` changed"
     fingerprints = {"merge": code_fingerprint("merge"), "problems": code_fingerprint("problems")}
-    monkeypatch.setattr("xpflow.artifacts.history.code_fingerprint", lambda name: fingerprints.get(name, "0"))
+    monkeypatch.setattr(
+        "xpflow.artifacts.history.code_fingerprint", lambda name, plugins: fingerprints.get(name, "0")
+    )
     assert found(merged)[path].reason.startswith("the code behind `xpflow grade` changed")
 
 
@@ -199,7 +201,7 @@ def test_changed_settings_make_stale_what_they_made(study: Path) -> None:
 
 
 def test_changed_code_makes_stale_what_it_made(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xpflow.artifacts.history.code_fingerprint", lambda command: "0" * 12)
+    monkeypatch.setattr("xpflow.artifacts.history.code_fingerprint", lambda command, plugins: "0" * 12)
     assert set(bad(study).values()) == {"stale"}
 
 

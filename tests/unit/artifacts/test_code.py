@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from xpflow.artifacts import code, history
+from xpflow.artifacts import history
 from xpflow.artifacts.code import (
     RECORDING,
     canonical_tree,
     code_fingerprint,
+    covered,
     module_file,
-    reachable,
     same_rule,
 )
 
@@ -65,8 +65,8 @@ def test_code_is_code(old: str, new: str) -> None:
 
 
 def test_what_only_notes_is_no_code_behind_a_result() -> None:
-    found = reachable("xpflow.cli.align")
-    assert {"xpflow.training.align", "xpflow.artifacts.io"} < found
+    found = covered("train")
+    assert {"xpflow.cli.train", "xpflow.artifacts.io"} < found
     assert not found & set(RECORDING)
     assert all(module_file(name) for name in RECORDING), "the list names modules that there are"
 
@@ -98,22 +98,22 @@ def test_an_older_fingerprint_is_compared_by_its_commit(
 ) -> None:
     monkeypatch.setattr(history, "PACKAGE", package)
     monkeypatch.setattr(
-        history, "code_fingerprint", lambda name, place=package: code_fingerprint(name, place)
+        history,
+        "code_fingerprint",
+        lambda name, plugins=(), package=package: code_fingerprint(name, plugins, package),
     )
     git = {"git": {"commit": committed(package), "changed": False}}
     assert history.changed_code("grade", "0123456789ab", git) == ""
     (package / "judge.py").write_text("def judge(x): return not x\n")
-    code_fingerprint.cache_clear()
-    code._read.cache_clear()
     assert "changed since commit" in history.changed_code("grade", "0123456789ab", git)
-    assert history.changed_code("grade", code_fingerprint("grade", package), git) == ""
+    assert history.changed_code("grade", code_fingerprint("grade", package=package), git) == ""
     assert "no commit to compare" in history.changed_code("grade", "0123456789ab", {"git": None})
     assert "no commit" in history.changed_code(
         "grade", "0123456789ab", {"git": {**git["git"], "changed": True}}
     )
     unknown = {"git": {"commit": "1" * 40, "changed": False}}
     assert "fetch commit" in history.changed_code("grade", "0123456789ab", unknown)
-    assert "no command" in history.changed_code("judge", "0123456789ab", git)
+    assert "no such command" in history.changed_code("judge", "0123456789ab", git)
 
 
 @pytest.mark.parametrize("commit", ["--output=x", "HEAD", "", "1" * 39, "main:src"])

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 import rocrate
 
-from xpflow.artifacts.crate import write_crate
+from xpflow.artifacts.crate import write_bill_of_materials, write_crate
 from xpflow.artifacts.io import atomic_write_text
-from xpflow.artifacts.materials import write_bill_of_materials
 from xpflow.artifacts.pack import small_files
 from xpflow.artifacts.record import Record
 from xpflow.errors import ArtifactError

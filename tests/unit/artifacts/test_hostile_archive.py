@@ -65,7 +65,7 @@ def of_left(folder: Path, left: Any) -> Path:
 
 
 def test_the_archives_of_these_tests_are_unpacked_where_nothing_is_wrong(tmp_path: Path) -> None:
-    left = [row("config/s.yaml"), row("results/s/m/aligned/model.safetensors"), row("results/hub/m.json")]
+    left = [row("config/s.yaml"), row("results/s/m/runs/model.safetensors"), row("results/hub/m.json")]
     assert [one.path for one in unpack(of_left(tmp_path, left), tmp_path / "to")] == [GOOD]
     assert [one.path for one in unpack(of_files(tmp_path, GOOD), tmp_path / "new")] == [GOOD]
 

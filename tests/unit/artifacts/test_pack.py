@@ -24,7 +24,7 @@ def study(tmp_path: Path) -> Path:
     for name, text in {
         "results/s/study.yaml": "study: {}\n",
         "results/s/m/eval/samples.jsonl": "{}\n" * 500,
-        "results/s/m/aligned/model.safetensors": "weights",
+        "results/s/m/runs/model.safetensors": "weights",
         "results/s/logs/a.log": "log",
         "paper_figures/s/table1.md": "| 1 |\n",
     }.items():
@@ -37,13 +37,13 @@ def study(tmp_path: Path) -> Path:
 def trained(study: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The study with manifests of its weights, and of data that a pack leaves out for its length."""
     monkeypatch.chdir(study)
-    data, weights = Path("results/s/m/selfdata/seed0.jsonl"), Path("results/s/m/aligned/model.safetensors")
+    data, weights = Path("results/s/m/selfdata/seed0.jsonl"), Path("results/s/m/runs/model.safetensors")
     atomic_write_text(data, "{}\n")
     Record("selfdata").write([data])
-    record, config = Record("align"), Path("config/s.yaml")
+    record, config = Record("train"), Path("config/s.yaml")
     atomic_write_text(config, "study: {}\n")
     record.read(data, config)
-    record.write([weights], "align")
+    record.write([weights], "train")
     return study
 
 
@@ -65,14 +65,14 @@ def test_what_was_left_behind_is_listed_and_is_not_missing(trained: Path, tmp_pa
     folder = tmp_path / "to/results/s"
     assert [(one.path, one.size) for one in read_note(folder)] == [
         ("config/s.yaml", 10),
-        ("results/s/m/aligned/model.safetensors", 7),
+        ("results/s/m/runs/model.safetensors", 7),
         ("results/s/m/selfdata/seed0.jsonl", 3),
     ]
     scene = Scene(tmp_path / "to", left_out=absent(folder, tmp_path / "to"))
     found = {one.path: one.status for one in audit([folder / "m"], scene)}
     assert found == {
-        "results/s/m/aligned/model.safetensors": "left out",
-        f"results/s/m/aligned/align{ENDING}": "good",
+        "results/s/m/runs/model.safetensors": "left out",
+        f"results/s/m/runs/train{ENDING}": "good",
         "results/s/m/selfdata/seed0.jsonl": "left out",
         f"results/s/m/selfdata/seed0.jsonl{ENDING}": "good",
         "results/s/m/eval/samples.jsonl": "foreign",
@@ -84,12 +84,12 @@ def test_what_was_left_behind_and_is_there_now_is_compared(trained: Path, tmp_pa
     folder = tmp_path / "to/results/s"
     atomic_write_text(tmp_path / "to/config/s.yaml", "study: {name: other}\n")
     scene = Scene(tmp_path / "to", left_out=absent(folder, tmp_path / "to"))
-    manifest = [one for one in audit([folder / "m/aligned"], scene) if one.path.endswith(ENDING)]
+    manifest = [one for one in audit([folder / "m/runs"], scene) if one.path.endswith(ENDING)]
     assert [(one.status, one.reason) for one in manifest] == [("stale", "its input config/s.yaml changed")]
 
 
 def test_a_file_that_was_missing_already_was_not_left_behind(trained: Path, tmp_path: Path) -> None:
-    (trained / "results/s/m/aligned/model.safetensors").unlink()
+    (trained / "results/s/m/runs/model.safetensors").unlink()
     unpack(packed(trained, tmp_path / "a.tar.xz"), tmp_path / "to")
     note = read_note(tmp_path / "to/results/s")
     assert [one.path for one in note] == ["config/s.yaml", "results/s/m/selfdata/seed0.jsonl"]
@@ -140,14 +140,14 @@ def test_a_file_with_another_content_is_not_overwritten(study: Path, tmp_path: P
 
 
 def test_what_stays_is_recorded_as_it_is_and_not_as_its_manifest_has_it(trained: Path) -> None:
-    weights = "results/s/m/aligned/model.safetensors"
+    weights = "results/s/m/runs/model.safetensors"
     Path(weights).write_text("Weights")
     left = {one.path: one for one in left_behind(small_files([Path("results/s")], Path()), Path())}
     assert left[weights] == FileRecord.of(Path(weights), weights)
 
 
 @pytest.mark.parametrize(
-    "name", ["m/aligned/model.safetensors", "m/selfdata/seed0.jsonl", f"m/aligned/align{ENDING}"]
+    "name", ["m/runs/model.safetensors", "m/selfdata/seed0.jsonl", f"m/runs/train{ENDING}"]
 )
 @pytest.mark.parametrize("what", ["longer", "flipped"])
 def test_a_changed_file_is_not_packed_whether_it_goes_or_stays(
@@ -222,7 +222,7 @@ def test_a_link_is_not_followed(study: Path, tmp_path: Path, target: str) -> Non
 
 
 def test_weights_may_be_links_for_they_stay(trained: Path, tmp_path: Path) -> None:
-    weights = Path("results/s/m/aligned/model.safetensors")
+    weights = Path("results/s/m/runs/model.safetensors")
     weights.rename(tmp_path / "disk")
     weights.symlink_to(tmp_path / "disk")
     unpack(packed(trained, tmp_path / "a.tar.xz"), tmp_path / "to")
@@ -278,7 +278,7 @@ def test_an_archive_s_place_that_is_a_folder_or_below_a_file_is_refused(study: P
 def test_a_manifest_that_names_what_is_elsewhere_is_not_packed(
     trained: Path, tmp_path: Path, path: Any, field: str
 ) -> None:
-    manifest = Path(f"results/s/m/aligned/align{ENDING}")
+    manifest = Path(f"results/s/m/runs/train{ENDING}")
     rows = {"files": (FileRecord(path, "0" * 64, 1),), "inputs": (InputRecord(path, "0" * 64, 1),)}
     write_manifest(manifest, replace(read_manifest(manifest), **{field: rows[field]}))  # type: ignore[arg-type]
     with pytest.raises(ArtifactError, match="no manifest of ours"):

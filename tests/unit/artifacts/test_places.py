@@ -16,7 +16,7 @@ from xpflow.artifacts.places import relative, root_of
         "results/smoke",
         "results/smoke/",
         "./results/smoke/llada-micro/..",
-        "results/smoke/llada-micro/aligned/paper",
+        "results/smoke/llada-micro/runs/paper",
         "elsewhere/../results/smoke",
     ],
 )

@@ -31,7 +31,7 @@ def started(seed: int = 0, fingerprint: str = "1", data: str = "data\n") -> Reco
     if not source.exists() or source.read_text() != data:
         atomic_write_text(source, data)
         made.write([source])
-    record = Record("align", {"seed": seed}, {"study": "s", "fingerprint": fingerprint})
+    record = Record("train", {"seed": seed}, {"study": "s", "fingerprint": fingerprint})
     record.read(source)
     return record
 
@@ -40,7 +40,7 @@ def finished(record: Record) -> Path:
     """Do what an alignment does: write weights and log, and their manifest."""
     atomic_write_text(OUT / "model.safetensors", "weights " * 1000)
     atomic_write_text(OUT / "log.jsonl", "{}\n")
-    return record.write([OUT / "model.safetensors", OUT / "log.jsonl"], "align", seed=7)
+    return record.write([OUT / "model.safetensors", OUT / "log.jsonl"], "train", seed=7)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def cache(tmp_path: Path) -> SharedCache:
 def filled(cache: SharedCache, in_checkout: Callable[[str], Path]) -> SharedCache:
     """The cache after the first checkout's alignment; the working directory is the second checkout's."""
     in_checkout("first")
-    assert cache.take(record := started(), OUT, "align") is None
+    assert cache.take(record := started(), OUT, "train") is None
     assert cache.put(finished(record)) == key_of(record)
     in_checkout("second")
     return cache
@@ -77,12 +77,12 @@ def weights(cache: SharedCache) -> Path:
 
 def test_another_checkout_takes_the_same_bytes(filled: SharedCache, tmp_path: Path) -> None:
     record = started()
-    taken = filled.take(record, OUT, "align")
+    taken = filled.take(record, OUT, "train")
     assert taken is not None
     for name in ("model.safetensors", "log.jsonl"):
         assert (OUT / name).read_bytes() == (tmp_path / "first" / OUT / name).read_bytes()
-    maker = read_manifest(tmp_path / "first" / OUT / f"align{ENDING}")
-    assert taken == read_manifest(OUT / f"align{ENDING}")
+    maker = read_manifest(tmp_path / "first" / OUT / f"train{ENDING}")
+    assert taken == read_manifest(OUT / f"train{ENDING}")
     assert taken.facts == {
         "seed": 7,
         "reused": {"manifest": maker.digest, "started": maker.started, "ended": maker.ended},
@@ -92,7 +92,7 @@ def test_another_checkout_takes_the_same_bytes(filled: SharedCache, tmp_path: Pa
 
 
 def test_what_was_taken_audits_good(filled: SharedCache, tmp_path: Path) -> None:
-    filled.take(started(), OUT, "align")
+    filled.take(started(), OUT, "train")
     findings = audit([tmp_path / "second" / "results" / "s"], Scene(tmp_path / "second"))
     assert {one.status for one in findings} == {"good"}
 
@@ -103,7 +103,7 @@ def test_what_was_taken_audits_good(filled: SharedCache, tmp_path: Path) -> None
     ids=lambda other: next(iter(other)),
 )
 def test_another_seed_setting_or_input_is_another_entry(filled: SharedCache, other: dict[str, str]) -> None:
-    assert filled.take(started(**other), OUT, "align") is None  # type: ignore[arg-type]
+    assert filled.take(started(**other), OUT, "train") is None  # type: ignore[arg-type]
     assert not OUT.exists()
 
 
@@ -112,17 +112,17 @@ def test_other_code_or_software_is_another_entry(
 ) -> None:
     record = started()
     record.code = "0" * 12
-    assert filled.take(record, OUT, "align") is None
+    assert filled.take(record, OUT, "train") is None
     monkeypatch.setattr(
         "xpflow.artifacts.shared_cache.environment_facts", lambda: {"libraries": {"torch": "0.1"}}
     )
-    assert filled.take(started(), OUT, "align") is None
+    assert filled.take(started(), OUT, "train") is None
 
 
 def test_another_study_s_same_stage_is_the_same_entry(filled: SharedCache) -> None:
     record = started()
     record.config["study"] = "t"
-    assert filled.take(record, Path("results/t/aligned"), "align") is not None
+    assert filled.take(record, Path("results/t/aligned"), "train") is not None
 
 
 def flip(file: Path) -> None:
@@ -136,7 +136,7 @@ def cut(file: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [flip, cut, Path.unlink])
-@pytest.mark.parametrize("name", ["model.safetensors", "log.jsonl", f"align{ENDING}"])
+@pytest.mark.parametrize("name", ["model.safetensors", "log.jsonl", f"train{ENDING}"])
 def test_a_damaged_entry_is_not_taken_and_is_replaced(
     filled: SharedCache, harm: Callable[[Path], None], name: str
 ) -> None:
@@ -144,12 +144,12 @@ def test_a_damaged_entry_is_not_taken_and_is_replaced(
     [entry] = filled.entries()
     assert entry.trouble
     record = started()
-    assert filled.take(record, OUT, "align") is None
-    assert not (OUT / f"align{ENDING}").exists()
+    assert filled.take(record, OUT, "train") is None
+    assert not (OUT / f"train{ENDING}").exists()
     assert filled.put(finished(record)) == key_of(record)
     [entry] = filled.entries()
     assert entry.trouble == ""
-    assert filled.take(started(), OUT, "align") is not None
+    assert filled.take(started(), OUT, "train") is not None
 
 
 def test_an_entry_under_another_s_key_is_not_taken(filled: SharedCache) -> None:
@@ -157,7 +157,7 @@ def test_an_entry_under_another_s_key_is_not_taken(filled: SharedCache) -> None:
     wrong = key_of(started(seed=1))
     (filled.folder / wrong[:2]).mkdir(exist_ok=True)
     shutil.copytree(place, filled.folder / wrong[:2] / wrong)
-    assert filled.take(started(seed=1), OUT, "align") is None
+    assert filled.take(started(seed=1), OUT, "train") is None
     assert "another key" in filled.entry(wrong).trouble
 
 
@@ -214,11 +214,11 @@ def test_what_is_no_entry_is_left_alone(
 
 
 def test_an_entry_can_name_no_file_of_another_folder(filled: SharedCache) -> None:
-    manifest = weights(filled).parent / f"align{ENDING}"
+    manifest = weights(filled).parent / f"train{ENDING}"
     evil = replace(read_manifest(manifest).files[0], path="../../evil")
     (filled.folder / "evil").write_bytes(weights(filled).read_bytes())
     manifest.write_bytes(replace(read_manifest(manifest), files=(evil,)).sealed().to_bytes())
-    assert filled.take(started(), OUT, "align") is None
+    assert filled.take(started(), OUT, "train") is None
     assert not list(OUT.parents[1].rglob("evil"))
     [entry] = filled.entries()
     assert "files.0.path" in entry.trouble
@@ -235,10 +235,10 @@ def test_the_maker_s_software_stays_in_the_manifest(
     filled: SharedCache, in_checkout: Callable[[str], Path]
 ) -> None:
     """Who made the weights is told by the maker's package and environment, not the taker's."""
-    place = weights(filled).parent / f"align{ENDING}"
+    place = weights(filled).parent / f"train{ENDING}"
     maker: Manifest = replace(read_manifest(place), package={"name": "xpflow", "version": "0.0.maker"})
     place.write_bytes(maker.sealed().to_bytes())
-    taken = filled.take(started(), OUT, "align")
+    taken = filled.take(started(), OUT, "train")
     assert taken is not None
     assert taken.package["version"] == "0.0.maker"
 
@@ -248,7 +248,7 @@ def test_the_command_lists_and_cleans(
 ) -> None:
     monkeypatch.setenv("XPFLOW_CACHE", str(filled.folder))
     assert main(["cache", "list"]) == 0
-    assert "align seed=0" in capsys.readouterr().out
+    assert "train seed=0" in capsys.readouterr().out
     flip(weights(filled))
     assert main(["cache", "list"]) == 1
     assert "damaged" in capsys.readouterr().out

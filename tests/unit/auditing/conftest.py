@@ -13,16 +13,18 @@ import pytest
 
 from xpflow.artifacts.manifest import FileRecord, read_manifest, write_manifest
 from xpflow.cli import main
-from xpflow.cli.recording import evaluated_files, stage_record
+from xpflow.cli.recording import stage_record
 from xpflow.reporting.from_config import plan_from_config
 from xpflow.reporting.results import Outcomes, load_results
 from xpflow.reporting.tables import table1, table2, write_table
 from xpflow.study.config import StudyConfig, load_study
+from xpflow.study.layout import Layout
+from xpflow.study.stages import evaluated_files
 
 STUDY = """
 study: {name: little}
 problems: {benchmarks: [{name: micropy-he, limit: 3, gen_length: 32}]}
-models: [{name: llada-micro, alignment: full}]
+models: [{name: llada-micro, training: full}]
 evaluation:
   budgets: [1/4]
   arms:
@@ -71,8 +73,8 @@ def little(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write_tables(study: StudyConfig) -> None:
     """Write Tables 1 and 2, as `xpflow tables` does: the others need an alignment."""
     record, plan = stage_record(study, "tables"), plan_from_config(study)
-    record.read(*(file for file in evaluated_files(study, RESULTS)))
-    outcomes = Outcomes(load_results(RESULTS, plan.cells, plan.protocols))
+    record.read(*(file for file in evaluated_files(study, Layout(RESULTS, RESULTS))))
+    outcomes = Outcomes(load_results(RESULTS, plan.rows, plan.protocols))
     tables = [table1(plan, outcomes), table2(plan, outcomes)]
     record.write([path for table in tables for path in write_table(table, FIGURES)], "tables")
 
@@ -89,7 +91,7 @@ def inside(little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 @pytest.fixture
 def edit() -> Callable[[Path, Callable[[list[dict[str, Any]]], object]], None]:
-    """Return a function that changes the rows of a JSON-lines file, with the manifest that speaks of it."""
+    """Return a function that changes the rows of a JSON-lines file, with the manifest that lists it."""
 
     def change(file: Path, how: Callable[[list[dict[str, Any]]], object]) -> None:
         rows = [json.loads(line) for line in file.read_text().split("\n") if line]
@@ -102,7 +104,7 @@ def edit() -> Callable[[Path, Callable[[list[dict[str, Any]]], object]], None]:
 
 
 def seal(folder: Path) -> None:
-    """Make the manifests of a folder speak of its files as they are now."""
+    """Make the manifests of a folder list its files as they are now."""
     for path in folder.glob("*.manifest.json"):
         manifest = read_manifest(path)
         files = tuple(FileRecord.of(folder / one.path, one.path) for one in manifest.files)

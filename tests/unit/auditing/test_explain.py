@@ -24,7 +24,7 @@ Told = Callable[..., tuple[int, str]]
 
 
 def seal_file(file: Path) -> None:
-    """Make a file's own manifest speak of it as it is now."""
+    """Make a file's own manifest list it as it is now."""
     path = file.with_name(f"{file.name}.manifest.json")
     write_manifest(path, replace(read_manifest(path), files=(FileRecord.of(file, file.name),)))
 
@@ -65,7 +65,7 @@ def test_a_file_that_was_altered_is_told_with_its_story(inside: Path, told: Told
     code, said = told(RESULTS, "--explain", table)
     assert code == STATUSES["altered"]
     assert "xpflow tables" in said
-    assert "is not the file that tables.manifest.json speaks of" in troubles(said)[0]
+    assert "is not the file that tables.manifest.json lists" in troubles(said)[0]
 
 
 def test_settings_that_cannot_be_compared_are_said(inside: Path, told: Told) -> None:
@@ -108,7 +108,7 @@ def test_a_cell_without_manifest_is_trouble_whatever_its_answers(
     code, said = told(RESULTS, "--explain", f"{CELL},{TASK}")
     assert code == STATUSES["altered"]
     assert "| return 7" in said
-    assert [why.rpartition("/")[2] for why in troubles(said) if "no manifest speaks of" in why] == [
+    assert [why.rpartition("/")[2] for why in troubles(said) if "no manifest lists" in why] == [
         "samples.jsonl",
         "verdicts.jsonl",
     ]
@@ -118,7 +118,7 @@ def test_a_file_without_manifest_is_trouble(inside: Path, told: Told) -> None:
     (FIGURES / "extra.csv").write_text("1\n")
     code, said = told(RESULTS, "--explain", FIGURES / "extra.csv")
     assert code == STATUSES["altered"]
-    assert troubles(said) == ["no manifest speaks of paper_figures/little/extra.csv"]
+    assert troubles(said) == ["no manifest lists paper_figures/little/extra.csv"]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,10 @@ def test_a_file_without_manifest_is_trouble(inside: Path, told: Told) -> None:
     [
         (lambda: shutil.rmtree(FIGURES), "no table has a row of llada-micro,micropy-he,flow,1/4"),
         (lambda: (FIGURES / "table2.csv").unlink(), "no such file"),
-        (lambda: (FIGURES / "tables.manifest.json").unlink(), "no manifest speaks of little/table1.csv"),
+        (
+            lambda: (FIGURES / "tables.manifest.json").unlink(),
+            "no manifest lists paper_figures/little/table1",
+        ),
         (lambda: (RESULTS / "problems/micropy-he.jsonl.manifest.json").unlink(), "had a manifest"),
         (lambda: (RUN / "verdicts.jsonl").write_text(""), "verdicts.jsonl is empty"),
         (lambda: (RUN / "samples.jsonl").unlink(), "no such file"),

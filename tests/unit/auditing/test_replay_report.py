@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 
 from xpflow.artifacts.manifest import Manifest
-from xpflow.auditing.device_class import DeviceClass
-from xpflow.auditing.replay import TEXT, Replayed
-from xpflow.auditing.report import report
+from xpflow.auditing.draw import DeviceClass
+from xpflow.auditing.replay import TEXT, Replayed, report
 
 CPU = DeviceClass("cpu", "float32", "CPU AVX512", "2.13.0")
 GPU = DeviceClass("cuda", "bfloat16", "NVIDIA H100", "2.13.0")

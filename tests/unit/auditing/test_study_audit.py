@@ -16,7 +16,7 @@ from xpflow.study.config import load_study
 CONFIG = """
 extends: above.yaml
 study: {name: s}
-models: [{name: llada-micro, directory: ckpt, alignment: full}]
+models: [{name: llada-micro, directory: ckpt, training: full}]
 """
 
 

@@ -16,7 +16,7 @@ from xpflow.bench.decoding import (
 )
 from xpflow.bench.official import official_block_loop, official_loop
 from xpflow.decoding import settings_from
-from xpflow.models.micro import SpecialIds, llada2_micro_config, new_model
+from xpflow.models.untrained import SpecialIds, micro_config, new_model
 
 PROMPTS = [[5, 6, 7], [8, 9, 10], [11, 12, 13]]
 
@@ -50,7 +50,7 @@ def test_measurements_have_seconds_forwards_and_identity():
 
 
 def test_the_cache_is_compared_with_no_cache():
-    model = new_model(llada2_micro_config(61, SpecialIds(4, 1, 0)), 0).double().eval()
+    model = new_model(micro_config("llada2-micro", 61, SpecialIds(4, 1, 0)), 0).double().eval()
     values = {"gen_length": 16, "budget": "1/4", "batch_size": 2}
     found = compare_with_cache(model, PROMPTS, settings_from("mask_prediction", values), repeats=1)
     assert "3 of 3 rows token-identical" in found.note

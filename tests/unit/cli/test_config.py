@@ -18,7 +18,7 @@ def test_show_fills_in_the_defaults(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main(["config", "show", str(file)]) == 0
     shown = study_from_mapping(yaml.safe_load(capsys.readouterr().out))
     assert shown.grpo.updates == 7
-    assert shown.alignment == StudyConfig().alignment
+    assert shown.training == StudyConfig().training
 
 
 def test_show_default_and_schema_write_files(tmp_path: Path) -> None:

@@ -13,11 +13,14 @@ from xpflow.traces.replay import check
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A checkpoint folder of a random LLaDA with its tokenizer."""
+    from xpflow.models.architectures import ARCHITECTURES
     from xpflow.models.checkpoint import save_checkpoint
     from xpflow.models.llada import LLaDAConfig, LLaDAModelLM
     from xpflow.models.tokenizer import train_tokenizer
 
-    tokenizer = train_tokenizer("llada", ["def f(x):\n    return x + 1\n"], vocab_size=300)
+    tokenizer = train_tokenizer(
+        ARCHITECTURES["llada"].tokenizer, ["def f(x):\n    return x + 1\n"], vocab_size=300
+    )
     mask, eos = tokenizer.convert_tokens_to_ids("<|mdm_mask|>"), tokenizer.eos_token_id
     config = LLaDAConfig(
         vocab_size=len(tokenizer),

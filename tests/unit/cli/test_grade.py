@@ -9,7 +9,8 @@ import pytest
 
 from xpflow.artifacts import read_jsonl, write_jsonl
 from xpflow.cli import main
-from xpflow.problems import load_benchmark, problems_to_file
+from xpflow.problems import problems_to_file
+from xpflow.problems.benchmark import load_benchmark
 
 
 @pytest.fixture

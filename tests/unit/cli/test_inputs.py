@@ -38,7 +38,7 @@ def test_a_checkpoint_folder_counts_with_all_its_files(
     folder = Path("aligned")
     for name in ("config.json", "model.safetensors"):
         atomic_write_text(folder / name, name)
-    Record("align").write([folder / "config.json", folder / "model.safetensors"], "align")
+    Record("train").write([folder / "config.json", folder / "model.safetensors"], "train")
     check_inputs("decode", ["--model", "aligned"])
     (folder / "model.safetensors").write_text("model.safetensorz")
     for arguments in (["--model", "aligned"], ["--model=aligned"]):

@@ -11,12 +11,12 @@ from xpflow.artifacts.io import atomic_write_text
 from xpflow.artifacts.record import Record
 from xpflow.cli import EXIT_ERROR, main
 
-WEIGHTS = Path("results/s/m/aligned/model.safetensors")
+WEIGHTS = Path("results/s/m/runs/model.safetensors")
 NAMES = [
     "PACK.json",
     "paper_figures/s/table1.md",
     "paper_figures/s/table1.md.manifest.json",
-    "results/s/m/aligned/model.safetensors.manifest.json",
+    "results/s/m/runs/model.safetensors.manifest.json",
     "results/s/study.yaml",
     "results/s/study.yaml.manifest.json",
 ]
@@ -86,9 +86,7 @@ def test_what_no_manifest_speaks_of_is_said_and_no_obstacle(
     Path("results/s/m/other.safetensors").write_text("weights of nobody")
     assert main([command, "results/s", "--out", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().err
-    assert said.startswith(
-        "warning: no manifest speaks of results/s/m/other.safetensors, results/s/notes.txt\n"
-    )
+    assert said.startswith("warning: no manifest lists results/s/m/other.safetensors, results/s/notes.txt\n")
 
 
 def test_a_place_that_is_taken_is_an_error_and_no_traceback(

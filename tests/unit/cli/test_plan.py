@@ -12,8 +12,8 @@ from xpflow.cli import EXIT_ERROR, main
 MICRO = Path(__file__).parents[3] / "config" / "micro.yaml"
 STUDY = """
 models:
-  - {name: llada-8b-instruct, alignment: full, protocol: llada-opencompass}
-  - {name: llada2.0-mini, alignment: lora, protocol: llada2-chat}
+  - {name: llada-8b-instruct, training: full, protocol: llada-opencompass}
+  - {name: llada2.0-mini, training: lora, protocol: llada2-chat}
 problems: {benchmarks: [{name: humaneval, gen_length: 512}]}
 selfdata: {benchmark: tulu3-personas, gen_length: 256}
 solvable: {benchmark: mbpp, gen_length: 256}

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from xpflow.cli import main
-from xpflow.problems import BENCHMARKS, load_benchmark, problems_from_file
+from xpflow.problems import problems_from_file
+from xpflow.problems.benchmark import load_benchmark
+from xpflow.problems.benchmarks import BENCHMARKS
 
 
 def test_list_names_every_benchmark(capsys: pytest.CaptureFixture[str]) -> None:

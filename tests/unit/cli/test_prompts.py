@@ -8,8 +8,10 @@ import pytest
 import yaml
 
 from xpflow.cli import main
-from xpflow.problems import load_benchmark, problems_to_file
-from xpflow.protocols import PROTOCOLS, Prompter, text_hash
+from xpflow.problems import problems_to_file
+from xpflow.problems.benchmark import load_benchmark
+from xpflow.protocols import PROTOCOLS
+from xpflow.protocols.prompter import Prompter, text_hash
 
 OPENCOMPASS = Prompter(PROTOCOLS["llada-opencompass"])
 
@@ -17,7 +19,7 @@ OPENCOMPASS = Prompter(PROTOCOLS["llada-opencompass"])
 def test_without_arguments_every_protocol_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prompts"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
-        protocol.label for protocol in PROTOCOLS.values()
+        PROTOCOLS[name].label for name in PROTOCOLS
     ]
 
 
@@ -73,9 +75,9 @@ def test_a_studys_page_has_the_first_three_prompts_of_every_model_and_benchmark(
     study = {
         "problems": {"benchmarks": [{"name": "humaneval", "gen_length": 512}]},
         "models": [
-            {"name": "llada-micro", "alignment": "full", "protocol": "llada-opencompass"},
-            {"name": "elsewhere", "alignment": "full", "protocol": "llada-v1"},
-            {"name": "unknown", "alignment": "full", "protocol": "lm-eval-instruct"},
+            {"name": "llada-micro", "training": "full", "protocol": "llada-opencompass"},
+            {"name": "elsewhere", "training": "full", "protocol": "llada-v1"},
+            {"name": "unknown", "training": "full", "protocol": "lm-eval-instruct"},
         ],
     }
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))

@@ -10,7 +10,7 @@ from fakes.decoding import every_case
 from fakes.models import FakeModel
 from xpflow.decoding import decode, settings_from
 from xpflow.errors import DecodingError
-from xpflow.models.micro import SpecialIds, llada2_micro_config, new_model
+from xpflow.models.untrained import SpecialIds, micro_config, new_model
 
 
 class Counting:
@@ -30,7 +30,7 @@ class Counting:
 def random_model():
     """A random block-causal model whose predictions differ in confidence and which ends some answers."""
     ids = SpecialIds(mask_token_id=4, eos_token_id=1, pad_token_id=0, suppress_token_ids=[0, 4])
-    model = new_model(llada2_micro_config(61, ids), 1).double().eval()
+    model = new_model(micro_config("llada2-micro", 61, ids), 1).double().eval()
     with torch.no_grad():
         model.lm_head.weight.mul_(3.0)
     return model

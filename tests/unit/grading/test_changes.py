@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from xpflow.grading.changes import replace
-from xpflow.grading.stops import Broken
+from xpflow.grading.outcome import Broken
+from xpflow.grading.remote import replace
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from xpflow.grading import JAILS, exposure
+from xpflow.grading import exposure
+from xpflow.grading.jails import JAILS
 
 BWRAP = JAILS["bwrap"]
 

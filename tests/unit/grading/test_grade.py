@@ -10,10 +10,14 @@ import pytest
 
 from xpflow import grading
 from xpflow.errors import DataError, GradingError, SandboxUnavailable
-from xpflow.grading import JAILS, Grader, Limits, Verdict, choose_jail, grade_program, grade_samples
-from xpflow.grading.jails import Jail, Launch, Payload
-from xpflow.grading.verdict import VerdictName
-from xpflow.problems import Problem, load_benchmark
+from xpflow.grading.grade import Grader, grade_program
+from xpflow.grading.jails import JAILS
+from xpflow.grading.jails.base import Jail, Launch, Payload
+from xpflow.grading.jails.choose import choose_jail
+from xpflow.grading.samples import grade_samples
+from xpflow.grading.verdict import Limits, Verdict, VerdictName
+from xpflow.problems import Problem
+from xpflow.problems.benchmark import load_benchmark
 
 FAKE_WORKER = Path(__file__).parents[2] / "fakes" / "worker.py"
 SOURCE = Path(grading.__file__).parents[2]
@@ -197,8 +201,8 @@ def test_an_unknown_jail_is_named_with_its_neighbour() -> None:
 
 
 def test_unsafe_local_says_that_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    from xpflow.grading import jails
+    from xpflow.grading.jails import choose
 
-    jails._warn.cache_clear()
+    choose._warn.cache_clear()
     choose_jail("unsafe-local")
     assert "generated code runs as your user" in capsys.readouterr().err

@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 
 from xpflow.errors import SandboxUnavailable
-from xpflow.grading import JAILS, Grader, choose_jail
-from xpflow.grading.grade import _job
-from xpflow.grading.jails import Jail, apptainer, docker, docker_bridge
-from xpflow.grading.jails.base import INSIDE, WORKER
+from xpflow.grading.grade import Grader, _job
+from xpflow.grading.jails import JAILS, apptainer, docker, docker_bridge
+from xpflow.grading.jails.base import INSIDE, WORKER, Jail
+from xpflow.grading.jails.choose import AUTO, choose_jail, resolved
 from xpflow.problems import Problem
 
 ADD = Problem("add", "Add.", "add", ("assert add(1, 2) == 3",), "", "t", "t", "mbpp")
 RIGHT, BUSY = "def add(a, b):\n    return a + b\n", "while True:\n    pass\n"
-WORKING = [name for name, jail in JAILS.items() if jail.contains and jail.why_not() is None]
+WORKING = [name for name in JAILS if JAILS[name].contains and JAILS[name].why_not() is None]
 GONE_S = 5.0
 
 
@@ -66,7 +66,8 @@ def test_apptainer_is_looked_for_on_the_path(monkeypatch: pytest.MonkeyPatch, tm
 def test_no_jail_is_not_replaced_by_one_that_contains_nothing(
     name: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(JAILS, "bwrap", Jail("bwrap", True, lambda: "it is broken", JAILS["bwrap"].launch))
+    broken = Jail("bwrap", True, lambda: "it is broken", JAILS["bwrap"].launch)
+    monkeypatch.setattr("xpflow.grading.jails.bwrap.JAIL", broken)
     with pytest.raises(SandboxUnavailable, match="it is broken") as caught:
         choose_jail(name)
     assert "name another jail" in caught.value.hint
@@ -198,3 +199,15 @@ def containers(name: str, bridges: set[int]) -> set[int]:
     label = {"label": docker_bridge.LABEL}
     listed = sdk.from_env().containers.list(all=True, filters=label, ignore_removed=True)
     return {int(c.attrs["State"]["Pid"]) for c in listed if int(c.labels[docker_bridge.LABEL]) in bridges}
+
+
+@pytest.mark.parametrize("name", list(JAILS))
+def test_a_jail_says_its_name_and_why_it_cannot_be_used(name: str) -> None:
+    jail = JAILS[name]
+    assert jail.name == resolved(name) == name
+    assert jail.why_not() is None or jail.why_not()
+
+
+def test_what_is_chosen_for_nobody_in_particular_contains_programs() -> None:
+    assert resolved(None) == resolved("auto") == AUTO
+    assert JAILS[AUTO].contains

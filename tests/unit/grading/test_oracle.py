@@ -16,8 +16,8 @@ from xpflow import grading
 from xpflow.grading import oracle
 from xpflow.grading.frames import CANDIDATE, KEEPER
 from xpflow.grading.oracle import judge
+from xpflow.grading.outcome import JailLost
 from xpflow.grading.packing import pack
-from xpflow.grading.stops import JailLost
 from xpflow.grading.unpacking import unpack
 
 FAKE_WORKER = Path(__file__).parents[2] / "fakes" / "worker.py"

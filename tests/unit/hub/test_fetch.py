@@ -18,9 +18,10 @@ from pyarrow import parquet
 
 from fakes.hub import FakeHub, serving
 from xpflow.errors import HubError
-from xpflow.hub.catalogue import HUB_MODELS, HubRepo
 from xpflow.hub.fetch import fetch
 from xpflow.hub.remote import RemoteFile
+from xpflow.hub.repo import HubRepo
+from xpflow.models.registry import HUB_MODELS
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 MBPP, LLADA = "datasets/google-research-datasets/mbpp", "models/GSAI-ML/LLaDA-8B-Instruct"
@@ -170,7 +171,7 @@ def test_a_known_hash_of_a_published_model_must_be_met(desk: Desk) -> None:
     model = HUB_MODELS["llada-8b-instruct"]
     files = {"config.json": b"{}", "model.safetensors": b"weights", "pytorch_model.bin": b"pickle"}
     desk.hub.repos[LLADA] = {model.revision: files}
-    text = "models: [{name: llada-8b-instruct, alignment: full}]\ngrpo: {model: llada-8b-instruct}\n"
+    text = "models: [{name: llada-8b-instruct, training: full}]\ngrpo: {model: llada-8b-instruct}\n"
     (desk.folder / "study.yaml").write_text("study: {name: far}\n" + text)
     done = desk.fetch()
     assert done.returncode == 2

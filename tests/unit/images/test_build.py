@@ -13,8 +13,7 @@ from xpflow.cli import main
 from xpflow.errors import ArtifactError, ConfigError
 from xpflow.images import container_note, inside, package_digest, read_local, read_lock, source_digest
 from xpflow.images.build import ENGINES, find_engine, plan_build
-from xpflow.images.lock import LOCK
-from xpflow.images.source import INGREDIENTS
+from xpflow.images.lock import INGREDIENTS, LOCK
 
 ROOT = Path(__file__).parents[3]
 APPTAINER = """#!/bin/sh

@@ -11,7 +11,7 @@ import yaml
 from xpflow.errors import ConfigError
 from xpflow.images import LocalImage, choose_container, read_local, read_lock, source_digest, write_local
 from xpflow.images import use as use_module
-from xpflow.images.source import INGREDIENTS
+from xpflow.images.lock import INGREDIENTS
 
 ROOT = Path(__file__).parents[3]
 DIGEST = "sha256:" + "5" * 64

@@ -8,12 +8,13 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from xpflow.models.micro import MICRO_NAMES, SpecialIds, micro_config, new_model
+from xpflow.models.registry import SHIPPED_NAMES
+from xpflow.models.untrained import SpecialIds, micro_config, new_model
 
 VOCAB = 101
 
 
-@pytest.fixture(params=MICRO_NAMES)
+@pytest.fixture(params=SHIPPED_NAMES)
 def name(request: pytest.FixtureRequest) -> str:
     """Each architecture in turn."""
     return str(request.param)

@@ -14,16 +14,11 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedModel
 
 from xpflow.errors import ModelLoadError
-from xpflow.models import (
-    LLaDA2MoeConfig,
-    LLaDA2MoeModelLM,
-    LLaDAConfig,
-    LLaDAModelLM,
-    load_checkpoint,
-    save_checkpoint,
-)
-from xpflow.models.micro import SpecialIds, micro_config, new_model
+from xpflow.models.checkpoint import load_checkpoint, save_checkpoint
+from xpflow.models.llada import LLaDAConfig, LLaDAModelLM
+from xpflow.models.llada2 import LLaDA2MoeConfig, LLaDA2MoeModelLM
 from xpflow.models.stored import find_tensors
+from xpflow.models.untrained import SpecialIds, micro_config, new_model
 
 Make = Callable[..., PreTrainedModel]
 Ids = Callable[..., Tensor]

@@ -12,10 +12,8 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from xpflow.models import load_checkpoint, save_checkpoint
-from xpflow.models.checkpoint import group_experts, place_tensor
-from xpflow.models.grouped import grouped_works
-from xpflow.models.moe import SparseMoE
+from xpflow.models.checkpoint import group_experts, load_checkpoint, place_tensor, save_checkpoint
+from xpflow.models.moe import SparseMoE, grouped_works
 
 Make = Callable[..., PreTrainedModel]
 Ids = Callable[..., Tensor]

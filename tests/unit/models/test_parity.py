@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from fakes.reference_models import llada2_logits, llada_logits
-from xpflow.models import load_checkpoint, save_checkpoint
+from xpflow.models.checkpoint import load_checkpoint, save_checkpoint
 from xpflow.models.stored import find_tensors
 
 Make = Callable[..., PreTrainedModel]

@@ -11,8 +11,9 @@ from tokenizers import Tokenizer, models
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from xpflow.errors import HubError, ModelLoadError
-from xpflow.hub.catalogue import HUB_MODELS
-from xpflow.models import MODELS, load_model, save_checkpoint
+from xpflow.models.checkpoint import save_checkpoint
+from xpflow.models.load import load_model
+from xpflow.models.registry import HUB_MODELS, MODELS
 from xpflow.study.config.inputs import ModelChoice
 
 Make = Callable[..., PreTrainedModel]
@@ -51,7 +52,7 @@ def test_published_models_are_pinned_by_short_name_and_hub_id_and_never_fetched_
     for name, repo in HUB_MODELS.items():
         assert len(repo.revision) == 40
         assert all(len(sha) == 64 for sha in repo.sha256.values())
-        assert ModelChoice(name=name, alignment="full").name == name
+        assert ModelChoice(name=name, training="full").name == name
         for known in (name, repo.hub_id):
             with pytest.raises(HubError, match=f"hf download {repo.hub_id} --revision {repo.revision}"):
                 load_model(known)

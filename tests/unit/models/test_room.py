@@ -10,8 +10,8 @@ import torch
 from transformers import PreTrainedModel
 
 from xpflow.errors import ModelLoadError
-from xpflow.models import load_checkpoint, save_checkpoint
-from xpflow.models.memory_check import GIB, WORKSPACE, Memory, memory_of, needed_bytes, require_room
+from xpflow.models.checkpoint import load_checkpoint, save_checkpoint
+from xpflow.models.device import GIB, WORKSPACE, Memory, memory_of, needed_bytes, require_room
 from xpflow.models.stored import StoredTensor, find_tensors
 
 Make = Callable[..., PreTrainedModel]

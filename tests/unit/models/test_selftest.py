@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from xpflow.errors import ModelLoadError, SelfTestError
-from xpflow.models import load_model, save_checkpoint
-from xpflow.models.micro import new_model
-from xpflow.models.precision import chosen_dtype
+from xpflow.models.checkpoint import save_checkpoint
+from xpflow.models.device import chosen_dtype
+from xpflow.models.load import load_model
 from xpflow.models.registry import SHIPPED
 from xpflow.models.selftest import ANSWER, EVERY, Turn, bound, masked_cross_entropy, require_sound
+from xpflow.models.untrained import new_model
 from xpflow.problems.micropy.dataset import training_pairs
 
 TURN = Turn(*next(islice(training_pairs(3), 1)))

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 
 import pytest
 import torch
 
-from xpflow.models.registry import load_model
-from xpflow.models.tiny import tiny_models, write_tiny_model
+from xpflow.models.load import load_model
+from xpflow.models.untrained import tiny_models, write_tiny_model
+from xpflow.problems.micropy.dataset import training_pairs
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("tiny")
     for name in tiny_models():
-        write_tiny_model(name, found / name)
+        write_tiny_model(name, found / name, islice(training_pairs(0), 2000))
     return found
 
 
@@ -24,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_ids_and_vocabulary_are_the_published_ones(folder: Path, name: str, rows: int) -> None:
     model, tokenizer = load_model(folder / name)
     assert model.get_input_embeddings().weight.shape[0] == rows
-    for word, number in tiny_models()[name].special_ids.items():
+    for word, number in tiny_models()[name].tiny.special_ids.items():
         assert tokenizer.convert_tokens_to_ids(word) == number
         assert tokenizer(word, add_special_tokens=False)["input_ids"] == [number]
         assert tokenizer.decode([number], skip_special_tokens=True) == ""

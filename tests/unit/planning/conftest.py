@@ -18,11 +18,11 @@ PAPER: dict[str, Any] = {
         ]
     },
     "models": [
-        {"name": "llada-8b-instruct", "alignment": "full", "protocol": "llada-opencompass"},
-        {"name": "llada2.0-mini", "alignment": "lora", "protocol": "llada2-chat"},
+        {"name": "llada-8b-instruct", "training": "full", "protocol": "llada-opencompass"},
+        {"name": "llada2.0-mini", "training": "lora", "protocol": "llada2-chat"},
     ],
     "selfdata": {"benchmark": "tulu3-personas", "prompts": 6400, "gen_length": 256, "batch_size": 16},
-    "alignment": {"full": {"updates": 100, "batch_size": 64}, "lora": {"updates": 400, "batch_size": 64}},
+    "training": {"full": {"updates": 100, "batch_size": 64}, "lora": {"updates": 400, "batch_size": 64}},
     "solvable": {"benchmark": "mbpp", "gen_length": 256, "batch_size": 8},
     "grpo": {"model": "llada-8b-instruct", "updates": 6000, "train_budget": "1/1", "rollout_shards": 8},
     "evaluation": {"batch_size": 4},

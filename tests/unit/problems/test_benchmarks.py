@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from xpflow.artifacts import sha256_file
-from xpflow.errors import DataError
-from xpflow.grading import Grader, Limits
-from xpflow.problems import BENCHMARKS, DataSources, load_benchmark, problems_from_file, problems_to_file
-from xpflow.problems.mbpp import SPLITS, mbpp_problems, split_of
+from xpflow.errors import ConfigError, DataError
+from xpflow.grading.grade import Grader
+from xpflow.grading.verdict import Limits
+from xpflow.problems import problems_from_file, problems_to_file
+from xpflow.problems.benchmark import load_benchmark
+from xpflow.problems.benchmarks import BENCHMARKS
+from xpflow.problems.benchmarks.mbpp import SPLITS, mbpp_problems, split_of
 
 TINY = Path(__file__).with_name("data") / "mbpp_tiny.jsonl"
 REAL = Path(os.environ.get("XPFLOW_MBPP", Path(__file__).parents[4] / "shared" / "data" / "mbpp.jsonl"))
@@ -43,7 +46,7 @@ def test_every_task_number_of_mbpp_belongs_to_one_split() -> None:
 
 @pytest.mark.parametrize("split", sorted(SPLITS))
 def test_mbpp_splits_have_their_sizes_and_order(split: str, full_size: Path) -> None:
-    problems = load_benchmark("mbpp", split, sources=DataSources(mbpp=full_size))
+    problems = load_benchmark("mbpp", split, sources={"mbpp": full_size})
     first, last = SPLITS[split]
     assert [p.task_id for p in problems] == [f"MBPP/{n}" for n in range(first, last + 1)]
     assert all((p.split, p.source, p.shown_tests) == (split, "mbpp", 3) for p in problems)
@@ -72,7 +75,7 @@ SANITIZED = {"prompt": 7, "test": 257, "validation": 43, "train": 120}
 
 @pytest.mark.parametrize(("split", "size"), [*SANITIZED.items(), ("all", 427)])
 def test_sanitized_mbpp_is_a_benchmark_of_its_own_sizes(split: str, size: int, sanitized: Path) -> None:
-    problems = load_benchmark("mbpp-sanitized", split, sources=DataSources(mbpp_sanitized=sanitized))
+    problems = load_benchmark("mbpp-sanitized", split, sources={"mbpp_sanitized": sanitized})
     numbers = [int(p.task_id.removeprefix("MBPP/")) for p in problems]
     assert len(problems) == size
     assert numbers == sorted(numbers)
@@ -82,7 +85,7 @@ def test_sanitized_mbpp_is_a_benchmark_of_its_own_sizes(split: str, size: int, s
 def test_a_sanitized_problem_shows_all_its_tests_and_its_imports_are_there(
     sanitized: Path, tmp_path: Path
 ) -> None:
-    problem = load_benchmark("mbpp-sanitized", limit=1, sources=DataSources(mbpp_sanitized=sanitized))[0]
+    problem = load_benchmark("mbpp-sanitized", limit=1, sources={"mbpp_sanitized": sanitized})[0]
     assert (problem.shown_tests, problem.setup, problem.source) == (4, "import math", "mbpp-sanitized")
     problems_to_file(tmp_path / "p.jsonl", [problem])
     assert problems_from_file(tmp_path / "p.jsonl") == [problem]
@@ -94,33 +97,30 @@ def test_sanitized_mbpp_may_be_json_lines_and_must_be_whole(sanitized: Path, tmp
     rows = json.loads(sanitized.read_text())
     lines = tmp_path / "lines.jsonl"
     lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    read = [
-        load_benchmark("mbpp-sanitized", sources=DataSources(mbpp_sanitized=file))
-        for file in (lines, sanitized)
-    ]
+    read = [load_benchmark("mbpp-sanitized", sources={"mbpp_sanitized": file}) for file in (lines, sanitized)]
     assert read[0] == read[1]
     lines.write_text("".join(json.dumps(row) + "\n" for row in rows[:-200]))
     with pytest.raises(DataError, match="expected 427 problems, found 227"):
-        load_benchmark("mbpp-sanitized", "all", sources=DataSources(mbpp_sanitized=lines))
+        load_benchmark("mbpp-sanitized", "all", sources={"mbpp_sanitized": lines})
     del rows[0]["prompt"]
     lines.write_text(json.dumps(rows))
     with pytest.raises(DataError, match="problem 1, field 'prompt'"):
-        load_benchmark("mbpp-sanitized", sources=DataSources(mbpp_sanitized=lines))
+        load_benchmark("mbpp-sanitized", sources={"mbpp_sanitized": lines})
 
 
 def test_only_the_sanitized_mbpp_has_the_split_all(full_size: Path) -> None:
     with pytest.raises(DataError, match="has no split 'all'"):
-        load_benchmark("mbpp", "all", sources=DataSources(mbpp=full_size))
+        load_benchmark("mbpp", "all", sources={"mbpp": full_size})
 
 
 def test_a_local_file_is_announced_with_its_hash(full_size: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    load_benchmark("mbpp", "prompt", sources=DataSources(mbpp=str(full_size)))
+    load_benchmark("mbpp", "prompt", sources={"mbpp": str(full_size)})
     assert sha256_file(full_size) in capsys.readouterr().err
 
 
 def test_an_incomplete_mbpp_file_is_an_error() -> None:
     with pytest.raises(DataError, match="expected 500 problems, found 1"):
-        load_benchmark("mbpp", "test", sources=DataSources(mbpp=TINY))
+        load_benchmark("mbpp", "test", sources={"mbpp": TINY})
 
 
 def test_the_solutions_of_the_tiny_mbpp_file_pass_with_setup_code_and_carriage_returns() -> None:
@@ -131,7 +131,7 @@ def test_the_solutions_of_the_tiny_mbpp_file_pass_with_setup_code_and_carriage_r
 
 @pytest.mark.skipif(not REAL.is_file(), reason="no mbpp.jsonl beside the repository (XPFLOW_MBPP names one)")
 def test_the_original_mbpp_has_an_entry_point_everywhere_and_its_solutions_pass() -> None:
-    problems = [p for split in SPLITS for p in load_benchmark("mbpp", split, sources=DataSources(mbpp=REAL))]
+    problems = [p for split in SPLITS for p in load_benchmark("mbpp", split, sources={"mbpp": REAL})]
     assert len(problems) == 974
     assert all(len(p.tests) == 3 and p.entry_point in p.canonical_solution for p in problems)
     with Grader(workers=2) as grader:
@@ -142,21 +142,21 @@ def test_the_original_mbpp_has_an_entry_point_everywhere_and_its_solutions_pass(
 def test_personas_come_from_a_file_of_id_prompt_messages(tmp_path: Path) -> None:
     file = tmp_path / "personas.jsonl"
     file.write_text(json.dumps({"id": "p1", "prompt": "Write f.", "messages": []}) + "\n")
-    (problem,) = load_benchmark("tulu3-personas", sources=DataSources(tulu3_personas=file))
+    (problem,) = load_benchmark("tulu3-personas", sources={"tulu3_personas": file})
     assert (problem.task_id, problem.prompt, problem.tests) == ("p1", "Write f.", ())
     file.write_text(json.dumps({"id": "p1", "messages": []}) + "\n")
     with pytest.raises(DataError, match="prompt 1, field 'prompt'"):
-        load_benchmark("tulu3-personas", sources=DataSources(tulu3_personas=file))
+        load_benchmark("tulu3-personas", sources={"tulu3_personas": file})
 
 
 def test_personas_without_file_or_revision_are_an_error_that_asks_for_one() -> None:
-    with pytest.raises(DataError, match="no revision given"):
+    with pytest.raises(ConfigError, match="tulu3_personas_revision is missing"):
         load_benchmark("tulu3-personas")
 
 
 @pytest.mark.parametrize("name", ["micropy-he", "micropy-mbpp"])
 def test_micropy_is_found_by_name_in_three_splits(name: str) -> None:
-    assert BENCHMARKS[name].splits == ("train", "validation", "test")
+    assert set(BENCHMARKS[name].splits) == {"train", "validation", "test"}
     assert {p.split for p in load_benchmark(name, "validation", limit=5)} == {"validation"}
 
 
@@ -166,4 +166,4 @@ def test_unknown_names_are_errors_with_the_nearest_valid_one(tmp_path: Path) -> 
     with pytest.raises(DataError, match="did you mean 'validation'"):
         load_benchmark("mbpp", "valid")
     with pytest.raises(DataError, match="no such file"):
-        load_benchmark("mbpp", sources=DataSources(mbpp=tmp_path / "absent.jsonl"))
+        load_benchmark("mbpp", sources={"mbpp": tmp_path / "absent.jsonl"})

@@ -10,8 +10,9 @@ from typing import Any, Literal
 import pytest
 
 from xpflow.cli import main
-from xpflow.grading import Grader
-from xpflow.problems import load_benchmark, problems_from_file, problems_to_file
+from xpflow.grading.grade import Grader
+from xpflow.problems import problems_from_file, problems_to_file
+from xpflow.problems.benchmark import load_benchmark
 from xpflow.problems.micropy import SIZES, Split, combinations_of, dataset, load, persona_problems, split_of
 from xpflow.problems.micropy.code import STYLES, body, signature
 from xpflow.problems.micropy.dataset import draw_training_task, training_pairs

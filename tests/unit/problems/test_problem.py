@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from xpflow.errors import DataError
-from xpflow.problems import Problem, instruction, load_benchmark, problems_from_file, problems_to_file
-from xpflow.problems.problem import entry_point_of
+from xpflow.problems import Problem, problems_from_file, problems_to_file
+from xpflow.problems.benchmark import load_benchmark
+from xpflow.problems.shapes.mbpp import entry_point_of
+from xpflow.protocols.micropy import instruction
 
 TINY = Path(__file__).with_name("data") / "mbpp_tiny.jsonl"
 
@@ -56,7 +58,7 @@ def test_a_human_eval_row_has_exactly_its_schema_and_two_fields_of_ours() -> Non
         ),
         ({"task_id": "a", "prompt": 3, "entry_point": "f", "test": ""}, "field 'prompt': .* int 3"),
         ({"prompt": "p", "entry_point": "f", "test": ""}, "field 'task_id'"),
-        ({"task_id": "a", "question": "p"}, "neither field 'prompt'"),
+        ({"task_id": "a", "question": "p"}, "neither field 'shape'"),
         (
             {"task_id": 4, "text": "t", "code": "x = 1", "test_list": ["assert f()"]},
             "field 'entry_point': absent",

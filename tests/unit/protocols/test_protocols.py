@@ -8,14 +8,22 @@ from hypothesis import strategies as st
 
 from xpflow.decoding import settings_from
 from xpflow.errors import ConfigError
-from xpflow.grading import EXTRACTORS
-from xpflow.models.registry import SHIPPED, load_tokenizer
+from xpflow.grading.extraction import EXTRACTIONS
+from xpflow.models.load import load_tokenizer
+from xpflow.models.registry import SHIPPED
 from xpflow.models.tokenizer import decode_response, encode_prompt
-from xpflow.problems import Problem, instruction, load_benchmark
-from xpflow.protocols import PROTOCOLS, Prompter, Turn, find_protocol
-from xpflow.protocols.templates import render_llada
+from xpflow.problems import Problem
+from xpflow.problems.benchmark import load_benchmark
+from xpflow.problems.shapes import SHAPES
+from xpflow.protocols import PROTOCOLS
+from xpflow.protocols.find import find_protocol
+from xpflow.protocols.llada import render as render_llada
+from xpflow.protocols.micropy import instruction
+from xpflow.protocols.prompter import Prompter
+from xpflow.protocols.protocol import Turn
+from xpflow.study.check import check_arms, check_study
 from xpflow.study.config import study_from_mapping
-from xpflow.study.settings import arm_settings, check_arms, protocol_settings
+from xpflow.study.settings import arm_settings, protocol_settings
 
 HE = load_benchmark("humaneval", limit=1)[0]
 MODELS = ("llada-micro", "llada2-micro")
@@ -25,7 +33,7 @@ DECODERS = ("mask_prediction", "threshold", "flow")
 
 def study(**changes: object) -> object:
     benchmarks = [{"name": "humaneval", "gen_length": 512}, {"name": "mbpp", "gen_length": 256}]
-    model = {"name": "llada", "alignment": "full", "protocol": "llada-opencompass"}
+    model = {"name": "llada", "training": "full", "protocol": "llada-opencompass"}
     arms = [
         {"name": "mask", "decoder": "mask_prediction", "seeds": "first"},
         {"name": "flow", "decoder": "flow", "policy": "confidence:8", "seeds": "first"},
@@ -48,11 +56,11 @@ def test_a_name_gives_its_protocol_with_or_without_the_version() -> None:
 
 
 def test_every_protocol_names_an_extraction_rule_and_settings_that_a_decoder_knows() -> None:
-    for protocol in PROTOCOLS.values():
-        for shape in ("humaneval", "mbpp"):
-            assert protocol.extraction(shape) in EXTRACTORS
+    for protocol in map(PROTOCOLS.__getitem__, PROTOCOLS):
+        for shape in SHAPES:
+            assert protocol.extraction(shape) in EXTRACTIONS
             assert protocol.source
-            unknown = set(protocol.way(shape).settings) - set(
+            unknown = set(protocol.recipe(shape).settings) - set(
                 protocol_settings(protocol.name, shape, "threshold")
             )
             assert unknown == set()
@@ -62,13 +70,13 @@ def test_every_protocol_names_an_extraction_rule_and_settings_that_a_decoder_kno
 
 def test_an_unknown_protocol_is_a_mistake_of_the_configuration_with_its_nearest_name() -> None:
     with pytest.raises(ConfigError, match="did you mean 'llada-opencompass'") as caught:
-        study(models=[{"name": "llada", "alignment": "full", "protocol": "llada-opencompas"}])
+        study(models=[{"name": "llada", "training": "full", "protocol": "llada-opencompas"}])
     assert "models[llada].protocol" in str(caught.value)
 
 
 def test_a_length_that_is_not_the_protocols_is_a_mistake_unless_an_arm_says_so() -> None:
     with pytest.raises(ConfigError, match="llada-opencompass of llada decodes 512 tokens, not 256"):
-        study(problems={"benchmarks": [{"name": "humaneval", "gen_length": 256}]})
+        check_study(study(problems={"benchmarks": [{"name": "humaneval", "gen_length": 256}]}), "study")
     shorter = {
         "name": "short",
         "decoder": "mask_prediction",
@@ -81,8 +89,9 @@ def test_a_length_that_is_not_the_protocols_is_a_mistake_unless_an_arm_says_so()
 
 
 def test_a_split_that_the_benchmark_lacks_is_a_mistake_of_the_configuration() -> None:
-    with pytest.raises(ConfigError, match="'all' is not known here"):
-        study(problems={"benchmarks": [{"name": "mbpp", "split": "all", "gen_length": 256}]})
+    asked = study(problems={"benchmarks": [{"name": "mbpp", "split": "all", "gen_length": 256}]})
+    with pytest.raises(ConfigError, match="there is no split 'all'"):
+        check_study(asked, "study")
 
 
 def test_settings_go_from_the_protocol_over_study_and_model_to_the_arm() -> None:
@@ -96,7 +105,7 @@ def test_settings_go_from_the_protocol_over_study_and_model_to_the_arm() -> None
     assert arm_settings(config, flow, "llada", "humaneval", budget)["logits_eos_inf"] is True
     check_arms(config, "study")
     block = {"tie_break": "lowest_index", "block_length": 64}
-    model = {"name": "llada", "alignment": "full", "protocol": "llada-v1", "block_length": 128}
+    model = {"name": "llada", "training": "full", "protocol": "llada-v1", "block_length": 128}
     arm = {
         "name": "mask",
         "decoder": "mask_prediction",

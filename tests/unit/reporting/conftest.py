@@ -32,5 +32,5 @@ def study(synthetic: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> tu
     """A plan and its folder of results; do not write into it."""
     folder = tmp_path_factory.mktemp("results")
     plan = synthetic.plan()
-    synthetic.write_results(folder, plan.cells)
+    synthetic.write_results(folder, plan.rows)
     return plan, folder

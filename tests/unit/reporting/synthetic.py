@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from xpflow.reporting.from_config import plan_from_config
-from xpflow.reporting.report_spec import Cell, ReportPlan
+from xpflow.reporting.report_spec import ReportPlan
 from xpflow.study.config import StudyConfig, study_from_mapping
-from xpflow.study.rows import aligned_runs
+from xpflow.study.layout import SAMPLES, VERDICTS, Layout
+from xpflow.study.rows import Row, trained_runs
 
 # arm -> pass rate and executed NFE by budget; the rest of the budgets are interpolated from 1/4
 RATES = {
@@ -42,32 +43,32 @@ def plan(name: str = "synthetic", seeds: tuple[int, ...] = (0, 1, 2)) -> ReportP
     return plan_from_config(config(name, seeds))
 
 
-def write_results(results: Path, cells: tuple[Cell, ...], problems: int = 60) -> None:
-    """Write samples and verdicts of every cell; problems share their difficulty over all cells."""
-    for cell in cells:
-        rate, nfe = RATES[cell.arm][f"{cell.budget.numerator}/{cell.budget.denominator}"]
-        key = "/".join(map(str, (cell.model, cell.benchmark, cell.arm, cell.budget, cell.seed)))
+def write_results(results: Path, rows: tuple[Row, ...], problems: int = 60) -> None:
+    """Write samples and verdicts of every row; problems share their difficulty over all rows."""
+    for row in rows:
+        rate, nfe = RATES[row.arm][f"{row.budget.numerator}/{row.budget.denominator}"]
+        key = "/".join(map(str, (row.model, row.benchmark, row.arm, row.budget, row.seed)))
         own = np.random.default_rng(zlib.crc32(key.encode()))
-        shared = np.random.default_rng(zlib.crc32(f"{cell.model}/{cell.benchmark}".encode()))
+        shared = np.random.default_rng(zlib.crc32(f"{row.model}/{row.benchmark}".encode()))
         level = 0.7 * shared.uniform(size=problems) + 0.3 * own.uniform(size=problems)
         passed = level < np.quantile(level, min(1.0, max(0.0, rate + own.normal(0, 0.02))))
-        tasks = [f"{cell.benchmark}/{number}" for number in range(problems)]
+        tasks = [f"{row.benchmark}/{number}" for number in range(problems)]
         _write(
-            cell.folder(results) / "verdicts.jsonl",
+            Layout.of_results(results).row(row) / VERDICTS,
             [
                 {"task_id": task, "verdict": "passed" if ok else "wrong", "reason": ""}
                 for task, ok in zip(tasks, passed, strict=True)
             ],
         )
         _write(
-            cell.folder(results) / "samples.jsonl",
+            Layout.of_results(results).row(row) / SAMPLES,
             [{"task_id": task, "completion": "    pass\n", "nfe": nfe} for task in tasks],
         )
 
 
 def write_alignment(results: Path, config: StudyConfig, updates: int = 20) -> None:
     """Write alignment logs: errors fall, the cross-entropy of the paper's loss drifts by 5 %."""
-    for model, variant, seed in aligned_runs(config):
+    for model, variant, seed in trained_runs(config):
         drift = 0.05 if variant == "paper" else 0.01
         rows = [
             {
@@ -83,7 +84,7 @@ def write_alignment(results: Path, config: StudyConfig, updates: int = 20) -> No
             }
             for update in range(0, updates + 1, 5)
         ]
-        _write(results / model / "aligned" / variant / f"seed{seed}" / "log.jsonl", rows)
+        _write(results / model / "runs" / variant / f"seed{seed}" / "log.jsonl", rows)
 
 
 def _write(path: Path, rows: list[dict[str, object]]) -> None:

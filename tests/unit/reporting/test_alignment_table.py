@@ -1,8 +1,7 @@
 import pandas as pd
 import pytest
 
-from xpflow.reporting.alignment_table import alignment_table, read_alignment
-from xpflow.reporting.full_budget import full_budget_rows
+from xpflow.reporting.alignment_table import alignment_table, full_budget_rows, read_alignment
 from xpflow.reporting.markup import to_markdown
 from xpflow.reporting.results import Outcomes, load_results
 
@@ -14,7 +13,7 @@ def log(synthetic, study, tmp_path_factory) -> pd.DataFrame:
     config = synthetic.config()
     synthetic.write_alignment(folder, config)
     table = read_alignment(config, folder)
-    rows = full_budget_rows(plan, Outcomes(load_results(results, plan.cells)), table)
+    rows = full_budget_rows(plan, Outcomes(load_results(results, plan.rows)), table)
     return table.merge(rows, how="left", on=["model", "variant", "seed", "update"])
 
 
@@ -31,7 +30,7 @@ def test_the_two_criteria_are_judged_on_the_worst_seed(study, log) -> None:
 
 def test_the_full_budget_pass_rate_comes_from_the_evaluation(study, log) -> None:
     plan, results = study
-    outcomes = Outcomes(load_results(results, plan.cells))
+    outcomes = Outcomes(load_results(results, plan.rows))
     chosen = (log["model"] == "llada-micro") & (log["seed"] == 1) & (log["variant"] == "paper")
     seen = log[chosen].set_index("update")["pass_full"].dropna()
     rates = {

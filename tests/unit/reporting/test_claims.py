@@ -59,7 +59,7 @@ def test_the_papers_percentages_follow_from_its_counts() -> None:
 @pytest.fixture(scope="module")
 def evaluated(study: tuple) -> tuple:
     plan, folder = study
-    outcomes = Outcomes(load_results(folder, plan.cells))
+    outcomes = Outcomes(load_results(folder, plan.rows))
     return plan, outcomes, evaluate_contrasts(plan, outcomes)
 
 
@@ -112,8 +112,8 @@ def test_a_study_against_the_paper_is_reported_as_a_contradiction(synthetic, tmp
         synthetic.RATES, "flow-shipped", dict.fromkeys(("1/8", "1/4", "1/2", "1/1"), (0.05, 8))
     )
     plan = synthetic.plan(seeds=(0,))
-    synthetic.write_results(tmp_path, plan.cells)
-    outcomes = Outcomes(load_results(tmp_path, plan.cells))
+    synthetic.write_results(tmp_path, plan.rows)
+    outcomes = Outcomes(load_results(tmp_path, plan.rows))
     claims = judge_claims(plan, outcomes, evaluate_contrasts(plan, outcomes))
     primary = [claim for claim in claims if claim.family == "primary"]
     assert {claim.judgement for claim in primary} == {"contradicted"}
@@ -122,14 +122,24 @@ def test_a_study_against_the_paper_is_reported_as_a_contradiction(synthetic, tmp
 
 def test_recovery_is_undefined_where_the_full_budget_solves_nothing(study: tuple) -> None:
     plan, folder = study
-    table = load_results(folder, plan.cells)
+    table = load_results(folder, plan.rows)
     table.loc[table["arm"] == "mask-base", "verdict"] = "wrong"
     assert recovery_ratio(plan, Outcomes(table), "llada-micro", "micropy-he") is None
 
 
 def test_arms_on_different_problems_are_never_paired(study: tuple) -> None:
     plan, folder = study
-    table = load_results(folder, plan.cells)
+    table = load_results(folder, plan.rows)
     other = table.assign(task_id=table["task_id"].where(table["arm"] != "mask-base", "x" + table["task_id"]))
     with pytest.raises(DataError, match="same problems"):
         evaluate_contrasts(plan, Outcomes(pd.DataFrame(other, columns=list(COLUMNS))))
+
+
+def test_a_study_of_any_decoders_has_a_report_and_none_of_the_papers_numbers(study: tuple) -> None:
+    plan, folder = study
+    arms = tuple(replace(arm, decoder="another") for arm in plan.arms)
+    plan = replace(plan, arms=arms)
+    outcomes = Outcomes(load_results(folder, plan.rows))
+    claims = judge_claims(plan, outcomes, evaluate_contrasts(plan, outcomes))
+    assert claims
+    assert all(claim.paper is None for claim in claims)

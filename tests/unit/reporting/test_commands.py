@@ -6,6 +6,8 @@ import yaml
 
 from xpflow.artifacts.io import write_jsonl
 from xpflow.cli import main
+from xpflow.study.config import study_from_mapping
+from xpflow.study.rows import expand
 
 TABLES = ("table1", "table2", "contrasts", "alignment")
 
@@ -56,7 +58,7 @@ def test_tables_and_figures_of_a_study_from_its_files(synthetic, tmp_path: Path,
     data["reporting"]["figure_formats"] = ["pdf"]
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(data))
     results, out = tmp_path / "results", tmp_path / "out"
-    synthetic.write_results(results, synthetic.plan(seeds=(0,)).cells, problems=20)
+    synthetic.write_results(results, synthetic.plan(seeds=(0,)).rows, problems=20)
     synthetic.write_alignment(results, config)
     arguments = ["--config", str(tmp_path / "study.yaml"), "--results", str(results), "--out", str(out)]
     assert main(["tables", *arguments]) == 0
@@ -86,3 +88,25 @@ def test_an_unknown_figure_is_answered_with_the_nearest(synthetic, tmp_path: Pat
     arguments = ["--config", str(tmp_path / "study.yaml"), "--results", "r", "--out", "o", "--only", "swep"]
     assert main(["figures", *arguments]) == 2
     assert "sweep" in capsys.readouterr().err
+
+
+def test_a_study_that_aligns_nothing_has_tables_and_the_other_figures(
+    synthetic, tmp_path: Path, capsys
+) -> None:
+    data = synthetic.config(seeds=(0,)).model_dump(mode="json")
+    data["evaluation"]["arms"] = [arm for arm in data["evaluation"]["arms"] if arm["weights"] == "base"]
+    data["reporting"].update(figure_formats=["pdf"], flow_arm=None, baseline_arm=None)
+    data["study"]["preregistration"] = []
+    config = study_from_mapping(data)
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(data))
+    results, out = tmp_path / "results", tmp_path / "out"
+    synthetic.write_results(results, tuple(expand(config)), problems=20)
+    arguments = ["--config", str(tmp_path / "study.yaml"), "--results", str(results), "--out", str(out)]
+    assert main(["tables", *arguments]) == 0
+    assert main(["figures", *arguments]) == 0
+    names = {path.name for path in out.iterdir()}
+    assert {"table1.md", "contrasts.md", "sweep_budget.pdf"} <= names
+    assert not any(name.startswith(("alignment", "figure_2")) for name in names)
+    capsys.readouterr()
+    assert main(["figures", *arguments, "--only", "alignment"]) == 2
+    assert "an arm with aligned weights" in capsys.readouterr().err

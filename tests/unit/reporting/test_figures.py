@@ -8,17 +8,16 @@ import pytest
 
 from xpflow.artifacts.io import write_jsonl
 from xpflow.decoding.entry import Event
+from xpflow.decoding.trace import Trace
 from xpflow.errors import ConfigError, DataError
 from xpflow.reporting.alignment_table import read_alignment
 from xpflow.reporting.plots.alignment import figure_2a, figure_2b
-from xpflow.reporting.plots.curves import over_seeds
 from xpflow.reporting.plots.grpo import figure_grpo, read_grpo
-from xpflow.reporting.plots.style import figure, save
+from xpflow.reporting.plots.style import figure, over_seeds, save
 from xpflow.reporting.plots.sweep import arm_looks, figure_sweep, sweep_points
 from xpflow.reporting.plots.trace_picture import figure_trace, legend_handles, picture, visible
 from xpflow.reporting.report_spec import ArmSpec
 from xpflow.reporting.results import Outcomes, load_results
-from xpflow.traces.trace import Trace
 
 EVENTS = (
     Event("drift", "write"),
@@ -86,7 +85,7 @@ def test_an_unknown_format_is_refused_with_the_known_ones(tmp_path: Path) -> Non
 
 def test_the_sweep_has_every_point_and_draws_both_axes(study: tuple, tmp_path: Path) -> None:
     plan, folder = study
-    points = sweep_points(plan, Outcomes(load_results(folder, plan.cells)))
+    points = sweep_points(plan, Outcomes(load_results(folder, plan.rows)))
     assert len(points) == 4 * (4 + 4 + 2 + 1)  # four panels; ablations are left out
     for axis in ("budget", "nfe"):
         paths = figure_sweep(plan, points, axis, tmp_path, ("png",))

@@ -6,19 +6,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from xpflow.reporting.contrast_table import contrasts_table
-from xpflow.reporting.contrasts import evaluate_contrasts
-from xpflow.reporting.header import facts
+from xpflow.reporting.contrasts import contrasts_table, evaluate_contrasts
 from xpflow.reporting.markup import Column, Table, number, to_csv, to_latex, to_markdown
 from xpflow.reporting.paper import DISCLAIMER, table1_count
 from xpflow.reporting.results import Outcomes, load_results
-from xpflow.reporting.tables import table1, table2, write_table
+from xpflow.reporting.tables import facts, table1, table2, write_table
 
 
 @pytest.fixture(scope="module")
 def tables(study: tuple) -> dict[str, Table]:
     plan, folder = study
-    outcomes = Outcomes(load_results(folder, plan.cells))
+    outcomes = Outcomes(load_results(folder, plan.rows))
     contrasts = contrasts_table(plan, evaluate_contrasts(plan, outcomes))
     return {"table1": table1(plan, outcomes), "table2": table2(plan, outcomes), "contrasts": contrasts}
 
@@ -107,7 +105,7 @@ def test_problems_graded_in_the_shared_mode_are_counted_and_none_goes_without_sa
 ) -> None:
     plan, folder = study
     assert not any("shared mode" in to_markdown(table) for table in tables.values())
-    results = load_results(folder, plan.cells)
+    results = load_results(folder, plan.rows)
     assert set(results["mode"]) == {"strict"}  # what a row without a mode was
     results.loc[results["task_id"].isin(["micropy-mbpp/7", "micropy-mbpp/12"]), "mode"] = "shared"
     line = "micropy-mbpp: 2 of 60 problems graded in the weaker shared mode"
@@ -121,7 +119,7 @@ def test_problems_graded_in_the_shared_mode_are_counted_and_none_goes_without_sa
 
 def test_the_same_results_give_the_same_bytes(study: tuple, tables, tmp_path: Path) -> None:
     plan, folder = study
-    shuffled = load_results(folder, plan.cells).sample(frac=1, random_state=1)
+    shuffled = load_results(folder, plan.rows).sample(frac=1, random_state=1)
     again = table1(plan, Outcomes(shuffled))
     first = [path.read_bytes() for path in write_table(tables["table1"], tmp_path / "a")]
     assert first == [path.read_bytes() for path in write_table(again, tmp_path / "b")]

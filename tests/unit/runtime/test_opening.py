@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from xpflow.errors import SelfTestError
-from xpflow.hub.catalogue import HUB_MODELS
-from xpflow.models import load_model, save_checkpoint
-from xpflow.models.micro import new_model
+from xpflow.models.checkpoint import save_checkpoint
+from xpflow.models.load import load_model
+from xpflow.models.registry import HUB_MODELS
+from xpflow.models.untrained import new_model
 from xpflow.runtime import models as opening
 from xpflow.runtime.models import open_model
 from xpflow.study.config.inputs import ModelChoice
@@ -29,8 +30,8 @@ def random(tmp_path: Path) -> str:
 def study(
     directory: str | None, self_test: bool | None, name: str = "llada-micro", **runtime: str
 ) -> StudyConfig:
-    choice = ModelChoice(name=name, directory=directory, self_test=self_test, alignment="full")
-    other = ModelChoice(name="llada2-micro", alignment="lora")
+    choice = ModelChoice(name=name, directory=directory, self_test=self_test, training="full")
+    other = ModelChoice(name="llada2-micro", training="lora")
     plain = StudyConfig().model_copy(update={"models": (choice, other)})
     return plain.model_copy(update={"runtime": RuntimeBlock(**runtime)})
 

@@ -49,7 +49,7 @@ def test_every_study_is_valid_and_survives_a_round_trip(path: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_the_decoders_take_the_settings_of_every_arm(path: Path) -> None:
-    from xpflow.study.settings import check_arms
+    from xpflow.study.check import check_arms
 
     check_arms(load_study(path), str(path))
 

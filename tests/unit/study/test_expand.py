@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from xpflow.study.config import StudyConfig, study_from_mapping
-from xpflow.study.rows import aligned_runs, expand, find_arm, policy_seeds
+from xpflow.study.rows import expand, policy_seeds, trained_runs
 
 
 def study(arms: list[dict[str, Any]], **evaluation: Any) -> StudyConfig:
@@ -33,8 +33,8 @@ def test_an_arm_can_be_limited_to_models_benchmarks_and_budgets() -> None:
 
 
 def test_only_alignments_that_something_needs_are_run() -> None:
-    assert aligned_runs(study([MASK])) == []
-    assert aligned_runs(study([MASK, {**FLOW, "models": ["llada-micro"]}])) == [
+    assert trained_runs(study([MASK])) == []
+    assert trained_runs(study([MASK, {**FLOW, "models": ["llada-micro"]}])) == [
         ("llada-micro", "preserving", 0),
         ("llada-micro", "preserving", 1),
     ]
@@ -43,11 +43,11 @@ def test_only_alignments_that_something_needs_are_run() -> None:
 def test_a_trained_policy_needs_the_alignment_it_is_trained_on() -> None:
     config = study([{**FLOW, "policy": "trained", "models": ["llada2-micro"]}])
     assert policy_seeds(config) == [0, 1]
-    assert ("llada-micro", "preserving", 1) in aligned_runs(config)
+    assert ("llada-micro", "preserving", 1) in trained_runs(config)
 
 
 def test_settings_of_a_model_win_over_those_of_the_arm() -> None:
     arm = {**MASK, "settings": {"a": 1, "b": 2}, "model_settings": {"llada2-micro": {"b": 3}}}
-    found = find_arm(study([arm]), "mask")
+    found = study([arm]).arm("mask")
     assert found.settings_for("llada-micro") == {"a": 1, "b": 2}
     assert found.settings_for("llada2-micro") == {"a": 1, "b": 3}

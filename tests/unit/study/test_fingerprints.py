@@ -20,15 +20,15 @@ def all_of(config: StudyConfig) -> dict[str, str]:
         "training_problems": fp.training_problems(config),
         "solvable": fp.solvable(config, "llada-micro"),
         "grpo": fp.grpo(config),
-        "grade": fp.grade(config),
         "trace": fp.trace(config),
         "report": fp.report(config),
         "prompts": fp.prompts(config),
     }
     for model in config.model_names:
         found[f"selfdata {model}"] = fp.selfdata(config, model)
-        for variant in config.alignment.variants:
-            found[f"align {model} {variant.name}"] = fp.align(config, model, variant.name)
+        found[f"grade {model}"] = fp.grade(config, model)
+        for run in config.training.runs:
+            found[f"train {model} {run.name}"] = fp.train(config, model, run.name)
     for job in jobs_of(config):
         found[f"decode {job.model} {job.benchmark} {job.kind} {job.seed}"] = fp.decode(config, job)
     return found
@@ -60,13 +60,13 @@ def test_how_the_machine_is_used_does_not_even_draw_the_report_again() -> None:
     assert fp.report(study_from_mapping({"reporting": {"confidence": 0.9}})) != fp.report(DEFAULT)
 
 
-def test_a_variant_of_the_loss_concerns_its_own_alignments() -> None:
-    variants = [{"name": "paper", "kl_weight": 0.0}, {"name": "preserving", "kl_weight": 0.5}]
-    found = changed({"alignment": {"variants": variants}})
-    assert found == {"align llada-micro preserving", "align llada2-micro preserving"}
+def test_the_settings_of_a_run_concern_its_own_trainings() -> None:
+    runs = [{"name": "paper"}, {"name": "preserving", "settings": {"kl_weight": 0.5}}]
+    found = changed({"training": {"runs": runs}})
+    assert found == {"train llada-micro preserving", "train llada2-micro preserving"}
 
 
-def test_a_protocol_concerns_what_its_model_decodes_and_all_that_is_graded() -> None:
+def test_a_protocol_concerns_what_its_model_decodes_and_its_grading() -> None:
     models = [entry.model_dump(mode="json") for entry in DEFAULT.models]
     models[1]["protocol"] = "llada2-chat"
     benchmarks = [{"name": "micropy-he", "gen_length": 512}, {"name": "micropy-mbpp", "gen_length": 256}]
@@ -75,16 +75,18 @@ def test_a_protocol_concerns_what_its_model_decodes_and_all_that_is_graded() -> 
     after = all_of(study_from_mapping({**length, "models": models}))
     found = {name for name in before if before[name] != after[name]}
     decoded = {name for name in before if name.startswith("decode llada2-micro")}
-    assert found == {"selfdata llada2-micro", "grade", "report", "prompts", *decoded}
+    assert found == {"selfdata llada2-micro", "grade llada2-micro", "report", "prompts", *decoded}
 
 
 def test_settings_of_lora_concern_the_models_aligned_by_it() -> None:
-    found = changed({"alignment": {"lora": {"rank": 4}}})
-    assert found == {"align llada2-micro paper", "align llada2-micro preserving"}
+    found = changed({"training": {"lora": {"rank": 4}}})
+    assert found == {"train llada2-micro paper", "train llada2-micro preserving"}
 
 
 def test_a_limit_of_the_grader_concerns_all_that_is_graded() -> None:
-    assert changed({"grading": {"cpu_s": 1.0}}) == {"grade", "solvable", "grpo"}
+    assert changed({"grading": {"cpu_s": 1.0}}) == {
+        *("grade llada-micro", "grade llada2-micro", "solvable", "grpo")
+    }
 
 
 def test_a_setting_of_one_arm_concerns_its_own_jobs() -> None:
@@ -106,7 +108,7 @@ def test_the_content_of_a_checkpoint_counts_and_not_its_place(tmp_path: Any) -> 
         (tmp_path / name / "model.safetensors").write_bytes(b"weights")
 
     def study(folder: str) -> StudyConfig:
-        model = {"name": "llada-micro", "alignment": "full", "directory": str(tmp_path / folder)}
+        model = {"name": "llada-micro", "training": "full", "directory": str(tmp_path / folder)}
         return study_from_mapping({"models": [model], "grpo": {"model": "llada-micro"}})
 
     assert fp.selfdata(study("one"), "llada-micro") == fp.selfdata(study("two"), "llada-micro")

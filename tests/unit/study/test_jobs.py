@@ -37,7 +37,7 @@ def test_groups_hold_every_job_once(path: Path) -> None:
 
 def test_the_default_study_needs_one_group_for_each_kind_of_weights() -> None:
     names = [group.name for group in job_groups(StudyConfig())]
-    assert names == ["base", "preserving", "paper", "preserving_trained"]
+    assert names == ["base", "preserving", "paper", "preserving__trained"]
 
 
 def test_a_job_that_only_some_seeds_have_gets_a_group_of_its_own() -> None:
@@ -58,7 +58,7 @@ def test_only_arms_with_a_trained_policy_wait_for_it() -> None:
 
 def test_a_job_that_does_not_exist_is_an_error_that_says_so() -> None:
     with pytest.raises(ConfigError, match="decodes nothing with model llada-micro"):
-        find_job(StudyConfig(), "llada-micro", "micropy-he", "base", 7)
+        find_job(StudyConfig(), "llada-micro", "micropy-he", "base", False, 7)
 
 
 def test_the_picture_shows_flow_on_the_first_model_at_the_headline_budget() -> None:

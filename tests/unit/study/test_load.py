@@ -8,6 +8,7 @@ import pytest
 
 from xpflow.errors import ConfigError
 from xpflow.study.config import load_study, study_from_mapping
+from xpflow.study.rows import trained_runs
 
 
 def mistake(folder: Path, text: str) -> str:
@@ -19,8 +20,8 @@ def mistake(folder: Path, text: str) -> str:
 
 
 def test_an_unknown_key_gives_file_line_key_and_the_nearest_one(tmp_path: Path) -> None:
-    text = mistake(tmp_path, "study: {seeds: [0]}\nalignment:\n  full:\n    updats: 3\n")
-    assert text == "study.yaml, line 4: alignment.full.updats: no such key\n  hint: did you mean 'updates'?"
+    text = mistake(tmp_path, "study: {seeds: [0]}\ntraining:\n  full:\n    updats: 3\n")
+    assert text == "study.yaml, line 4: training.full.updats: no such key\n  hint: did you mean 'updates'?"
 
 
 def test_an_unknown_block_gives_the_nearest_block(tmp_path: Path) -> None:
@@ -47,7 +48,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     assert "evaluation.settings.a: expected one plain value, found [1]" in text
 
 
-@pytest.mark.parametrize("budget", ["0.25", "3/2", "0/1", "true", "a", "[1]"])
+@pytest.mark.parametrize("budget", ["3/2", "0/1", "true", "a", "[1]"])
 def test_a_budget_is_a_fraction_in_0_1(tmp_path: Path, budget: str) -> None:
     assert "budget" in mistake(tmp_path, f"solvable: {{budget: {budget}}}\n")
 
@@ -57,7 +58,6 @@ def test_a_budget_is_a_fraction_in_0_1(tmp_path: Path, budget: str) -> None:
     [
         ("study: {seeds: [0, 0]}", "0 occurs twice"),
         ("grpo: {model: llada-mico}", "did you mean 'llada-micro'?"),
-        ("evaluation: {arms: [{name: mask-base, decoder: flow}]}", "flow needs a policy"),
         (
             "evaluation: {arms: [{name: a, decoder: threshold, weights: paper, seeds: first}]}",
             "depend on the seed",
@@ -118,3 +118,47 @@ def test_a_file_that_is_no_text_is_said(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_bytes(b"\x89PNG")
     with pytest.raises(ConfigError, match="not text"):
         load_study(tmp_path / "study.yaml")
+
+
+def test_a_study_of_0_1_means_what_it_meant() -> None:
+    old = {
+        "models": [{"name": "llada-micro", "alignment": "full"}],
+        "alignment": {
+            "variants": [{"name": "paper", "kl_weight": 0.0}, {"name": "kept", "kl_weight": 0.3}],
+            "log_every": 3,
+        },
+        "grpo": {"variant": "kept"},
+        "evaluation": {"arms": [{"name": "flow", "decoder": "flow", "weights": "kept", "policy": "shipped"}]},
+    }
+    study = study_from_mapping(old)
+    assert [(run.name, run.settings) for run in study.training.runs] == [
+        ("paper", {}),
+        ("kept", {"kl_weight": 0.3}),
+    ]
+    assert study.training.log_every == 3
+    assert (study.models[0].training, study.grpo.weights) == ("full", "kept")
+    with pytest.raises(ConfigError, match="beside"):
+        study_from_mapping({**old, "training": {}})
+
+
+def test_a_run_starts_from_one_above_it() -> None:
+    runs = [{"name": "one"}, {"name": "two-more", "from": "one"}]
+    study = study_from_mapping({"training": {"runs": runs}, "grpo": {"weights": "two-more"}, **ARMS})
+    assert trained_runs(study) == [("llada-micro", "one", 0), ("llada-micro", "two-more", 0)]
+    with pytest.raises(ConfigError, match="'one' is not known here"):
+        study_from_mapping({"training": {"runs": runs[::-1]}, "grpo": {"weights": "one"}, **ARMS})
+
+
+ARMS = {
+    "evaluation": {
+        "arms": [
+            {
+                "name": "flow",
+                "decoder": "flow",
+                "weights": "two-more",
+                "policy": "confidence:8",
+                "models": ["llada-micro"],
+            }
+        ]
+    }
+}

@@ -10,11 +10,11 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from xpflow.models.micro import SpecialIds, micro_config, new_model
-from xpflow.models.tokenizer import SPECIAL_TOKENS, Family, train_tokenizer
+from xpflow.models.architectures import ARCHITECTURES
+from xpflow.models.tokenizer import train_tokenizer
+from xpflow.models.untrained import SpecialIds, micro_config, new_model
 from xpflow.problems.micropy.dataset import training_pairs
-from xpflow.training.align import AlignmentData
-from xpflow.training.corpus import Example
+from xpflow.training.examples import Example, OwnAnswers
 
 TINY: dict[str, dict[str, Any]] = {
     "llada-micro": {"d_model": 32, "n_layers": 2, "n_heads": 2, "n_kv_heads": 2, "mlp_hidden_size": 48},
@@ -40,16 +40,17 @@ def tokenizer() -> PreTrainedTokenizerBase:
     return make_tokenizer("llada")
 
 
-def make_tokenizer(family: Family, vocab_size: int = 400) -> PreTrainedTokenizerBase:
+def make_tokenizer(architecture: str, vocab_size: int = 400) -> PreTrainedTokenizerBase:
     """Train a tokenizer on a few MicroPy texts."""
     texts = [text for pair in islice(training_pairs(0), 100) for text in pair]
-    return train_tokenizer(family, texts, vocab_size)
+    return train_tokenizer(ARCHITECTURES[architecture].tokenizer, texts, vocab_size)
 
 
 @pytest.fixture(scope="session")
 def make_model(tokenizer: PreTrainedTokenizerBase) -> Callable[..., Any]:
     """Return a factory of tiny random models by the name of their architecture."""
-    tokens = {key: tokenizer.convert_tokens_to_ids(text) for key, text in SPECIAL_TOKENS["llada"].items()}
+    special = ARCHITECTURES["llada"].tokenizer.special
+    tokens = {key: tokenizer.convert_tokens_to_ids(text) for key, text in special.items()}
     ids = SpecialIds(
         tokens["mask"], tokens["eos"], tokens["eos"], tokens["bos"], tokens["eot"], [tokens["mask"]]
     )
@@ -64,12 +65,12 @@ def make_model(tokenizer: PreTrainedTokenizerBase) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def data() -> AlignmentData:
-    """Return alignment data of random tokens: prompts of several lengths, N = 8."""
+def data() -> OwnAnswers:
+    """Return own answers of random tokens: prompts of several lengths, N = 8."""
     generator = torch.Generator().manual_seed(0)
 
     def draw(count: int) -> tuple[int, ...]:
         return tuple(torch.randint(10, 22, (count,), generator=generator).tolist())
 
     examples = [Example(draw(5 + i % 4), draw(8)) for i in range(20)]
-    return AlignmentData(examples[:12], examples[12:16], examples[16:])
+    return OwnAnswers(examples[:12], examples[12:16], examples[16:])

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 STUDY = """
 study: {name: two}
 problems: {benchmarks: [{name: micropy-he, limit: 2}]}
-alignment:
+training:
   full: {updates: 3, batch_size: 5}
   lora: {updates: 3, batch_size: 5}
   warmup_updates: 1
@@ -59,8 +59,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def align(folder: Path, model: str, processes: int, out: str, data: str = "data.jsonl") -> list[str]:
-    options = {"model": model, "variant": "preserving", "data": folder / data, "out": folder / out}
-    return ["align", "--config", f"{folder}/{processes}.yaml", *flat(options)]
+    options = {"model": model, "run": "preserving", "data": folder / data, "out": folder / out}
+    return ["train", "--config", f"{folder}/{processes}.yaml", *flat(options)]
 
 
 def grpo(folder: Path, processes: int, out: str) -> list[str]:

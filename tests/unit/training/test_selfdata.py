@@ -12,8 +12,8 @@ from transformers import PreTrainedTokenizerBase
 
 from xpflow.errors import DataError
 from xpflow.models.tokenizer import encode_prompt
-from xpflow.problems import instruction
 from xpflow.problems.micropy import load
+from xpflow.protocols.micropy import instruction
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.config.training import SelfdataBlock
 from xpflow.training import selfdata, solvable

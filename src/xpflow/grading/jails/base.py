@@ -41,8 +41,8 @@ class Payload:
         return self.files[0][0]
 
 
-_FILES = ("worker", "child", "shared", "relay", "reaper", "frames", "packing", "unpacking", "seccomp")
-WORKER = Payload(tuple((f"{name}.py", GRADING / f"{name}.py") for name in _FILES))
+_FILES = ("worker.py", "child.py", "frames.py", "packing.py", "unpacking.py", "seccomp.py")
+WORKER = Payload(tuple((name, GRADING / name) for name in _FILES))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ splits hold out whole combinations (see `splits.py`). It is small and regular on
 it say nothing about full-scale models, only about decoders and training steps relative to each other.
 """
 
-from xpflow.problems.micropy.dataset import SIZES, load, persona_problems
+from xpflow.problems.micropy.dataset import SIZES, Shape, load, persona_problems
 from xpflow.problems.micropy.splits import VERSION, Split, combinations_of, split_of
 
-__all__ = ["SIZES", "VERSION", "Split", "combinations_of", "load", "persona_problems", "split_of"]
+__all__ = ["SIZES", "VERSION", "Shape", "Split", "combinations_of", "load", "persona_problems", "split_of"]

@@ -16,11 +16,25 @@ import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
-from xpflow.reporting.plots.curves import draw, over_seeds
-from xpflow.reporting.plots.style import BLUE, GREEN, GREY, INK, ORANGE, SKY, VERMILION, figure, note, save
+from xpflow.reporting.plots.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    draw,
+    figure,
+    note,
+    over_seeds,
+    save,
+)
 
 # variant -> colour, lighter colour, line width (the second lies on the first where both agree)
 LOOKS = {"paper": (VERMILION, ORANGE, 2.4), "preserving": (BLUE, SKY, 1.3)}
+OTHER_COLORS = (GREEN, PURPLE, INK)  # of further variants, in the order of their names
 DASHED, DOTTED = (0, (4, 1.5)), (0, (1, 1.2))
 HEIGHT_PER_MODEL = 2.0
 SMALLEST_ERROR = 1e-4
@@ -28,12 +42,12 @@ SMALLEST_ERROR = 1e-4
 
 def figure_2a(log: pd.DataFrame, folder: Path, formats: Sequence[str] = ("png", "pdf")) -> list[Path]:
     """Draw squared error by update (paper's Figure 2a) and accuracy at unmasked positions."""
-    models = list(dict.fromkeys(log["model"]))
+    models, looks = list(dict.fromkeys(log["model"])), _looks(log)
     log = log.assign(wrong=(1 - log["acc_unmasked"]).clip(lower=SMALLEST_ERROR))
     with figure(height=0.6 + HEIGHT_PER_MODEL * len(models), nrows=len(models), ncols=2) as (drawing, axes):
         for (left, right), model in zip(axes, models, strict=True):
             for variant, rows in _variants(log[log["model"] == model]):
-                color, light, width = _look(variant)
+                color, light, width = looks[variant]
                 masked, unmasked, wrong = (
                     over_seeds(rows, "update", field) for field in ("mse_masked", "mse_unmasked", "wrong")
                 )
@@ -51,12 +65,12 @@ def figure_2a(log: pd.DataFrame, folder: Path, formats: Sequence[str] = ("png", 
 
 def figure_2b(log: pd.DataFrame, folder: Path, formats: Sequence[str] = ("png", "pdf")) -> list[Path]:
     """Draw masked cross-entropy (paper's Figure 2b), held-out cross-entropy and full-budget pass rate."""
-    models = list(dict.fromkeys(log["model"]))
+    models, looks = list(dict.fromkeys(log["model"])), _looks(log)
     with figure(height=0.6 + HEIGHT_PER_MODEL * len(models), nrows=len(models), ncols=3) as (drawing, axes):
         for row, model in zip(axes, models, strict=True):
             here = log[log["model"] == model]
             for variant, rows in _variants(here):
-                color, _, width = _look(variant)
+                color, _, width = looks[variant]
                 for panel, field in zip(row, ("ce_masked", "ce_heldout", "pass_full"), strict=True):
                     marker = {} if field == "pass_full" else {"marker": ""}
                     curve = over_seeds(rows, "update", field)
@@ -87,8 +101,12 @@ def _variants(log: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(name, log[log["variant"] == name]) for name in order if (log["variant"] == name).any()]
 
 
-def _look(variant: str) -> tuple[str, str, float]:
-    return LOOKS.get(variant, (GREEN, GREY, 1.0))
+def _looks(log: pd.DataFrame) -> dict[str, tuple[str, str, float]]:
+    """Return colour, lighter colour and line width of each variant."""
+    others = sorted(set(log["variant"]) - set(LOOKS))
+    return LOOKS | {
+        name: (OTHER_COLORS[place % len(OTHER_COLORS)], GREY, 1.0) for place, name in enumerate(others)
+    }
 
 
 def _accuracy_axis(axes: Any) -> None:
@@ -111,8 +129,9 @@ def _label(axes: Any, title: str, y_label: str) -> None:
 
 
 def _legend(drawing: Any, log: pd.DataFrame, styles: list[tuple[str, Any]]) -> None:
+    looks, names = _looks(log), {"paper": "paper's loss"}
     handles = [
-        Line2D([], [], color=_look(name)[0], label="paper's loss" if name == "paper" else f"{name} variant")
+        Line2D([], [], color=looks[name][0], label=names.get(name, f"{name} variant"))
         for name, _ in _variants(log)
     ]
     handles += [

@@ -9,9 +9,20 @@ from typing import Any
 import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
-from xpflow.reporting.logs import read_log
-from xpflow.reporting.plots.curves import over_seeds, seed_count, smooth
-from xpflow.reporting.plots.style import BLUE, GREEN, INK, PURPLE, VERMILION, figure, note, save
+from xpflow.reporting.alignment_table import read_log
+from xpflow.reporting.plots.style import (
+    BLUE,
+    GREEN,
+    INK,
+    PURPLE,
+    VERMILION,
+    figure,
+    note,
+    over_seeds,
+    save,
+    seed_count,
+    smooth,
+)
 
 FIELDS = ("update", "reward", "pass_rate", "completion", "groups_with_variance", "nfe")
 

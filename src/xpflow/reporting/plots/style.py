@@ -1,4 +1,4 @@
-"""What all figures share: style file, colour-blind-safe palette (Okabe and Ito), saving without dates."""
+"""One look for all figures: style file, colour-blind-safe palette (Okabe and Ito), curves, saving undated."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
 
 from xpflow.artifacts.io import atomic_write_bytes
 from xpflow.errors import ConfigError
+
+matplotlib.use("Agg")
+
 
 STYLE = Path(__file__).with_name("xpflow.mplstyle")
 WIDTH_INCH = 7.0  # two columns of a page
@@ -72,3 +74,32 @@ def save(drawing: Any, folder: Path, name: str, formats: Sequence[str] = ("png",
 def note(drawing: Any, text: str) -> None:
     """Write a small line under the whole figure: what the bands and marks mean."""
     drawing.supxlabel(text, fontsize=6.5, color=GREY, x=0.01, ha="left")
+
+
+def over_seeds(log: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
+    """Return mean, low and high (the extremes) of y over seeds at every x; rows without y are left out."""
+    if y not in log:
+        return pd.DataFrame(columns=[x, "mean", "low", "high"])
+    groups = log.dropna(subset=[y]).groupby(x, sort=True)[y]
+    return groups.agg(mean="mean", low="min", high="max").reset_index()
+
+
+def draw(axes: Any, curve: pd.DataFrame, x: str, color: str, **line: Any) -> None:
+    """Draw a mean line with its band over seeds; sparse curves get markers."""
+    if curve.empty:
+        return
+    if len(curve) <= 12:
+        line = {"marker": "o", "markersize": 3.5, **line}
+    axes.plot(curve[x], curve["mean"], color=color, **line)
+    if (curve["high"] > curve["low"]).any():
+        axes.fill_between(curve[x], curve["low"], curve["high"], color=color, alpha=0.18, linewidth=0)
+
+
+def smooth(values: pd.Series, window: int) -> pd.Series:
+    """Return the centred running mean; the ends use what there is."""
+    return values.rolling(max(1, window), center=True, min_periods=1).mean()
+
+
+def seed_count(log: pd.DataFrame) -> int:
+    """Return how many seeds a log holds."""
+    return int(np.size(log["seed"].unique())) if "seed" in log else 1

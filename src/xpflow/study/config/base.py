@@ -23,7 +23,13 @@ __all__ = [
 class Block(BaseModel):
     """Base of all configuration models."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        validate_by_name=True,
+        serialize_by_alias=True,  # a key may be a word of Python's, as `from`
+    )
 
 
 Scalar = bool | int | float | str | None

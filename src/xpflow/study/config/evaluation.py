@@ -15,7 +15,7 @@ class Arm(Block):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Unique name, and a folder's name")
     decoder: str = Field(description="Name in the decoder registry: mask_prediction, flow, threshold")
-    weights: str = Field(default="base", description="base, or a variant of alignment.variants")
+    weights: str = Field(default="base", description="base, or a run of training.runs")
     policy: str = Field(
         default="none",
         description="Step-size policy of flow: none, shipped, trained, constant:A, confidence:K, FILE",

@@ -9,17 +9,26 @@ from pydantic import Field
 from xpflow.study.config.base import Block
 
 
-class Benchmark(Block):
+class BenchmarkChoice(Block):
     """One benchmark as the study evaluates it."""
 
-    name: str = Field(description="Name in the benchmark registry (`xpflow problems`)")
-    split: Literal["train", "validation", "test", "all"] = Field(
-        default="test", description="Split that is evaluated; all: mbpp-sanitized only (427 problems)"
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="Name of a benchmark (`xpflow problems list`), and a folder's",
     )
+    source: str | None = Field(
+        default=None, description="FILE.py:NAME of a benchmark from outside, which is called `name` here"
+    )
+    split: str = Field(default="test", description="Split that is evaluated (`xpflow problems list`)")
     limit: int | None = Field(default=164, gt=0, description="Only the first problems; null: all")
     gen_length: int = Field(
         default=32, gt=0, description="N, response tokens; where the models' protocols fix it, as they do"
     )
+
+    @property
+    def entry(self) -> str:
+        """Return the name by which the table of benchmarks has it."""
+        return self.source or self.name
 
 
 class DataSources(Block):
@@ -38,6 +47,9 @@ class DataSources(Block):
     tulu3_personas: str | None = Field(
         default=None, description="File of rows {id, prompt, messages}; null: the hub, at the revision below"
     )
+    files: dict[str, str] = Field(
+        default={}, description="Files of benchmarks without a key of their own, by the benchmark's name"
+    )
     tulu3_personas_revision: str | None = Field(
         default=None, description="Commit of the hub data set; there is no default, name one"
     )
@@ -46,8 +58,8 @@ class DataSources(Block):
 class ProblemsBlock(Block):
     """Benchmarks and data sources."""
 
-    benchmarks: tuple[Benchmark, ...] = Field(
-        default=(Benchmark(name="micropy-he"), Benchmark(name="micropy-mbpp")),
+    benchmarks: tuple[BenchmarkChoice, ...] = Field(
+        default=(BenchmarkChoice(name="micropy-he"), BenchmarkChoice(name="micropy-mbpp")),
         min_length=1,
         description="Benchmarks of the study: the columns of Table 1",
     )
@@ -68,7 +80,9 @@ class ModelChoice(Block):
         gt=0,
         description="Semi-autoregressive block in tokens; null: the protocol's, else the model's, else N",
     )
-    alignment: Literal["full", "lora"] = Field(description="Which weights alignment trains")
+    training: Literal["full", "lora"] = Field(
+        description="What a training run changes: all weights, or adapters"
+    )
     self_test: bool | None = Field(
         default=None,
         description="Base weights must predict a plain text better than chance; null: published weights only",
@@ -79,6 +93,6 @@ class ModelChoice(Block):
 
 
 MODELS = (
-    ModelChoice(name="llada-micro", alignment="full"),
-    ModelChoice(name="llada2-micro", alignment="lora"),
+    ModelChoice(name="llada-micro", training="full"),
+    ModelChoice(name="llada2-micro", training="lora"),
 )

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from xpflow.errors import ConfigError, nearest
 from xpflow.study.config.base import model_at
 from xpflow.study.config.root import StudyConfig
+from xpflow.study.config.upgrade import upgraded
 
 Loc = tuple[str | int, ...]
 Lines = dict[Loc, int]
@@ -77,8 +78,9 @@ def study_from_mapping(
         source: what error messages call it.
         lines: line of every key in it, where known.
     """
+    data = upgraded(data, source)
     try:
-        return StudyConfig.model_validate(dict(data))
+        return StudyConfig.model_validate(data)
     except ValidationError as error:
         raise _config_error(error, data, source, lines or {}) from error
 

@@ -68,7 +68,7 @@ def _legend(row: type[BaseModel] | None, pad: str) -> Iterator[str]:
     """Yield the keys of a list's rows with their descriptions; rows leave out what has its default."""
     for name, info in row.model_fields.items() if row else ():
         default = "" if info.is_required() else f" [{_inline(info.get_default(call_default_factory=False))}]"
-        yield from _comment(f"  {name}: {info.description}{default}", pad)
+        yield from _comment(f"  {info.alias or name}: {info.description}{default}", pad)
 
 
 def _comment(text: str, pad: str) -> list[str]:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from xpflow.errors import nearest
-from xpflow.problems.registry import BENCHMARKS, benchmark_shape
+from xpflow.errors import ConfigError, nearest
+from xpflow.plugins import Table, is_file
+from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.protocols import PROTOCOLS
 from xpflow.study.config.base import Block, budget_text
-from xpflow.study.config.evaluation import EvaluationBlock
-from xpflow.study.config.inputs import MODELS, ModelChoice, ProblemsBlock
+from xpflow.study.config.evaluation import Arm, EvaluationBlock
+from xpflow.study.config.inputs import MODELS, BenchmarkChoice, ModelChoice, ProblemsBlock
 from xpflow.study.config.machine import GradingBlock, RuntimeBlock
 from xpflow.study.config.reporting import ReportingBlock, StudyBlock
 from xpflow.study.config.training import (
-    AlignmentBlock,
+    BASE,
     GrpoBlock,
     PretrainBlock,
     SelfdataBlock,
     SolvableBlock,
+    TrainingBlock,
+    TrainingRun,
 )
 
 Problem = tuple[tuple[str | int, ...], str]
@@ -36,7 +41,9 @@ class StudyConfig(Block):
         default=PretrainBlock(), description="How the shipped checkpoints were trained"
     )
     selfdata: SelfdataBlock = Field(default=SelfdataBlock(), description="The model's own answers")
-    alignment: AlignmentBlock = Field(default=AlignmentBlock(), description="x-prediction alignment")
+    training: TrainingBlock = Field(
+        default=TrainingBlock(), description="What is trained on the own answers: x-prediction alignment"
+    )
     solvable: SolvableBlock = Field(
         default=SolvableBlock(), description="Prompts that the policy is trained on"
     )
@@ -51,10 +58,11 @@ class StudyConfig(Block):
         """Every name that one block uses must exist in the block that defines it."""
         problems = [
             *_repeated(self),
+            *_bad_runs(self),
             *_bad_arms(self),
             *_bad_claims(self),
             *_bad_names(self),
-            *_bad_protocols(self),
+            *_bad_plugins(self),
         ]
         if problems:
             details: list[InitErrorDetails] = [
@@ -74,12 +82,47 @@ class StudyConfig(Block):
         """Names of the benchmarks, in order."""
         return tuple(benchmark.name for benchmark in self.problems.benchmarks)
 
+    def model(self, name: str) -> ModelChoice:
+        """Return a model by name; ConfigError names the nearest one."""
+        return _named("model", name, self.models)
+
+    def benchmark(self, name: str) -> BenchmarkChoice:
+        """Return a benchmark by name; ConfigError names the nearest one."""
+        return _named("benchmark", name, self.problems.benchmarks)
+
+    def benchmark_entry(self, name: str) -> str:
+        """Return the name by which the table of benchmarks has one that the study names anywhere."""
+        return next((one.entry for one in self.problems.benchmarks if one.name == name), name)
+
+    def arm(self, name: str) -> Arm:
+        """Return an arm by name; ConfigError names the nearest one."""
+        return _named("arm", name, self.evaluation.arms)
+
+    def run(self, name: str) -> TrainingRun:
+        """Return a training run by name; ConfigError names the nearest one."""
+        return _named("training run", name, self.training.runs)
+
+
+class _HasName(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=_HasName)
+
+
+def _named(kind: str, name: str, entries: Iterable[N]) -> N:
+    found = {entry.name: entry for entry in entries}
+    if name not in found:
+        raise ConfigError(f"the study has no {kind} {name!r}", hint=nearest(name, found))
+    return found[name]
+
 
 def _repeated(config: StudyConfig) -> Iterator[Problem]:
     named = {
         ("models",): config.model_names,
         ("problems", "benchmarks"): config.benchmark_names,
-        ("alignment", "variants"): tuple(variant.name for variant in config.alignment.variants),
+        ("training", "runs"): tuple(run.name for run in config.training.runs),
         ("evaluation", "arms"): tuple(arm.name for arm in config.evaluation.arms),
         ("study", "seeds"): config.study.seeds,
         ("study", "preregistration"): tuple(claim.id for claim in config.study.preregistration),
@@ -90,8 +133,19 @@ def _repeated(config: StudyConfig) -> Iterator[Problem]:
                 yield (*loc, index), f"{name!r} occurs twice"
 
 
+def _bad_runs(config: StudyConfig) -> Iterator[Problem]:
+    """A run starts from base weights or from a run above it, so that there is no circle; none is `base`."""
+    above = [BASE]
+    for index, run in enumerate(config.training.runs):
+        loc = ("training", "runs", index)
+        if run.name == BASE:
+            yield (*loc, "name"), f"{BASE!r} is the name of the weights that a model comes with"
+        yield from _unknown((*loc, "from"), [run.start], above)
+        above.append(run.name)
+
+
 def _bad_arms(config: StudyConfig) -> Iterator[Problem]:
-    weights = ("base", *(variant.name for variant in config.alignment.variants))
+    weights = (BASE, *(run.name for run in config.training.runs))
     # The default arms carry settings for the shipped models, also in a study that has only one of them.
     known_models = (*config.model_names, *(model.name for model in MODELS))
     for index, arm in enumerate(config.evaluation.arms):
@@ -100,12 +154,7 @@ def _bad_arms(config: StudyConfig) -> Iterator[Problem]:
         yield from _unknown((*loc, "models"), arm.models, config.model_names)
         yield from _unknown((*loc, "model_settings"), arm.model_settings, known_models)
         yield from _unknown((*loc, "benchmarks"), arm.benchmarks, config.benchmark_names)
-        if arm.decoder == "flow" and arm.policy == "none":
-            yield (
-                (*loc, "policy"),
-                "flow needs a policy: shipped, trained, constant:A, confidence:K or a file",
-            )
-        if arm.seeds == "first" and (arm.weights != "base" or arm.policy == "trained"):
+        if arm.seeds == "first" and (arm.weights != BASE or arm.policy == "trained"):
             yield (*loc, "seeds"), "trained weights or policies depend on the seed: use `seeds: all`"
 
 
@@ -125,33 +174,34 @@ def _bad_claims(config: StudyConfig) -> Iterator[Problem]:
 
 
 def _bad_names(config: StudyConfig) -> Iterator[Problem]:
-    variants = [variant.name for variant in config.alignment.variants]
     yield from _unknown(("grpo", "model"), [config.grpo.model], config.model_names)
-    yield from _unknown(("grpo", "variant"), [config.grpo.variant], variants)
+    weights = [BASE, *(run.name for run in config.training.runs)]
+    yield from _unknown(("grpo", "weights"), [config.grpo.weights], weights)
     arms = [arm.name for arm in config.evaluation.arms]
     for key in ("baseline_arm", "flow_arm", "trace_arm"):
         name = getattr(config.reporting, key)
         yield from _unknown(("reporting", key), [] if name is None else [name], arms)
 
 
-def _bad_protocols(config: StudyConfig) -> Iterator[Problem]:
-    """A protocol must exist; where it fixes N, a benchmark has that N (an arm may say otherwise, openly)."""
+def _bad_plugins(config: StudyConfig) -> Iterator[Problem]:
+    """A plug-in has a name in a table or a package, or lies below the folder that the study runs in."""
     for index, model in enumerate(config.models):
-        yield from _unknown(("models", index, "protocol"), [model.protocol], PROTOCOLS)
+        yield from _unlisted(("models", index, "protocol"), model.protocol, PROTOCOLS)
     for index, benchmark in enumerate(config.problems.benchmarks):
-        loc, shape = ("problems", "benchmarks", index), benchmark_shape(benchmark.name)
-        if shape is not None:
-            yield from _unknown((*loc, "split"), [benchmark.split], BENCHMARKS[benchmark.name].splits)
-        for model in config.models:
-            if shape is None or model.protocol not in PROTOCOLS:
-                continue
-            length = PROTOCOLS[model.protocol].gen_length(shape)
-            if length not in (None, benchmark.gen_length):
-                yield (
-                    (*loc, "gen_length"),
-                    f"protocol {model.protocol} of {model.name} decodes {length} tokens, "
-                    f"not {benchmark.gen_length}; an arm may have another: `settings: {{gen_length: N}}`",
-                )
+        yield from _unlisted(("problems", "benchmarks", index, "name"), benchmark.entry, BENCHMARKS)
+    for index, run in enumerate(config.training.runs):
+        yield from _unlisted(("training", "runs", index, "objective"), run.objective, None)
+    for index, arm in enumerate(config.evaluation.arms):
+        yield from _unlisted(("evaluation", "arms", index, "decoder"), arm.decoder, None)
+
+
+def _unlisted(loc: tuple[str | int, ...], name: str, table: Table[Any] | None) -> Iterator[Problem]:
+    """Yield what is wrong with a plug-in's name; without a table, of those that need torch, only the path."""
+    if is_file(name):
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            yield loc, f"{name!r} does not lie below the folder that the study runs in"
+    elif table is not None:
+        yield from _unknown(loc, [name], table)
 
 
 def _unknown(loc: tuple[str | int, ...], names: Iterable[str], valid: Iterable[str]) -> Iterator[Problem]:

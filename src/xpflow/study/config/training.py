@@ -1,4 +1,4 @@
-"""Blocks `pretrain`, `selfdata`, `alignment`, `solvable` and `grpo`: everything that is trained."""
+"""Blocks `pretrain`, `selfdata`, `training`, `solvable` and `grpo`: everything that is trained."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from xpflow.study.config.base import Block, Budget
+from xpflow.study.config.base import Block, Budget, Scalar
 
 
 class SelfdataBlock(Block):
-    """Self-alignment data: full-budget mask prediction of the base model on persona prompts."""
+    """Self-alignment data: the base model's own answers to persona prompts, at full budget."""
 
     benchmark: str = Field(default="micropy-personas", description="Source of the prompts")
+    decoder: str = Field(default="mask_prediction", description="Decoder of the answers")
     prompts: int = Field(default=512, gt=0, description="Prompts answered per seed")
     gen_length: int = Field(default=32, gt=0, description="N, response tokens")
     budget: Budget = Field(default=Fraction(1), description="Steps / N of the answers")
@@ -21,23 +22,28 @@ class SelfdataBlock(Block):
     heldout: int = Field(default=64, ge=0, description="Real answers held out, for the cross-entropy on them")
 
 
-class Variant(Block):
-    """A loss: the paper's, or the paper's plus a term that keeps the masked predictions."""
+BASE = "base"  # the weights that a model comes with
 
-    name: str = Field(pattern=r"^[a-z]+$", description="Name; arms refer to it as `weights`")
-    kl_weight: float = Field(
-        ge=0, description="Weight of KL(base, model) at masked positions; 0 is the paper's loss"
+
+class TrainingRun(Block):
+    """One training: an objective with its settings, and the weights that it starts from."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9-]*$", description="Name, and a folder's; arms refer to it as `weights`"
     )
-    clean_weight: float = Field(
-        default=0.0,
-        ge=0,
-        description="Weight of the cross-entropy at unmasked positions, which still has a gradient where a "
-        "wrong token is certain; 0 is the paper's loss",
+    objective: str = Field(
+        default="x_prediction", description="Name of an objective (`xpflow objectives`), or FILE.py:NAME"
+    )
+    settings: dict[str, Scalar] = Field(
+        default={}, description="Settings of the objective that differ from its defaults"
+    )
+    start: str = Field(
+        default=BASE, alias="from", description="Weights that it starts from: base, or another run's name"
     )
 
 
 class FullSettings(Block):
-    """Alignment of all parameters."""
+    """Training of all parameters."""
 
     updates: int = Field(default=200, gt=0, description="Optimizer steps (paper: 100)")
     batch_size: int = Field(default=16, gt=0, description="Sequences per step")
@@ -45,7 +51,7 @@ class FullSettings(Block):
 
 
 class LoraSettings(Block):
-    """Alignment of low-rank adapters, merged into the weights afterwards."""
+    """Training of low-rank adapters, merged into the weights afterwards."""
 
     updates: int = Field(default=400, gt=0, description="Optimizer steps (paper: 400)")
     batch_size: int = Field(default=8, gt=0, description="Sequences per step")
@@ -56,19 +62,21 @@ class LoraSettings(Block):
     )
 
 
-class AlignmentBlock(Block):
-    """Everything about alignment but the data, which is block `selfdata`."""
+# `preserving` is a named deviation from the paper: it keeps the masked predictions of the base model.
+RUNS = (
+    TrainingRun(name="paper"),
+    TrainingRun(name="preserving", settings={"kl_weight": 0.3, "clean_weight": 0.3}),
+)
 
-    variants: tuple[Variant, ...] = Field(
-        default=(
-            Variant(name="paper", kl_weight=0.0),
-            Variant(name="preserving", kl_weight=0.3, clean_weight=0.3),
-        ),
-        min_length=1,
-        description="Losses that are trained; `preserving` is a named deviation from the paper",
+
+class TrainingBlock(Block):
+    """What is trained on a model's own answers (block `selfdata`), and how."""
+
+    runs: tuple[TrainingRun, ...] = Field(
+        default=RUNS, description="The runs; a run that no arm and no policy needs is not trained"
     )
-    full: FullSettings = Field(default=FullSettings(), description="Models with `alignment: full`")
-    lora: LoraSettings = Field(default=LoraSettings(), description="Models with `alignment: lora`")
+    full: FullSettings = Field(default=FullSettings(), description="Models with `training: full`")
+    lora: LoraSettings = Field(default=LoraSettings(), description="Models with `training: lora`")
     warmup_updates: int = Field(default=5, ge=0, description="Linear warm-up, in steps")
     decay_share: float = Field(
         default=0.5, ge=0, le=1, description="Share of the steps, at the end, that lower the rate to zero"
@@ -79,7 +87,7 @@ class AlignmentBlock(Block):
 
 
 class SolvableBlock(Block):
-    """The filter: training problems that the base model solves by mask prediction."""
+    """The filter: training problems that the base model solves."""
 
     benchmark: str = Field(
         default="micropy-mbpp", description="Source of the problems; always its training split"
@@ -88,6 +96,7 @@ class SolvableBlock(Block):
         default="solved", description="solved: the paper's filter; all: also what the base model fails"
     )
     limit: int | None = Field(default=None, gt=0, description="Only the first problems; null: all")
+    decoder: str = Field(default="mask_prediction", description="Decoder of the base model's answer")
     gen_length: int = Field(default=32, gt=0, description="N, response tokens")
     budget: Budget = Field(default=Fraction(1), description="Steps / N of the base model's answer")
     batch_size: int = Field(default=32, gt=0, description="Rows decoded together")
@@ -99,7 +108,8 @@ class GrpoBlock(Block):
     model: str = Field(
         default="llada-micro", description="The model it is trained on; used unchanged on the others"
     )
-    variant: str = Field(default="preserving", description="Alignment variant of that model's weights")
+    weights: str = Field(default="preserving", description="That model's weights: base, or a training run")
+    decoder: str = Field(default="flow", description="Decoder of the rollouts; it takes the policy")
     updates: int = Field(default=40, gt=0, description="Policy updates")
     prompts_per_update: int = Field(default=8, gt=0, description="Prompts per update")
     group_size: int = Field(default=8, gt=1, description="G, rollouts per prompt")
@@ -158,6 +168,10 @@ class GrpoBlock(Block):
 class PretrainBlock(Block):
     """Pre-training of a micro model on MicroPy; not part of a default run."""
 
+    objective: str = Field(default="masked", description="Name of an objective (`xpflow objectives`)")
+    decoder: str = Field(
+        default="mask_prediction", description="Decoder of the pass rates on the model's card"
+    )
     seed: int = Field(default=0, description="Seed of weights, data order and masks")
     steps: dict[str, int] = Field(
         default_factory=lambda: {"llada-micro": 2400, "llada2-micro": 2600},

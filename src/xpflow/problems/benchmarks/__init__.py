@@ -1,0 +1,28 @@
+"""The benchmarks by name: to add one, a file that defines it and its line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xpflow.errors import DataError
+from xpflow.plugins import Table
+
+if TYPE_CHECKING:
+    from xpflow.problems.benchmark import Benchmark
+
+BENCHMARKS: Table[Benchmark] = Table(
+    kind="benchmark",
+    group="xpflow.benchmarks",
+    own={
+        "humaneval": "xpflow.problems.benchmarks.humaneval:BENCHMARK",
+        "mbpp": "xpflow.problems.benchmarks.mbpp:MBPP",
+        "mbpp-sanitized": "xpflow.problems.benchmarks.mbpp:SANITIZED",
+        "micropy-he": "xpflow.problems.benchmarks.micropy:COMPLETE",
+        "micropy-mbpp": "xpflow.problems.benchmarks.micropy:DESCRIBE",
+        "micropy-personas": "xpflow.problems.benchmarks.micropy:PERSONAS",
+        "tulu3-personas": "xpflow.problems.benchmarks.personas:BENCHMARK",
+    },
+    accepts="xpflow.problems.benchmark:Benchmark",
+    attribute="BENCHMARK",
+    error=DataError,
+)

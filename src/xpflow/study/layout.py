@@ -1,0 +1,151 @@
+"""The address book: every path below results/ and paper_figures/, and no other module spells one.
+
+Names (model, benchmark, run, seed, shard) may be Snakemake wildcards: `layout.run("{model}", "{run}",
+"{seed}")` is the pattern of all of them. What one model makes lies in its own folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from xpflow.artifacts.manifest import ENDING
+from xpflow.artifacts.places import FIGURES, LOGS, PARTS, RESULTS, SELFDATA, TIMES
+from xpflow.study.config.base import budget_folder
+from xpflow.study.rows import Row
+
+HUB = f"{RESULTS}/hub"  # shared by all studies
+PRETRAIN = f"{RESULTS}/pretrain"
+SAMPLES, VERDICTS, LOG, POLICY = "samples.jsonl", "verdicts.jsonl", "log.jsonl", "policy.safetensors"
+STUDY_FILE = "study.yaml"
+TABLE_ENDINGS = ("md", "tex", "csv")
+Name = str | int
+
+
+def manifest_of(path: Path) -> Path:
+    """Return the path of a file's own manifest."""
+    return path.with_name(path.name + ENDING)
+
+
+def row_folder(arm: str, budget: Fraction, seed: int) -> str:
+    """Return the folder of a row below that of its model and benchmark."""
+    return f"{arm}/{budget_folder(budget)}/seed{seed}"
+
+
+def row_names(folder: Path) -> dict[str, Any]:
+    """Return the names of a row in its folder's path, as manifests have them."""
+    model, _, benchmark, arm, budget, seed = folder.resolve().parts[-6:]
+    number = int(seed.removeprefix("seed"))
+    return {"model": model, "benchmark": benchmark, "arm": arm, "budget": budget, "seed": number}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The folders of one study: results/<study> and paper_figures/<study>."""
+
+    results: Path
+    figures: Path
+
+    @classmethod
+    def of(cls, study: str, root: Path | None = None) -> Layout:
+        """Return the folders of a study below the folder that it runs in."""
+        root = root or Path()
+        return cls(root / RESULTS / study, root / FIGURES / study)
+
+    @classmethod
+    def of_results(cls, results: Path) -> Layout:
+        """Return the folders of the study whose results/<study> this is."""
+        return cls(results, results.parent.parent / FIGURES / results.name)
+
+    @property
+    def study(self) -> Path:
+        """The whole configuration, defaults filled in: what every command reads."""
+        return self.results / STUDY_FILE
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the jobs' logs."""
+        return self.results / LOGS
+
+    @property
+    def times(self) -> Path:
+        """Folder of the jobs' seconds and memory."""
+        return self.results / TIMES
+
+    @property
+    def trace(self) -> Path:
+        """The decoding that the picture of a study shows."""
+        return self.results / "trace.npz"
+
+    @property
+    def problem_folder(self) -> Path:
+        """Folder of the benchmarks' problem files."""
+        return self.results / "problems"
+
+    def problems(self, benchmark: str) -> Path:
+        """The problems of a benchmark that the study evaluates."""
+        return self.problem_folder / f"{benchmark}.jsonl"
+
+    def training_problems(self, benchmark: str) -> Path:
+        """The problems that the policy may be trained on."""
+        return self.problem_folder / "training" / f"{benchmark}.jsonl"
+
+    def selfdata(self, model: str, seed: Name) -> Path:
+        """A model's own answers."""
+        return self.results / model / SELFDATA / f"seed{seed}.jsonl"
+
+    def selfdata_part(self, model: str, seed: Name, shard: str) -> Path:
+        """A shard of a model's own answers."""
+        return self.results / model / PARTS / SELFDATA / f"seed{seed}" / f"{shard}.jsonl"
+
+    def run(self, model: str, run: str, seed: Name) -> Path:
+        """Folder of the checkpoint that a training run ends with."""
+        folder = self.results / model / "runs" / run / f"seed{seed}"
+        before = self.results / model / "aligned" / run / f"seed{seed}"  # where studies of 0.1 have it
+        return before if before.is_dir() and not folder.is_dir() else folder
+
+    def run_log(self, model: str, run: str, seed: Name) -> Path:
+        """The curves of a training run."""
+        return self.run(model, run, seed) / LOG
+
+    def solvable(self, model: str) -> Path:
+        """The training problems that a model solves."""
+        return self.results / model / "solvable.jsonl"
+
+    def policy(self, seed: Name) -> Path:
+        """Folder of the study's own policy."""
+        return self.results / "policy" / f"seed{seed}"
+
+    def policy_file(self, seed: Name) -> Path:
+        """The study's own policy."""
+        return self.policy(seed) / POLICY
+
+    def policy_log(self, seed: Name) -> Path:
+        """The learning curve of the study's own policy."""
+        return self.policy(seed) / LOG
+
+    def part(self, model: str, benchmark: str, kind: str, seed: Name, shard: str) -> Path:
+        """Folder of a decoding job's shard: samples and verdicts of all its arms and budgets."""
+        return self.results / model / PARTS / benchmark / kind / f"seed{seed}" / shard
+
+    def evaluation(self, model: str, benchmark: str) -> Path:
+        """Folder of a model's published samples and verdicts on a benchmark."""
+        return self.results / model / "eval" / benchmark
+
+    def row(self, row: Row) -> Path:
+        """Folder of one row: its samples and its verdicts."""
+        return self.evaluation(row.model, row.benchmark) / row_folder(row.arm, row.budget, row.seed)
+
+    def row_files(self, row: Row) -> list[Path]:
+        """Samples and verdicts of one row."""
+        return [self.row(row) / name for name in (SAMPLES, VERDICTS)]
+
+    def table(self, name: str) -> list[Path]:
+        """A table in its three spellings."""
+        return [self.figures / f"{name}.{ending}" for ending in TABLE_ENDINGS]
+
+    def figure(self, name: str, ending: str) -> Path:
+        """A figure, or a page of the report."""
+        return self.figures / f"{name}.{ending}"

@@ -1,0 +1,113 @@
+"""What the stages of a study choose by name, as "kind:name": the code behind each counts as the stage's own.
+
+Never less than what runs, and never more: tests/workflow/test_smoke.py holds it against the modules that the
+stages really load.
+"""
+
+from __future__ import annotations
+
+from xpflow.grading.jails import JAILS
+from xpflow.models.registry import architecture_name
+from xpflow.problems.benchmarks import BENCHMARKS
+from xpflow.protocols import PROTOCOLS
+from xpflow.study.config.root import StudyConfig
+from xpflow.study.rows import Job, trace_row
+
+Chosen = set[str]
+
+
+def problems(study: StudyConfig, benchmark: str) -> Chosen:
+    """Return the plug-ins behind a benchmark's problems: its own, and their shape."""
+    return {f"benchmark:{study.benchmark_entry(benchmark)}", f"shape:{shape(study, benchmark)}"}
+
+
+def shape(study: StudyConfig, benchmark: str) -> str:
+    """Return the name of the shape of a benchmark's problems."""
+    return BENCHMARKS[study.benchmark_entry(benchmark)].shape
+
+
+def model(study: StudyConfig, name: str) -> Chosen:
+    """Return the plug-in behind a model's weights; its architecture, where that is known."""
+    found = architecture_name(study.model(name).directory or name)
+    return {f"architecture:{found}"} if found else set()
+
+
+def asking(study: StudyConfig, name: str, *benchmarks: str) -> Chosen:
+    """Return the plug-ins that turn problems into a model's prompts, from files: protocol and shapes."""
+    shapes = {f"shape:{shape(study, benchmark)}" for benchmark in benchmarks}
+    return {f"protocol:{study.model(name).protocol}", *shapes}
+
+
+def judging(study: StudyConfig, name: str, *benchmarks: str) -> Chosen:
+    """Return the plug-ins that turn a model's answers into verdicts: rules that read them, and the jail."""
+    protocol = PROTOCOLS[study.model(name).protocol]
+    rules = {f"extraction:{protocol.extraction(shape(study, one))}" for one in benchmarks}
+    jail = next(iter(JAILS)) if study.grading.jail == "auto" else study.grading.jail
+    return {*asking(study, name, *benchmarks), *rules, f"jail:{jail}"}
+
+
+def pretrain(study: StudyConfig, name: str) -> Chosen:
+    """Return those of a pre-training, whose card has pass rates on validation problems."""
+    block = study.pretrain
+    return {f"objective:{block.objective}", f"decoder:{block.decoder}", *model(study, name)}
+
+
+def selfdata(study: StudyConfig, name: str) -> Chosen:
+    """Return those of a model's own answers."""
+    block = study.selfdata
+    read = problems(study, block.benchmark)
+    return {f"decoder:{block.decoder}", *read, *asking(study, name), *model(study, name)}
+
+
+def train(study: StudyConfig, name: str, run: str) -> Chosen:
+    """Return those of a training run."""
+    return {f"objective:{study.run(run).objective}", *model(study, name)}
+
+
+def solvable(study: StudyConfig, name: str) -> Chosen:
+    """Return those of the filter for training problems."""
+    block = study.solvable
+    return {f"decoder:{block.decoder}", *judging(study, name, block.benchmark), *model(study, name)}
+
+
+def grpo(study: StudyConfig) -> Chosen:
+    """Return those of the policy's training, with the benchmarks that it is validated on."""
+    block = study.grpo
+    trained = judging(study, block.model, study.solvable.benchmark)
+    found = {f"decoder:{block.decoder}", *trained, *model(study, block.model)}
+    for benchmark in study.benchmark_names if block.validate_every else ():
+        found |= problems(study, benchmark) | judging(study, block.model, benchmark)
+    return found
+
+
+def evaluate(study: StudyConfig, job: Job) -> Chosen:
+    """Return those of a decoding job: its arms' decoders and no others."""
+    decoders = {f"decoder:{study.arm(row.arm).decoder}" for row in job.rows}
+    return {*decoders, *asking(study, job.model, job.benchmark), *model(study, job.model)}
+
+
+def grade(study: StudyConfig, name: str, benchmark: str) -> Chosen:
+    """Return those of grading a model's answers to a benchmark."""
+    return judging(study, name, benchmark)
+
+
+def trace(study: StudyConfig) -> Chosen:
+    """Return those of the decoding that the picture shows."""
+    row = trace_row(study)
+    if row is None:
+        return set()
+    decoder = f"decoder:{study.arm(row.arm).decoder}"
+    return {decoder, *asking(study, row.model, row.benchmark), *model(study, row.model)}
+
+
+def prompts(study: StudyConfig) -> Chosen:
+    """Return those of the page of first prompts."""
+    names = study.model_names
+    return {one for name in names for one in asking(study, name, *study.benchmark_names)}
+
+
+def report(study: StudyConfig) -> Chosen:
+    """Return those of tables and figures: what the arms are called, and what protocols and benchmarks are."""
+    decoders = {f"decoder:{arm.decoder}" for arm in study.evaluation.arms}
+    protocols = {f"protocol:{entry.protocol}" for entry in study.models}
+    return decoders | protocols

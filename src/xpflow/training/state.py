@@ -1,0 +1,221 @@
+"""Training state on disk: all that a resumed run needs to give the same bytes as an uninterrupted one.
+
+    FILE                     one process, and adapters (which every process has: the leader writes, all read)
+    FILE.shards/update-50    sharded: torch.distributed.checkpoint, every process writes its part
+
+Both forms can be read by any number of processes. With the number that wrote it, a resumed run gives the same
+bytes as one that was never interrupted; with another number, the same up to rounding. A folder is written
+beside the one before it and renamed when whole: for the time of a save, both need room on the disk.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.checkpoint.state_dict_loader import load as load_parts
+from torch.distributed.checkpoint.state_dict_saver import save as save_parts
+from torch.distributed.tensor import distribute_tensor
+
+from xpflow.artifacts.io import atomic_write_text, atomic_writer
+from xpflow.errors import ArtifactError
+from xpflow.runtime.processes import Team
+
+ABOUT = "about.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come: updates done, rows of its log, and what the next row sums up so far."""
+
+    update: int = 0
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    sums: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingState:
+    """What one process saves and restores; `settings` (JSON) guard against another run's file."""
+
+    settings: Mapping[str, Any]
+    module: nn.Module
+    optimizers: list[torch.optim.Optimizer]
+
+    def save(self, path: Path, progress: Progress) -> None:
+        """Write weights, optimizers and progress to one file, atomically."""
+        state = {
+            "settings": self.guard(),
+            "module": self.module.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "progress": json.dumps(asdict(progress)),
+        }
+        with atomic_writer(path) as beside:
+            torch.save(state, beside)
+
+    def load(self, path: Path) -> Progress:
+        """Restore what `save` wrote; without a file nothing was done yet.
+
+        Raises:
+            ArtifactError: the file is none of ours, or was made with other settings.
+        """
+        if not path.exists():
+            return Progress()
+        state = read_state(path)
+        self.check(state.get("settings"), path)
+        self.module.load_state_dict(state["module"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        return Progress(**json.loads(state["progress"]))
+
+    def check(self, found: Any, path: Path) -> None:
+        """Raise ArtifactError unless the settings in a file are ours."""
+        if found != self.guard():
+            raise ArtifactError(
+                f"{path} was made with other settings", hint=f"remove it to start over: rm -r {path}"
+            )
+
+    def guard(self) -> str:
+        """Return the settings as they are written into a state."""
+        return json.dumps(self.settings, sort_keys=True, default=str)
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """Saves and loads what `TrainingState` does, by all processes of a team together.
+
+    root: the module whose weights are sharded. sharded: whether they are; if not, every process has all of
+    what is trained.
+    """
+
+    plain: TrainingState
+    root: nn.Module
+    sharded: bool
+    team: Team
+
+    def save(self, path: Path, progress: Progress) -> None:
+        """Write the state at an update; one of the other form goes away."""
+        if self.sharded:
+            self._save_shards(path, progress)
+            if self.team.leads:
+                path.unlink(missing_ok=True)
+        elif self.team.leads:
+            self.plain.save(path, progress)
+            shutil.rmtree(shards_of(path), ignore_errors=True)
+
+    def load(self, path: Path) -> Progress:
+        """Restore the newest state of either form; without one nothing was done yet.
+
+        Raises:
+            ArtifactError: it is none of ours, or was made with other settings.
+        """
+        folder = self.team.gather(newest(shards_of(path)))[0]
+        if folder is not None:
+            found = self._load_shards(folder)
+        elif self.sharded and path.exists():
+            found = self._spread(path)
+        else:
+            found = self.plain.load(path)
+        self.team.wait()
+        return found
+
+    def _save_shards(self, path: Path, progress: Progress) -> None:
+        final = shards_of(path) / f"update-{progress.update}"
+        beside = final.with_name(f".{final.name}.tmp")
+        if self.team.leads:
+            shutil.rmtree(beside, ignore_errors=True)
+            beside.mkdir(parents=True)
+        self.team.wait()
+        save_parts(self._tree(), checkpoint_id=beside, no_dist=self.team.size == 1)
+        if self.team.leads:
+            about = {"settings": self.plain.guard(), "progress": asdict(progress)}
+            atomic_write_text(beside / ABOUT, json.dumps(about))
+            shutil.rmtree(final, ignore_errors=True)
+            beside.rename(final)
+            for other in shards_of(path).iterdir():
+                if other != final:
+                    shutil.rmtree(other)
+        self.team.wait()
+
+    def _load_shards(self, folder: Path) -> Progress:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        self.plain.check(about["settings"], folder)
+        tree = self._tree()
+        with warnings.catch_warnings():  # that one process loads alone is meant
+            warnings.filterwarnings("ignore", "torch.distributed is disabled")
+            load_parts(tree, checkpoint_id=folder, no_dist=self.team.size == 1)
+        set_state_dict(
+            self.root,
+            self.plain.optimizers,
+            model_state_dict=tree["model"],
+            optim_state_dict=tree["optimizer"],
+        )
+        return Progress(**about["progress"])
+
+    def _tree(self) -> dict[str, Any]:
+        model, optimizer = get_state_dict(self.root, self.plain.optimizers)
+        return {"model": model, "optimizer": optimizer}
+
+    def _spread(self, path: Path) -> Progress:
+        """Give every process its part of the state that one process wrote."""
+        state = read_state(path)
+        self.plain.check(state.get("settings"), path)
+        with torch.no_grad():
+            for name, own in self.plain.module.state_dict().items():
+                own.copy_(_part(state["module"][name], own))
+        for optimizer, saved in zip(self.plain.optimizers, state["optimizers"], strict=True):
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            for number, entry in saved["state"].items():
+                for key, value in entry.items():
+                    if value.shape == parameters[number].shape:
+                        entry[key] = _part(value, parameters[number])
+            optimizer.load_state_dict(saved)
+        return Progress(**json.loads(state["progress"]))
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Return the dictionary of a state file (tensors and plain values only); raises ArtifactError."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        raise ArtifactError(
+            f"{path} is no training state: {error}", hint=f"remove it to start over: rm {path}"
+        ) from error
+    return dict(state)
+
+
+def shards_of(path: Path) -> Path:
+    """Return the folder of the sharded form of a state."""
+    return path.with_name(path.name + ".shards")
+
+
+def newest(folder: Path) -> Path | None:
+    """Return the newest whole state in a folder, if there is one."""
+    found = {int(f.name.split("-")[1]): f for f in folder.glob("update-*") if (f / ABOUT).exists()}
+    return found[max(found)] if found else None
+
+
+def remove(path: Path) -> None:
+    """Remove both forms of a state."""
+    path.unlink(missing_ok=True)
+    shutil.rmtree(shards_of(path), ignore_errors=True)
+
+
+def _part(full: Tensor, like: Any) -> Tensor:
+    """Return this process's part of a whole tensor, sharded as `like` is."""
+    if full.shape != like.shape:
+        raise ArtifactError(f"a saved tensor has shape {tuple(full.shape)}, expected {tuple(like.shape)}")
+    if not hasattr(like, "placements"):
+        return full
+    part: Tensor = distribute_tensor(
+        full.to(like.device), like.device_mesh, like.placements, src_data_rank=None
+    )
+    return part
