@@ -17,10 +17,10 @@ from xpflow.artifacts.lineage import Lineage, lineage_of, rendered, verdict
 from xpflow.artifacts.places import relative
 from xpflow.auditing.study_audit import STUDY, fingerprints_of
 from xpflow.errors import ArtifactError, DataError, nearest
-from xpflow.evaluation.result_files import SAMPLES, VERDICTS, Fields, Run, read_run, readable
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.base import budget_text, parse_budget
 from xpflow.study.config.evaluation import Arm
+from xpflow.study.result_files import SAMPLES, VERDICTS, Fields, Run, read_run, readable
 from xpflow.study.rows import Cell, Row, expand
 
 TABLES = ("table1.csv", "table2.csv")

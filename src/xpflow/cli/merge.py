@@ -46,8 +46,8 @@ def evaluation(
     """
     from xpflow.artifacts.record import Record
     from xpflow.evaluation.merge import merge_evaluation, run_names
-    from xpflow.evaluation.result_files import SAMPLES, VERDICTS
     from xpflow.problems import problems_from_file
+    from xpflow.study.result_files import SAMPLES, VERDICTS
 
     record = Record("merge")
     record.read(problems)

@@ -11,8 +11,8 @@ from typing import Any
 
 from xpflow.artifacts.io import read_jsonl, write_jsonl
 from xpflow.errors import ArtifactError, DataError
-from xpflow.evaluation.result_files import SAMPLES, VERDICTS, Fields
 from xpflow.study.config.base import budget_folder, parse_budget
+from xpflow.study.result_files import SAMPLES, VERDICTS, Fields
 
 
 def merge_rows(parts: Iterable[Path], out: Path) -> int:
