@@ -22,8 +22,7 @@ LONGEST = 350  # lines of a file
 EVERYBODY = {"xpflow", "errors", "plugins", "budget"}
 
 # Imports that do not follow the table yet, as "importer > imported". This list may only become shorter.
-KNOWN: set[str] = {
-}
+KNOWN: set[str] = set()
 TANGLED: set[str] = set()
 # Files that the page names and that are still to be made.
 PLANNED = {
