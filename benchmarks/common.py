@@ -20,7 +20,7 @@ from xpflow.models.llada import LLaDAConfig
 from xpflow.models.llada2 import LLaDA2MoeConfig
 from xpflow.models.registry import SHIPPED
 from xpflow.planning.assumptions import Machine
-from xpflow.planning.sizes import KINDS, Architecture
+from xpflow.planning.sizes import ModelSizes, sizes_in
 from xpflow.planning.work import Forward
 
 FULL = {"llada-8b-instruct": LLaDAConfig, "llada2.0-mini": LLaDA2MoeConfig}
@@ -59,9 +59,9 @@ def random_model(options: argparse.Namespace) -> Any:
     return model.eval().requires_grad_(False)
 
 
-def sizes(model: Any) -> Architecture:
+def sizes(model: Any) -> ModelSizes:
     """Return the sizes of a model, for its floor."""
-    return KINDS[model.config.model_type](model.config.to_dict())
+    return sizes_in(model.config.to_dict())
 
 
 def random_prompts(model: Any, rows: int, length: int, seed: int) -> list[list[int]]:

@@ -1,7 +1,7 @@
 """What a study needs before anything runs: memory, time and disk, computed from its configuration.
 
-Nothing here imports torch. Every number is arithmetic over sizes, plus the assumptions in `assumptions.py`,
-which the plan prints; nothing is measured. The parameter counts are exact, floating-point operations are
+Every number is arithmetic over sizes, plus the assumptions in `assumptions.py`, which the plan prints;
+nothing is measured, and no weights are read. The parameter counts are exact, floating-point operations are
 those of the matrix products, memory is an upper estimate, hours are a floor divided by a sustained share.
 """
 

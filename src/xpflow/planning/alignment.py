@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from xpflow.planning.sizes import Architecture
+from xpflow.planning.sizes import ModelSizes
 from xpflow.planning.work import Forward, Memory, Work, layer_bytes
 from xpflow.study.config.base import Scalar
 from xpflow.study.config.machine import RuntimeBlock
@@ -37,7 +37,7 @@ class Variant:
 class Alignment:
     """One alignment: `prompt` mean and `longest`, N `length`, `watched` examples per log row."""
 
-    arch: Architecture
+    arch: ModelSizes
     settings: FullSettings | LoraSettings
     variant: Variant
     runtime: RuntimeBlock

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from xpflow.errors import ConfigError, nearest
+from xpflow.problems.benchmark import Benchmark
+from xpflow.problems.benchmarks import BENCHMARKS
+from xpflow.protocols.find import find_protocol
 
 GB = 1e9
 
@@ -59,24 +62,8 @@ class Prompt:
     problems: dict[str, int]
 
 
-# Tokenizers are part of the checkpoints, which a plan does without: lengths of published benchmarks are
-# estimates. Those of MicroPy are measured with the shipped tokenizer.
-MICRO = {"train": 374, "validation": 90, "test": 500}
-PROMPTS: dict[str, Prompt] = {
-    "humaneval": Prompt(200, 500, {"test": 164}),
-    "mbpp": Prompt(700, 1500, {"train": 374, "validation": 90, "test": 500, "prompt": 10}),
-    "mbpp-sanitized": Prompt(700, 1500, {"train": 120, "validation": 43, "test": 257, "all": 427}),
-    "tulu3-personas": Prompt(150, 600, {"train": 34_999}),
-    "micropy-he": Prompt(37, 44, MICRO),
-    "micropy-mbpp": Prompt(48, 61, MICRO),
-    "micropy-personas": Prompt(43, 52, {"train": 4096}),
-}
-ZERO_SHOT = ("llada2-chat", "evalplus-chat")
-"""Protocols that ask MBPP without examples; the others are planned with three."""
-WITHOUT_EXAMPLES = Prompt(180, 1000, {})
+# Of a benchmark that is not known; of others the benchmark says its own.
 UNKNOWN = Prompt(300, 1000, {"train": 500, "validation": 100, "test": 500})
-DOWNLOADS = {"humaneval": 50e3, "mbpp": 600e3, "tulu3-personas": 100e6}
-"""Bytes of a benchmark's data (upper bounds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +83,22 @@ class Assumptions:
             if not 0 < getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is a fraction above 0 and at most 1, not {getattr(self, name)}")
 
-    def prompt(self, benchmark: str, protocol: str = "") -> Prompt:
-        """Return the prompt lengths of a benchmark; one that the user gave is the mean, half the longest."""
-        known = PROMPTS.get(benchmark, UNKNOWN)
-        if benchmark.startswith("mbpp") and protocol in ZERO_SHOT:
-            known = replace(WITHOUT_EXAMPLES, problems=known.problems)
-        if (mean := self.prompt_tokens.get(benchmark)) is None:
+    def prompt(self, benchmark: str, protocol: str) -> Prompt:
+        """Return the prompt lengths of a benchmark under a protocol.
+
+        A length that the user gave is the mean, half the longest. Tokenizers are part of the checkpoints,
+        which a plan does without: lengths of published benchmarks are estimates, those of MicroPy measured.
+        """
+        known = UNKNOWN
+        if benchmark in BENCHMARKS:
+            found: Benchmark = BENCHMARKS[benchmark]
+            mean, longest = found.prompts.mean, found.prompts.longest
+            if found.prompts.zero_shot and find_protocol(protocol).zero_shot:
+                mean, longest = found.prompts.zero_shot
+            known = Prompt(mean, longest, dict(found.sizes))
+        if (given := self.prompt_tokens.get(benchmark)) is None:
             return known
-        return replace(known, mean=mean, longest=max(2 * mean, 1))
+        return replace(known, mean=given, longest=max(2 * given, 1))
 
     def machine(self, gpu: Gpu, dtype: str) -> Machine:
         """Return the sustained rates and usable memory of a GPU."""
@@ -120,7 +115,7 @@ class Assumptions:
             f"{self.memory_share:.0%} of the GPU's, less {self.reserve / 1e9:g} GB for context and NCCL",
         )
         for where, prompt in self._prompts(asked).items():
-            guess = "" if where.partition(",")[0] in PROMPTS else ", a guess: the benchmark is not known"
+            guess = "" if where.partition(",")[0] in BENCHMARKS else ", a guess: the benchmark is not known"
             what = f"{prompt.mean} tokens, longest {prompt.longest} (--prompt-tokens){guess}"
             yield f"prompt of {where}", what
         yield (
@@ -156,7 +151,7 @@ def parse_prompt_tokens(texts: list[str]) -> dict[str, int]:
         name, _, value = text.partition("=")
         if not value.isdecimal() or int(value) < 1:
             raise ConfigError(f"not a prompt length: {text!r}", hint="write BENCHMARK=TOKENS, as mbpp=700")
-        if name not in PROMPTS:
-            raise ConfigError(f"no such benchmark: {name!r}", hint=nearest(name, PROMPTS))
+        if name not in BENCHMARKS:
+            raise ConfigError(f"no such benchmark: {name!r}", hint=nearest(name, BENCHMARKS))
         found[name] = int(value)
     return found

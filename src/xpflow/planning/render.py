@@ -54,7 +54,7 @@ def _work(plan: Plan) -> Iterator[tuple[str, ...]]:
 
 
 def _cells(plan: Plan) -> Iterator[tuple[str, ...]]:
-    for cell in plan.study.cells():
+    for cell in plan.study.workloads().values():
         total = sum(work.total_flop for work in cell.works())
         yield cell.name, f"{cell.problems:,}", f"{cell.forwards:,}", f"{cell.tokens:,}", flops(total)
 
@@ -91,7 +91,7 @@ def _policy(plan: Plan, gpu: Gpu) -> Iterator[str]:
     rows = []
     for cost in found:
         changed = ", ".join(f"{key}: {value}" for key, value in cost.changes.items()) or "as configured"
-        what = f"{cost.stage.updates:,} x {cost.stage.cell.problems} x {cost.stage.steps}"
+        what = f"{cost.stage.updates:,} x {cost.stage.rollouts.problems} x {cost.stage.steps}"
         rows.append((changed, what, f"{cost.stage.forwards:,.0f}", flops(cost.flop), hours(cost.seconds)))
     title = (
         f"Policy training on {gpu.name}: an update's rollouts are cut into {shards} shards, so at most that "
@@ -172,7 +172,7 @@ def plan_values(plan: Plan) -> dict[str, Any]:
         ],
         "cells": [
             {"name": cell.name, "problems": cell.problems, "forwards": cell.forwards, "tokens": cell.tokens}
-            for cell in plan.study.cells()
+            for cell in plan.study.workloads().values()
         ],
         "gpus": {gpu.name: _gpu_values(plan, gpu) for gpu in plan.gpus} if not plan.cpu else {},
         "disk": [{"what": space.what, "bytes": space.size, "fetched": space.fetched} for space in plan.disk],

@@ -8,34 +8,22 @@ experts, k experts per token. Counts are of numbers, not bytes. Source: the publ
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from xpflow.errors import ConfigError, nearest
+from xpflow.models.architecture import Architecture, Sizes
+from xpflow.models.architectures import ARCHITECTURES
+from xpflow.models.registry import HUB_MODELS, MODELS, SHIPPED, ModelEntry
 from xpflow.study.config.inputs import ModelChoice
-from xpflow.study.fingerprints import MODELS as SHIPPED
 
 
-@dataclass(frozen=True, slots=True)
-class Architecture:
-    """Sizes of a model; without experts it is dense, with a `block_length` it is block-causal."""
+class ModelSizes(Sizes):
+    """Sizes of a model, and the numbers that follow from them."""
 
-    vocab: int
-    width: int
-    layers: int
-    heads: int
-    kv_heads: int
-    head_width: int
-    inner: int
-    qk_norm: bool = False
-    block_length: int = 0
-    first_dense: int = 0
-    experts: int = 0
-    experts_per_token: int = 0
-    expert_inner: int = 0
-    shared_experts: int = 0
+    __slots__ = ()
 
     @property
     def table(self) -> int:
@@ -134,97 +122,50 @@ class Architecture:
         return rank * (sides + self.width + self.vocab)
 
 
-# The fields of the published config.json files that decide sizes.
-LLADA_8B: dict[str, Any] = {
-    "vocab_size": 126464,
-    "d_model": 4096,
-    "n_layers": 32,
-    "n_heads": 32,
-    "mlp_hidden_size": 12288,
-}
-LLADA2_MINI: dict[str, Any] = {
-    "vocab_size": 157184,
-    "hidden_size": 2048,
-    "intermediate_size": 5120,
-    "num_hidden_layers": 20,
-    "num_attention_heads": 16,
-    "num_key_value_heads": 4,
-    "head_dim": 128,
-    "first_k_dense_replace": 1,
-    "moe_intermediate_size": 512,
-    "num_experts": 256,
-    "num_experts_per_tok": 8,
-    "num_shared_experts": 1,
-    "block_length": 32,
-}
-
-
-def _dense(fields: Mapping[str, Any]) -> Architecture:
-    values = {**LLADA_8B, **fields}
-    heads, width = values["n_heads"], values["d_model"]
-    return Architecture(
-        vocab=values.get("embedding_size") or values["vocab_size"],
-        width=width,
-        layers=values["n_layers"],
-        heads=heads,
-        kv_heads=values.get("n_kv_heads") or heads,
-        head_width=width // heads,
-        inner=values["mlp_hidden_size"] or values.get("mlp_ratio", 4) * width,
-        block_length=values.get("block_length") or 0,
-    )
-
-
-def _mixture(fields: Mapping[str, Any]) -> Architecture:
-    values = {**LLADA2_MINI, **fields}
-    heads, width = values["num_attention_heads"], values["hidden_size"]
-    return Architecture(
-        vocab=values["vocab_size"],
-        width=width,
-        layers=values["num_hidden_layers"],
-        heads=heads,
-        kv_heads=values["num_key_value_heads"],
-        head_width=values["head_dim"] or width // heads,
-        inner=values["intermediate_size"],
-        qk_norm=True,
-        block_length=values["block_length"] or 0,
-        first_dense=values["first_k_dense_replace"],
-        experts=values["num_experts"],
-        experts_per_token=values["num_experts_per_tok"],
-        expert_inner=values["moe_intermediate_size"],
-        shared_experts=values["num_shared_experts"],
-    )
-
-
-KINDS: dict[str, Callable[[Mapping[str, Any]], Architecture]] = {"llada": _dense, "llada2_moe": _mixture}
-PUBLISHED = {"llada-8b-instruct": _dense({}), "llada2.0-mini": _mixture({})}
-
-
-def architecture_of(choice: ModelChoice) -> Architecture:
+def sizes_of(choice: ModelChoice) -> ModelSizes:
     """Return a model's sizes; a published name counts with or without its owner, in any case.
 
     The folder that `directory` names wins where it has a config.json; a plan is often made on another machine
-    than the study runs on, so a folder that is absent here is no error for a published name. Raises
-    ConfigError.
+    than the study runs on, so a folder that is absent here is no error for a published name.
+
+    Raises:
+        ConfigError: neither says the sizes.
     """
     for folder in (Path(choice.directory) if choice.directory else None, SHIPPED / choice.name):
         if folder is not None and (folder / "config.json").is_file():
-            return read_architecture(folder / "config.json")
-    name = choice.name.rpartition("/")[2].lower()
-    if name in PUBLISHED:
-        return PUBLISHED[name]
+            return read_sizes(folder / "config.json")
+    entry = published(choice)
+    if entry is not None:
+        return sizes_in({"model_type": entry.architecture})
     raise ConfigError(
         f"models[{choice.name}]: the sizes of this model are not known",
-        hint=f"name a `directory` with a config.json on this machine; {nearest(name, PUBLISHED)}",
+        hint=f"name a `directory` with a config.json on this machine; {nearest(choice.name, HUB_MODELS)}",
     )
 
 
-def read_architecture(path: Path) -> Architecture:
-    """Return the sizes in a config.json; raises ConfigError when it is of neither architecture."""
+def published(choice: ModelChoice) -> ModelEntry | None:
+    """Return the published model that a study's model is by its name, or None."""
+    name = choice.name.rpartition("/")[2].lower()
+    return MODELS[name] if name in HUB_MODELS else None
+
+
+def sizes_in(fields: Mapping[str, Any]) -> ModelSizes:
+    """Return the sizes in the fields of a config.json; those left out are the published model's.
+
+    Raises:
+        ModelLoadError: no architecture has its `model_type`. KeyError, TypeError: fields do not fit.
+    """
+    architecture: Architecture = ARCHITECTURES[str(fields.get("model_type"))]
+    return ModelSizes(**asdict(architecture.sizes(fields)))
+
+
+def read_sizes(path: Path) -> ModelSizes:
+    """Return the sizes in a config.json; raises ConfigError when it is of no known architecture."""
     try:
         fields = dict(json.loads(path.read_text(encoding="utf-8")))
         kind = str(fields.get("model_type"))
-        if kind in KINDS:
-            return KINDS[kind](fields)
+        if kind in ARCHITECTURES:
+            return sizes_in(fields)
     except (OSError, TypeError, ValueError, KeyError) as error:
         raise ConfigError(f"{path}: no sizes can be read from it ({error})") from error
-    raise ConfigError(f"{path}: unknown model_type {kind!r}", hint=nearest(kind, KINDS))
+    raise ConfigError(f"{path}: unknown model_type {kind!r}", hint=nearest(kind, ARCHITECTURES))

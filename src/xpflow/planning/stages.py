@@ -8,7 +8,7 @@ from typing import Protocol
 
 from xpflow.planning.alignment import Alignment
 from xpflow.planning.assumptions import Prompt
-from xpflow.planning.sizes import Architecture
+from xpflow.planning.sizes import ModelSizes
 from xpflow.planning.work import Decode, Memory, Work, decisions_memory, decode_memory
 
 
@@ -43,16 +43,16 @@ class Stage(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """One decoding of a set of problems with one model."""
+class Workload:
+    """One decoding of a set of problems with one model; `embeds`: the decoder's state is embeddings."""
 
     name: str
-    arch: Architecture
+    arch: ModelSizes
     decode: Decode
     prompt: Prompt
     problems: int
     batch_size: int
-    flow: bool = False
+    embeds: bool = False
 
     @property
     def rows(self) -> int:
@@ -88,35 +88,35 @@ class Cell:
             decode.window(arch, self.prompt.longest),
             decode.reads(arch),
             decode.weight_bytes,
-            flow=self.flow,
+            embeds=self.embeds,
             kv_cache=decode.kv_cache,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """Cells that are shared out over GPUs in at most `ways` parts, each with the whole model."""
+    """Workloads that are shared out over GPUs in at most `ways` parts, each with the whole model."""
 
     name: str
     detail: str
-    cells: Sequence[Cell]
+    workloads: Sequence[Workload]
     ways: int
     settings: tuple[str, ...]
     programs: int = 0
 
     @property
     def forwards(self) -> float:
-        """Return the forwards of all rows of all cells."""
-        return float(sum(cell.forwards for cell in self.cells))
+        """Return the forwards of all rows of all workloads."""
+        return float(sum(one.forwards for one in self.workloads))
 
     def works(self, gpus: int) -> list[Work]:
-        """Return an even share of all cells."""
+        """Return an even share of all workloads."""
         parts = min(gpus, self.ways)
-        return [work.scaled(1 / parts) for cell in self.cells for work in cell.works()]
+        return [work.scaled(1 / parts) for one in self.workloads for work in one.works()]
 
     def memory(self, gpus: int) -> Memory:
-        """Return the memory of the cell that needs most."""
-        return max((cell.memory() for cell in self.cells), key=lambda memory: memory.total)
+        """Return the memory of the workload that needs most."""
+        return max((one.memory() for one in self.workloads), key=lambda memory: memory.total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,36 +160,36 @@ class Aligning:
 
 @dataclass(frozen=True, slots=True)
 class Rollouts:
-    """The training of the step-size policy: `cell` is one update's rollouts, cut into `shards` batches."""
+    """The training of the step-size policy: `rollouts` is one update's, cut into `shards` batches."""
 
     name: str
-    cell: Cell
+    rollouts: Workload
     updates: int
     shards: int
     runs: int
     hidden: int
     warm_start: bool
-    validations: Sequence[Cell] = ()
+    validations: Sequence[Workload] = ()
     validation_runs: int = 0
     settings: tuple[str, ...] = ("grpo.rollout_shards",)
 
     @property
     def steps(self) -> int:
         """Return the forwards of one rollout."""
-        return self.cell.decode.steps(self.cell.arch, self.cell.prompt.mean)
+        return self.rollouts.decode.steps(self.rollouts.arch, self.rollouts.prompt.mean)
 
     @property
     def detail(self) -> str:
         """Return runs, updates, rollouts and steps."""
         return (
-            f"{self.runs} x {self.updates:,} updates x {self.cell.problems} rollouts x {self.steps} steps,"
-            f" {self.shards} shards"
+            f"{self.runs} x {self.updates:,} updates x {self.rollouts.problems} rollouts x {self.steps} "
+            f"steps, {self.shards} shards"
         )
 
     @property
     def forwards(self) -> float:
         """Return the forwards of all rollouts, warm start and validation included."""
-        rolled = (self.updates + self.warm_start) * self.cell.forwards
+        rolled = (self.updates + self.warm_start) * self.rollouts.forwards
         checked = self.validation_runs * sum(cell.forwards for cell in self.validations)
         return float(self.runs * (rolled + checked))
 
@@ -197,13 +197,13 @@ class Rollouts:
     def programs(self) -> int:
         """Return the programs that are graded."""
         checked = self.validation_runs * sum(cell.problems for cell in self.validations)
-        return self.runs * ((self.updates + self.warm_start) * self.cell.problems + checked)
+        return self.runs * ((self.updates + self.warm_start) * self.rollouts.problems + checked)
 
     def works(self, gpus: int) -> list[Work]:
         """Return the work of the process with most shards; validation runs on one."""
         share = -(-self.shards // min(gpus, self.shards)) / self.shards
         times = self.runs * (self.updates + self.warm_start) * share
-        rolled = [work.scaled(times) for work in self.cell.works()]
+        rolled = [work.scaled(times) for work in self.rollouts.works()]
         checked = [work for cell in self.validations for work in cell.works()]
         return rolled + [work.scaled(self.runs * self.validation_runs) for work in checked]
 
@@ -212,7 +212,7 @@ class Rollouts:
 
         A token is decided on until it is committed, one a step: N T - T (T - 1) / 2 decisions of a rollout.
         """
-        length, steps = self.cell.decode.length, self.steps
+        length, steps = self.rollouts.decode.length, self.steps
         per_rollout = length * steps - steps * (steps - 1) / 2
-        decisions = self.cell.problems * max(per_rollout, float(length))
-        return self.cell.memory().with_part("decisions", decisions_memory(decisions, self.hidden))
+        decisions = self.rollouts.problems * max(per_rollout, float(length))
+        return self.rollouts.memory().with_part("decisions", decisions_memory(decisions, self.hidden))

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from xpflow.decoding.decoders import DECODERS
+from xpflow.decoding.entry import Decoder, DecodeSettings
+from xpflow.decoding.registry import settings_from
 from xpflow.planning.alignment import Alignment, Variant
-from xpflow.planning.assumptions import DOWNLOADS, Assumptions, Prompt
-from xpflow.planning.sizes import PUBLISHED, Architecture, architecture_of
-from xpflow.planning.stages import Aligning, Cell, Decoding, Rollouts, Stage
+from xpflow.planning.assumptions import Assumptions, Prompt
+from xpflow.planning.sizes import ModelSizes, published, sizes_of
+from xpflow.planning.stages import Aligning, Decoding, Rollouts, Stage, Workload
 from xpflow.planning.work import Decode
-from xpflow.problems.benchmark import benchmark_shape
-from xpflow.protocols.find import find_protocol
-from xpflow.study.config.base import Scalar, budget_text
+from xpflow.problems.benchmarks import BENCHMARKS
+from xpflow.study.config.base import budget_text
 from xpflow.study.config.root import StudyConfig
-from xpflow.study.rows import expand, jobs_of, policy_seeds, trained_runs
+from xpflow.study.rows import Row, expand, jobs_of, policy_seeds, trained_runs
+from xpflow.study.settings import arm_settings
 
-Settings = Mapping[str, Scalar]
 PROBES = 32  # answers of the self-alignment data that only the log looks at, as in training.selfdata
 
 
@@ -26,9 +28,7 @@ class StudyPlan:
 
     def __init__(self, config: StudyConfig, given: Assumptions) -> None:
         self.config, self.given = config, given
-        self.models: dict[str, Architecture] = {
-            choice.name: architecture_of(choice) for choice in config.models
-        }
+        self.models: dict[str, ModelSizes] = {choice.name: sizes_of(choice) for choice in config.models}
 
     @property
     def benchmarks(self) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ class StudyPlan:
 
     def problems(self, benchmark: str, split: str, limit: int | None) -> int:
         """Return how many problems a split has, or the limit."""
-        known = self.given.prompt(benchmark).problems.get(split, limit or 500)
+        known = self.prompt(benchmark, self.config.model_names[0]).problems.get(split, limit or 500)
         return min(known, limit or known)
 
     def _selfdata(self) -> Iterator[Stage]:
@@ -72,11 +72,11 @@ class StudyPlan:
             decode = self._decode(block.gen_length, block.budget)
             count = len(found) * (block.prompts + PROBES)
             prompt = self.prompt(block.benchmark, model)
-            cell = Cell(model, self.models[model], decode, prompt, count, block.batch_size)
-            steps = decode.steps(cell.arch, prompt.mean)
+            work = Workload(model, self.models[model], decode, prompt, count, block.batch_size)
+            steps = decode.steps(work.arch, prompt.mean)
             detail = f"{count:,} answers of {block.gen_length} tokens, {steps} steps"
             ways = len(found) * config.runtime.shards
-            yield Decoding(f"selfdata {model}", detail, [cell], ways, ("selfdata.batch_size",))
+            yield Decoding(f"selfdata {model}", detail, [work], ways, ("selfdata.batch_size",))
 
     def _alignments(self) -> Iterator[Stage]:
         config, block = self.config, self.config.training
@@ -105,18 +105,18 @@ class StudyPlan:
         arch, prompt = self.models[grpo.model], self.prompt(solvable.benchmark, grpo.model)
         count = self.problems(solvable.benchmark, "train", solvable.limit)
         decode = self._decode(solvable.gen_length, solvable.budget)
-        cell = Cell(grpo.model, arch, decode, prompt, count, solvable.batch_size)
+        work = Workload(grpo.model, arch, decode, prompt, count, solvable.batch_size)
         detail = f"{count} problems, {decode.steps(arch, prompt.mean)} steps"
-        yield Decoding(f"solvable {grpo.model}", detail, [cell], 1, ("solvable.batch_size",), count)
-        rollouts = grpo.prompts_per_update * grpo.group_size
+        yield Decoding(f"solvable {grpo.model}", detail, [work], 1, ("solvable.batch_size",), count)
+        answers = grpo.prompts_per_update * grpo.group_size
         decode = self._decode(solvable.gen_length, grpo.train_budget)
-        rows = -(-rollouts // grpo.rollout_shards)
+        rows = -(-answers // grpo.rollout_shards)
         every = grpo.validate_every
         yield Rollouts(
             name=f"policy {grpo.model}",
-            cell=Cell("rollouts", arch, decode, prompt, rollouts, rows, flow=True),
+            rollouts=Workload("rollouts", arch, decode, prompt, answers, rows, embeds=True),
             updates=grpo.updates,
-            shards=min(grpo.rollout_shards, rollouts),
+            shards=min(grpo.rollout_shards, answers),
             runs=runs,
             hidden=grpo.hidden,
             warm_start=bool(grpo.warm_start),
@@ -124,59 +124,55 @@ class StudyPlan:
             validation_runs=-(-grpo.updates // every) if every else 0,
         )
 
-    def _validations(self) -> Iterator[Cell]:
+    def _validations(self) -> Iterator[Workload]:
         grpo, length = self.config.grpo, self.config.solvable.gen_length
         decode = self._decode(length, self.config.reporting.headline_budget)
         for benchmark in self.config.problems.benchmarks:
             count = self.problems(benchmark.name, "validation", grpo.validation_limit)
             prompt = self.prompt(benchmark.name, grpo.model)
-            yield Cell("validation", self.models[grpo.model], decode, prompt, count, 32, flow=True)
+            yield Workload("validation", self.models[grpo.model], decode, prompt, count, 32, embeds=True)
 
     def _evaluation(self) -> Iterator[Stage]:
-        config = self.config
+        config, all_of_them = self.config, self.workloads()
         for model in config.model_names:
             for benchmark in config.problems.benchmarks:
-                cells = [cell for cell in self.cells() if cell.name.startswith(f"{model}/{benchmark.name}/")]
-                if not cells:
+                place = (model, benchmark.name)
+                found = [one for row, one in all_of_them.items() if (row.model, row.benchmark) == place]
+                if not found:
                     continue
-                jobs = [
-                    job for job in jobs_of(config) if (job.model, job.benchmark) == (model, benchmark.name)
-                ]
-                ways = len(jobs) * min(config.runtime.shards, cells[0].batches)
-                detail = f"{len(cells)} cells of {cells[0].problems} problems x {benchmark.gen_length} tokens"
-                programs = sum(cell.problems for cell in cells)
+                jobs = [job for job in jobs_of(config) if (job.model, job.benchmark) == place]
+                ways = len(jobs) * min(config.runtime.shards, found[0].batches)
+                length = max(one.decode.length for one in found)
+                detail = f"{len(found)} cells of {found[0].problems} problems x {length} tokens"
+                programs = sum(one.problems for one in found)
                 name = f"evaluate {model} {benchmark.name}"
-                yield Decoding(name, detail, cells, ways, ("evaluation.batch_size",), programs)
+                yield Decoding(name, detail, found, ways, ("evaluation.batch_size",), programs)
 
-    def cells(self) -> list[Cell]:
-        """Return every row of the evaluation; its name is model/benchmark/arm/budget/seed."""
-        config = self.config
-        benchmarks = {entry.name: entry for entry in config.problems.benchmarks}
-        found = []
-        for row in expand(config):
-            benchmark, arm = benchmarks[row.benchmark], config.arm(row.arm)
-            count = self.problems(benchmark.name, benchmark.split, benchmark.limit)
-            name = f"{row.model}/{row.benchmark}/{row.arm}/{budget_text(row.budget)}/{row.seed}"
-            settings = {**self._settings(row.model, row.benchmark), **arm.settings_for(row.model)}
-            decode = self._decode(benchmark.gen_length, row.budget, settings)
-            prompt, flow = self.prompt(benchmark.name, row.model), arm.decoder == "flow"
-            batch = int(settings.get("batch_size") or config.evaluation.batch_size)
-            found.append(Cell(name, self.models[row.model], decode, prompt, count, batch, flow))
-        return found
+    def workloads(self) -> dict[Row, Workload]:
+        """Return the work of every row of the evaluation; its name is model/benchmark/arm/budget/seed."""
+        return {row: self._workload(row) for row in expand(self.config)}
 
-    def _settings(self, model: str, benchmark: str) -> dict[str, Scalar]:
-        """Return the settings under an arm's own, in the order of `study.settings`: of the protocol only what
-        plan reads, for which of them a decoder knows takes torch to say."""
-        choice, shape = {entry.name: entry for entry in self.config.models}[model], benchmark_shape(benchmark)
-        ruled = find_protocol(choice.protocol).recipe(shape).settings if shape else {}
-        settings: dict[str, Scalar] = {"block_length": ruled.get("block_length")}
-        settings |= self.config.evaluation.settings
-        return settings if choice.block_length is None else {**settings, "block_length": choice.block_length}
+    def _workload(self, row: Row) -> Workload:
+        arm = self.config.arm(row.arm)
+        benchmark = {entry.name: entry for entry in self.config.problems.benchmarks}[row.benchmark]
+        decoder: Decoder = DECODERS[arm.decoder]
+        settings = settings_from(
+            arm.decoder, arm_settings(self.config, arm, row.model, row.benchmark, row.budget)
+        )
+        return Workload(
+            name=f"{row.model}/{row.benchmark}/{row.arm}/{budget_text(row.budget)}/{row.seed}",
+            arch=self.models[row.model],
+            decode=self._decode(settings.gen_length, row.budget, settings),
+            prompt=self.prompt(row.benchmark, row.model),
+            problems=self.problems(row.benchmark, benchmark.split, benchmark.limit),
+            batch_size=settings.batch_size,
+            embeds=decoder.takes_policy,
+        )
 
-    def _decode(self, length: int, budget: Fraction, settings: Settings | None = None) -> Decode:
+    def _decode(self, length: int, budget: Fraction, settings: DecodeSettings | None = None) -> Decode:
         """Return how a row is decoded; `settings` of an arm, None: in one block, as in training stages."""
-        block = int((settings or {}).get("block_length") or 0)
-        cache = (settings or {}).get("kv_cache", "auto")
+        block = settings.block_length or 0 if settings else 0
+        cache = settings.kv_cache if settings else "auto"
         on_gpu = self.given.kv_cache and self.config.runtime.device != "cpu"
         kept = cache == "on" or (cache == "auto" and on_gpu)
         return Decode(length, budget, block, self.weight_bytes, kept)
@@ -202,14 +198,15 @@ def disk_space(study: StudyPlan) -> list[Space]:
 
 def _downloads(study: StudyPlan) -> Iterator[Space]:
     for choice in study.config.models:
-        if choice.name.rpartition("/")[2].lower() in PUBLISHED:
+        if published(choice):
             size = 2.0 * study.models[choice.name].parameters
             local = choice.directory is not None
             what = "in its directory" if local else "fetched"
             yield Space(f"{choice.name}, bf16 weights, {what}", size, not local)
     for name in study.benchmarks:
-        if name in DOWNLOADS:
-            yield Space(f"{name}, data", DOWNLOADS[name], True)
+        size = BENCHMARKS[name].download_bytes if name in BENCHMARKS else 0.0
+        if size:
+            yield Space(f"{name}, data", size, True)
 
 
 def _kept(study: StudyPlan) -> Iterator[Space]:
@@ -225,5 +222,5 @@ def _kept(study: StudyPlan) -> Iterator[Space]:
         yield Space("state of one alignment, while it runs (fp32 weights, Adam)", max(states))
     tokens = len({(model, seed) for model, _, seed in runs}) * config.selfdata.prompts
     yield Space("self-alignment data", float(tokens * ROW_BYTES * (config.selfdata.gen_length + 200)))
-    answers = sum(cell.problems for cell in study.cells())
+    answers = sum(one.problems for one in study.workloads().values())
     yield Space(f"{answers:,} answers and verdicts", float(answers * SAMPLE_BYTES))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from xpflow.planning.assumptions import Machine
-from xpflow.planning.sizes import Architecture
+from xpflow.planning.sizes import ModelSizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +26,20 @@ class Forward:
     reads: float
     weight_bytes: int = 2
 
-    def flop(self, arch: Architecture) -> float:
+    def flop(self, arch: ModelSizes) -> float:
         """Return the floating-point operations."""
         last = arch.active_mlp(arch.layers - 1)
         body = 2 * ((arch.active_body - last) * self.queries + last * min(self.reads, self.queries))
         attention = 4 * self.queries * self.keys * arch.heads * arch.head_width * arch.layers
         return self.rows * (body + attention + 2 * arch.table * self.reads)
 
-    def read_bytes(self, arch: Architecture) -> float:
+    def read_bytes(self, arch: ModelSizes) -> float:
         """Return the bytes of weights read, and of cached keys and values that are not among the queries."""
         weights = arch.weights_read(round(self.rows * self.queries)) * self.weight_bytes
         cached = max(0.0, self.keys - self.queries) * arch.cache_per_token * self.weight_bytes
         return weights + self.rows * cached
 
-    def work(self, arch: Architecture, times: float = 1.0) -> Work:
+    def work(self, arch: ModelSizes, times: float = 1.0) -> Work:
         """Return what `times` such forwards cost."""
         return Work(times, self.flop(arch), self.read_bytes(arch))
 
@@ -89,15 +89,18 @@ class Memory:
 
 
 def decode_memory(
-    arch: Architecture, rows: int, window: int, reads: int, weight_bytes: int, *, flow: bool, kv_cache: bool
+    arch: ModelSizes, rows: int, window: int, reads: int, weight_bytes: int, *, embeds: bool, kv_cache: bool
 ) -> Memory:
-    """Return the peak of decoding `rows` rows of `window` tokens with logits at `reads` places of each."""
+    """Return the peak of decoding `rows` rows of `window` tokens with logits at `reads` places of each.
+
+    embeds: the decoder's state is embeddings, which takes an fp32 copy of the embedding table.
+    """
     parts = {
         "weights": float(arch.parameters * weight_bytes),
         "logits": float(rows * reads * arch.vocab * LOGIT_BYTES),
         "activations": float(rows * window * layer_bytes(arch, weight_bytes, training=False)),
     }
-    if flow:
+    if embeds:
         parts["fp32 embedding table"] = 4.0 * arch.table
     if kv_cache and arch.block_length:
         parts["keys and values"] = float(rows * window * arch.cache_per_token * weight_bytes)
@@ -113,7 +116,7 @@ def decisions_memory(decisions: float, hidden: int) -> float:
     return decisions * (DECISION_BYTES + 4 * (4 * hidden + 32))
 
 
-def layer_bytes(arch: Architecture, weight_bytes: int, *, training: bool) -> float:
+def layer_bytes(arch: ModelSizes, weight_bytes: int, *, training: bool) -> float:
     """Return the bytes per token that one layer's activations take: what autograd keeps, or a forward's peak.
 
     In training: the norms keep an fp32 copy and their output; attention q, k, v and what it attended; the MLP
@@ -145,24 +148,24 @@ class Decode:
     weight_bytes: int = 2
     kv_cache: bool = False
 
-    def works(self, arch: Architecture, prompt: int, rows: int) -> list[Work]:
+    def works(self, arch: ModelSizes, prompt: int, rows: int) -> list[Work]:
         """Return the steps of one batch of `rows` rows."""
         return [forward.work(arch, steps) for steps, forward in self._forwards(arch, prompt, rows)]
 
-    def steps(self, arch: Architecture, prompt: int) -> int:
+    def steps(self, arch: ModelSizes, prompt: int) -> int:
         """Return the forwards of one row."""
         return sum(steps for steps, _ in self._forwards(arch, prompt, 1))
 
-    def window(self, arch: Architecture, prompt: int) -> int:
+    def window(self, arch: ModelSizes, prompt: int) -> int:
         """Return the longest sequence that a forward sees."""
         size = prompt + self.length
         return -(-size // arch.block_length) * arch.block_length if arch.block_length else size
 
-    def reads(self, arch: Architecture) -> int:
+    def reads(self, arch: ModelSizes) -> int:
         """Return the places of one row whose logits exist at a time."""
         return arch.block_length or self.block or self.length
 
-    def _forwards(self, arch: Architecture, prompt: int, rows: int) -> Iterator[tuple[int, Forward]]:
+    def _forwards(self, arch: ModelSizes, prompt: int, rows: int) -> Iterator[tuple[int, Forward]]:
         size, b = self.window(arch, prompt), self.weight_bytes
         if not arch.block_length:
             yield int(self.budget * self.length), Forward(rows, size, size, self.reads(arch), b)

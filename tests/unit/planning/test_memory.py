@@ -10,8 +10,12 @@ from torch import Tensor
 
 from xpflow.models.llada import LLaDABlock, LLaDAConfig
 from xpflow.models.llada2 import LLaDA2Layer, LLaDA2MoeConfig
-from xpflow.planning.sizes import PUBLISHED
+from xpflow.planning.sizes import sizes_of
 from xpflow.planning.work import decisions_memory, layer_bytes
+from xpflow.study.config.inputs import ModelChoice
+
+LLADA = sizes_of(ModelChoice(name="llada-8b-instruct", training="full"))
+LLADA2 = sizes_of(ModelChoice(name="llada2.0-mini", training="full"))
 
 TOKENS = 64
 
@@ -38,7 +42,7 @@ def saved_bytes(layer: torch.nn.Module, width: int, head: int) -> float:
 
 def test_a_dense_layer_keeps_what_autograd_saves() -> None:
     config = LLaDAConfig(d_model=512, n_heads=4, n_kv_heads=4, mlp_hidden_size=1536)
-    arch = PUBLISHED["llada-8b-instruct"]
+    arch = LLADA
     scale = arch.width / 512  # every term is proportional to the width
     found = saved_bytes(LLaDABlock(config), 512, 128) * scale
     assert layer_bytes(arch, 2, training=True) == pytest.approx(found, rel=0.1)
@@ -46,7 +50,7 @@ def test_a_dense_layer_keeps_what_autograd_saves() -> None:
 
 def test_a_layer_of_experts_keeps_what_autograd_saves() -> None:
     config = LLaDA2MoeConfig(num_experts=32, n_group=4, topk_group=4)
-    arch = PUBLISHED["llada2.0-mini"]
+    arch = LLADA2
     found = saved_bytes(LLaDA2Layer(config, 1), config.hidden_size, 64)
     assert layer_bytes(arch, 2, training=True) == pytest.approx(found, rel=0.1)
 

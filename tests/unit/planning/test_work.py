@@ -13,11 +13,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from xpflow.decoding import decode, settings_from
 from xpflow.models.untrained import SpecialIds, micro_config, new_model
 from xpflow.planning.assumptions import Machine
-from xpflow.planning.sizes import PUBLISHED, architecture_of
+from xpflow.planning.sizes import sizes_of
 from xpflow.planning.work import Decode, Forward
 from xpflow.study.config.inputs import ModelChoice
 
-DENSE, MIXTURE = PUBLISHED["llada-8b-instruct"], PUBLISHED["llada2.0-mini"]
+DENSE = sizes_of(ModelChoice(name="llada-8b-instruct", training="full"))
+MIXTURE = sizes_of(ModelChoice(name="llada2.0-mini", training="full"))
 H200 = Machine("h200", 500e12, 4.8e12, 141e9)
 
 
@@ -63,7 +64,7 @@ def test_with_a_cache_a_block_first_runs_what_is_not_cached_and_then_itself() ->
 
 def test_flop_are_those_of_the_matrix_products() -> None:
     config = micro_config("llada-micro", 1024, SpecialIds(mask_token_id=2, eos_token_id=1, pad_token_id=1))
-    model, arch = new_model(config, 0), architecture_of(ModelChoice(name="llada-micro", training="full"))
+    model, arch = new_model(config, 0), sizes_of(ModelChoice(name="llada-micro", training="full"))
     ids, places = torch.full((2, 24), 7), torch.arange(8, 24).expand(2, -1)
     with FlopCounterMode(display=False) as counter:  # with gradients: the fused kernel is not counted
         model(input_ids=ids, logits_positions_BN=places)
@@ -95,7 +96,7 @@ class Counting:
 @pytest.mark.parametrize("prompt", [5, 16, 23])
 @pytest.mark.parametrize("budget", ["1/1", "1/2", "1/4"])
 def test_steps_and_windows_are_those_of_the_decoder(name: str, prompt: int, budget: str) -> None:
-    model, arch = Counting(name), architecture_of(ModelChoice(name=name, training="full"))
+    model, arch = Counting(name), sizes_of(ModelChoice(name=name, training="full"))
     settings = settings_from(
         "mask_prediction",
         {"gen_length": 32, "budget": budget, "block_steps": "proportional", "suppress": "mask"},

@@ -16,11 +16,14 @@ from xpflow.models.llada import LLaDAConfig, LLaDAModelLM
 from xpflow.models.llada2 import LLaDA2MoeConfig, LLaDA2MoeModelLM
 from xpflow.models.load import load_model
 from xpflow.models.registry import SHIPPED
-from xpflow.planning.sizes import PUBLISHED, architecture_of, read_architecture
+from xpflow.planning.sizes import read_sizes, sizes_of
 from xpflow.study.config.inputs import ModelChoice
-from xpflow.study.config.training import LoraSettings, TrainingBlock
-from xpflow.training.align import Aligner, AlignmentData, Variant
-from xpflow.training.corpus import Example
+from xpflow.study.config.training import LoraSettings, TrainingBlock, TrainingRun
+from xpflow.training.examples import Example, OwnAnswers
+from xpflow.training.tuning import tuner
+
+LLADA = sizes_of(ModelChoice(name="llada-8b-instruct", training="full"))
+LLADA2 = sizes_of(ModelChoice(name="llada2.0-mini", training="full"))
 
 SHAPES: dict[str, PretrainedConfig] = {
     "llada-8b-instruct": LLaDAConfig(),
@@ -44,16 +47,16 @@ def on_meta(config: PretrainedConfig) -> PreTrainedModel:
 @pytest.mark.parametrize("name", SHAPES)
 def test_parameters_are_the_stored_numbers_of_the_model(name: str) -> None:
     state = published(name).state_dict()
-    arch = architecture_of(ModelChoice(name=name, training="full"))
+    arch = sizes_of(ModelChoice(name=name, training="full"))
     assert arch.parameters == sum(tensor.numel() for tensor in state.values())
 
 
 def test_parameters_of_the_published_models() -> None:
-    assert PUBLISHED["llada-8b-instruct"].parameters == 8_015_581_184
-    assert PUBLISHED["llada2.0-mini"].parameters == 16_255_643_392
-    assert PUBLISHED["llada2.0-mini"].active == pytest.approx(1.44e9, rel=0.01)
-    assert PUBLISHED["llada2.0-mini"].cache_per_token * 2 == 40_960
-    assert PUBLISHED["llada-8b-instruct"].cache_per_token * 2 == 524_288
+    assert LLADA.parameters == 8_015_581_184
+    assert LLADA2.parameters == 16_255_643_392
+    assert LLADA2.active == pytest.approx(1.44e9, rel=0.01)
+    assert LLADA2.cache_per_token * 2 == 40_960
+    assert LLADA.cache_per_token * 2 == 524_288
 
 
 @pytest.mark.parametrize("name", ["llada-8b-instruct", "llada2.0-mini"])
@@ -61,32 +64,32 @@ def test_the_largest_layer_is_what_one_layer_of_the_model_holds(name: str) -> No
     model = published(name)
     prefix = "model.transformer.blocks.1." if name.startswith("llada-") else "model.layers.1."
     held = sum(tensor.numel() for key, tensor in model.state_dict().items() if key.startswith(prefix))
-    assert PUBLISHED[name].layer == held
+    assert sizes_of(ModelChoice(name=name, training="full")).layer == held
 
 
-def test_adapters_are_as_many_as_the_aligner_trains() -> None:
+def test_adapters_are_as_many_as_a_run_trains() -> None:
     model, _ = load_model("llada2-micro")
-    data = AlignmentData([Example((7,), (8, 9))], [], [])
+    data = OwnAnswers([Example((7,), (8, 9))], [], [])
     block = TrainingBlock(lora=LoraSettings(rank=5))
-    student = Aligner(model, data, block, Variant(name="paper", kl_weight=0.0), full=False).student
-    trained = sum(parameter.numel() for parameter in student.parameters() if parameter.requires_grad)
-    arch = architecture_of(ModelChoice(name="llada2-micro", training="lora"))
+    trainer = tuner(model, data, block, TrainingRun(name="paper"), full=False, seed=0)
+    trained = sum(parameter.numel() for parameter in trainer.trained)
+    arch = sizes_of(ModelChoice(name="llada2-micro", training="lora"))
     assert arch.lora_parameters(5) == trained
 
 
 def test_a_directory_wins_over_the_name_where_it_exists(tmp_path: Path) -> None:
     fields = json.loads((SHIPPED / "llada-micro" / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**fields, "n_layers": 3}))
-    found = architecture_of(ModelChoice(name="llada-micro", directory=str(tmp_path), training="full"))
+    found = sizes_of(ModelChoice(name="llada-micro", directory=str(tmp_path), training="full"))
     assert found.layers == 3
     absent = ModelChoice(name="llada-8b-instruct", directory=str(tmp_path / "no"), training="full")
-    assert architecture_of(absent) == PUBLISHED["llada-8b-instruct"]
+    assert sizes_of(absent) == LLADA
 
 
 def test_an_unknown_model_is_an_error_that_says_what_to_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="sizes of this model are not known") as caught:
-        architecture_of(ModelChoice(name="llada-8b-instrukt", training="full"))
+        sizes_of(ModelChoice(name="llada-8b-instrukt", training="full"))
     assert "llada-8b-instruct" in caught.value.hint
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
     with pytest.raises(ConfigError, match="unknown model_type 'llama'"):
-        read_architecture(tmp_path / "config.json")
+        read_sizes(tmp_path / "config.json")
