@@ -94,11 +94,11 @@ def test_a_changed_setting_runs_again_what_depends_on_it(finished: Any, tmp_path
     assert "Train a step-size policy" in output
     assert "paper+trained weights" in output
     assert "tables" in output
-    assert "on its own answers" not in output
+    assert "on its own answers" not in output  # what trains a run
     assert "base weights" not in output
 
 
 def test_a_changed_limit_of_the_grader_decodes_again_what_it_grades(finished: Any, tmp_path: Path) -> None:
     output = changed(finished, tmp_path, {"grading": {"cpu_s": 1.5}})
     assert "grade_shard" in output
-    assert "on its own answers" not in output
+    assert "on its own answers" not in output  # what trains a run
