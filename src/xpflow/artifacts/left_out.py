@@ -25,7 +25,7 @@ from typing import Any
 from xpflow.artifacts.canonical import canonical, digest
 from xpflow.artifacts.io import atomic_write_bytes
 from xpflow.artifacts.manifest import ENDING, FileRecord, Manifest, read_manifest
-from xpflow.artifacts.places import FIGURES, NOT_HERE, RESULTS, is_plain
+from xpflow.artifacts.places import FIGURES, LOGS, NOT_HERE, PARTS, RESULTS, SELFDATA, TIMES, is_plain
 from xpflow.errors import ArtifactError
 
 NAME_BYTES = 255  # of one name, what file systems allow
@@ -91,8 +91,7 @@ NOTE = "left-out.json"
 SCHEMA = 1
 HEAVY = (".safetensors", ".state", ".npz", ".pt", ".pth", ".ckpt", ".bin", ".distcp", ".sif")
 UNFINISHED = ".state.shards"  # a folder with the state of a training by several processes
-NO_ARTIFACTS = ("logs", "benchmarks")  # folders of a study
-SHARDS, LONG = "parts", "selfdata"  # folders of a model; of LONG's files the manifests are taken
+NO_ARTIFACTS = (LOGS, TIMES)
 
 
 def may_be_left(path: str, study: str = "") -> bool:
@@ -113,9 +112,10 @@ def may_be_left(path: str, study: str = "") -> bool:
     first, second = parts[2], parts[3] if len(parts) > 4 else ""  # folders of the study, and of a model
     if len(parts) > 3 and first in NO_ARTIFACTS:
         return True
-    long = second == LONG and not path.endswith(ENDING)
+    # of a model's own answers a pack has the manifests
+    long = second == SELFDATA and not path.endswith(ENDING)
     state = any(folder.endswith(UNFINISHED) for folder in parts[:-1])
-    return second == SHARDS or long or state or PurePosixPath(path).suffix in HEAVY
+    return second == PARTS or long or state or PurePosixPath(path).suffix in HEAVY
 
 
 def note_of(study: str) -> str:

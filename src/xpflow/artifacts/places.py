@@ -9,6 +9,8 @@ import os
 from pathlib import Path, PurePosixPath
 
 RESULTS, FIGURES = "results", "paper_figures"
+LOGS, TIMES = "logs", "benchmarks"  # folders of a study that hold no artifacts
+PARTS, SELFDATA = "parts", "selfdata"  # folders of a model: shards, and its own answers
 INSTALLED, OUTSIDE = "package", "outside"
 NOT_HERE = (INSTALLED, OUTSIDE)
 

@@ -15,12 +15,13 @@ from xpflow.artifacts.audit import Fingerprint
 from xpflow.artifacts.graph import Graph
 from xpflow.artifacts.lineage import Lineage, lineage_of, rendered, verdict
 from xpflow.artifacts.places import relative
-from xpflow.auditing.study_audit import STUDY, fingerprints_of
+from xpflow.auditing.study_audit import fingerprints_of
 from xpflow.errors import ArtifactError, DataError, nearest
-from xpflow.evaluation.result_files import SAMPLES, VERDICTS, Fields, Run, read_run, readable
+from xpflow.evaluation.result_files import Fields, Run, read_run, readable
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.base import budget_text, parse_budget
 from xpflow.study.config.evaluation import Arm
+from xpflow.study.layout import SAMPLES, STUDY_FILE, VERDICTS, Layout
 from xpflow.study.rows import Cell, Row, expand
 
 TABLES = ("table1.csv", "table2.csv")
@@ -125,19 +126,19 @@ def explain_cell(
     Raises:
         ArtifactError: the question is about a problem that the cell has not.
     """
-    cell, graph = question.cell, Graph.of_study(results, root)
+    cell, graph, layout = question.cell, Graph.of_study(results, root), Layout(results, figures)
     arm, settings = _decoder(study, cell)
     rows = [row for row in expand(study) if row.cell == cell]
     runs, unreadable = _readable_runs(results, rows)
     _require_task(question, runs)
     counted, (tables, table_issues) = count(runs), what_tables_say(figures, cell, graph)
-    lineage = lineage_of([results / row.folder / name for row in rows for name in _FILES], graph)
+    lineage = lineage_of([file for row in rows for file in layout.row_files(row)], graph)
     other, unjudged = _other_settings(fingerprints_of(study, root), results, lineage)
     issues = [
         *unreadable,
         *table_issues,
         *(f"{name} says {there.text}" for name, there in tables.items() if not there.fits(counted)),
-        graph.file_flaw(relative(results / STUDY, root)),  # the settings that are shown are read from it
+        graph.file_flaw(relative(layout.study, root)),  # the settings that are shown are read from it
         *other,
         *lineage.issues,
     ]
@@ -152,9 +153,6 @@ def explain_cell(
         issues=tuple(dict.fromkeys(why for why in issues if why)),
         unjudged=tuple(unjudged),
     )
-
-
-_FILES = (SAMPLES, VERDICTS)
 
 
 def count(runs: Sequence[Run]) -> Count:
@@ -274,5 +272,5 @@ def _other_settings(fingerprint: Fingerprint, results: Path, lineage: Lineage) -
         if now is None:
             unjudged.append(one.title)
         elif now != then:
-            other.append(f"{one.title}: it ran with other settings than {results.name}/{STUDY} has now")
+            other.append(f"{one.title}: it ran with other settings than {results.name}/{STUDY_FILE} has now")
     return other, unjudged

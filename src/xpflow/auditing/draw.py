@@ -16,14 +16,14 @@ from pathlib import Path
 from xpflow.artifacts.environment import environment_facts
 from xpflow.artifacts.manifest import Manifest, manifest_of
 from xpflow.errors import ArtifactError, ConfigError, DataError, XpflowError
-from xpflow.evaluation.result_files import SAMPLES, VERDICTS, Fields, read_run, readable
+from xpflow.evaluation.result_files import Fields, read_run, readable
 from xpflow.models.registry import model_folder
 from xpflow.problems import problems_from_file
 from xpflow.problems.problem import Problem
 from xpflow.runtime.models import model_source
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.training import BASE
-from xpflow.study.layout import Layout
+from xpflow.study.layout import SAMPLES, Layout
 from xpflow.study.rows import Row, expand
 
 
@@ -103,7 +103,7 @@ class Weights:
     @classmethod
     def of(cls, study: StudyConfig, results: Path, row: Row) -> Weights:
         """Return what decodes a row."""
-        arm, layout = study.arm(row.arm), Layout(results, results)
+        arm, layout = study.arm(row.arm), Layout.of_results(results)
         return cls(
             row.model,
             str(model_source(study, row.model)),
@@ -169,8 +169,9 @@ def draw_samples(study: StudyConfig, results: Path, count: int, seed: int, below
     Raises:
         ArtifactError: there is no sample, or none that can be replayed.
     """
-    wanted = [row for row in expand(study) if _touches(results / row.folder, below or results)]
-    rows = [row for row in wanted if any((results / row.folder / name).exists() for name in _FILES)]
+    layout = Layout.of_results(results)
+    wanted = [row for row in expand(study) if _touches(layout.row(row), below or results)]
+    rows = [row for row in wanted if any(file.exists() for file in layout.row_files(row))]
     if not rows:
         raise ArtifactError(f"{results} holds no samples to replay", hint="name a finished study's folder")
     there = [row for row in rows if Weights.of(study, results, row).there()]
@@ -180,8 +181,8 @@ def draw_samples(study: StudyConfig, results: Path, count: int, seed: int, below
             hint="replay where the study was run: a pack holds none",
         )
     cells, broken = list[list[Choice]](), list[str]()
-    problems = lru_cache(maxsize=None)(lambda name: _problems(results / f"problems/{name}.jsonl"))
-    for row in sorted(there, key=lambda row: row.folder):
+    problems = lru_cache(maxsize=None)(lambda name: _problems(layout.problems(name)))
+    for row in sorted(there, key=lambda row: layout.row(row).as_posix()):
         try:
             cells.append(_choices(results, row, problems(row.benchmark)))
         except DataError as error:
@@ -195,9 +196,6 @@ def draw_samples(study: StudyConfig, results: Path, count: int, seed: int, below
         without=len(rows) - len(there),
         broken=tuple(broken),
     )
-
-
-_FILES = (SAMPLES, VERDICTS)
 
 
 def _touches(folder: Path, below: Path) -> bool:

@@ -16,10 +16,8 @@ from xpflow.artifacts.places import relative
 from xpflow.errors import ArtifactError, XpflowError
 from xpflow.study.config import StudyConfig, load_study
 from xpflow.study.config.render import render_plain
-from xpflow.study.layout import Layout
+from xpflow.study.layout import STUDY_FILE, Layout
 from xpflow.study.stages import expected_files, stage_fingerprint
-
-STUDY = "study.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +43,8 @@ def audit_study(results: Path, root: Path) -> Audited:
     study, trouble = _study(top, place)
     folders, expected = [results], list[str]()
     if top == results:
-        folders += [path for path in [root / "paper_figures" / results.name] if path.is_dir()]
-        layout = Layout.of(study.study.name if study else results.name, root)
+        layout = Layout.of(results.name, root)
+        folders += [layout.figures] if layout.figures.is_dir() else []
         files = [] if study is None else expected_files(study, layout)
         expected = [relative(file, root) for file in files]
     note = f"{place}/{NOTE}"
@@ -57,7 +55,7 @@ def audit_study(results: Path, root: Path) -> Audited:
 
 def study_folder(path: Path) -> Path:
     """Return results/<study> for a folder in it; the folder itself where no study is above it."""
-    return next((one for one in (path, *path.parents) if (one / STUDY).is_file()), path)
+    return next((one for one in (path, *path.parents) if (one / STUDY_FILE).is_file()), path)
 
 
 def fingerprints_of(study: StudyConfig | None, root: Path) -> Fingerprint:
@@ -107,8 +105,8 @@ def _left_out(top: Path, root: Path, note: str) -> tuple[dict[str, str], list[Fi
 
 def _study(top: Path, place: str) -> tuple[StudyConfig | None, list[Finding]]:
     try:
-        return load_study(top / STUDY), []
+        return load_study(top / STUDY_FILE), []
     except Exception as error:  # whatever was done to the file, the audit goes on without it
         said = error.message if isinstance(error, XpflowError) else f"{type(error).__name__}: {error}"
         why = f"the study's configuration cannot be read ({said}): settings were not compared"
-        return None, [Finding(f"{place}/{STUDY}", "missing", why)]
+        return None, [Finding(f"{place}/{STUDY_FILE}", "missing", why)]

@@ -165,11 +165,11 @@ def _explain_cell(text: str, path: Path, root: Path) -> int:
     from xpflow.artifacts.audit import STATUSES
     from xpflow.auditing.cells import explain_cell, parse_cell, rendered_cell
     from xpflow.auditing.study_audit import study_folder
+    from xpflow.study.layout import Layout
 
     results = study_folder(path)
     study = _study(results)
-    figures = root / "paper_figures" / results.name
-    found = explain_cell(study, results, figures, parse_cell(text, study), root)
+    found = explain_cell(study, results, Layout.of(results.name, root).figures, parse_cell(text, study), root)
     for line in rendered_cell(found):
         say(_below(line, root))
     return STATUSES["altered"] if found.issues else 0
@@ -177,12 +177,12 @@ def _explain_cell(text: str, path: Path, root: Path) -> int:
 
 def _study(results: Path) -> StudyConfig:
     """Return the study of a folder; ArtifactError in one line for whatever was done to its configuration."""
-    from xpflow.auditing.study_audit import STUDY
     from xpflow.errors import ArtifactError, XpflowError
     from xpflow.study.config import load_study
+    from xpflow.study.layout import STUDY_FILE
 
     try:
-        return load_study(results / STUDY)
+        return load_study(results / STUDY_FILE)
     except Exception as error:
         said = error.message if isinstance(error, XpflowError) else f"{type(error).__name__}: {error}"
         raise ArtifactError(

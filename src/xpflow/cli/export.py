@@ -30,9 +30,10 @@ def export(
     from xpflow.artifacts.pack import checked_index, foreign_files, small_files, study_folders
     from xpflow.cli.pack import warn_of_foreign
     from xpflow.study.config import load_study
+    from xpflow.study.layout import STUDY_FILE
 
     root, folders = study_folders(results)
-    study = load_study(results / "study.yaml")
+    study = load_study(results / STUDY_FILE)
     files = small_files(folders, root)
     checked_index(files, root)
     warn_of_foreign(foreign_files(folders, root))

@@ -45,15 +45,15 @@ def evaluation(
     A run that lacks a problem, or has one twice, is an error.
     """
     from xpflow.artifacts.record import Record
-    from xpflow.evaluation.merge import merge_evaluation, run_names
-    from xpflow.evaluation.result_files import SAMPLES, VERDICTS
+    from xpflow.evaluation.merge import merge_evaluation
     from xpflow.problems import problems_from_file
+    from xpflow.study.layout import SAMPLES, VERDICTS, row_names
 
     record = Record("merge")
     record.read(problems)
     record.read(*(part / name for part in parts for name in (SAMPLES, VERDICTS)), temporary=True)
     tasks = [problem.task_id for problem in problems_from_file(problems)]
     for folder in merge_evaluation(parts, tasks, out):
-        record.stage = {"command": "merge", **run_names(folder)}
+        record.stage = {"command": "merge", **row_names(folder)}
         record.write([folder / SAMPLES, folder / VERDICTS], "merge")
         print(folder)

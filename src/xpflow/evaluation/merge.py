@@ -7,12 +7,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from xpflow.artifacts.io import read_jsonl, write_jsonl
 from xpflow.errors import ArtifactError, DataError
-from xpflow.evaluation.result_files import SAMPLES, VERDICTS, Fields
-from xpflow.study.config.base import budget_folder, parse_budget
+from xpflow.evaluation.result_files import Fields
+from xpflow.study.config.base import parse_budget
+from xpflow.study.layout import SAMPLES, VERDICTS, row_folder
 
 
 def merge_rows(parts: Iterable[Path], out: Path) -> int:
@@ -56,13 +56,6 @@ def merge_evaluation(parts: Iterable[Path], tasks: Sequence[str], out: Path) -> 
     return [out / run for run in sorted(runs)]
 
 
-def run_names(folder: Path) -> dict[str, Any]:
-    """Return the names in a run's path, <model>/eval/<benchmark>/<arm>/<budget>/seed<seed>."""
-    model, _, benchmark, arm, budget, seed = folder.resolve().parts[-6:]
-    number = int(seed.removeprefix("seed"))
-    return {"model": model, "benchmark": benchmark, "arm": arm, "budget": budget, "seed": number}
-
-
 def _pairs(part: Path) -> list[tuple[Fields, Fields]]:
     """Return the rows of a graded shard: verdicts stand in the order of the samples."""
     samples, verdicts = read_jsonl(part / SAMPLES), read_jsonl(part / VERDICTS)
@@ -73,7 +66,7 @@ def _pairs(part: Path) -> list[tuple[Fields, Fields]]:
 
 def _run(sample: Fields, part: Path) -> str:
     try:
-        return f"{sample['arm']}/{budget_folder(parse_budget(sample['budget']))}/seed{int(sample['seed'])}"
+        return row_folder(sample["arm"], parse_budget(sample["budget"]), int(sample["seed"]))
     except (KeyError, ValueError) as error:
         raise ArtifactError(
             f"{part / SAMPLES}: a row without arm, budget or seed: {json.dumps(sample)[:80]}",

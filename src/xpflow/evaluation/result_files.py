@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 from xpflow.artifacts.io import read_jsonl
 from xpflow.errors import ArtifactError, DataError, XpflowError
 from xpflow.study.config.base import budget_text
+from xpflow.study.layout import SAMPLES, VERDICTS, Layout
 from xpflow.study.rows import Row
 
-SAMPLES, VERDICTS = "samples.jsonl", "verdicts.jsonl"
 MOST_NFE = 1e9
 Fields = dict[str, Any]
 T = TypeVar("T")
@@ -77,7 +77,7 @@ def read_run(results: Path, row: Row) -> Run:
         DataError: one is absent, unreadable or empty, has a row of another shape or of another run, or the
             two are not of the same problems.
     """
-    folder = results / row.folder
+    folder = Layout.of_results(results).row(row)
     samples = readable(folder / SAMPLES, lambda path: rows_by_task(path, wrong_sample))
     verdicts = readable(folder / VERDICTS, lambda path: rows_by_task(path, wrong_verdict))
     names = columns_of(row)

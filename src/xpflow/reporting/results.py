@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 
 from xpflow.errors import DataError, GradingError
 from xpflow.evaluation.result_files import (
-    SAMPLES,
-    VERDICTS,
     Fields,
     columns_of,
     require_same_problems,
@@ -30,6 +28,7 @@ from xpflow.evaluation.result_files import (
 from xpflow.protocols.find import UNNAMED
 from xpflow.stats.rates import PassRate, pass_rate
 from xpflow.study.config.base import budget_text
+from xpflow.study.layout import SAMPLES, VERDICTS, Layout
 from xpflow.study.rows import Row
 
 KNOWN = frozenset({"passed", "wrong", "error", "timeout", "memory"})  # verdicts that are counted
@@ -56,7 +55,7 @@ def load_results(
 
 def load_row(results: Path, row: Row, protocol: str | None = None) -> list[Fields]:
     """Read the verdicts and executed NFE of one run; DataError if they are of another protocol."""
-    folder, key = results / row.folder, columns_of(row)
+    folder, key = Layout.of_results(results).row(row), columns_of(row)
     verdicts = read_verdicts(folder / VERDICTS, protocol)
     samples = rows_by_task(folder / SAMPLES, wrong_nfe)
     require_same_problems(folder, samples, verdicts)

@@ -7,10 +7,12 @@ Names (model, benchmark, run, seed, shard) may be Snakemake wildcards: `layout.r
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from xpflow.artifacts.manifest import ENDING
-from xpflow.artifacts.places import FIGURES, RESULTS
+from xpflow.artifacts.places import FIGURES, LOGS, PARTS, RESULTS, SELFDATA, TIMES
 from xpflow.study.config.base import budget_folder
 from xpflow.study.rows import Row
 
@@ -27,6 +29,18 @@ def manifest_of(path: Path) -> Path:
     return path.with_name(path.name + ENDING)
 
 
+def row_folder(arm: str, budget: Fraction, seed: int) -> str:
+    """Return the folder of a row below that of its model and benchmark."""
+    return f"{arm}/{budget_folder(budget)}/seed{seed}"
+
+
+def row_names(folder: Path) -> dict[str, Any]:
+    """Return the names of a row in its folder's path, as manifests have them."""
+    model, _, benchmark, arm, budget, seed = folder.resolve().parts[-6:]
+    number = int(seed.removeprefix("seed"))
+    return {"model": model, "benchmark": benchmark, "arm": arm, "budget": budget, "seed": number}
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """The folders of one study: results/<study> and paper_figures/<study>."""
@@ -40,6 +54,11 @@ class Layout:
         root = root or Path()
         return cls(root / RESULTS / study, root / FIGURES / study)
 
+    @classmethod
+    def of_results(cls, results: Path) -> Layout:
+        """Return the folders of the study whose results/<study> this is."""
+        return cls(results, results.parent.parent / FIGURES / results.name)
+
     @property
     def study(self) -> Path:
         """The whole configuration, defaults filled in: what every command reads."""
@@ -48,12 +67,12 @@ class Layout:
     @property
     def logs(self) -> Path:
         """Folder of the jobs' logs."""
-        return self.results / "logs"
+        return self.results / LOGS
 
     @property
     def times(self) -> Path:
         """Folder of the jobs' seconds and memory."""
-        return self.results / "benchmarks"
+        return self.results / TIMES
 
     @property
     def trace(self) -> Path:
@@ -75,11 +94,11 @@ class Layout:
 
     def selfdata(self, model: str, seed: Name) -> Path:
         """A model's own answers."""
-        return self.results / model / "selfdata" / f"seed{seed}.jsonl"
+        return self.results / model / SELFDATA / f"seed{seed}.jsonl"
 
     def selfdata_part(self, model: str, seed: Name, shard: str) -> Path:
         """A shard of a model's own answers."""
-        return self.results / model / "parts" / "selfdata" / f"seed{seed}" / f"{shard}.jsonl"
+        return self.results / model / PARTS / SELFDATA / f"seed{seed}" / f"{shard}.jsonl"
 
     def run(self, model: str, run: str, seed: Name) -> Path:
         """Folder of the checkpoint that a training run ends with."""
@@ -109,7 +128,7 @@ class Layout:
 
     def part(self, model: str, benchmark: str, kind: str, seed: Name, shard: str) -> Path:
         """Folder of a decoding job's shard: samples and verdicts of all its arms and budgets."""
-        return self.results / model / "parts" / benchmark / kind / f"seed{seed}" / shard
+        return self.results / model / PARTS / benchmark / kind / f"seed{seed}" / shard
 
     def evaluation(self, model: str, benchmark: str) -> Path:
         """Folder of a model's published samples and verdicts on a benchmark."""
@@ -117,8 +136,7 @@ class Layout:
 
     def row(self, row: Row) -> Path:
         """Folder of one row: its samples and its verdicts."""
-        cell = self.evaluation(row.model, row.benchmark) / row.arm / budget_folder(row.budget)
-        return cell / f"seed{row.seed}"
+        return self.evaluation(row.model, row.benchmark) / row_folder(row.arm, row.budget, row.seed)
 
     def row_files(self, row: Row) -> list[Path]:
         """Samples and verdicts of one row."""

@@ -51,11 +51,6 @@ class Row:
         """The cell of the tables that the row is counted in."""
         return Cell(self.model, self.benchmark, self.arm, self.budget)
 
-    @property
-    def folder(self) -> str:
-        """Path below results/<study>/."""
-        return f"{self.model}/eval/{self.benchmark}/{self.arm}/{budget_folder(self.budget)}/seed{self.seed}"
-
 
 def expand(config: StudyConfig) -> list[Row]:
     """Return every row of the evaluation, in the order models, benchmarks, arms, budgets, seeds."""

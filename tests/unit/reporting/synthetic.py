@@ -11,6 +11,7 @@ import numpy as np
 from xpflow.reporting.from_config import plan_from_config
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.study.config import StudyConfig, study_from_mapping
+from xpflow.study.layout import SAMPLES, VERDICTS, Layout
 from xpflow.study.rows import Row, trained_runs
 
 # arm -> pass rate and executed NFE by budget; the rest of the budgets are interpolated from 1/4
@@ -53,14 +54,14 @@ def write_results(results: Path, rows: tuple[Row, ...], problems: int = 60) -> N
         passed = level < np.quantile(level, min(1.0, max(0.0, rate + own.normal(0, 0.02))))
         tasks = [f"{row.benchmark}/{number}" for number in range(problems)]
         _write(
-            results / row.folder / "verdicts.jsonl",
+            Layout.of_results(results).row(row) / VERDICTS,
             [
                 {"task_id": task, "verdict": "passed" if ok else "wrong", "reason": ""}
                 for task, ok in zip(tasks, passed, strict=True)
             ],
         )
         _write(
-            results / row.folder / "samples.jsonl",
+            Layout.of_results(results).row(row) / SAMPLES,
             [{"task_id": task, "completion": "    pass\n", "nfe": nfe} for task in tasks],
         )
 

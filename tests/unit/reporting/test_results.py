@@ -8,6 +8,7 @@ import pytest
 from xpflow.artifacts.io import read_jsonl, write_jsonl
 from xpflow.errors import ArtifactError, DataError, GradingError
 from xpflow.reporting.results import COLUMNS, Outcomes, load_results, load_row
+from xpflow.study.layout import Layout
 from xpflow.study.rows import Row
 
 QUARTER = Fraction(1, 4)
@@ -18,8 +19,8 @@ ROW = Row("llada-micro", "micropy-he", "flow-shipped", QUARTER, 0)
 def cell_folder(study: tuple, tmp_path: Path) -> Path:
     """A private copy of one run, to be damaged."""
     _, folder = study
-    shutil.copytree(folder / ROW.folder, tmp_path / ROW.folder)
-    return tmp_path / ROW.folder
+    shutil.copytree(Layout.of_results(folder).row(ROW), Layout.of_results(tmp_path).row(ROW))
+    return Layout.of_results(tmp_path).row(ROW)
 
 
 def test_the_table_has_one_row_per_problem_of_every_planned_run(study: tuple) -> None:
@@ -32,7 +33,7 @@ def test_the_table_has_one_row_per_problem_of_every_planned_run(study: tuple) ->
 
 def test_cells_lie_where_the_layout_says(tmp_path: Path) -> None:
     where = tmp_path / "llada-micro/eval/micropy-he/flow-shipped/1-4/seed0"
-    assert tmp_path / ROW.folder == where
+    assert Layout.of_results(tmp_path).row(ROW) == where
 
 
 @pytest.mark.parametrize("name", ["verdicts.jsonl", "samples.jsonl"])
