@@ -12,8 +12,9 @@ import torch
 from fakes.models import FakeModel
 from xpflow.decoding.decoders import DECODERS
 
-REMASKING = f"{Path(__file__).with_name('remasking.py')}:REMASKING"  # one from outside the package
-EVERY = [*DECODERS, REMASKING]
+OUTSIDE = Path(__file__).with_name("decoders.py")
+REMASKING, SEVERAL = f"{OUTSIDE}:REMASKING", f"{OUTSIDE}:SEVERAL"
+EVERY = [*DECODERS, REMASKING, SEVERAL]
 CASES: list[tuple[str, dict[str, Any]]] = [
     (name, dict(example)) for name in EVERY for example in DECODERS[name].examples
 ]

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from xpflow.artifacts.code import TABLES
+
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src"
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -20,26 +22,10 @@ LONGEST = 350  # lines of a file
 EVERYBODY = {"xpflow", "errors", "plugins", "budget"}
 
 # Imports that do not follow the table yet, as "importer > imported". This list may only become shorter.
-KNOWN: set[str] = {
-    "xpflow.decoding > xpflow.traces.trace",
-    "xpflow.decoding.decode > xpflow.traces.trace",
-    "xpflow.decoding.samples > xpflow.traces.trace",
-    "xpflow.models.tokenizer > xpflow.problems.micropy.dataset",
-}
-TANGLED = {
-    "xpflow.decoding",
-    "xpflow.decoding.decode",
-    "xpflow.decoding.policies.base",
-    "xpflow.decoding.policies.learned",
-    "xpflow.traces.trace",
-}
+KNOWN: set[str] = set()
+TANGLED: set[str] = set()
 # Files that the page names and that are still to be made.
 PLANNED = {
-    "grading/extraction/",
-    "models/architectures/",
-    "problems/benchmarks/",
-    "problems/shapes/",
-    "study/layout.py",
     "tests/unit/decoding/test_every_decoder.py",
     "training/objectives/",
 }
@@ -91,7 +77,8 @@ def _imported(node: ast.AST) -> Iterator[str]:
 def room(module: str) -> str:
     """Return the room of a module: the longest name in the page's table that it begins with.
 
-    A folder of plug-ins may be a room of its own; its `__init__`, a table of names, belongs to the room around.
+    A folder of plug-ins may be a room of its own; its `__init__`, a table of names, belongs to the room
+    around it.
     """
     inside = module.removeprefix("xpflow.")
     names = [name for name in allowed() if f"{inside}.".startswith(f"{name}.")]
@@ -114,7 +101,7 @@ def test_rooms_import_only_what_their_row_says() -> None:
         f"{name} > {other}"
         for name, others in imports().items()
         for other in others
-        if room(other) not in table[room(name)] | {room(name)} | EVERYBODY
+        if room(other) not in table[room(name)] | {room(name)} | EVERYBODY and other not in TABLES.values()
     }
     assert wrong <= KNOWN, sorted(wrong - KNOWN)
     assert wrong >= KNOWN, f"these are mended, take them off the list: {sorted(KNOWN - wrong)}"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -116,9 +117,23 @@ def tiny_configs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 
 
 @pytest.fixture(scope="session")
-def tiny(workflow_in: Callable[[str], Workflow], tiny_configs: dict[int, Path]) -> Workflow:
-    """The smallest study, run once from nothing; do not change it."""
-    workflow = workflow_in("tiny")
+def tiny(
+    workflow_in: Callable[[str], Workflow],
+    tiny_configs: dict[int, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Workflow:
+    """The smallest study, run once from nothing, with a shared cache that was empty; do not change it."""
+    workflow = replace(workflow_in("tiny"), cache=tmp_path_factory.mktemp("cache"))
     done = workflow.run(config=tiny_configs[1])
     assert done.returncode == 0, done.stdout[-6000:]
+    return workflow
+
+
+@pytest.fixture
+def undecoded(tiny: Workflow, workflow_in: Callable[[str], Workflow]) -> Workflow:
+    """A copy of the smallest study, without its cache, that is still to be decoded and drawn."""
+    workflow = workflow_in("undecoded")
+    shutil.copytree(tiny.folder, workflow.folder, dirs_exist_ok=True)
+    shutil.rmtree(workflow.folder / "results/tiny/llada-micro/eval")
+    shutil.rmtree(workflow.folder / "paper_figures")
     return workflow

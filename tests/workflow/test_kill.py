@@ -48,9 +48,9 @@ def test_killed_and_started_again_it_shows_the_same(
 
 @pytest.mark.skipif(not (ROOT / ".venv" / ".run").exists(), reason="needs the environment of `make`")
 def test_two_makes_at_once_wait_for_each_other(
-    workflow_in: Callable[[str], Any], tiny_configs: dict[int, Path], tiny: Any
+    undecoded: Any, tiny_configs: dict[int, Path], tiny: Any
 ) -> None:
-    folder = workflow_in("makes").folder
+    folder = undecoded.folder
     shutil.copy(ROOT / "Makefile", folder)  # what is locked
     for name in (
         "Snakefile",
@@ -80,14 +80,14 @@ def test_two_makes_at_once_wait_for_each_other(
     assert (first.returncode, second.returncode) == (0, 0), (said + waited)[-6000:]
     assert "waiting for another run" in waited
     assert "Nothing to be done" in waited
-    assert type(tiny)(folder).figures("tiny") == tiny.figures("tiny")
+    assert undecoded.figures("tiny") == tiny.figures("tiny")
 
 
 def test_snakemake_itself_refuses_a_second_run(
-    workflow_in: Callable[[str], Any], tiny_configs: dict[int, Path], tiny: Any
+    undecoded: Any, tiny_configs: dict[int, Path], tiny: Any
 ) -> None:
     """Without `--nolock`, which only `make` gives, for it has a lock of its own."""
-    workflow = replace(workflow_in("locked"), lock=True)
+    workflow = replace(undecoded, lock=True)
     first = workflow.start(config=tiny_configs[1])
     for line in first.stdout:
         if line.startswith("Job "):

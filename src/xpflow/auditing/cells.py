@@ -17,11 +17,11 @@ from xpflow.artifacts.lineage import Lineage, lineage_of, rendered, verdict
 from xpflow.artifacts.places import relative
 from xpflow.auditing.study_audit import fingerprints_of
 from xpflow.errors import ArtifactError, DataError, nearest
-from xpflow.evaluation.result_files import Fields, Run, read_run, readable
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.base import budget_text, parse_budget
 from xpflow.study.config.evaluation import Arm
 from xpflow.study.layout import SAMPLES, STUDY_FILE, VERDICTS, Layout
+from xpflow.study.result_files import Fields, Run, read_run, readable
 from xpflow.study.rows import Cell, Row, expand
 
 TABLES = ("table1.csv", "table2.csv")

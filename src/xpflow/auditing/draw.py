@@ -16,7 +16,6 @@ from pathlib import Path
 from xpflow.artifacts.environment import environment_facts
 from xpflow.artifacts.manifest import Manifest, manifest_of
 from xpflow.errors import ArtifactError, ConfigError, DataError, XpflowError
-from xpflow.evaluation.result_files import Fields, read_run, readable
 from xpflow.models.registry import model_folder
 from xpflow.problems import problems_from_file
 from xpflow.problems.problem import Problem
@@ -24,6 +23,7 @@ from xpflow.runtime.models import model_source
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.training import BASE
 from xpflow.study.layout import SAMPLES, Layout
+from xpflow.study.result_files import Fields, read_run, readable
 from xpflow.study.rows import Row, expand
 
 

@@ -16,9 +16,9 @@ from typing import Any
 
 from xpflow.auditing.draw import Choice, DeviceClass, Weights, require_device
 from xpflow.errors import GradingError, XpflowError
-from xpflow.evaluation.result_files import Fields
 from xpflow.stats.intervals import wilson
 from xpflow.study.config import StudyConfig
+from xpflow.study.result_files import Fields
 
 TEXT = "text of the tokens"
 ROUNDED = frozenset({"tokens", "nfe", "completion", "verdict", "mode"})  # that another class may change
@@ -118,7 +118,7 @@ def differences(one: Choice, again: Fields, graded: Fields, text: str | None) ->
 
 def _decoder(study: StudyConfig, weights: Weights, choices: Sequence[Choice]) -> Any:
     """Return the loaded decoder; _Unloadable where weights or a policy of the study are broken."""
-    from xpflow.decoding.policies.base import load_policy
+    from xpflow.decoding.policies.load import load_policy
     from xpflow.evaluation.decode_job import Decoder
 
     problems = {one.problem.task_id: one.problem for one in choices}

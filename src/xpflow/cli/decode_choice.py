@@ -43,7 +43,7 @@ def settings_of(choice: Choice, study: StudyConfig | None) -> DecodeSettings:
     """Return decoder settings: the arm's, or the command line's; --set wins over both."""
     from xpflow.budget import parse_budget
     from xpflow.decoding.registry import default_decoder, settings_from
-    from xpflow.errors import ConfigError, nearest
+    from xpflow.errors import ConfigError
     from xpflow.problems.benchmark import benchmark_shape
     from xpflow.study.settings import arm_settings, protocol_settings
 
@@ -54,10 +54,8 @@ def settings_of(choice: Choice, study: StudyConfig | None) -> DecodeSettings:
     if choice.arm is not None:
         if study is None or choice.benchmark is None:
             raise ConfigError("--arm needs --config and --benchmark", hint="an arm belongs to a study")
-        arms = {arm.name: arm for arm in study.evaluation.arms}
-        if choice.arm not in arms:
-            raise ConfigError(f"the study has no arm {choice.arm!r}", hint=nearest(choice.arm, arms))
-        arm, decoder = arms[choice.arm], arms[choice.arm].decoder
+        arm = study.arm(choice.arm)
+        decoder = arm.decoder
         values = arm_settings(study, arm, choice.model, choice.benchmark, parse_budget(choice.budget))
     elif study is not None and choice.benchmark is not None:
         lengths = {entry.name: entry.gen_length for entry in study.problems.benchmarks}
@@ -71,7 +69,7 @@ def policy_of(given: str | None, arm: str | None, study: StudyConfig | None) -> 
     from xpflow.errors import ConfigError
 
     if given is None and arm is not None and study is not None:
-        given = {entry.name: entry for entry in study.evaluation.arms}[arm].policy
+        given = study.arm(arm).policy
         if given == "trained":
             raise ConfigError(f"arm {arm!r} uses a trained policy", hint="give its file: --policy FILE")
     return None if given == "none" else given

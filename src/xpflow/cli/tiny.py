@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from xpflow.cli.base import examples, new_app
 
 app = new_app()
+PAIRS = 2000  # requests and answers that a tokenizer is trained on
 
 
 @app.command(epilog=examples("xpflow tiny results/tiny", "snakemake --configfile config/paper-tiny.yaml"))
@@ -23,10 +25,11 @@ def tiny(
     data has the schemas of MBPP and of the Tulu 3 personas. The answers of these models mean nothing.
     """
     from xpflow.models.untrained import tiny_models, write_tiny_model
+    from xpflow.problems.micropy.dataset import training_pairs
     from xpflow.problems.stand_in import write_stand_ins
 
     for name in tiny_models():
-        write_tiny_model(name, out / name, seed)
+        write_tiny_model(name, out / name, islice(training_pairs(0), PAIRS), seed)
         print(f"{name}: random weights -> {out / name}")
     for path in write_stand_ins(out):
         print(f"data -> {path}")

@@ -3,17 +3,11 @@
 from xpflow.budget import parse_budget
 from xpflow.decoding.decode import DecodeResult, decode
 from xpflow.decoding.entry import Decoder, DecodeSettings
-from xpflow.decoding.policies.base import (
-    Action,
-    ConfidencePolicy,
-    ConstantPolicy,
-    Policy,
-    PolicyInfo,
-    load_policy,
-)
+from xpflow.decoding.policies.base import Action, ConfidencePolicy, ConstantPolicy, Policy, PolicyInfo
 from xpflow.decoding.policies.learned import LearnedPolicy, PolicyShape
+from xpflow.decoding.policies.load import load_policy
 from xpflow.decoding.registry import decoder_entry, settings_from
-from xpflow.traces.trace import Trace, load_traces, save_traces
+from xpflow.decoding.trace import Trace, load_traces, save_traces
 
 __all__ = [
     "Action",

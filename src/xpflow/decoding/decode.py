@@ -15,9 +15,9 @@ from xpflow.decoding.entry import DecodeSettings
 from xpflow.decoding.noise import NO_TOKEN, RowRandom, row_seeds
 from xpflow.decoding.registry import decoder_entry, decoders_that
 from xpflow.decoding.stepper import Observer, Run, Setup, Stepper, run_canvas
+from xpflow.decoding.trace import Trace, Tracer
 from xpflow.decoding.windows import wants_cache
 from xpflow.errors import DecodingError
-from xpflow.traces.trace import Trace, Tracer
 
 
 @dataclass(frozen=True, slots=True)

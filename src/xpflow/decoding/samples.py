@@ -13,8 +13,8 @@ from typing import Any
 from xpflow.budget import budget_text
 from xpflow.decoding.decode import batches, decode
 from xpflow.decoding.entry import DecodeSettings
+from xpflow.decoding.trace import Trace
 from xpflow.errors import ConfigError
-from xpflow.traces.trace import Trace
 
 
 def shard_rows(prompts: Sequence[Sequence[int]], batch_size: int, k: int, n: int) -> list[int]:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from xpflow.artifacts.io import read_jsonl, write_jsonl
 from xpflow.errors import ArtifactError, DataError
-from xpflow.evaluation.result_files import Fields
 from xpflow.study.config.base import parse_budget
 from xpflow.study.layout import SAMPLES, VERDICTS, row_folder
+from xpflow.study.result_files import Fields
 
 
 def merge_rows(parts: Iterable[Path], out: Path) -> int:

@@ -6,7 +6,7 @@ To add one: a file with an `Architecture` in it (the model's own code may lie an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -102,6 +102,11 @@ class TokenizerKind:
     end_of_turn: str
     chat_template: str
     turns: tuple[str, str]
+
+    def training_texts(self, pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+        """Yield what a tokenizer is trained on: (request, answer) pairs with the template's own words."""
+        for question, answer in pairs:
+            yield from (self.turns[0], question, self.turns[1], answer)
 
 
 @dataclass(frozen=True, slots=True)

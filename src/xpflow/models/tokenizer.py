@@ -2,13 +2,12 @@
 
 The micro tokenizers are of the same kind as upstream's: byte-level BPE, special tokens outside the merges, a
 chat template that always ends with an open assistant turn. Their merges are trained on the MicroPy training
-split only. Which special tokens and which template is said by the architecture.
+split only. The architecture says which special tokens and which template.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
-from itertools import islice
+from collections.abc import Container, Iterable
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PretrainedConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
@@ -55,17 +54,6 @@ def as_published(tokenizer: Tokenizer, kind: TokenizerKind) -> PreTrainedTokeniz
     )
     wrapped.chat_template = kind.chat_template
     return wrapped
-
-
-def micropy_texts(kind: TokenizerKind, count: int = 20_000, seed: int = 0) -> Iterator[str]:
-    """Yield the texts the micro tokenizer is trained on: requests, answers and the template's own words."""
-    from xpflow.problems.micropy.dataset import training_pairs
-
-    for question, answer in islice(training_pairs(seed), count):
-        yield kind.turns[0]
-        yield question
-        yield kind.turns[1]
-        yield answer
 
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:

@@ -23,7 +23,7 @@ from xpflow.models.architecture import Architecture, TokenizerKind
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.checkpoint import save_checkpoint
 from xpflow.models.registry import MODELS, SHIPPED_NAMES
-from xpflow.models.tokenizer import as_published, micropy_texts, train_tokenizer
+from xpflow.models.tokenizer import as_published, train_tokenizer
 
 SHARD_BYTES = 8_000_000
 WORDS = 1024  # trained entries of a tiny tokenizer; the rest of its vocabulary is never produced
@@ -71,27 +71,27 @@ def tiny_models() -> dict[str, Architecture]:
     return {name: architecture for name, architecture in published.items() if architecture.tiny}
 
 
-def write_tiny_model(
-    name: str, folder: str | Path, seed: int = 0, dtype: torch.dtype = torch.bfloat16
-) -> None:
-    """Write the tiny model `name` (a key of `tiny_models`) and its tokenizer, in shards as on the hub."""
+def write_tiny_model(name: str, folder: str | Path, pairs: Iterable[tuple[str, str]], seed: int = 0) -> None:
+    """Write the tiny model `name` (a key of `tiny_models`) in bf16, in shards as on the hub.
+
+    Its tokenizer is trained on `pairs` of request and answer.
+    """
     known = tiny_models()
     if name not in known:
         raise ModelLoadError(f"no published model named {name!r}", hint=nearest(name, known))
     architecture = known[name]
     assert architecture.tiny is not None
     model = new_model(architecture.config(**architecture.tiny.fields), seed)
-    torch.nn.Module.to(model, dtype)
-    kind = architecture.tokenizer
-    tokenizer = published_tokenizer(kind, architecture.tiny.special_ids, micropy_texts(kind, 2000))
+    torch.nn.Module.to(model, torch.bfloat16)
+    tokenizer = published_tokenizer(architecture.tokenizer, architecture.tiny.special_ids, pairs)
     save_checkpoint(model, tokenizer, folder, SHARD_BYTES)
 
 
 def published_tokenizer(
-    kind: TokenizerKind, special_ids: Mapping[str, int], texts: Iterable[str]
+    kind: TokenizerKind, special_ids: Mapping[str, int], pairs: Iterable[tuple[str, str]]
 ) -> PreTrainedTokenizerFast:
     """Train a small tokenizer whose special tokens have the published ids; filler entries stand between."""
-    trained = train_tokenizer(kind, texts, WORDS)
+    trained = train_tokenizer(kind, kind.training_texts(pairs), WORDS)
     parts = json.loads(trained.backend_tokenizer.to_str())
     words = [word for word in parts["model"]["vocab"] if word not in kind.special.values()]
     names = {number: word for word, number in special_ids.items()}

@@ -133,10 +133,10 @@ def _grpo(sources: Sources, out: Path) -> list[Path]:
 
 def _trace(sources: Sources, out: Path) -> list[Path]:
     """Draw the trace of the configured problem; its tokens are read with the first model's tokenizer."""
+    from xpflow.decoding.trace import load_traces
     from xpflow.models.load import load_tokenizer
     from xpflow.models.registry import model_folder
     from xpflow.reporting.plots.trace_picture import figure_trace, picture
-    from xpflow.traces.trace import load_traces
 
     assert sources.trace is not None
     traces = load_traces(sources.trace)

@@ -17,7 +17,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xpflow.errors import DataError, GradingError
-from xpflow.evaluation.result_files import (
+from xpflow.protocols.find import UNNAMED
+from xpflow.stats.rates import PassRate, pass_rate
+from xpflow.study.config.base import budget_text
+from xpflow.study.layout import SAMPLES, VERDICTS, Layout
+from xpflow.study.result_files import (
     Fields,
     columns_of,
     require_same_problems,
@@ -25,10 +29,6 @@ from xpflow.evaluation.result_files import (
     wrong_nfe,
     wrong_verdict,
 )
-from xpflow.protocols.find import UNNAMED
-from xpflow.stats.rates import PassRate, pass_rate
-from xpflow.study.config.base import budget_text
-from xpflow.study.layout import SAMPLES, VERDICTS, Layout
 from xpflow.study.rows import Row
 
 KNOWN = frozenset({"passed", "wrong", "error", "timeout", "memory"})  # verdicts that are counted

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from xpflow.errors import DataError
-from xpflow.evaluation.result_files import Fields
 from xpflow.protocols.find import UNNAMED
 from xpflow.reporting.markup import number
 from xpflow.reporting.results import read_nfe, read_verdicts
 from xpflow.stats.bootstrap import Estimate, paired_difference
 from xpflow.stats.paired import McNemar, mcnemar
 from xpflow.stats.rates import PassRate, pass_rate
+from xpflow.study.result_files import Fields
 
 
 @dataclass(frozen=True, slots=True)

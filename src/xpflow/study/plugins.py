@@ -6,7 +6,7 @@ stages really load.
 
 from __future__ import annotations
 
-from xpflow.grading.jails.choose import resolved
+from xpflow.grading.jails import JAILS
 from xpflow.models.registry import architecture_name
 from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.protocols import PROTOCOLS
@@ -42,7 +42,8 @@ def judging(study: StudyConfig, name: str, *benchmarks: str) -> Chosen:
     """Return the plug-ins that turn a model's answers into verdicts: rules that read them, and the jail."""
     protocol = PROTOCOLS[study.model(name).protocol]
     rules = {f"extraction:{protocol.extraction(shape(study, one))}" for one in benchmarks}
-    return {*asking(study, name, *benchmarks), *rules, f"jail:{resolved(study.grading.jail)}"}
+    jail = next(iter(JAILS)) if study.grading.jail == "auto" else study.grading.jail
+    return {*asking(study, name, *benchmarks), *rules, f"jail:{jail}"}
 
 
 def pretrain(study: StudyConfig, name: str) -> Chosen:

@@ -14,8 +14,8 @@ from itertools import islice
 import numpy as np
 
 from xpflow.decoding.registry import decoder_entry
+from xpflow.decoding.trace import Array, Trace
 from xpflow.errors import DecodingError
-from xpflow.traces.trace import Array, Trace
 
 
 @dataclass(frozen=True, slots=True)

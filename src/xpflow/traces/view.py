@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from xpflow.decoding.noise import NO_TOKEN
 from xpflow.decoding.stepper import StepRecord
-from xpflow.traces.trace import BASE, Array, Columns, Trace, at_start, carried, parts_of
+from xpflow.decoding.trace import BASE, Array, Columns, Trace, at_start, carried, parts_of
 
 
 @dataclass(frozen=True, slots=True)

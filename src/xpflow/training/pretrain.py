@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,15 @@ from transformers import PreTrainedTokenizerBase
 
 from xpflow.artifacts.io import atomic_writer
 from xpflow.errors import ArtifactError
-from xpflow.models.tokenizer import micropy_texts, train_tokenizer
+from xpflow.models.tokenizer import train_tokenizer
 from xpflow.models.untrained import SpecialIds, architecture_of_micro, micro_config, new_model
+from xpflow.problems.micropy.dataset import training_pairs
 from xpflow.training.checkpoint import read_state
 from xpflow.training.corpus import Corpus, collate
 from xpflow.training.objectives import corrupt, masked_cross_entropy
 
 Report = Callable[[dict[str, Any]], None]
+TOKENIZER_PAIRS = 20_000  # requests and answers that a tokenizer is trained on
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,8 @@ def new_micro_model(name: str, seed: int, vocab_size: int = 1024) -> tuple[Any, 
         ConfigError: no micro model of that name.
     """
     kind = architecture_of_micro(name).tokenizer
-    tokenizer = train_tokenizer(kind, micropy_texts(kind), vocab_size)
+    texts = kind.training_texts(islice(training_pairs(0), TOKENIZER_PAIRS))
+    tokenizer = train_tokenizer(kind, texts, vocab_size)
     tokens = {key: _id_of(tokenizer, token) for key, token in kind.special.items()}
     eot = tokens[kind.end_of_turn]
     ids = SpecialIds(

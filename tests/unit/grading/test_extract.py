@@ -10,6 +10,7 @@ from xpflow.errors import ConfigError
 from xpflow.grading.extraction import EXTRACTIONS
 from xpflow.grading.extraction.rule import extract
 from xpflow.problems import Problem
+from xpflow.problems.shapes import SHAPES
 
 PROMPT = 'def add(a, b):\n    """Add."""\n'
 CHECK = "def check(candidate):\n    assert candidate(1, 2) == 3\n"
@@ -151,12 +152,15 @@ def test_evalplus_takes_a_script_up_to_the_end_of_its_block() -> None:
     assert extract("def f():\n\treturn 1\n```\nDone.", HE, "evalplus-chat") == "def f():\n    return 1\n"
 
 
-@pytest.mark.parametrize("protocol", sorted(EXTRACTIONS))
-def test_every_rule_is_pure_and_takes_any_text(protocol: str) -> None:
+@pytest.mark.parametrize("rule", list(EXTRACTIONS))
+def test_every_rule_says_its_name_is_pure_and_takes_any_text_for_any_shape(rule: str) -> None:
+    assert EXTRACTIONS[rule].name == rule
+    assert EXTRACTIONS[rule].about
     long = ("x" * 50_000, "' " * 20_000, " " * 50_000)
     for answer in ("", "\n", "```", "``````", "[BEGIN]", "'", "\x00\ud800", *long):
-        assert extract(answer, HE, protocol) == extract(answer, HE, protocol)
-        assert isinstance(extract(answer, MBPP, protocol), str)
+        for problem in (SHAPES[name].example for name in SHAPES):
+            assert extract(answer, problem, rule) == extract(answer, problem, rule)
+            assert isinstance(extract(answer, problem, rule), str)
 
 
 def test_an_unknown_rule_is_named_with_its_neighbour() -> None:

@@ -18,7 +18,7 @@ from xpflow.errors import SandboxUnavailable
 from xpflow.grading.grade import Grader, _job
 from xpflow.grading.jails import JAILS, apptainer, docker, docker_bridge
 from xpflow.grading.jails.base import INSIDE, WORKER, Jail
-from xpflow.grading.jails.choose import choose_jail
+from xpflow.grading.jails.choose import AUTO, choose_jail, resolved
 from xpflow.problems import Problem
 
 ADD = Problem("add", "Add.", "add", ("assert add(1, 2) == 3",), "", "t", "t", "mbpp")
@@ -199,3 +199,15 @@ def containers(name: str, bridges: set[int]) -> set[int]:
     label = {"label": docker_bridge.LABEL}
     listed = sdk.from_env().containers.list(all=True, filters=label, ignore_removed=True)
     return {int(c.attrs["State"]["Pid"]) for c in listed if int(c.labels[docker_bridge.LABEL]) in bridges}
+
+
+@pytest.mark.parametrize("name", list(JAILS))
+def test_a_jail_says_its_name_and_why_it_cannot_be_used(name: str) -> None:
+    jail = JAILS[name]
+    assert jail.name == resolved(name) == name
+    assert jail.why_not() is None or jail.why_not()
+
+
+def test_what_is_chosen_for_nobody_in_particular_contains_programs() -> None:
+    assert resolved(None) == resolved("auto") == AUTO
+    assert JAILS[AUTO].contains

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,14 @@ import torch
 
 from xpflow.models.load import load_model
 from xpflow.models.untrained import tiny_models, write_tiny_model
+from xpflow.problems.micropy.dataset import training_pairs
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("tiny")
     for name in tiny_models():
-        write_tiny_model(name, found / name)
+        write_tiny_model(name, found / name, islice(training_pairs(0), 2000))
     return found
 
 

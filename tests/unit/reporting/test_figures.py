@@ -8,6 +8,7 @@ import pytest
 
 from xpflow.artifacts.io import write_jsonl
 from xpflow.decoding.entry import Event
+from xpflow.decoding.trace import Trace
 from xpflow.errors import ConfigError, DataError
 from xpflow.reporting.alignment_table import read_alignment
 from xpflow.reporting.plots.alignment import figure_2a, figure_2b
@@ -17,7 +18,6 @@ from xpflow.reporting.plots.sweep import arm_looks, figure_sweep, sweep_points
 from xpflow.reporting.plots.trace_picture import figure_trace, legend_handles, picture, visible
 from xpflow.reporting.report_spec import ArmSpec
 from xpflow.reporting.results import Outcomes, load_results
-from xpflow.traces.trace import Trace
 
 EVENTS = (
     Event("drift", "write"),

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xpflow.decoding.trace import Array, Trace
 from xpflow.errors import DecodingError
 from xpflow.traces.replay import Replayed
-from xpflow.traces.trace import Array, Trace
 
 Mixture = dict[int, float]  # token id -> weight
 

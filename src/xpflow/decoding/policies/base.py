@@ -12,14 +12,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from xpflow.errors import DecodingError, nearest
+from xpflow.errors import DecodingError
 
-SHIPPED = Path(__file__).parents[2] / "policies" / "shipped"
 TOP = 4
 
 
@@ -98,38 +97,6 @@ class ConfidencePolicy:
 
     def __call__(self, features_BM8: Tensor | None, info: PolicyInfo) -> Tensor:
         return info.c_BM**self.power
-
-
-POLICIES: dict[str, Callable[[float], ConstantPolicy | ConfidencePolicy]] = {
-    "constant": ConstantPolicy,
-    "confidence": ConfidencePolicy,
-}
-
-
-def load_policy(spec: str | Path, *, expectation: str = "A") -> Policy:
-    """Return the policy of a spec; raises DecodingError when there is none.
-
-    Args:
-        expectation: for a learned policy, the deterministic step size: "A" is E[a], "B" is a(E[y]).
-    """
-    from xpflow.decoding.policies.learned import LearnedPolicy
-
-    name, _, argument = str(spec).partition(":")
-    if name in POLICIES:
-        try:
-            return POLICIES[name](float(argument))
-        except ValueError as error:
-            raise DecodingError(
-                f"policy {str(spec)!r} needs a number after the colon", hint=f"as {name}:0.5"
-            ) from error
-    shipped = {file.stem: file for file in sorted(SHIPPED.glob("*.safetensors"))}
-    if spec == "shipped" and len(shipped) == 1:
-        return load_policy(next(iter(shipped)), expectation=expectation)
-    path = shipped.get(str(spec), Path(spec))
-    if not path.is_file():
-        known = [*POLICIES, *shipped]
-        raise DecodingError(f"no such policy or file: {str(spec)!r}", hint=nearest(name, known))
-    return cast(Policy, LearnedPolicy.load(path).with_expectation(expectation))
 
 
 def as_action(result: Tensor | Action) -> Action:

@@ -95,6 +95,13 @@ SHAPE = Shape(
     from_row=from_row,
     to_row=to_row,
     example=Problem(
-        "probe/0", "Write one.", "one", ("assert one() == 1",), "    return 1\n", "probe", "test", "mbpp"
+        "probe/0",
+        "Write one.",
+        "one",
+        ("assert one() == 1",),
+        "def one():\n    return 1\n",
+        "probe",
+        "test",
+        "mbpp",
     ),
 )

@@ -14,9 +14,9 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from xpflow.decoding.entry import Event
+from xpflow.decoding.trace import Trace
 from xpflow.errors import DataError
 from xpflow.reporting.plots.style import INK, ORANGE, PURPLE, VERMILION, WIDTH_INCH, figure, save
-from xpflow.traces.trace import Trace
 from xpflow.traces.view import views
 
 SHADES = ["#F4F4F2", "#BFD7EA", "#5B9BD0", "#0072B2", "#053A63"]  # mask to token

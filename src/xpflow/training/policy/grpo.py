@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xpflow.decoding.policies.base import load_policy
 from xpflow.decoding.policies.learned import LearnedPolicy, PolicyShape
+from xpflow.decoding.policies.load import load_policy
 from xpflow.problems.problem import Problem
 from xpflow.study.config.training import GrpoBlock
 from xpflow.training.align import epoch_order

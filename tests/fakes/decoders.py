@@ -1,7 +1,7 @@
-"""A decoder from outside the package: it opens a token again when later forwards doubt it.
+"""Decoders from outside the package, with all that the shipped ones have not.
 
-Small, but it has all that the shipped decoders have not: a state of its own, an event that undoes another, a
-column in traces, a whole number as the knob of its NFE.
+`remasking`: a state of its own, an event that undoes another, a column in traces, a whole number as knob.
+`several`: a knob that lowers the NFE.
 """
 
 from __future__ import annotations
@@ -71,4 +71,33 @@ REMASKING = Decoder(
     knob=Knob("doubts", 0, 8, whole=True),
     examples=({}, {"doubts": 0}, {"doubts": 5}),
     events=(COMMIT, Event("remask", "open", "remasked", "x", "opened again", revises=True)),
+)
+
+
+class SeveralSettings(TokenSettings):
+    tokens: int = Field(default=2, ge=1, le=16, description="Tokens committed per step")
+
+
+class Several(TokenReader):
+    settings: SeveralSettings
+
+    def cap(self, block: Block) -> Tensor:
+        return block.open_BM.sum(-1)
+
+    def step(self, state: TokenState, logits: Logits, info: StepInfo) -> tuple[TokenState, StepRecord | None]:
+        found = self.predict(state, logits, info)
+        chosen_BM = most_confident(
+            found.confidence, self.settings.tokens, self.settings.tie_break, info.block
+        )
+        return self.write(state, found, chosen_BM, info)
+
+
+SEVERAL = Decoder(
+    settings=SeveralSettings,
+    make=Several,
+    about="commits a fixed number of tokens per step",
+    title="several",
+    nfe="adaptive",
+    shown=("tokens",),
+    knob=Knob("tokens", 1, 16, rises=False, whole=True),
 )
