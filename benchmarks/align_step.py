@@ -2,7 +2,7 @@
 
 Model FLOP of a step are three forwards of its batch (two where the weights are frozen), and one for the base
 model of a KL term; a layer that is run twice to save memory counts once. The share is of the measured rate of
-a large matrix product. Everything runs through the `Aligner` that a study runs; its first step warms up.
+a large matrix product. Everything runs through the trainer that a study runs; its first step warms up.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import torch
 
 from common import DTYPES, now, parser, random_model, random_prompts, rates, sizes
 from report import Report
-from xpflow.planning.alignment import Alignment
+from xpflow.planning.alignment import Alignment, Variant
 from xpflow.planning.work import Forward
 from xpflow.runtime.machine import Machine
 from xpflow.study.config.machine import RuntimeBlock
-from xpflow.study.config.training import FullSettings, LoraSettings, TrainingBlock
-from xpflow.training.align import Aligner, AlignmentData, Variant
-from xpflow.training.corpus import Example
+from xpflow.study.config.training import FullSettings, LoraSettings, TrainingBlock, TrainingRun
+from xpflow.training.examples import Example, OwnAnswers
+from xpflow.training.trainer import Trainer
+from xpflow.training.tuning import tuner
 
 
 def options() -> argparse.Namespace:
@@ -76,8 +77,8 @@ def measure(opts: argparse.Namespace, model: Any, full: bool) -> dict[str, Any]:
     prompts = random_prompts(model, 4 * opts.batch_size, opts.prompt_tokens, opts.seed)
     answers = random_prompts(model, len(prompts), opts.gen_length, opts.seed + 1)
     examples = [Example(tuple(p), tuple(a)) for p, a in zip(prompts, answers, strict=True)]
-    data = AlignmentData(examples, examples[:1], [])
-    aligner = make_aligner(opts, model, data, full)
+    data = OwnAnswers(examples, examples[:1], [])
+    trainer = make_trainer(opts, model, data, full)
     stamps: list[float] = []
     peaks: list[int] = []
 
@@ -87,8 +88,8 @@ def measure(opts: argparse.Namespace, model: Any, full: bool) -> dict[str, Any]:
             peaks.append(torch.cuda.max_memory_allocated(opts.device))
             torch.cuda.reset_peak_memory_stats(opts.device)
 
-    aligner.optimizer.register_step_post_hook(after_step)
-    aligner.run(opts.seed, lambda row: None)
+    trainer.optimizers[0].register_step_post_hook(after_step)
+    trainer.run(lambda row: None)
     each = [end - start for start, end in itertools.pairwise(stamps)]
     return {
         "step_seconds": min(each),
@@ -98,12 +99,12 @@ def measure(opts: argparse.Namespace, model: Any, full: bool) -> dict[str, Any]:
     }
 
 
-def make_aligner(opts: argparse.Namespace, model: Any, data: AlignmentData, full: bool) -> Aligner:
-    """Return a study's aligner with these settings; the model itself is trained where no copy is needed."""
-    variant = Variant(name="bench", kl_weight=opts.kl_weight)
+def make_trainer(opts: argparse.Namespace, model: Any, data: OwnAnswers, full: bool) -> Trainer:
+    """Return a study's trainer with these settings; the model itself is trained where no copy is needed."""
+    run = TrainingRun(name="bench", objective="x_prediction", settings={"kl_weight": opts.kl_weight})
     student = None if full and opts.kl_weight > 0 else model
     machine = Machine.of(runtime(opts))
-    return Aligner(model, data, block(opts), variant, full, machine=machine, student=student)
+    return tuner(model, data, block(opts), run, full, opts.seed, machine=machine, student=student)
 
 
 def runtime(opts: argparse.Namespace) -> RuntimeBlock:

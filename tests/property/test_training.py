@@ -10,11 +10,9 @@ from hypothesis import strategies as st
 from xpflow.decoding.samples import parse_shard
 from xpflow.errors import ConfigError
 from xpflow.study.config.training import GrpoBlock
-from xpflow.training.align import epoch_order
-from xpflow.training.objectives import stratified_mask
-from xpflow.training.policy.exploration import antithetic_shifts
-from xpflow.training.policy.grpo import advantages
-from xpflow.training.policy.policy_loss import clipped_loss
+from xpflow.training.corruption import stratified_mask
+from xpflow.training.examples import epoch_order
+from xpflow.training.policy.update import advantages, antithetic_shifts, clipped_loss
 
 seeds = st.integers(0, 2**31)
 

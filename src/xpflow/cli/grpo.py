@@ -26,14 +26,14 @@ def grpo(
     """
     from xpflow.artifacts.manifest import files_below
     from xpflow.cli.recording import base_files, give, stage_record, taken
-    from xpflow.runtime.launch import keeps_record, run_in_processes
+    from xpflow.runtime.processes import keeps_record, run_in_processes
     from xpflow.study.config import load_study
 
     study = load_study(config)
 
     def work() -> None:
         from xpflow.runtime.models import model_source, set_up
-        from xpflow.training.policy.run import train_policy_to_folder
+        from xpflow.training.policy.grpo import train_policy_to_folder
 
         set_up(study)
         train_policy_to_folder(study, model_source(study, model), problems, seed, out)

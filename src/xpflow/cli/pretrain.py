@@ -25,7 +25,7 @@ def pretrain(
     from xpflow.artifacts.record import Record
     from xpflow.study.config import load_study
     from xpflow.study.stages import config_facts
-    from xpflow.training.pretrain_run import pretrain_to_folder
+    from xpflow.training.pretrain import pretrain_to_folder
 
     study, stage = load_study(config), {"command": "pretrain", "model": model}
     record = Record("pretrain", {"model": model}, config_facts(study, stage))

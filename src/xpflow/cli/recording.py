@@ -83,7 +83,7 @@ def taken(record: Record, out: Path, name: str) -> bool:
     Not for one of several processes that a cluster started: the others would wait for it.
     """
     from xpflow.artifacts.shared_cache import SharedCache
-    from xpflow.runtime.team import in_team
+    from xpflow.runtime.processes import in_team
 
     cache = SharedCache.of_environment()
     if cache is None or in_team() or cache.take(record, out, name) is None:

@@ -36,7 +36,7 @@ def train(
     from xpflow.artifacts.manifest import files_below
     from xpflow.cli.recording import base_files, give, stage_record, taken
     from xpflow.errors import ConfigError
-    from xpflow.runtime.launch import keeps_record, run_in_processes
+    from xpflow.runtime.processes import keeps_record, run_in_processes
     from xpflow.study.config import load_study
     from xpflow.study.config.training import BASE
 
@@ -49,10 +49,10 @@ def train(
 
     def work() -> None:
         from xpflow.runtime.models import set_up
-        from xpflow.training.align_run import align_to_folder
+        from xpflow.training.tuning import train_to_folder
 
         set_up(study)
-        align_to_folder(study, model, run, seed, data, out, start)
+        train_to_folder(study, model, run, seed, data, out, start)
 
     record = stage_record(study, "train", model=model, run=run, seed=seed)
     if keeps_record():

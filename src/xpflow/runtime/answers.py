@@ -1,35 +1,17 @@
-"""What the training stages share around their work: threads, model look-up, shards, progress."""
+"""Reading and grading the answers that a stage decoded: programs, verdicts, a grader as the study says."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Sequence
 
-from xpflow.decoding.registry import decoder_entry
 from xpflow.errors import GradingError
 from xpflow.grading.extraction.rule import extract
 from xpflow.grading.grade import Grader
 from xpflow.grading.verdict import Limits, Verdict
 from xpflow.problems.problem import Problem
 from xpflow.protocols.prompter import Prompter
-from xpflow.protocols.protocol import Protocol
 from xpflow.study.config.root import StudyConfig
-from xpflow.study.config.training import SelfdataBlock, SolvableBlock
-
-Values = dict[str, Any]
-
-
-def mask_prediction_options(block: SelfdataBlock | SolvableBlock, protocol: Protocol, shape: str) -> Values:
-    """Return the settings by which a stage decodes with mask prediction: the protocol's under the block's."""
-    return {
-        **protocol.settings(shape, decoder_entry("mask_prediction").settings.model_fields),
-        "gen_length": block.gen_length,
-        "budget": block.budget,
-        "batch_size": block.batch_size,
-        "suppress": "special",
-    }
 
 
 def answered(
@@ -53,16 +35,6 @@ def passed(verdicts: Sequence[Verdict]) -> list[bool]:
                 hint="it says nothing about the program: run `xpflow doctor`, start again (it resumes)",
             )
     return [verdict.passed for verdict in verdicts]
-
-
-def of_total(report: Callable[[int, int], None] | None, total: int) -> Callable[[int], None] | None:
-    """Turn a report of (done, total) into the decoder's progress callback, which knows only how many are
-    done."""
-    return None if report is None else partial(_call_with_total, report, total)
-
-
-def _call_with_total(report: Callable[[int, int], None], total: int, done: int) -> None:
-    report(done, total)
 
 
 def make_grader(study: StudyConfig, processes: int = 1) -> Grader:

@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from xpflow.models.device import chosen_dtype
-from xpflow.runtime.team import ALONE, Team
+from xpflow.runtime.processes import ALONE, Team
 from xpflow.study.config.machine import RuntimeBlock
 
 CPU = torch.device("cpu")

@@ -1,4 +1,4 @@
-"""Pre-training of the micro models on MicroPy: from random weights to a shipped checkpoint.
+"""Pre-training of the micro models on MicroPy: from random weights to a shipped checkpoint with its card.
 
 Resumable by step: the data, the masks and the learning rate of a step depend on nothing but the seed and its
 number.
@@ -6,35 +6,47 @@ number.
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from xpflow.artifacts.io import atomic_writer
-from xpflow.errors import ArtifactError
+from xpflow.artifacts.io import atomic_write_text, sha256_file, write_jsonl
+from xpflow.decoding import decode, settings_from
+from xpflow.decoding.registry import decoder_entry
+from xpflow.errors import ConfigError, nearest
+from xpflow.grading.grade import Grader
+from xpflow.models.checkpoint import save_checkpoint
+from xpflow.models.load import load_model
 from xpflow.models.tokenizer import train_tokenizer
 from xpflow.models.untrained import SpecialIds, architecture_of_micro, micro_config, new_model
+from xpflow.problems.benchmark import load_benchmark
 from xpflow.problems.micropy.dataset import training_pairs
-from xpflow.training.checkpoint import read_state
-from xpflow.training.corpus import Corpus, collate
-from xpflow.training.objectives import corrupt, masked_cross_entropy
+from xpflow.problems.micropy.splits import VERSION
+from xpflow.protocols.find import find_protocol
+from xpflow.protocols.prompter import Prompter
+from xpflow.runtime.answers import answered, make_grader
+from xpflow.runtime.machine import Machine
+from xpflow.stats.intervals import wilson
+from xpflow.study.config.root import StudyConfig
+from xpflow.training.corpus import Corpus
+from xpflow.training.objective import Loss, make_loss
+from xpflow.training.student import Student
+from xpflow.training.trainer import Course, Row, Trainer, prepared
+from xpflow.training.weights import save_extra
 
-Report = Callable[[dict[str, Any]], None]
 TOKENIZER_PAIRS = 20_000  # requests and answers that a tokenizer is trained on
+BENCHMARKS = ("micropy-he", "micropy-mbpp")
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Settings of a pre-training run; `decay_share` of the steps at the end lower the rate linearly to
-    zero."""
+    """Settings of a pre-training run; the last `decay_share` of its steps lower the rate to zero."""
 
     steps: int = 6000
     batch_size: int = 64
@@ -49,99 +61,96 @@ class Recipe:
     log_every: int = 50
     checkpoint_every: int = 500
     autocast: bool = True
+    objective: str = "masked"
 
+    @classmethod
+    def of(cls, model: str, study: StudyConfig) -> Recipe:
+        """Return a model's recipe from the study's block `pretrain`; raises ConfigError if it has none."""
+        settings = study.pretrain.model_dump(exclude={"decoder"})
+        for key in ("steps", "learning_rate", "embedding_learning_rate", "decay_share"):
+            if model not in settings[key]:
+                raise ConfigError(
+                    f"pretrain.{key} has no model {model!r}", hint=nearest(model, settings[key])
+                )
+            settings[key] = settings[key][model]
+        return cls(**settings)
 
-class Trainer:
-    """The state of a run: model, two optimizers, step counter; `run` goes on from wherever the state is."""
-
-    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> None:
-        self.model, self.recipe, self.step = model, recipe, 0
-        self.corpus = Corpus(tokenizer, recipe.response_length, seed=recipe.seed)
-        self.optimizers = make_optimizers(model, recipe)
-
-    def run(self, report: Report, checkpoint: Path | None = None) -> None:
-        """Train to the last step, reporting a row every `log_every` steps and saving every
-        `checkpoint_every`."""
-        self.model.train()
-        started, total, since = time.monotonic(), 0.0, 0
-        while self.step < self.recipe.steps:
-            total += self.train_step()
-            since += 1
-            if self.step % self.recipe.log_every == 0 or self.step == self.recipe.steps:
-                seconds = time.monotonic() - started
-                rate = learning_rate_factor(self.step, self.recipe)
-                report({"step": self.step, "loss": total / since, "lr_factor": rate, "seconds": seconds})
-                total, since = 0.0, 0
-            if checkpoint is not None and self.step % self.recipe.checkpoint_every == 0:
-                self.save(checkpoint)
-        self.model.eval()
-
-    def train_step(self) -> float:
-        """Do one optimizer step and return its loss in nats per masked token."""
-        recipe = self.recipe
-        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
-        canvas, prompts = collate(
-            self.corpus.examples(self.step, recipe.batch_size), self.model.config.pad_token_id
+    def course(self) -> Course:
+        """Return what the trainer reads of it."""
+        return Course(
+            self.steps,
+            self.warmup_steps,
+            self.decay_share,
+            grad_clip=1.0,
+            log_every=self.log_every,
+            save_every=self.checkpoint_every,
+            balance_rate=self.balance_rate,
         )
-        batch = corrupt(self.model.config, canvas, prompts, recipe.response_length, generator)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.autocast):
-            output = self.model(**batch.inputs)
-        loss = masked_cross_entropy(output.logits, batch.target_BK, batch.mask_BK)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        factor = learning_rate_factor(self.step, recipe)
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = group["peak"] * factor
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        if hasattr(self.model, "update_expert_bias"):
-            self.model.update_expert_bias(output.router_load, recipe.balance_rate)
-        self.step += 1
-        return float(loss.detach())
-
-    def save(self, path: Path) -> None:
-        """Write the whole training state to one file, atomically."""
-        state = {
-            "step": self.step,
-            "recipe": json.dumps(asdict(self.recipe)),
-            "model": self.model.state_dict(),
-            "optimizers": [o.state_dict() for o in self.optimizers],
-        }
-        with atomic_writer(path) as beside:
-            torch.save(state, beside)
-
-    def load(self, path: Path) -> None:
-        """Continue from a file that `save` wrote; raises ArtifactError if that was with another recipe."""
-        state = read_state(path)
-        if json.loads(state["recipe"]) != asdict(self.recipe):
-            raise ArtifactError(
-                f"{path} was made with another recipe", hint=f"remove it to start anew: rm {path}"
-            )
-        self.model.load_state_dict(state["model"])
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        self.step = int(state["step"])
 
 
-def learning_rate_factor(step: int, recipe: Recipe) -> float:
-    """Return the share of the peak rate at a step: linear warm-up, constant, linear decay to zero."""
-    warm = min(1.0, (step + 1) / max(1, recipe.warmup_steps))
-    decay_steps = max(1.0, recipe.decay_share * recipe.steps)
-    return min(warm, max(0.0, (recipe.steps - step) / decay_steps), 1.0)
+def pretrainer(model: Any, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> Trainer:
+    """Return the trainer of a micro model: MicroPy without end, Muon and AdamW, one process on the CPU."""
+    machine = Machine(dtype=torch.bfloat16 if recipe.autocast else torch.float32)
+    corpus = Corpus(tokenizer, recipe.response_length, seed=recipe.seed)
+    loss = make_loss(recipe.objective)
+    student, held = prepared(model, loss, machine, recipe.seed)
+    return Trainer(
+        student,
+        loss,
+        lambda step: corpus.examples(step, recipe.batch_size),
+        recipe.course(),
+        lambda student, loss: make_optimizers(student, loss, recipe),
+        seed=recipe.seed,
+        settings=asdict(recipe),
+        held=held,
+    )
 
 
-def make_optimizers(model: Any, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """Return Muon for the hidden matrices and AdamW for embeddings, head, norms and routers."""
+def make_optimizers(student: Student, loss: Loss, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """Return Muon for the hidden matrices, and AdamW for embeddings, head, norms, routers and extras."""
+    model = student.model
     outer = {id(m.weight) for m in (model.get_input_embeddings(), model.get_output_embeddings())}
     is_hidden = {p: p.ndim == 2 and id(p) not in outer for p in model.parameters()}
     hidden, other = ([p for p, inner in is_hidden.items() if inner == wanted] for wanted in (True, False))
-    rate, decay = recipe.learning_rate, recipe.weight_decay
-    muon = torch.optim.Muon(hidden, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
-    adam = torch.optim.AdamW(other, lr=recipe.embedding_learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
-    for optimizer, peak in ((muon, rate), (adam, recipe.embedding_learning_rate)):
-        optimizer.param_groups[0]["peak"] = peak
-    return [muon, adam]
+    rate = recipe.embedding_learning_rate
+    groups = [{"params": other, "lr": rate}]
+    for name, module in student.extra.items():
+        groups.append({"params": list(module.parameters()), "lr": loss.rates.get(name, rate)})
+    return [
+        torch.optim.Muon(
+            hidden,
+            lr=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            adjust_lr_fn="match_rms_adamw",
+        ),
+        torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+
+
+def pretrain_to_folder(model: str, out: Path, study: StudyConfig) -> None:
+    """Train `model` to the end of its recipe, resuming from `out/state.pt` when it is there.
+
+    Writes `log.jsonl` (a row per `log_every` steps) and `checkpoint/` (published layout, with its card) into
+    `out`.
+    """
+    torch.set_num_threads(study.runtime.threads or 1)
+    out.mkdir(parents=True, exist_ok=True)
+    recipe = Recipe.of(model, study)
+    network, tokenizer = new_micro_model(model, recipe.seed)
+    trainer = pretrainer(network, tokenizer, recipe)
+
+    def report(row: Row) -> None:
+        shown = f"update {row['update']}/{recipe.steps} loss {row['loss']:.4f}"
+        print(f"{model} {shown}", file=sys.stderr, flush=True)
+
+    rows = trainer.run(report, out / "state.pt")
+    write_jsonl(out / "log.jsonl", rows)
+    folder = out / "checkpoint"
+    save_checkpoint(trainer.model(network.dtype), tokenizer, folder)
+    save_extra(trainer.held.extra(), recipe.objective, {}, folder)
+    with make_grader(study) as grader:
+        counts = validation_counts(folder, grader, recipe.response_length, study.pretrain.decoder)
+    write_card(folder, model, recipe, rows, counts, study.pretrain.decoder)
 
 
 def new_micro_model(name: str, seed: int, vocab_size: int = 1024) -> tuple[Any, PreTrainedTokenizerBase]:
@@ -170,3 +179,60 @@ def _id_of(tokenizer: PreTrainedTokenizerBase, token: str) -> int:
     found = tokenizer.convert_tokens_to_ids(token)
     assert isinstance(found, int), token
     return found
+
+
+def validation_counts(folder: Path, grader: Grader, length: int, decoder: str) -> dict[str, tuple[int, int]]:
+    """Return (solved, problems) of each MicroPy validation set, decoded greedily at full budget."""
+    model, tokenizer = load_model(folder)
+    prompter = Prompter(find_protocol(), tokenizer)
+    settings = settings_from(decoder, {"gen_length": length, "suppress": "special"})
+    counts = {}
+    for name in BENCHMARKS:
+        problems = load_benchmark(name, "validation")
+        prompts = [prompter.encode(problem) for problem in problems]
+        rows = decode(model, prompts, settings).tokens.tolist()
+        verdicts = grader.grade(answered(prompter, problems, rows))
+        counts[name] = (sum(verdict.passed for verdict in verdicts), len(problems))
+    return counts
+
+
+def write_card(
+    folder: Path,
+    model: str,
+    recipe: Recipe,
+    log: Sequence[Mapping[str, Any]],
+    counts: Mapping[str, tuple[int, int]],
+    decoder: str,
+) -> None:
+    """Write MODEL_CARD.md into a checkpoint folder."""
+    lines = [
+        f"# {model}",
+        "",
+        "A masked diffusion language model of about a million parameters, trained from random weights on",
+        f"{VERSION}, the embedded world of small Python tasks. It exists to compare decoders.",
+        "",
+        f"- Made by `snakemake pretrain` (`xpflow pretrain --model {model}`), from seed {recipe.seed}.",
+        "- Data: an endless stream of training combinations (40 % signature and docstring, 40 % sentence and",
+        "  assert, 20 % requests). No combination of a validation or test problem is among them, and no test",
+        "  problem was looked at to choose anything.",
+        f"- Sequences seen: {recipe.steps * recipe.batch_size}.",
+        f"- `model.safetensors` sha256 `{sha256_file(folder / 'model.safetensors')}`.",
+        "",
+        f"| validation set | solved at full budget, greedy {decoder_entry(decoder).title} | 95 % interval |",
+        "| --- | --- | --- |",
+    ]
+    for name, (solved, total) in counts.items():
+        interval = wilson(solved, total).scaled(100)
+        share = f"{solved}/{total} = {100 * solved / total:.1f} %"
+        lines.append(f"| {name} | {share} | {interval.low:.1f} to {interval.high:.1f} % |")
+    lines += ["", "| setting | value |", "| --- | --- |"]
+    lines += [f"| {key} | {value} |" for key, value in asdict(recipe).items()]
+    lines += ["", "| step | training loss (nats per masked token) |", "| --- | --- |"]
+    lines += [f"| {row['update']} | {row['loss']:.4f} |" for row in _thinned(log)]
+    atomic_write_text(folder / "MODEL_CARD.md", "\n".join(lines) + "\n")
+
+
+def _thinned(log: Sequence[Mapping[str, Any]], points: int = 16) -> list[Mapping[str, Any]]:
+    """Return about `points` rows of a log, evenly spaced, with the last one."""
+    every = max(1, len(log) // points)
+    return [row for i, row in enumerate(log) if (len(log) - 1 - i) % every == 0]

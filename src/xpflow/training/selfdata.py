@@ -10,17 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from xpflow.decoding import decode, settings_from
+from xpflow.decoding import decode
 from xpflow.errors import DataError
 from xpflow.problems.benchmark import load_benchmark
 from xpflow.problems.problem import Problem
 from xpflow.protocols.find import find_protocol
 from xpflow.protocols.prompter import Prompter
 from xpflow.protocols.protocol import Protocol
-from xpflow.runtime.answers import mask_prediction_options, of_total
+from xpflow.runtime.decoding import of_total, stage_settings
 from xpflow.runtime.models import open_model
 from xpflow.study.config.root import StudyConfig
-from xpflow.training.corpus import response_ids
+from xpflow.training.examples import response_ids
 
 Row = dict[str, Any]
 PROBES = 32
@@ -35,13 +35,12 @@ def self_aligned_rows(
     report: Callable[[int, int], None] | None = None,
     protocol: Protocol | None = None,
 ) -> list[Row]:
-    """Answer the prompts of a seed with a model at the block's budget (greedy), and add the held-out real
-    answers.
+    """Answer the prompts of a seed with a model, as block `selfdata` says, and add the held-out real answers.
 
     Args:
         shard: (k, n): only every n-th row, from the k-th; the union over k is the whole set in any order.
-        protocol: chat template and EOS handling (none: micropy); a prompt without tests is one user turn, and
-            is decoded as the protocol decodes MBPP, at the block's own length.
+        protocol: chat template and EOS handling (none: the default one); a prompt without tests is one user
+            turn, and is decoded as the protocol decodes MBPP, at the block's own length.
     """
     settings = study.selfdata
     asked, held = prompts_of_seed(study, seed)
@@ -51,10 +50,8 @@ def self_aligned_rows(
     asked, held, kinds = asked[k - 1 :: n], held[k - 1 :: n], kinds[k - 1 :: n]
     prompter = Prompter(protocol or find_protocol(), tokenizer)
     prompts = [prompter.encode(problem) for problem in asked]
-    options = mask_prediction_options(settings, prompter.protocol, "mbpp")
-    result = decode(
-        model, prompts, settings_from("mask_prediction", options), progress=of_total(report, len(prompts))
-    )
+    how = stage_settings(settings, prompter.protocol, "mbpp")
+    result = decode(model, prompts, how, progress=of_total(report, len(prompts)))
     own = [
         {"task_id": problem.task_id, "prompt_ids": prompt, "response": tokens, "kind": kind}
         for problem, prompt, tokens, kind in zip(asked, prompts, result.tokens.tolist(), kinds, strict=True)
@@ -63,8 +60,7 @@ def self_aligned_rows(
 
 
 def prompts_of_seed(study: StudyConfig, seed: int) -> tuple[list[Problem], list[Problem]]:
-    """Return the prompts that a seed's data answers (no two seeds share one) and the held-out ones (all
-    share)."""
+    """Return the prompts of a seed's data (no two seeds share one) and the held-out ones (all share)."""
     settings = study.selfdata
     sources = study.problems.sources.model_dump()
     everything = load_benchmark(settings.benchmark, sources=sources)

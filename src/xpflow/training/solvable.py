@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from xpflow.decoding import decode, settings_from
+from xpflow.decoding import decode
 from xpflow.problems.benchmark import benchmark_shape
 from xpflow.problems.problem import Problem
 from xpflow.protocols.find import find_protocol
 from xpflow.protocols.prompter import Prompter
 from xpflow.protocols.protocol import Protocol
-from xpflow.runtime.answers import answered, make_grader, mask_prediction_options, of_total, passed
+from xpflow.runtime.answers import answered, make_grader, passed
+from xpflow.runtime.decoding import of_total, stage_settings
 from xpflow.runtime.models import open_model
 from xpflow.study.config.root import StudyConfig
 
@@ -25,18 +26,16 @@ def solvable_problems(
 ) -> list[Problem]:
     """Return the problems whose greedy answer at the block's budget passes all tests, in their order.
 
-    They are asked, decoded and read by `protocol` (none: micropy), at the block's own length and budget.
+    They are asked, decoded and read by `protocol` (none: the default one), at the block's length and budget.
     With `solvable.keep: all` every problem is kept, answered and graded all the same.
     """
     settings = study.solvable
     model, tokenizer = open_model(study, model_source)
     prompter = Prompter(protocol or find_protocol(), tokenizer)
     shape = benchmark_shape(settings.benchmark) or "mbpp"
-    options = mask_prediction_options(settings, prompter.protocol, shape)
     prompts = [prompter.encode(problem) for problem in problems]
-    result = decode(
-        model, prompts, settings_from("mask_prediction", options), progress=of_total(report, len(prompts))
-    )
+    how = stage_settings(settings, prompter.protocol, shape)
+    result = decode(model, prompts, how, progress=of_total(report, len(prompts)))
     programs = answered(prompter, problems, result.tokens.tolist())
     with make_grader(study) as grader:
         solved = passed(grader.grade(programs))

@@ -18,9 +18,9 @@ from xpflow.models.load import load_model
 from xpflow.models.registry import SHIPPED
 from xpflow.planning.sizes import read_sizes, sizes_of
 from xpflow.study.config.inputs import ModelChoice
-from xpflow.study.config.training import LoraSettings, TrainingBlock
-from xpflow.training.align import Aligner, AlignmentData, Variant
-from xpflow.training.corpus import Example
+from xpflow.study.config.training import LoraSettings, TrainingBlock, TrainingRun
+from xpflow.training.examples import Example, OwnAnswers
+from xpflow.training.tuning import tuner
 
 LLADA = sizes_of(ModelChoice(name="llada-8b-instruct", training="full"))
 LLADA2 = sizes_of(ModelChoice(name="llada2.0-mini", training="full"))
@@ -67,12 +67,12 @@ def test_the_largest_layer_is_what_one_layer_of_the_model_holds(name: str) -> No
     assert sizes_of(ModelChoice(name=name, training="full")).layer == held
 
 
-def test_adapters_are_as_many_as_the_aligner_trains() -> None:
+def test_adapters_are_as_many_as_a_run_trains() -> None:
     model, _ = load_model("llada2-micro")
-    data = AlignmentData([Example((7,), (8, 9))], [], [])
+    data = OwnAnswers([Example((7,), (8, 9))], [], [])
     block = TrainingBlock(lora=LoraSettings(rank=5))
-    student = Aligner(model, data, block, Variant(name="paper", kl_weight=0.0), full=False).student
-    trained = sum(parameter.numel() for parameter in student.parameters() if parameter.requires_grad)
+    trainer = tuner(model, data, block, TrainingRun(name="paper"), full=False, seed=0)
+    trained = sum(parameter.numel() for parameter in trainer.trained)
     arch = sizes_of(ModelChoice(name="llada2-micro", training="lora"))
     assert arch.lora_parameters(5) == trained
 

@@ -14,8 +14,7 @@ from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.tokenizer import train_tokenizer
 from xpflow.models.untrained import SpecialIds, micro_config, new_model
 from xpflow.problems.micropy.dataset import training_pairs
-from xpflow.training.align import AlignmentData
-from xpflow.training.corpus import Example
+from xpflow.training.examples import Example, OwnAnswers
 
 TINY: dict[str, dict[str, Any]] = {
     "llada-micro": {"d_model": 32, "n_layers": 2, "n_heads": 2, "n_kv_heads": 2, "mlp_hidden_size": 48},
@@ -66,12 +65,12 @@ def make_model(tokenizer: PreTrainedTokenizerBase) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def data() -> AlignmentData:
-    """Return alignment data of random tokens: prompts of several lengths, N = 8."""
+def data() -> OwnAnswers:
+    """Return own answers of random tokens: prompts of several lengths, N = 8."""
     generator = torch.Generator().manual_seed(0)
 
     def draw(count: int) -> tuple[int, ...]:
         return tuple(torch.randint(10, 22, (count,), generator=generator).tolist())
 
     examples = [Example(draw(5 + i % 4), draw(8)) for i in range(20)]
-    return AlignmentData(examples[:12], examples[12:16], examples[16:])
+    return OwnAnswers(examples[:12], examples[12:16], examples[16:])

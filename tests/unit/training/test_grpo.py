@@ -19,10 +19,9 @@ from xpflow.grading.verdict import Verdict, VerdictName
 from xpflow.problems import Problem
 from xpflow.problems.micropy import load
 from xpflow.study.config.training import GrpoBlock
-from xpflow.training.policy.exploration import Teacher, antithetic_shifts, clone
-from xpflow.training.policy.grpo import PolicyTrainer, advantages
-from xpflow.training.policy.policy_loss import clipped_loss
+from xpflow.training.policy.grpo import PolicyTrainer
 from xpflow.training.policy.rollout import Decisions, RolloutEngine
+from xpflow.training.policy.update import Teacher, advantages, antithetic_shifts, clipped_loss, clone
 
 Row = dict[str, Any]
 PROBLEMS = load("mbpp", "train")[:3]
@@ -53,7 +52,7 @@ def engine_of(
     model: Any, tokenizer: PreTrainedTokenizerBase, verdict: VerdictName | None = None
 ) -> RolloutEngine:
     grader: Any = FakeGrader(verdict)
-    return RolloutEngine(model.requires_grad_(False), tokenizer, grader, N)
+    return RolloutEngine(model.requires_grad_(False), tokenizer, grader, N, GrpoBlock().decoder)
 
 
 def settings(**changes: Any) -> GrpoBlock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from xpflow.decoding.decoders import DECODERS
 from xpflow.errors import ArtifactError, ConfigError
 from xpflow.study.config.root import StudyConfig
-from xpflow.training.card import write_card
-from xpflow.training.pretrain import Recipe, Trainer, learning_rate_factor, new_micro_model
-from xpflow.training.pretrain_run import _rows_until, recipe_for
+from xpflow.training.pretrain import Recipe, new_micro_model, pretrainer, write_card
+from xpflow.training.trainer import Course, Row
 
 RECIPE = Recipe(steps=4, batch_size=4, warmup_steps=1, log_every=1, checkpoint_every=1, autocast=False)
 
@@ -30,35 +31,34 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def train(
-    model: Any, tokenizer: PreTrainedTokenizerBase, state: Path, end: int | None = None
-) -> list[dict[str, Any]]:
-    """Train, resuming from `state` if it is there, until just before step `end` is saved."""
-    trainer, rows = Trainer(model, tokenizer, RECIPE), []
-    if state.exists():
-        trainer.load(state)
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    state: Path,
+    end: int | None = None,
+    recipe: Recipe = RECIPE,
+) -> list[Row]:
+    """Train, resuming from `state` if it is there, until the row of update `end` is logged."""
 
-    def report(row: dict[str, Any]) -> None:
-        rows.append({key: row[key] for key in ("step", "loss", "lr_factor")})
-        if row["step"] == end:
+    def report(row: Row) -> None:
+        if row["update"] == end:
             raise Killed
 
-    trainer.run(report, state)
-    return rows
+    return pretrainer(model, tokenizer, recipe).run(report, state)
 
 
 @pytest.mark.parametrize("name", ["llada-micro", "llada2-micro"])
 def test_a_resumed_run_has_the_weights_and_log_of_an_uninterrupted_one(
     name: str, make_model: Callable[..., Any], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
+    recipe = replace(RECIPE, log_every=3, checkpoint_every=2, steps=7)
     whole = make_model(name)
-    rows = train(whole, tokenizer, tmp_path / "whole")
-    for end in (1, 2, 4):
+    rows = train(whole, tokenizer, tmp_path / "whole", recipe=recipe)
+    assert [row["update"] for row in rows] == [3, 6, 7]
+    for end in (3, 6, 7):  # the first sums of a row were saved in the middle of it
         with pytest.raises(Killed):
-            train(make_model(name), tokenizer, tmp_path / f"{end}", end)
+            train(make_model(name), tokenizer, tmp_path / f"{end}", end, recipe)
         resumed = make_model(name, seed=9)
-        if end == 1:
-            resumed = make_model(name)  # killed before anything was saved: it starts anew
-        assert train(resumed, tokenizer, tmp_path / f"{end}") == rows[end - 1 :]
+        assert train(resumed, tokenizer, tmp_path / f"{end}", recipe=recipe) == rows
         for key, value in whole.state_dict().items():
             assert torch.equal(value, resumed.state_dict()[key]), (end, key)
 
@@ -67,25 +67,17 @@ def test_a_state_of_another_recipe_or_a_broken_one_is_refused(
     make_model: Callable[..., Any], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
     state = tmp_path / "state.pt"
-    Trainer(make_model("llada-micro"), tokenizer, RECIPE).save(state)
-    other = Trainer(make_model("llada-micro"), tokenizer, Recipe(steps=9))
-    with pytest.raises(ArtifactError, match="another recipe"):
-        other.load(state)
+    train(make_model("llada-micro"), tokenizer, state)
+    with pytest.raises(ArtifactError, match="other settings"):
+        train(make_model("llada-micro"), tokenizer, state, recipe=replace(RECIPE, steps=9))
     state.write_bytes(state.read_bytes()[:100])
     with pytest.raises(ArtifactError, match="no training state"):
-        other.load(state)
-
-
-def test_half_a_line_at_the_end_of_a_log_is_dropped(tmp_path: Path) -> None:
-    log = tmp_path / "log.jsonl"
-    log.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
-    assert [row["step"] for row in _rows_until(log, 2)] == [1, 2]
-    assert _rows_until(tmp_path / "absent", 2) == []
+        train(make_model("llada-micro"), tokenizer, state)
 
 
 def test_the_learning_rate_warms_up_stays_and_decays_to_zero() -> None:
-    recipe = Recipe(steps=100, warmup_steps=10, decay_share=0.4)
-    factors = [learning_rate_factor(step, recipe) for step in range(101)]
+    course = Course(updates=100, warmup_updates=10, decay_share=0.4)
+    factors = [course.rate(update) for update in range(101)]
     assert factors[0] == pytest.approx(0.1)
     assert factors[9:61] == [1.0] * 52
     assert factors[80] == pytest.approx(0.5)
@@ -94,15 +86,22 @@ def test_the_learning_rate_warms_up_stays_and_decays_to_zero() -> None:
 
 def test_unknown_models_are_errors_that_name_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean 'llada-micro'"):
-        recipe_for("lada-micro", StudyConfig())
+        Recipe.of("lada-micro", StudyConfig())
     with pytest.raises(ConfigError, match="no micro model"):
         new_micro_model("llada3-micro", 0)
-    assert recipe_for("llada2-micro", StudyConfig()).steps == StudyConfig().pretrain.steps["llada2-micro"]
+    assert Recipe.of("llada2-micro", StudyConfig()).steps == StudyConfig().pretrain.steps["llada2-micro"]
 
 
 def test_the_card_tells_counts_intervals_recipe_and_hash(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"weights")
-    write_card(tmp_path, "tiny", RECIPE, [{"step": 1, "loss": 0.5}], {"micropy-he": (80, 100)})
+    write_card(
+        tmp_path,
+        "tiny",
+        RECIPE,
+        [{"update": 1, "loss": 0.5}],
+        {"micropy-he": (80, 100)},
+        next(iter(DECODERS)),
+    )
     card = (tmp_path / "MODEL_CARD.md").read_text()
     assert "80/100 = 80.0 % | 71.1 to 86.7 %" in card
     assert json.dumps(RECIPE.steps) in card

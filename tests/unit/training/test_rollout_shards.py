@@ -7,11 +7,11 @@ import torch
 
 from xpflow.decoding.policies.learned import LearnedPolicy, PolicyShape
 from xpflow.errors import ConfigError
-from xpflow.runtime.team import ALONE, Team
+from xpflow.runtime.processes import ALONE, Team
 from xpflow.study.config.training import GrpoBlock
-from xpflow.training.policy import policy_loss as lessons
-from xpflow.training.policy.policy_loss import Lesson, clipped_loss
+from xpflow.training.policy import update
 from xpflow.training.policy.rollout import RolloutShards, pooled
+from xpflow.training.policy.update import PolicyBatch, clipped_loss
 
 CPU = torch.device("cpu")
 
@@ -58,14 +58,14 @@ def test_the_gradient_in_pieces_and_in_parts_is_that_of_the_whole(monkeypatch: p
     features = torch.rand(40, 8, generator=generator)
     draws, old, advantage = (torch.rand(40, generator=generator) for _ in range(3))
     advantage[::4] = 0.0
-    whole = Lesson(features, draws, old - 0.5, advantage)
+    whole = PolicyBatch(features, draws, old - 0.5, advantage)
     clipped_loss(policy.log_prob(features, draws), whole.old, advantage, 0.2).backward()
     expected = [p.grad.clone() for p in policy.parameters() if p.grad is not None]
     for wanted, found in zip(expected, whole.gradient(policy, whole.counting, 0.2), strict=True):
         assert torch.equal(found, wanted)
-    monkeypatch.setattr(lessons, "AT_A_TIME", 7)
+    monkeypatch.setattr(update, "AT_A_TIME", 7)
     columns = (features, draws, whole.old, advantage)
-    parts = [Lesson(*(column[rows] for column in columns)) for rows in (slice(0, 25), slice(25, 40))]
+    parts = [PolicyBatch(*(column[rows] for column in columns)) for rows in (slice(0, 25), slice(25, 40))]
     count = sum((part.counting for part in parts), torch.tensor(0))
     assert int(count) == 30
     summed = [part.gradient(policy, count, 0.2) for part in parts]

@@ -9,6 +9,7 @@ settings of the block `grpo`.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,15 +19,29 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from xpflow.artifacts.io import sha256_file, write_jsonl
 from xpflow.decoding.policies.learned import LearnedPolicy, PolicyShape
 from xpflow.decoding.policies.load import load_policy
+from xpflow.errors import DataError
+from xpflow.problems import problems_from_file
+from xpflow.problems.benchmark import load_benchmark
 from xpflow.problems.problem import Problem
+from xpflow.runtime.answers import make_grader
+from xpflow.runtime.models import model_protocol, open_model
+from xpflow.runtime.processes import joined
+from xpflow.study.config.root import StudyConfig
 from xpflow.study.config.training import GrpoBlock
-from xpflow.training.align import epoch_order
-from xpflow.training.checkpoint import TrainingState
-from xpflow.training.policy.exploration import Teacher, TrajectoryPolicy, antithetic_shifts, clone
-from xpflow.training.policy.policy_loss import Lesson
+from xpflow.training.examples import epoch_order
 from xpflow.training.policy.rollout import RolloutEngine, Rollouts, RolloutShards, pooled
+from xpflow.training.policy.update import (
+    PolicyBatch,
+    Teacher,
+    TrajectoryPolicy,
+    advantages,
+    antithetic_shifts,
+    clone,
+)
+from xpflow.training.state import Progress, TrainingState
 
 Row = dict[str, Any]
 Validate = Callable[[LearnedPolicy], float]
@@ -51,12 +66,12 @@ class PolicyTrainer:
         self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=block.learning_rate)
 
     def run(self, report: Callable[[Row], None], state: Path | None = None) -> list[Row]:
-        """Train all updates and return the log rows; the policy ends as the last one, or the best validated
-        one."""
+        """Train all updates and return the log; the policy ends as the last or the best validated one."""
         holder = _Holder(self.policy)
         guard = {**self.block.model_dump(), "seed": self.seed, "problems": [p.task_id for p in self.problems]}
         kept = TrainingState(guard, holder, [self.optimizer])
-        update, rows = kept.load(state) if state else (0, [])
+        found = kept.load(state) if state else Progress()
+        update, rows = found.update, list(found.rows)
         self.team.wait()  # nobody saves before all have read
         if update == 0 and self.block.warm_start:
             self._warm_start(self.block.warm_start)
@@ -71,7 +86,7 @@ class PolicyTrainer:
             rows.append(row)
             report(row)
             if state and self.team.leads and update % self.block.checkpoint_every == 0:
-                kept.save(state, update, rows)
+                kept.save(state, Progress(update, rows))
         holder.restore(self.policy)
         return rows
 
@@ -96,13 +111,13 @@ class PolicyTrainer:
         parts = self.shards.gather([_summary(rolled) for rolled in own])
         task_R, t_RN = torch.cat([part.task_R for part in parts]), torch.cat([part.t_RN for part in parts])
         advantage_RN, flat = advantages(task_R, t_RN, block)
-        lessons = [
-            Lesson.of(rolled.decisions, advantage_RN.chunk(self.shards.count)[number])
+        batches = [
+            PolicyBatch.of(rolled.decisions, advantage_RN.chunk(self.shards.count)[number])
             for rolled, number in zip(own, self.shards.own, strict=True)
         ]
-        count = torch.stack(self.shards.gather([lesson.counting.cpu() for lesson in lessons])).sum()
+        count = torch.stack(self.shards.gather([batch.counting.cpu() for batch in batches])).sum()
         for _ in range(block.epochs):
-            self._step(lessons, count.to(self.engine.device))
+            self._step(batches, count.to(self.engine.device))
         sizes = [len(part.task_R) for part in parts]
         reward = float((task_R[:, None] + block.completion_weight * t_RN).mean())
         return {
@@ -114,11 +129,11 @@ class PolicyTrainer:
             "nfe": pooled([part.nfe for part in parts], sizes),
         }
 
-    def _step(self, lessons: list[Lesson], count: Tensor) -> None:
+    def _step(self, batches: list[PolicyBatch], count: Tensor) -> None:
         """Move the policy along the gradients of all parts, summed in their order."""
         own = [
-            [gradient.cpu() for gradient in lesson.gradient(self.policy, count, self.block.clip)]
-            for lesson in lessons
+            [gradient.cpu() for gradient in batch.gradient(self.policy, count, self.block.clip)]
+            for batch in batches
         ]
         first, *others = self.shards.gather(own)
         for gradients in others:
@@ -189,17 +204,65 @@ class _Holder(nn.Module):
             policy.load_state_dict(self.best.state_dict())
 
 
-def advantages(task_R: Tensor, t_RN: Tensor, block: GrpoBlock) -> tuple[Tensor, float]:
-    """Return per-token advantages `[R, N]` relative to the group, and the share of groups without variance.
+def train_policy_to_folder(
+    study: StudyConfig, model: str | Path, problems_file: Path, seed: int, out: Path
+) -> None:
+    """Train a policy on the problems of a file; writes `policy.safetensors` and `log.jsonl` into `out`.
 
-    (reward - group mean) / (group standard deviation + `std_floor`); the deviation divides by G - 1.
+    Called by every process of a job; the leader writes. The state waits in `out`.state.
     """
-    reward_RN = task_R[:, None] + block.completion_weight * t_RN
-    reward_PGN = reward_RN.view(-1, block.group_size, reward_RN.shape[1])
-    centred = reward_PGN - reward_PGN.mean(1, keepdim=True)
-    scaled = centred / (reward_PGN.std(1, keepdim=True) + block.std_floor)
-    task_PG = task_R.view(-1, block.group_size)
-    flat_P = (task_PG == task_PG[:, :1]).all(-1)
-    if block.drop_flat_groups:
-        scaled = scaled * ~flat_P[:, None, None]
-    return scaled.flatten(0, 1), float(flat_P.float().mean())
+    block = study.grpo
+    problems = problems_from_file(problems_file)
+    if not problems:
+        raise DataError(
+            f"{problems_file} has no problems", hint="the base model solved none; train on others"
+        )
+    length, protocol = study.solvable.gen_length, model_protocol(study, block.model)
+    with joined(study.runtime.device) as (team, device), make_grader(study, team.local_size) as grader:
+        frozen, tokenizer = open_model(study, model, device)
+        engine = RolloutEngine(frozen, tokenizer, grader, length, block.decoder, protocol, team)
+        trainer = PolicyTrainer(engine, problems, block, seed, _validation(study, engine))
+        report = _printer(block.updates) if team.leads else _silent
+        rows = trainer.run(report, out.with_name(out.name + ".state"))
+    if not team.leads:
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    notes = {
+        "seed": seed,
+        "settings": block.model_dump(mode="json"),
+        "protocol": protocol.label,
+        "problems_sha256": sha256_file(problems_file),
+    }
+    trainer.policy.save(out / "policy.safetensors", **notes)
+    write_jsonl(out / "log.jsonl", rows)
+    out.with_name(out.name + ".state").unlink(missing_ok=True)
+
+
+def _validation(study: StudyConfig, engine: RolloutEngine) -> Any:
+    """Return a function that gives a policy's pass rate on validation problems of the study's benchmarks."""
+    block = study.grpo
+    if not block.validate_every:
+        return None
+    budget = study.reporting.headline_budget
+    problems = [
+        problem
+        for benchmark in study.problems.benchmarks
+        for problem in load_benchmark(benchmark.name, "validation", block.validation_limit)
+    ]
+
+    def validate(policy: LearnedPolicy) -> float:
+        return engine.pass_rate(problems, budget, policy)
+
+    return validate
+
+
+def _silent(row: Row) -> None:
+    """Say nothing: the leader does."""
+
+
+def _printer(updates: int) -> Any:
+    def report(row: Row) -> None:
+        shown = " ".join(f"{key} {value:.3f}" for key, value in row.items() if key != "update")
+        print(f"grpo update {row['update'] + 1}/{updates}: {shown}", file=sys.stderr, flush=True)
+
+    return report

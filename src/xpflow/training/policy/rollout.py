@@ -1,4 +1,4 @@
-"""Rollouts of the flow decoder with sampled step sizes, their rewards, and how processes share them.
+"""Rollouts of a decoder with sampled step sizes, their rewards, and how processes share them.
 
 Legend: R rollouts of an update (prompts x G, a prompt's rollouts side by side), N response tokens, n
 decisions of the policy.
@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from xpflow.decoding import decode, settings_from
+from xpflow.decoding import DecodeSettings, decode, settings_from
 from xpflow.decoding.policies.base import RecorderStep
 from xpflow.decoding.samples import shard_rows
 from xpflow.decoding.stepper import StepRecord
@@ -30,7 +30,7 @@ from xpflow.protocols.find import find_protocol
 from xpflow.protocols.prompter import Prompter
 from xpflow.protocols.protocol import Protocol
 from xpflow.runtime.answers import answered, passed
-from xpflow.runtime.team import ALONE, Team
+from xpflow.runtime.processes import ALONE, Team
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ class Rollouts:
 
 
 class RolloutEngine:
-    """Decodes and grades: one frozen model, one grader, one response length, one protocol; one of a team."""
+    """Decodes and grades: one frozen model, grader, response length, decoder, protocol; one of a team."""
 
     def __init__(
         self,
@@ -98,11 +98,12 @@ class RolloutEngine:
         tokenizer: Any,
         grader: Grader,
         length: int,
+        decoder: str,
         protocol: Protocol | None = None,
         team: Team = ALONE,
     ) -> None:
         self.model, self.tokenizer, self.grader, self.length = model, tokenizer, grader, length
-        self.team, self.device = team, next(model.parameters()).device
+        self.decoder, self.team, self.device = decoder, team, next(model.parameters()).device
         self.prompter = Prompter(protocol or find_protocol(), tokenizer)
 
     def encode(self, problem: Problem) -> list[int]:
@@ -113,10 +114,7 @@ class RolloutEngine:
         """Decode every problem once with `policy`, recording decisions, and grade the answers."""
         decisions = Decisions(self.length)
         final = FinalProgress(torch.zeros(len(problems), self.length, device=self.device))
-        settings = settings_from(
-            "flow",
-            {"gen_length": self.length, "budget": budget, "batch_size": len(problems), "suppress": "special"},
-        )
+        settings = self._settings(budget, len(problems))
         prompts = [self.encode(problem) for problem in problems]
         result = decode(self.model, prompts, settings, policy, recorder=decisions, observer=final)
         task_R = self._passed(problems, result.tokens)
@@ -129,21 +127,19 @@ class RolloutEngine:
 
         The processes of a team share whole batches, so that it is the same for any number of them.
         """
-        options = {
-            "gen_length": self.length,
-            "budget": budget,
-            "batch_size": batch_size,
-            "suppress": "special",
-        }
         prompts, found = [self.encode(problem) for problem in problems], {}
         own = shard_rows(prompts, batch_size, self.team.rank + 1, self.team.size)
         if own:
-            settings = settings_from("flow", options)
+            settings = self._settings(budget, batch_size)
             result = decode(self.model, [prompts[row] for row in own], settings, policy)
             passed_R = self._passed([problems[row] for row in own], result.tokens)
             found = dict(zip(own, passed_R.tolist(), strict=True))
         every = {row: value for part in self.team.gather(found) for row, value in part.items()}
         return float(torch.tensor([every[row] for row in range(len(problems))]).mean())
+
+    def _settings(self, budget: Fraction, batch_size: int) -> DecodeSettings:
+        own = {"gen_length": self.length, "budget": budget, "batch_size": batch_size, "suppress": "special"}
+        return settings_from(self.decoder, own)
 
     def _passed(self, problems: Sequence[Problem], tokens_RN: Tensor) -> Tensor:
         programs = answered(self.prompter, problems, tokens_RN.tolist())
@@ -188,8 +184,7 @@ class RolloutShards:
         return list(items[number * size : (number + 1) * size])
 
     def generator(self, seed: int, update: int, number: int, device: torch.device) -> torch.Generator:
-        """Return the source of a part's draws; a single part has the stream that it had before there were
-        parts."""
+        """Return the source of a part's draws; one part alone has the stream from before there were parts."""
         start = seed * 1_000_003 + update
         if self.count > 1:
             text = f"rollouts of seed {seed}, update {update}, part {number} of {self.count}"

@@ -1,9 +1,9 @@
-"""The resumable state of an alignment: one file, or a folder of shards when several processes hold the model.
+"""Training state on disk: all that a resumed run needs to give the same bytes as an uninterrupted one.
 
-    out.state                    one process, and LoRA (adapters only; the leader writes, all read)
-    out.state.shards/update-50   sharded: torch.distributed.checkpoint, every process writes its part
+    FILE                     one process, and adapters (which every process has: the leader writes, all read)
+    FILE.shards/update-50    sharded: torch.distributed.checkpoint, every process writes its part
 
-Both can be read by any number of processes. With the number that wrote it, a run that goes on gives the same
+Both forms can be read by any number of processes. With the number that wrote it, a resumed run gives the same
 bytes as one that was never interrupted; with another number, the same up to rounding. A folder is written
 beside the one before it and renamed when whole: for the time of a save, both need room on the disk.
 """
@@ -11,9 +11,11 @@ beside the one before it and renamed when whole: for the time of a save, both ne
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +26,74 @@ from torch.distributed.checkpoint.state_dict_loader import load as load_parts
 from torch.distributed.checkpoint.state_dict_saver import save as save_parts
 from torch.distributed.tensor import distribute_tensor
 
-from xpflow.artifacts.io import atomic_write_text
+from xpflow.artifacts.io import atomic_write_text, atomic_writer
 from xpflow.errors import ArtifactError
-from xpflow.runtime.team import Team
-from xpflow.training.checkpoint import Rows, TrainingState, read_state
+from xpflow.runtime.processes import Team
 
 ABOUT = "about.json"
 
 
 @dataclass(frozen=True, slots=True)
-class AlignmentState:
+class Progress:
+    """How far a run has come: updates done, rows of its log, and what the next row sums up so far."""
+
+    update: int = 0
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    sums: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingState:
+    """What one process saves and restores; `settings` (JSON) guard against another run's file."""
+
+    settings: Mapping[str, Any]
+    module: nn.Module
+    optimizers: list[torch.optim.Optimizer]
+
+    def save(self, path: Path, progress: Progress) -> None:
+        """Write weights, optimizers and progress to one file, atomically."""
+        state = {
+            "settings": self.guard(),
+            "module": self.module.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "progress": json.dumps(asdict(progress)),
+        }
+        with atomic_writer(path) as beside:
+            torch.save(state, beside)
+
+    def load(self, path: Path) -> Progress:
+        """Restore what `save` wrote; without a file nothing was done yet.
+
+        Raises:
+            ArtifactError: the file is none of ours, or was made with other settings.
+        """
+        if not path.exists():
+            return Progress()
+        state = read_state(path)
+        self.check(state.get("settings"), path)
+        self.module.load_state_dict(state["module"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        return Progress(**json.loads(state["progress"]))
+
+    def check(self, found: Any, path: Path) -> None:
+        """Raise ArtifactError unless the settings in a file are ours."""
+        if found != self.guard():
+            raise ArtifactError(
+                f"{path} was made with other settings", hint=f"remove it to start over: rm -r {path}"
+            )
+
+    def guard(self) -> str:
+        """Return the settings as they are written into a state."""
+        return json.dumps(self.settings, sort_keys=True, default=str)
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
     """Saves and loads what `TrainingState` does, by all processes of a team together.
 
-    `root` is the module whose weights are sharded, None where every process has all of what is trained.
+    root: the module whose weights are sharded. sharded: whether they are; if not, every process has all of
+    what is trained.
     """
 
     plain: TrainingState
@@ -44,18 +101,18 @@ class AlignmentState:
     sharded: bool
     team: Team
 
-    def save(self, path: Path, step: int, rows: Rows) -> None:
+    def save(self, path: Path, progress: Progress) -> None:
         """Write the state at an update; one of the other form goes away."""
         if self.sharded:
-            self._save_shards(path, step, rows)
+            self._save_shards(path, progress)
             if self.team.leads:
                 path.unlink(missing_ok=True)
         elif self.team.leads:
-            self.plain.save(path, step, rows)
+            self.plain.save(path, progress)
             shutil.rmtree(shards_of(path), ignore_errors=True)
 
-    def load(self, path: Path) -> tuple[int, Rows]:
-        """Restore the newest state of either form; returns (step, log rows), or (0, []) without one.
+    def load(self, path: Path) -> Progress:
+        """Restore the newest state of either form; without one nothing was done yet.
 
         Raises:
             ArtifactError: it is none of ours, or was made with other settings.
@@ -70,8 +127,8 @@ class AlignmentState:
         self.team.wait()
         return found
 
-    def _save_shards(self, path: Path, step: int, rows: Rows) -> None:
-        final = shards_of(path) / f"update-{step}"
+    def _save_shards(self, path: Path, progress: Progress) -> None:
+        final = shards_of(path) / f"update-{progress.update}"
         beside = final.with_name(f".{final.name}.tmp")
         if self.team.leads:
             shutil.rmtree(beside, ignore_errors=True)
@@ -79,7 +136,7 @@ class AlignmentState:
         self.team.wait()
         save_parts(self._tree(), checkpoint_id=beside, no_dist=self.team.size == 1)
         if self.team.leads:
-            about = {"settings": self.plain.guard(), "step": step, "rows": rows}
+            about = {"settings": self.plain.guard(), "progress": asdict(progress)}
             atomic_write_text(beside / ABOUT, json.dumps(about))
             shutil.rmtree(final, ignore_errors=True)
             beside.rename(final)
@@ -88,7 +145,7 @@ class AlignmentState:
                     shutil.rmtree(other)
         self.team.wait()
 
-    def _load_shards(self, folder: Path) -> tuple[int, Rows]:
+    def _load_shards(self, folder: Path) -> Progress:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         self.plain.check(about["settings"], folder)
         tree = self._tree()
@@ -101,13 +158,13 @@ class AlignmentState:
             model_state_dict=tree["model"],
             optim_state_dict=tree["optimizer"],
         )
-        return int(about["step"]), list(about["rows"])
+        return Progress(**about["progress"])
 
     def _tree(self) -> dict[str, Any]:
         model, optimizer = get_state_dict(self.root, self.plain.optimizers)
         return {"model": model, "optimizer": optimizer}
 
-    def _spread(self, path: Path) -> tuple[int, Rows]:
+    def _spread(self, path: Path) -> Progress:
         """Give every process its part of the state that one process wrote."""
         state = read_state(path)
         self.plain.check(state.get("settings"), path)
@@ -121,7 +178,18 @@ class AlignmentState:
                     if value.shape == parameters[number].shape:
                         entry[key] = _part(value, parameters[number])
             optimizer.load_state_dict(saved)
-        return int(state["step"]), list(json.loads(state["rows"]))
+        return Progress(**json.loads(state["progress"]))
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Return the dictionary of a state file (tensors and plain values only); raises ArtifactError."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        raise ArtifactError(
+            f"{path} is no training state: {error}", hint=f"remove it to start over: rm {path}"
+        ) from error
+    return dict(state)
 
 
 def shards_of(path: Path) -> Path:

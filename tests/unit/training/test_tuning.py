@@ -1,4 +1,4 @@
-"""Alignment: what its loss does, what it leaves alone, and that it resumes to the same bytes."""
+"""Training runs: what alignment's loss does, what it leaves alone, and that runs resume to the same bytes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from xpflow.errors import ArtifactError, DataError
-from xpflow.study.config.training import FullSettings, LoraSettings, TrainingBlock
-from xpflow.training.align import Aligner, AlignmentData, Variant, epoch_order
-from xpflow.training.corpus import collate
-from xpflow.training.objectives import Corrupted, corrupt
+from xpflow.runtime.machine import Machine
+from xpflow.study.config.training import FullSettings, LoraSettings, TrainingBlock, TrainingRun
+from xpflow.training.corruption import Corrupted, masked
+from xpflow.training.examples import Batch, OwnAnswers, epoch_order
+from xpflow.training.trainer import Row, Trainer
+from xpflow.training.tuning import tuner
 
 Make = Callable[..., Any]
-PAPER, PRESERVING = Variant(name="paper", kl_weight=0.0), Variant(name="preserving", kl_weight=0.5)
+PAPER = TrainingRun(name="paper", objective="x_prediction")
+PRESERVING = TrainingRun(name="preserving", objective="x_prediction", settings={"kl_weight": 0.5})
 KINDS = [("llada-micro", True), ("llada2-micro", True), ("llada2-micro", False)]
 
 
@@ -27,9 +31,13 @@ def block(updates: int, rate: float = 1e-2) -> TrainingBlock:
     return TrainingBlock(full=full, lora=lora, log_every=max(1, updates // 5))
 
 
-def batch_of(model: Any, data: AlignmentData) -> Corrupted:
-    canvas, prompts = collate(data.train, model.config.pad_token_id)
-    return corrupt(model.config, canvas, prompts, 8, torch.Generator().manual_seed(0))
+def batch_of(model: Any, data: OwnAnswers) -> Corrupted:
+    batch = Batch.of(data.train, model.config.pad_token_id)
+    return masked(batch, model, torch.Generator().manual_seed(0))
+
+
+def loss(trainer: Trainer, batch: Corrupted) -> Tensor:
+    return trainer.measure(batch)["loss"]
 
 
 class Killed(Exception):
@@ -46,11 +54,13 @@ def kill_at(update: int) -> Callable[[dict[str, Any]], None]:
 
 @pytest.mark.parametrize(("name", "full"), KINDS)
 def test_a_resumed_run_has_the_weights_and_log_of_an_uninterrupted_one(
-    name: str, full: bool, make_model: Make, data: AlignmentData, tmp_path: Path
+    name: str, full: bool, make_model: Make, data: OwnAnswers, tmp_path: Path
 ) -> None:
-    def run(report: Callable[[dict[str, Any]], None], state: Path) -> tuple[Any, list[dict[str, Any]]]:
-        aligner = Aligner(make_model(name), data, block(4), PRESERVING, full)
-        return aligner.run(3, report, state, save_every=1)
+    def run(report: Callable[[Row], None], state: Path) -> tuple[Any, list[Row]]:
+        machine = Machine(checkpoint_every=1)
+        trainer = tuner(make_model(name), data, block(4), PRESERVING, full, 3, machine=machine)
+        rows = trainer.run(report, state)
+        return trainer.model(torch.float32), rows
 
     whole, rows = run(kill_at(99), tmp_path / "whole")
     assert [row["update"] for row in rows] == [0, 1, 2, 3, 4]
@@ -66,14 +76,14 @@ def test_a_resumed_run_has_the_weights_and_log_of_an_uninterrupted_one(
 
 @pytest.mark.parametrize(("name", "full"), [KINDS[0], KINDS[2]])
 def test_alignment_lowers_the_error_at_unmasked_positions_and_leaves_the_base_alone(
-    name: str, full: bool, make_model: Make, data: AlignmentData
+    name: str, full: bool, make_model: Make, data: OwnAnswers
 ) -> None:
     model = make_model(name)
     with torch.no_grad():
         model.get_input_embeddings().weight.mul_(10)
-    watched = AlignmentData(data.train, data.train, data.heldout)
+    watched = OwnAnswers(data.train, data.train, data.heldout)
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    _, rows = Aligner(model, watched, block(40), PAPER, full).run(0, lambda row: None)
+    rows = tuner(model, watched, block(40), PAPER, full, 0).run(lambda row: None)
     assert rows[-1]["mse_unmasked"] < (0.5 if full else 0.8) * rows[0]["mse_unmasked"]
     assert rows[-1]["acc_unmasked"] > rows[0]["acc_unmasked"]
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
@@ -81,37 +91,37 @@ def test_alignment_lowers_the_error_at_unmasked_positions_and_leaves_the_base_al
 
 @pytest.mark.parametrize(("name", "full"), KINDS)
 def test_the_preserving_term_is_zero_before_the_first_update(
-    name: str, full: bool, make_model: Make, data: AlignmentData
+    name: str, full: bool, make_model: Make, data: OwnAnswers
 ) -> None:
     model = make_model(name)
-    paper, preserving = (Aligner(model, data, block(1), v, full) for v in (PAPER, PRESERVING))
+    paper, preserving = (tuner(model, data, block(1), run, full, 0) for run in (PAPER, PRESERVING))
     batch = batch_of(model, data)
-    assert paper.loss(batch).item() == pytest.approx(preserving.loss(batch).item(), rel=1e-6)
+    assert loss(paper, batch).item() == pytest.approx(loss(preserving, batch).item(), rel=1e-6)
 
 
 def test_the_preserving_term_pulls_towards_the_base_at_masked_positions_only(
-    make_model: Make, data: AlignmentData
+    make_model: Make, data: OwnAnswers
 ) -> None:
     model = make_model("llada-micro")
-    aligner, paper = (Aligner(model, data, block(1), v, True) for v in (PRESERVING, PAPER))
+    preserving, paper = (tuner(model, data, block(1), run, True, 0) for run in (PRESERVING, PAPER))
     other = make_model("llada-micro", seed=1)
-    aligner.student.load_state_dict(other.state_dict())
-    paper.student.load_state_dict(other.state_dict())
+    preserving.student.model.load_state_dict(other.state_dict())
+    paper.student.model.load_state_dict(other.state_dict())
     batch = batch_of(model, data)
     with torch.no_grad():
         p, q = (m(**batch.inputs).logits.log_softmax(-1) for m in (model, other))
         kl_BK = (p.exp() * (p - q)).sum(-1)
         extra = (kl_BK * batch.mask_BK).sum(-1) / batch.mask_BK.sum(-1)
-        assert float(aligner.loss(batch) - paper.loss(batch)) == pytest.approx(
+        assert float(loss(preserving, batch) - loss(paper, batch)) == pytest.approx(
             0.5 * float(extra.mean()), rel=1e-3
         )
 
 
-def test_the_embedding_table_is_a_constant_of_the_loss(make_model: Make, data: AlignmentData) -> None:
-    aligner = Aligner(make_model("llada-micro"), data, block(1), PAPER, True)
-    batch = batch_of(aligner.student, data)
-    aligner.loss(batch).backward()
-    table = aligner.student.get_input_embeddings().weight
+def test_the_embedding_table_is_a_constant_of_the_loss(make_model: Make, data: OwnAnswers) -> None:
+    trainer = tuner(make_model("llada-micro"), data, block(1), PAPER, True, 0)
+    batch = batch_of(trainer.student.model, data)
+    loss(trainer, batch).backward()
+    table = trainer.student.model.get_input_embeddings().weight
     read = torch.zeros(len(table), dtype=torch.bool)
     read[batch.inputs["input_ids"].flatten()] = True
     assert (table.grad[~read] == 0).all()
@@ -119,30 +129,32 @@ def test_the_embedding_table_is_a_constant_of_the_loss(make_model: Make, data: A
 
 
 def test_a_state_of_other_data_or_settings_is_refused(
-    make_model: Make, data: AlignmentData, tmp_path: Path
+    make_model: Make, data: OwnAnswers, tmp_path: Path
 ) -> None:
     model, state = make_model("llada-micro"), tmp_path / "state"
+    saving = tuner(model, data, block(3), PAPER, True, 0, machine=Machine(checkpoint_every=1))
     with pytest.raises(Killed):
-        Aligner(model, data, block(3), PAPER, True).run(0, kill_at(2), state, save_every=1)
-    others = AlignmentData(data.train[1:], data.probe, data.heldout)
-    for aligner in (
-        Aligner(model, others, block(3), PAPER, True),
-        Aligner(model, data, block(3), PRESERVING, True),
+        saving.run(kill_at(2), state)
+    others = OwnAnswers(data.train[1:], data.probe, data.heldout)
+    for trainer in (
+        tuner(model, others, block(3), PAPER, True, 0),
+        tuner(model, data, block(3), PRESERVING, True, 0),
+        tuner(model, data, block(3), PAPER, True, 1),
     ):
         with pytest.raises(ArtifactError, match="other settings"):
-            aligner.run(0, kill_at(99), state)
+            trainer.run(kill_at(99), state)
 
 
 def test_rows_are_sorted_by_kind_and_no_held_out_answers_is_no_error(
-    make_model: Make, data: AlignmentData
+    make_model: Make, data: OwnAnswers
 ) -> None:
     rows = [{"kind": kind, "prompt_ids": [5, 6], "response": [7] * 8} for kind in ("train", "probe", "train")]
-    found = AlignmentData.from_rows(rows)
+    found = OwnAnswers.from_rows(rows)
     assert (len(found.train), len(found.probe), len(found.heldout)) == (2, 1, 0)
-    _, log = Aligner(make_model("llada-micro"), found, block(1), PAPER, True).run(0, lambda row: None)
+    log = tuner(make_model("llada-micro"), found, block(1), PAPER, True, 0).run(lambda row: None)
     assert math.isnan(log[-1]["ce_heldout"])
     with pytest.raises(DataError, match="train"):
-        AlignmentData.from_rows(rows[1:2])
+        OwnAnswers.from_rows(rows[1:2])
 
 
 def test_an_epoch_uses_every_example_once() -> None:

@@ -1,4 +1,4 @@
-"""States of alignment: what a sharded model reads of the file that one process wrote, and the other way."""
+"""Training states: what a sharded model reads of the file that one process wrote, and the other way."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ import torch
 import torch.distributed as dist
 
 from xpflow.errors import ArtifactError
-from xpflow.study.config.training import FullSettings, TrainingBlock
-from xpflow.training.align import Aligner, AlignmentData, Variant
-from xpflow.training.align_state import newest, shards_of
-from xpflow.training.replicas import Shards
+from xpflow.runtime.machine import Machine
+from xpflow.study.config.training import FullSettings, TrainingBlock, TrainingRun
+from xpflow.training import trainer as trainer_module
+from xpflow.training.examples import OwnAnswers
+from xpflow.training.state import newest, shards_of
+from xpflow.training.trainer import Row, Trainer
+from xpflow.training.tuning import tuner
+from xpflow.training.weights import Shards
 
 Make = Callable[..., Any]
-PAPER = Variant(name="paper", kl_weight=0.0)
+PAPER = TrainingRun(name="paper", objective="x_prediction")
 
 
 class Killed(Exception):
@@ -33,37 +37,36 @@ def group(tmp_path: Path) -> Iterator[None]:
     dist.destroy_process_group()
 
 
-def aligner(model: Any, data: AlignmentData, sharded: bool, updates: int = 4) -> Aligner:
+def trainer(model: Any, data: OwnAnswers, sharded: bool, updates: int = 4) -> Trainer:
     block = TrainingBlock(full=FullSettings(updates=updates, batch_size=5), log_every=1)
-    found = Aligner(model, data, block, PAPER, True)
-    if sharded:
-        found.replicas = Shards(found.measured, None, found.machine)
-        found.trained = [p for p in found.measured.parameters() if p.requires_grad]
-        found.optimizer = torch.optim.AdamW(found.trained, lr=5e-4, betas=(0.9, 0.95), weight_decay=0.0)
-    return found
+    with pytest.MonkeyPatch.context() as patch:
+        if sharded:  # as several processes would hold the weights
+            patch.setattr(trainer_module, "Copies", Shards)
+        return tuner(model, data, block, PAPER, True, 0, machine=Machine(checkpoint_every=1))
 
 
-def run(found: Aligner, state: Path, end: int = 99) -> tuple[Any, list[dict[str, Any]]]:
-    def report(row: dict[str, Any]) -> None:
+def run(found: Trainer, state: Path, end: int = 99) -> tuple[Any, list[Row]]:
+    def report(row: Row) -> None:
         if row["update"] == end:
             raise Killed
 
-    return found.run(0, report, state, save_every=1)
+    rows = found.run(report, state)
+    return found.model(torch.float32), rows
 
 
 @pytest.mark.parametrize(("before", "after"), [(False, True), (True, False), (True, True)])
 def test_a_state_can_be_read_sharded_or_whole(
-    before: bool, after: bool, make_model: Make, data: AlignmentData, tmp_path: Path, group: None
+    before: bool, after: bool, make_model: Make, data: OwnAnswers, tmp_path: Path, group: None
 ) -> None:
     model, state = make_model("llada-micro"), tmp_path / "state"
-    whole, rows = run(aligner(model, data, False), tmp_path / "other")
+    whole, rows = run(trainer(model, data, False), tmp_path / "other")
     with pytest.raises(Killed):
-        run(aligner(model, data, before), state, end=2)
+        run(trainer(model, data, before), state, end=2)
     assert state.exists() is not before
     assert (newest(shards_of(state)) is not None) is before
-    resumed, again = run(aligner(model, data, after), state)
+    resumed, again = run(trainer(model, data, after), state)
     assert [row["update"] for row in again] == [row["update"] for row in rows]
-    numbers, wanted = ({**found[-1], "variant": 0} for found in (again, rows))
+    numbers, wanted = ({**found[-1], "run": 0} for found in (again, rows))
     assert numbers == pytest.approx(wanted, rel=1e-4)
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=1e-4, atol=1e-5)
@@ -71,14 +74,14 @@ def test_a_state_can_be_read_sharded_or_whole(
 
 
 def test_a_sharded_state_of_other_settings_is_refused(
-    make_model: Make, data: AlignmentData, tmp_path: Path, group: None
+    make_model: Make, data: OwnAnswers, tmp_path: Path, group: None
 ) -> None:
     model, state = make_model("llada-micro"), tmp_path / "state"
     with pytest.raises(Killed):
-        run(aligner(model, data, True), state, end=2)
+        run(trainer(model, data, True), state, end=2)
     for sharded in (True, False):
         with pytest.raises(ArtifactError, match="other settings"):
-            run(aligner(model, data, sharded, updates=5), state)
+            run(trainer(model, data, sharded, updates=5), state)
 
 
 def test_half_a_save_is_no_state(tmp_path: Path) -> None:

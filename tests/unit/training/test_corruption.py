@@ -9,16 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from xpflow.training.align import AlignmentData
-from xpflow.training.corpus import collate
-from xpflow.training.objectives import (
-    Corrupted,
-    corrupt,
-    masked_cross_entropy,
-    row_mean,
-    stratified_mask,
-    x_prediction_error,
-)
+from xpflow.training.corruption import Corrupted, masked, stratified_mask
+from xpflow.training.examples import Batch, OwnAnswers
+from xpflow.training.objective import Term
+from xpflow.training.student import position_terms
 
 N, BLOCK = 8, 4
 Two = tuple[Any, Corrupted, Tensor, Tensor]
@@ -29,11 +23,11 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 @pytest.fixture
-def two_copies(make_model: Callable[..., Any], data: AlignmentData) -> Two:
+def two_copies(make_model: Callable[..., Any], data: OwnAnswers) -> Two:
     """Return a block-causal model, a corrupted batch, its clean canvas and prompt lengths."""
     model = make_model("llada2-micro")
-    canvas_BS, prompt_B = collate(data.train[:4], model.config.pad_token_id)
-    return model, corrupt(model.config, canvas_BS, prompt_B, N, seeded()), canvas_BS, prompt_B
+    batch = Batch.of(data.train[:4], model.config.pad_token_id)
+    return model, masked(batch, model, seeded()), batch.canvas_BS, batch.prompt_B
 
 
 def logits_of(model: Any, batch: Corrupted, **changed: Tensor) -> Tensor:
@@ -55,16 +49,15 @@ def test_every_token_of_a_row_is_masked_as_often_as_any_other() -> None:
 
 
 def test_dense_corruption_touches_response_tokens_only(
-    make_model: Callable[..., Any], data: AlignmentData
+    make_model: Callable[..., Any], data: OwnAnswers
 ) -> None:
-    config = make_model("llada-micro").config
-    canvas_BS, prompt_B = collate(data.train[:4], config.pad_token_id)
-    batch = corrupt(config, canvas_BS, prompt_B, N, seeded())
+    model = make_model("llada-micro")
+    batch = masked(Batch.of(data.train[:4], model.config.pad_token_id), model, seeded())
     for row, example in enumerate(data.train[:4]):
         start, ids = len(example.prompt), batch.inputs["input_ids"][row]
         assert tuple(ids[:start].tolist()) == example.prompt
         assert tuple(batch.target_BK[row].tolist()) == example.response
-        expected = torch.where(batch.mask_BK[row], config.mask_token_id, batch.target_BK[row])
+        expected = torch.where(batch.mask_BK[row], model.config.mask_token_id, batch.target_BK[row])
         assert torch.equal(ids[start : start + N], expected)
         assert batch.inputs["attention_mask"][row].sum() == start + N
 
@@ -126,16 +119,24 @@ def test_a_noisy_block_sees_no_other_noisy_block_and_only_earlier_clean_ones(
             assert moved_Bb[:, block].all()
 
 
-def test_losses_are_means_over_rows_of_means_over_a_mask() -> None:
+def test_terms_are_means_over_rows_of_means_over_a_mask() -> None:
     values, mask = (
         torch.tensor([[1.0, 2.0, 3.0], [5.0, 7.0, 9.0]]),
         torch.tensor([[1, 1, 0], [0, 0, 1]]).bool(),
     )
-    assert float(row_mean(values, mask)) == pytest.approx((1.5 + 9.0) / 2)
+    assert Term(values, mask).rows(2).tolist() == [1.5, 9.0]
+    assert Term(values).rows(2).tolist() == [2.0, 7.0]
+    assert Term(values[:, 0]).rows(2).tolist() == [1.0, 5.0]
+    assert Term(torch.tensor(4.0)).rows(2).tolist() == [4.0, 4.0]
+    assert Term(values, mask & False).rows(2).tolist() == [0.0, 0.0]
+
+
+def test_cross_entropy_and_squared_error_of_a_position_are_those_of_the_equations() -> None:
     logits, target = torch.randn(2, 3, 5, generator=seeded()), torch.tensor([[0, 1, 2], [3, 4, 0]])
-    plain = [-logits[r, k].log_softmax(-1)[target[r, k]] for r, k in ((0, 0), (0, 1), (1, 2))]
-    expected = ((plain[0] + plain[1]) / 2 + plain[2]) / 2
-    torch.testing.assert_close(masked_cross_entropy(logits, target, mask), expected)
     table = torch.randn(5, 4, generator=seeded(1))
+    found = position_terms(logits, target, table, ["error", "ce", "right"])
+    plain = [-logits[r, k].log_softmax(-1)[target[r, k]] for r in range(2) for k in range(3)]
+    torch.testing.assert_close(found["ce"], torch.stack(plain).view(2, 3))
     expected = ((logits[1, 2].softmax(-1) @ table - table[0]) ** 2).sum()
-    torch.testing.assert_close(x_prediction_error(logits, target, table)[1, 2], expected)
+    torch.testing.assert_close(found["error"][1, 2], expected)
+    assert torch.equal(found["right"], (logits.argmax(-1) == target).float())

@@ -1,0 +1,92 @@
+"""Examples to train on, the batches that they make, and the order in which a run sees them.
+
+Sequence layout: `canvas_BS` = prompt, N response tokens (the answer, the model's end tokens, padding with EOS
+as in LLaDA's fine-tuning data), then right padding. Rows of a batch are cut to the longest one, rounded up to
+`multiple`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from xpflow.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One training example: prompt ids (with chat template) and exactly N response ids."""
+
+    prompt: tuple[int, ...]
+    response: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Clean right-padded canvases [B, S] and prompt lengths [B]; every response has `length` tokens."""
+
+    canvas_BS: Tensor
+    prompt_B: Tensor
+    length: int
+
+    @classmethod
+    def of(cls, examples: list[Example], pad_id: int, multiple: int = 16) -> Batch:
+        """Return the batch of some examples; S is a multiple of `multiple`."""
+        longest = max(len(e.prompt) + len(e.response) for e in examples)
+        size = -(-longest // multiple) * multiple
+        canvas_BS = torch.full((len(examples), size), pad_id, dtype=torch.long)
+        for row, example in enumerate(examples):
+            ids = example.prompt + example.response
+            canvas_BS[row, : len(ids)] = torch.tensor(ids)
+        prompt_B = torch.tensor([len(e.prompt) for e in examples])
+        return cls(canvas_BS, prompt_B, len(examples[0].response))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAnswers:
+    """A model's own answers to train on, others to watch, and real answers that nothing is trained on."""
+
+    train: list[Example]
+    probe: list[Example]
+    heldout: list[Example]
+
+    @classmethod
+    def from_rows(cls, rows: list[dict[str, Any]]) -> OwnAnswers:
+        """Sort the rows that `xpflow selfdata` wrote by kind; raises DataError with none to train on."""
+        groups: dict[str, list[Example]] = {"train": [], "probe": [], "heldout": []}
+        for row in rows:
+            groups[row["kind"]].append(Example(tuple(row["prompt_ids"]), tuple(row["response"])))
+        if not groups["train"]:
+            raise DataError(
+                "the self-alignment data has no row of kind 'train'", hint="make it again: xpflow selfdata"
+            )
+        return cls(groups["train"], groups["probe"] or groups["train"][:8], groups["heldout"])
+
+    def sha256(self) -> str:
+        """Return a hash of all examples."""
+        return hashlib.sha256(repr((self.train, self.probe, self.heldout)).encode()).hexdigest()
+
+
+def response_ids(tokenizer: PreTrainedTokenizerBase, answer: str, length: int) -> tuple[int, ...] | None:
+    """Return an answer's `length` response ids (answer, end of turn, EOS padding); None if it is too long."""
+    ids = list(tokenizer(answer, add_special_tokens=False)["input_ids"])
+    end_of_turn = tokenizer.convert_tokens_to_ids("<|eot_id|>")
+    ids += [end_of_turn] if isinstance(end_of_turn, int) and end_of_turn != tokenizer.unk_token_id else []
+    ids += [int(tokenizer.eos_token_id)]
+    if len(ids) > length:
+        return None
+    return tuple(ids + [int(tokenizer.eos_token_id)] * (length - len(ids)))
+
+
+def epoch_order(count: int, seed: int, step: int, size: int) -> list[int]:
+    """Return the example numbers of a step: every epoch is a new permutation, cut into batches of `size`."""
+    per_epoch = max(1, count // size)
+    generator = torch.Generator().manual_seed(seed * 7_919 + step // per_epoch)
+    order = torch.randperm(count, generator=generator).tolist()
+    start = (step % per_epoch) * size
+    return [int(i) for i in order[start : start + size]]

@@ -1,0 +1,21 @@
+"""The objectives that a model can be trained with: a file each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xpflow.plugins import Table
+
+if TYPE_CHECKING:
+    from xpflow.training.objective import Objective
+
+OBJECTIVES: Table[Objective] = Table(
+    kind="objective",
+    group="xpflow.objectives",
+    own={
+        "masked": "xpflow.training.objectives.masked",
+        "x_prediction": "xpflow.training.objectives.x_prediction",
+    },
+    accepts="xpflow.training.objective:Objective",
+    attribute="OBJECTIVE",
+)

@@ -1,0 +1,194 @@
+"""A run of the study's block `training`: a model, its own answers, an objective; full or low-rank weights.
+
+The curves of its log (Figures 2a and 2b, and what they do not show) are measured on hard masks that every
+row, run and objective shares, so that runs can be compared.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xpflow.artifacts.io import read_jsonl, write_jsonl
+from xpflow.models.checkpoint import save_checkpoint
+from xpflow.models.load import load_model
+from xpflow.runtime.machine import Machine
+from xpflow.runtime.models import model_source
+from xpflow.runtime.processes import joined
+from xpflow.study.config.root import StudyConfig
+from xpflow.study.config.training import TrainingBlock, TrainingRun
+from xpflow.training.corruption import Corrupted, masked
+from xpflow.training.examples import Batch, Example, OwnAnswers, epoch_order
+from xpflow.training.objective import Loss, make_loss, row_mean
+from xpflow.training.state import remove
+from xpflow.training.student import Student
+from xpflow.training.trainer import Course, Row, Trainer, prepared
+from xpflow.training.weights import save_extra
+
+SHARD_BYTES = 5_000_000_000  # largest file of a checkpoint that does not fit into one
+REPEATS = 4  # fixed maskings of the curves
+Curves = dict[str, float]
+
+
+def tuner(
+    model: Any,
+    data: OwnAnswers,
+    block: TrainingBlock,
+    run: TrainingRun,
+    full: bool,
+    seed: int,
+    *,
+    student: Any | None = None,
+    machine: Machine | None = None,
+) -> Trainer:
+    """Return the trainer of a run.
+
+    Args:
+        model: what the run starts from; it is left as it is. student: what is trained: a second copy of it,
+        or `model` itself where nothing needs that untouched. Without it a copy is made.
+    """
+    machine, loss = machine or Machine(), make_loss(run.objective, run.settings)
+    settings = block.full if full else block.lora
+    base = model.eval().requires_grad_(False)
+    student = copy.deepcopy(base) if student is None else student
+    reference = base if full and loss.needs_reference else None
+    lora = None if full else block.lora
+    module, held = prepared(student, loss, machine, seed, lora=lora, base=reference)
+    size = min(settings.batch_size, len(data.train))
+
+    def examples(update: int) -> list[Example]:
+        return [data.train[i] for i in epoch_order(len(data.train), seed, update, size)]
+
+    def optimizers(student: Student, loss: Loss) -> list[torch.optim.Optimizer]:
+        groups = parameter_groups(student, loss, settings.learning_rate)
+        return [torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=block.weight_decay)]
+
+    course = Course(
+        settings.updates,
+        block.warmup_updates,
+        block.decay_share,
+        block.grad_clip,
+        block.log_every,
+        machine.checkpoint_every,
+    )
+    guard = {"block": block.model_dump(), "run": run.model_dump(), "full": full, "data": data.sha256()}
+    watch = Watching(data, {"seed": seed, "run": run.name})
+    return Trainer(
+        module, loss, examples, course, optimizers, seed=seed, settings=guard, held=held, watch=watch
+    )
+
+
+def parameter_groups(student: Student, loss: Loss, rate: float) -> list[dict[str, Any]]:
+    """Return what is trained, with peak learning rates: the model, then each module of the objective."""
+    modules = {"": student.model, **student.extra}
+    groups = [
+        {"params": [p for p in module.parameters() if p.requires_grad], "lr": loss.rates.get(name, rate)}
+        for name, module in modules.items()
+    ]
+    return [group for group in groups if group["params"]]
+
+
+class Watching:
+    """What a row of the log says beside the loss: curves on own answers, and on real ones held out."""
+
+    def __init__(self, data: OwnAnswers, names: Mapping[str, Any]) -> None:
+        self.data, self.names = data, dict(names)
+
+    def __call__(self, student: Student, rows: list[Row]) -> Row:
+        """Measure the curves; the base's is the student's own before its first update."""
+        own, real = (curves(student, examples) for examples in (self.data.probe, self.data.heldout))
+        return {
+            **self.names,
+            "mse_unmasked": own["mse_unmasked"],
+            "mse_masked": own["mse_masked"],
+            "ce_masked": own["ce_masked"],
+            "ce_masked_base": rows[0]["ce_masked_base"] if rows else own["ce_masked"],
+            "acc_unmasked": own["acc_unmasked"],
+            "acc_unmasked_heldout": real["acc_unmasked"],
+            "ce_heldout": real["ce_masked"],
+        }
+
+
+@torch.no_grad()
+def curves(student: Student, examples: list[Example]) -> Curves:
+    """Return means over the fixed maskings: mse_unmasked, mse_masked (squared errors), ce_masked (nats),
+    acc_unmasked (share); all NaN without examples.
+    """
+    names = ("mse_unmasked", "mse_masked", "ce_masked", "acc_unmasked")
+    if not examples:
+        return dict.fromkeys(names, math.nan)
+    sums = dict.fromkeys(names, 0.0)
+    clean = Batch.of(examples, student.model.config.pad_token_id)
+    for repeat in range(REPEATS):
+        batch = masked(clean, student.model, torch.Generator().manual_seed(repeat))
+        terms, clean_BK = every_row(student, batch), batch.clean_BK
+        found = {
+            "mse_unmasked": (terms["error"] * clean_BK).sum() / clean_BK.sum().clamp(min=1),
+            "mse_masked": row_mean(terms["error"], batch.mask_BK),
+            "ce_masked": row_mean(terms["ce"], batch.mask_BK),
+            "acc_unmasked": (terms["right"] * clean_BK).sum() / clean_BK.sum().clamp(min=1),
+        }
+        for key, value in found.items():
+            sums[key] += float(value) / REPEATS
+    return sums
+
+
+def every_row(student: Student, batch: Corrupted) -> dict[str, Tensor]:
+    """Return "error", "ce" and "right" of all rows, on the CPU: every process measures its share."""
+    names, parts, machine = ("error", "ce", "right"), [], student.machine
+    for rows in machine.team.rows(len(batch.target_BK), machine.micro_batch):
+        part = batch.take(rows.numbers, machine.device)
+        terms = student(_terms_of(part, names))
+        parts.append(torch.stack([terms[name].cpu().float()[rows.counts] for name in names]))
+    whole = torch.cat(machine.team.gather(torch.cat(parts, dim=1)), dim=1)
+    return dict(zip(names, whole, strict=True))
+
+
+def _terms_of(batch: Corrupted, names: tuple[str, ...]) -> Callable[[Student], dict[str, Tensor]]:
+    return lambda student: student.predict(batch).terms(batch.target_BK, names)
+
+
+def train_to_folder(
+    study: StudyConfig, model: str, run: str, seed: int, data: Path, out: Path, start: Path | None = None
+) -> None:
+    """Train `model` on `data` as a run of the study says; writes checkpoint and `log.jsonl` into `out`.
+
+    Called by every process of a job; the leader writes. The state waits in `out`.state.
+
+    Args:
+        start: folder of the weights that the run starts from; without it they are the model's own.
+    """
+    full, chosen = study.model(model).training == "full", study.run(run)
+    answers, state = OwnAnswers.from_rows(read_jsonl(data)), out.with_name(out.name + ".state")
+
+    def report(row: Row) -> None:
+        shown = " ".join(
+            f"{key} {row[key]:.4f}" for key in ("mse_unmasked", "acc_unmasked", "ce_masked", "ce_heldout")
+        )
+        if machine.team.leads:
+            print(f"train {model} {run} update {row['update']}: {shown}", file=sys.stderr, flush=True)
+
+    with joined(study.runtime.device) as (team, device):
+        machine = Machine.of(study.runtime, team, device)
+        where = "cpu" if team.size > 1 and full else device  # sharded: a layer at a time leaves the CPU
+        source = start or model_source(study, model)
+        base, tokenizer = load_model(source, where, None)
+        second = full and make_loss(chosen.objective, chosen.settings).needs_reference
+        student = load_model(source, where, None)[0] if second else base
+        stored = base.dtype
+        trainer = tuner(base, answers, study.training, chosen, full, seed, student=student, machine=machine)
+        log = trainer.run(report, state)
+        trained, extra = trainer.model(stored), trainer.held.extra()
+        if team.leads:
+            large = sum(tensor.nbytes for tensor in trained.state_dict().values()) > SHARD_BYTES
+            save_checkpoint(trained, tokenizer, out, SHARD_BYTES if large else None)
+            save_extra(extra, chosen.objective, chosen.settings, out)
+            write_jsonl(out / "log.jsonl", log)
+            remove(state)
