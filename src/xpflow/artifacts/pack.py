@@ -136,7 +136,7 @@ def unpack(archive: Path, into: Path) -> list[FileRecord]:
 
 
 def _walk(folders: Iterable[Path], root: Path) -> Iterator[Path]:
-    """Yield files below some folders, relative to `root`: no notes, and no folders that no pack looks into."""
+    """Yield files below some folders, relative to `root`: no notes, no folders that no pack takes."""
 
     def fail(error: OSError) -> None:
         raise ArtifactError(f"cannot read {error.filename}: {error.strerror}") from error
