@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xpflow.cli.base import examples, new_app
+from xpflow.cli.inputs import as_listed
 
 if TYPE_CHECKING:
     from xpflow.problems import Problem
@@ -20,7 +21,9 @@ Name = Annotated[
 ]
 Split = Annotated[str | None, typer.Option(help="Split; the benchmark's own default when left out")]
 Limit = Annotated[int | None, typer.Option(min=0, help="Only the first problems")]
-DataFile = Annotated[Path | None, typer.Option("--file", help="Local data file instead of the hub's")]
+DataFile = Annotated[
+    Path | None, typer.Option("--file", callback=as_listed, help="Local data file instead of the hub's")
+]
 
 
 @app.command("list", epilog=examples("xpflow problems list"))
@@ -63,7 +66,9 @@ def export(
     split: Split = None,
     limit: Limit = None,
     file: DataFile = None,
-    config: Annotated[Path | None, typer.Option(help="Study whose data sources apply")] = None,
+    config: Annotated[
+        Path | None, typer.Option(callback=as_listed, help="Study whose data sources apply")
+    ] = None,
 ) -> None:
     """Write problems to a file.
 

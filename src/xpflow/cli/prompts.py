@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xpflow.cli.base import examples, new_app
+from xpflow.cli.inputs import as_listed
 
 if TYPE_CHECKING:
     from xpflow.problems import Problem
@@ -39,13 +40,23 @@ def prompts(
     split: Annotated[str | None, typer.Option(help="Split of the benchmark")] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="A model's name or folder: its chat template, and the hash of the token ids"),
+        typer.Option(
+            callback=as_listed,
+            help="A model's name or folder: its chat template, and the hash of the token ids",
+        ),
     ] = None,
-    file: Annotated[Path | None, typer.Option(help="Local data file of the benchmark")] = None,
+    file: Annotated[
+        Path | None, typer.Option(callback=as_listed, help="Local data file of the benchmark")
+    ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print the rendered prompt and its hash")] = False,
-    config: Annotated[Path | None, typer.Option(help="Study; without PROTOCOL, its first prompts")] = None,
+    config: Annotated[
+        Path | None, typer.Option(callback=as_listed, help="Study; without PROTOCOL, its first prompts")
+    ] = None,
     problems: Annotated[
-        Path | None, typer.Option(help="Folder of the study's problem files, results/<study>/problems")
+        Path | None,
+        typer.Option(
+            callback=as_listed, help="Folder of the study's problem files, results/<study>/problems"
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the study's page here (Markdown)")] = None,
 ) -> None:
