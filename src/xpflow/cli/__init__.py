@@ -107,9 +107,7 @@ def _run(name: str, arguments: list[str]) -> int:
     ):  # set by the workflow: a job's log says where it ran
         print(f"container image {image}", file=sys.stderr)
     from xpflow.cli.base import run_app  # typer costs 0.1 s: only now
-    from xpflow.cli.inputs import check_inputs
 
-    check_inputs(name, arguments)
     module = import_module(COMMANDS[name][0])
 
     return run_app(module.app, f"xpflow {name}", arguments)
