@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src"
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 LONGEST = 350  # lines of a file
-EVERYBODY = {"xpflow", "errors", "plugins", "budget"}
+EVERYBODY = {"xpflow", "errors", "plugins", "budget", "noise"}
 
 
 def rows(heading: str) -> list[list[str]]:

@@ -118,7 +118,7 @@ def pack(files: Iterable[Path], root: Path, out: Path) -> list[FileRecord]:
 def unpack(archive: Path, into: Path) -> list[FileRecord]:
     """Write the files of an archive below a folder, and notes of what was left behind; returns its index.
 
-    Notes that are there already are written anew.
+    Notes that are there already are written again.
 
     Raises:
         ArtifactError: it is no archive of ours, a file belongs elsewhere than in a study's folders, a content
@@ -136,8 +136,7 @@ def unpack(archive: Path, into: Path) -> list[FileRecord]:
 
 
 def _walk(folders: Iterable[Path], root: Path) -> Iterator[Path]:
-    """Yield files below some folders, relative to `root`, without notes and without the folders that no pack
-    takes anything of."""
+    """Yield files below some folders, relative to `root`: no notes, no folders that no pack takes."""
 
     def fail(error: OSError) -> None:
         raise ArtifactError(f"cannot read {error.filename}: {error.strerror}") from error

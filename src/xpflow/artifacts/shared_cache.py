@@ -38,11 +38,11 @@ _UNFINISHED = re.compile(r"\.([0-9a-f]{2})[0-9a-f]{10}\..+")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry: `trouble` says what is wrong with it, and is empty where nothing is."""
+    """One entry: `flaw` says what is wrong with it, and is empty where nothing is."""
 
     key: str
     manifest: Manifest | None
-    trouble: str = ""
+    flaw: str = ""
 
     @property
     def size(self) -> int:
@@ -71,7 +71,7 @@ class SharedCache:
             ArtifactError: `out` cannot be written to.
         """
         found = self.entry(key_of(record))
-        if found.manifest is None or found.trouble:
+        if found.manifest is None or found.flaw:
             return None
         place = self._place(found.key)
         for one in found.manifest.files:
@@ -91,7 +91,7 @@ class SharedCache:
         """
         manifest = read_manifest(manifest_path)
         key = key_of_manifest(manifest)
-        if (old := self.entry(key, whole=True)).manifest and not old.trouble:
+        if (old := self.entry(key, whole=True)).manifest and not old.flaw:
             return None
         place = self._place(key)
         with explained(place):
@@ -120,7 +120,7 @@ class SharedCache:
         return [place.name for place in self._named(_KEY)]
 
     def entry(self, key: str, whole: bool = False) -> Entry:
-        """Return the entry of a key; one that is not there has no manifest and no trouble.
+        """Return the entry of a key; one that is not there has no manifest and no flaw.
 
         Sizes are compared, with `whole` contents too.
         """
@@ -151,7 +151,7 @@ class SharedCache:
 
     def clean(self, older_s: float = 86400.0) -> list[str]:
         """Remove damaged entries, and what killed jobs left half done; returns the keys of the former."""
-        damaged = [one.key for one in self.entries() if one.trouble]
+        damaged = [one.key for one in self.entries() if one.flaw]
         for key in damaged:
             self.remove(key)
         for left in self._named(_UNFINISHED):

@@ -77,8 +77,7 @@ class Explanation:
     """All that is known of a cell. `issues` list what does not fit; empty where all does.
 
     tables: what each of them says. runs: those of its seeds whose files can be read; `counted` is of them.
-    lineage: the stages behind. unjudged: stages whose settings could not be compared, for weights that are
-    not here.
+    lineage: the stages behind. unjudged: those whose settings cannot be compared without weights.
     """
 
     question: Question

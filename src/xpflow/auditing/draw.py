@@ -1,7 +1,7 @@
 """Drawing samples of a study to replay, from the cells that its configuration has.
 
-Each is drawn with its device class: what decides how numbers are rounded, so whether two decodings give the
-same tokens.
+Each is drawn with its device class, which decides how numbers are rounded: two decodings of one class give
+the same tokens.
 """
 
 from __future__ import annotations

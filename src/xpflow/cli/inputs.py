@@ -1,37 +1,26 @@
-"""What is named on a command line is what its manifest lists, or the command does not start.
+"""Inputs of a command: what is named there is what its manifest lists, or the command does not start.
 
 Stages of a study check what they read themselves and note it. This is for the other commands that read
-results: whatever file or checkpoint folder they are given by name is compared with its manifest, if it has
-one. Values of options that name a place to write to are not looked at.
+results: their options say which of them name inputs, `typer.Option(callback=as_listed, ...)`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-READERS = ("decode", "grade", "score", "problems", "match", "prompts")
-WRITTEN = ("--out", "--trace", "--json", "--into")
+from typing import Any
 
 
-def check_inputs(command: str, arguments: Sequence[str]) -> None:
-    """Raise ArtifactError where a named input is not what its manifest lists."""
-    if command not in READERS:
-        return
+def as_listed(value: Any) -> Any:
+    """Return an option's value: a path, a text that may name one, or several.
+
+    Raises:
+        ArtifactError: a file, or one in a folder, is not what its manifest lists.
+    """
     from xpflow.artifacts.manifest import checked, files_below
 
-    for path in _named(arguments):
-        for file in files_below([path]):
-            checked(file)
-
-
-def _named(arguments: Sequence[str]) -> Iterator[Path]:
-    """Yield the words that name something that is there, as arguments or as values of options."""
-    before = ""
-    for word in arguments:
-        option, equals, value = word.partition("=")
-        name, text = (option, value) if equals and word.startswith("--") else (before, word)
-        if name not in WRITTEN and not text.startswith("-") and os.path.exists(text):
-            yield Path(text)
-        before = word
+    for one in value if isinstance(value, list | tuple) else [value]:
+        if one is not None and os.path.exists(one):
+            for file in files_below([Path(one)]):
+                checked(file)
+    return value

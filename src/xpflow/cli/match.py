@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xpflow.cli.base import examples, new_app
+from xpflow.cli.inputs import as_listed
 
 if TYPE_CHECKING:
     from xpflow.study.config import Arm, StudyConfig
@@ -30,14 +31,15 @@ def match(
         str | None, typer.Option(help="Or a decoder with its defaults (`xpflow decoders`)")
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Folder of the arm's trained weights; default: base weights")
+        Path | None,
+        typer.Option(callback=as_listed, help="Folder of the arm's trained weights; default: base weights"),
     ] = None,
     budget: Annotated[str, typer.Option(help="Mean NFE / N that is wanted")] = "1/4",
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only the first problems of each benchmark")
     ] = None,
     config: Annotated[
-        Path, typer.Option(help="Study; its benchmarks' validation problems are decoded")
+        Path, typer.Option(callback=as_listed, help="Study; its benchmarks' validation problems are decoded")
     ] = Path("config/micro.yaml"),
 ) -> None:
     """Find the setting of an adaptive decoder that takes a wanted mean NFE, on validation problems.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xpflow.cli.base import examples, new_app
+from xpflow.cli.inputs import as_listed
 
 if TYPE_CHECKING:
     from xpflow.problems import Problem
@@ -20,7 +21,9 @@ Name = Annotated[
 ]
 Split = Annotated[str | None, typer.Option(help="Split; the benchmark's own default when left out")]
 Limit = Annotated[int | None, typer.Option(min=0, help="Only the first problems")]
-DataFile = Annotated[Path | None, typer.Option("--file", help="Local data file instead of the hub's")]
+DataFile = Annotated[
+    Path | None, typer.Option("--file", callback=as_listed, help="Local data file instead of the hub's")
+]
 
 
 @app.command("list", epilog=examples("xpflow problems list"))
@@ -48,7 +51,8 @@ def show(name: Name, split: Split = None, limit: Limit = 1, file: DataFile = Non
     from xpflow.problems.benchmark import load_benchmark
 
     for problem in load_benchmark(name, split, limit, file_source(name, file)):
-        print(f"# {problem.task_id} ({problem.source}, {problem.split}), entry point {problem.entry_point}")
+        entry = f", entry point {problem.entry_point}" if problem.entry_point else ""
+        print(f"# {problem.task_id} ({problem.source}, {problem.split}){entry}")
         print(problem.prompt.rstrip())
         print("# canonical solution")
         print(problem.canonical_solution.rstrip())
@@ -62,7 +66,9 @@ def export(
     split: Split = None,
     limit: Limit = None,
     file: DataFile = None,
-    config: Annotated[Path | None, typer.Option(help="Study whose data sources apply")] = None,
+    config: Annotated[
+        Path | None, typer.Option(callback=as_listed, help="Study whose data sources apply")
+    ] = None,
 ) -> None:
     """Write problems to a file.
 

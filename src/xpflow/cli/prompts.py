@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xpflow.cli.base import examples, new_app
+from xpflow.cli.inputs import as_listed
 
 if TYPE_CHECKING:
     from xpflow.problems import Problem
@@ -30,22 +31,32 @@ app = new_app()
 )
 def prompts(
     protocol: Annotated[str | None, typer.Argument(metavar="PROTOCOL", help="Name of a protocol")] = None,
-    benchmark: Annotated[str, typer.Option(help="Benchmark of the problem (`xpflow problems list`)")] = (
-        "humaneval"
-    ),
+    benchmark: Annotated[
+        str | None, typer.Option(help="Benchmark of the problem (`xpflow problems list`); default: the first")
+    ] = None,
     problem: Annotated[
         str, typer.Option(help="Place of the problem in its split, from 0, or its task id")
     ] = "0",
     split: Annotated[str | None, typer.Option(help="Split of the benchmark")] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="A model's name or folder: its chat template, and the hash of the token ids"),
+        typer.Option(
+            callback=as_listed,
+            help="A model's name or folder: its chat template, and the hash of the token ids",
+        ),
     ] = None,
-    file: Annotated[Path | None, typer.Option(help="Local data file of the benchmark")] = None,
+    file: Annotated[
+        Path | None, typer.Option(callback=as_listed, help="Local data file of the benchmark")
+    ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print the rendered prompt and its hash")] = False,
-    config: Annotated[Path | None, typer.Option(help="Study; without PROTOCOL, its first prompts")] = None,
+    config: Annotated[
+        Path | None, typer.Option(callback=as_listed, help="Study; without PROTOCOL, its first prompts")
+    ] = None,
     problems: Annotated[
-        Path | None, typer.Option(help="Folder of the study's problem files, results/<study>/problems")
+        Path | None,
+        typer.Option(
+            callback=as_listed, help="Folder of the study's problem files, results/<study>/problems"
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the study's page here (Markdown)")] = None,
 ) -> None:
@@ -56,6 +67,7 @@ def prompts(
     (`models[].protocol`), and every result carries its name and version. --show prints the prompt alone on
     stdout, byte for byte, and its hash on stderr.
     """
+    from xpflow.problems.benchmarks import BENCHMARKS
     from xpflow.protocols.find import find_protocol
     from xpflow.study.config import load_study
 
@@ -63,7 +75,8 @@ def prompts(
     if protocol is not None:
         chosen = find_protocol(protocol)
         if show:
-            _show(chosen, model, _find(problem, benchmark, split, _sources(benchmark, file, study)))
+            named = benchmark or next(iter(BENCHMARKS))
+            _show(chosen, model, _find(problem, named, split, _sources(named, file, study)))
         else:
             _describe(chosen)
     elif study is not None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from xpflow.cli.base import examples, new_app
+from xpflow.cli.inputs import as_listed
 
 app = new_app()
 
@@ -21,11 +22,14 @@ app = new_app()
 )
 def score(
     verdicts: Annotated[
-        list[Path], typer.Argument(help="Files of `xpflow grade`; the first against the others")
+        list[Path],
+        typer.Argument(callback=as_listed, help="Files of `xpflow grade`; the first against the others"),
     ],
     samples: Annotated[
         list[Path] | None,
-        typer.Option(help="The samples of each file, in order, to show the executed NFE; repeat"),
+        typer.Option(
+            callback=as_listed, help="The samples of each file, in order, to show the executed NFE; repeat"
+        ),
     ] = None,
     confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Level of the intervals")] = 0.95,
     resamples: Annotated[int, typer.Option(min=100, help="Bootstrap draws of a paired difference")] = 10_000,

@@ -118,5 +118,5 @@ def _read(path: Path, model: type[Block]) -> Any:
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}", hint="run it in the repository") from None
     except (yaml.YAMLError, ValidationError) as error:
-        hint = "`make image` writes it anew" if path.name == LOCAL.name else "restore it with git"
+        hint = "`make image` writes it again" if path.name == LOCAL.name else "restore it with git"
         raise ConfigError(f"{path} is not what it should be: {error}", hint=hint) from None

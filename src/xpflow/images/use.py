@@ -2,8 +2,8 @@
 
 Without --use-singularity the image is only named. With it, the file must be there, and its sources must be
 those of the checkout: the plan is made by the checkout, the work is done in the image. Apptainer takes its
-options from variables too; ours are defaults, so that the flag alone gives a container without network or
-home folder.
+options from variables too; ours are defaults, so that the flag alone gives a container without network and
+without a home folder.
 """
 
 from __future__ import annotations

@@ -131,8 +131,7 @@ SHORT_BUDGET = Fraction(1, 4)
 
 @dataclass(frozen=True, slots=True)
 class PolicyCost:
-    """A setting of the policy training: its changes ({}: as configured), forwards, FLOP and seconds on the
-    study's processes."""
+    """A setting of the policy training: its changes ({}: as configured), its stage, FLOP and seconds."""
 
     changes: dict[str, Any]
     stage: Rollouts

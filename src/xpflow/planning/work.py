@@ -110,8 +110,8 @@ def decode_memory(
 def decisions_memory(decisions: float, hidden: int) -> float:
     """Return the bytes of an update's decisions and of the policy's backward pass over all of them.
 
-    The policy keeps four hidden vectors of width `hidden` and about 32 numbers of the Beta head per decision,
-    in fp32.
+    For each decision the policy keeps, in fp32, four vectors of width `hidden` and about 32 numbers of the
+    Beta head.
     """
     return decisions * (DECISION_BYTES + 4 * (4 * hidden + 32))
 

@@ -1,8 +1,7 @@
 """What alignment did, in numbers: the two criteria set before the study, and what they do not show.
 
 Criteria: the squared error at unmasked positions falls at least tenfold, and the cross-entropy at masked
-positions of the model's own answers changes by at most 2 %. The last columns are outside both and can still
-get worse.
+positions of the model's own answers changes by at most 2 %. What the last columns show can still get worse.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The comparisons of a study, evaluated on paired verdicts, and their table.
 
-Intervals come from the hierarchical bootstrap over seeds and problems; McNemar's exact test takes the first
-seed only, and its p-values are Holm-corrected within the ablation family (all ablations of all models and
-benchmarks).
+Intervals come from the hierarchical bootstrap over seeds and problems. McNemar's exact test takes the first
+seed only; its p-values are Holm-corrected over all ablations of all models and benchmarks.
 """
 
 from __future__ import annotations

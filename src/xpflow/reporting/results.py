@@ -1,8 +1,7 @@
 """The results of a study as one tidy table: a row per problem and run.
 
-A report is made of a complete study or not at all: a missing or cut-short file is an error that names it,
-and an infrastructure verdict (the grader failed, not the program) refuses tabulation instead of counting as
-wrong.
+A report is made of a complete study or not at all: a missing or cut-short file is an error that names it.
+With an infrastructure verdict (the grader failed, not the program) there is no table: it is no wrong answer.
 """
 
 from __future__ import annotations
@@ -43,8 +42,9 @@ def load_results(
     `protocols` has the protocol of each model: verdicts of another one are refused.
 
     Raises:
-        ArtifactError: a file is missing. DataError: samples and verdicts disagree. GradingError: a verdict is
-            `infrastructure`.
+        ArtifactError: a file is missing.
+        DataError: samples and verdicts disagree.
+        GradingError: a verdict is `infrastructure`.
     """
     expected = protocols or {}
     found = [one for row in sorted(rows) for one in load_row(results, row, expected.get(row.model))]

@@ -142,13 +142,13 @@ def test_a_damaged_entry_is_not_taken_and_is_replaced(
 ) -> None:
     harm(weights(filled).with_name(name))
     [entry] = filled.entries()
-    assert entry.trouble
+    assert entry.flaw
     record = started()
     assert filled.take(record, OUT, "train") is None
     assert not (OUT / f"train{ENDING}").exists()
     assert filled.put(finished(record)) == key_of(record)
     [entry] = filled.entries()
-    assert entry.trouble == ""
+    assert entry.flaw == ""
     assert filled.take(started(), OUT, "train") is not None
 
 
@@ -158,7 +158,7 @@ def test_an_entry_under_another_s_key_is_not_taken(filled: SharedCache) -> None:
     (filled.folder / wrong[:2]).mkdir(exist_ok=True)
     shutil.copytree(place, filled.folder / wrong[:2] / wrong)
     assert filled.take(started(seed=1), OUT, "train") is None
-    assert "another key" in filled.entry(wrong).trouble
+    assert "another key" in filled.entry(wrong).flaw
 
 
 def test_the_second_to_make_it_adds_nothing(filled: SharedCache) -> None:
@@ -221,7 +221,7 @@ def test_an_entry_can_name_no_file_of_another_folder(filled: SharedCache) -> Non
     assert filled.take(started(), OUT, "train") is None
     assert not list(OUT.parents[1].rglob("evil"))
     [entry] = filled.entries()
-    assert "files.0.path" in entry.trouble
+    assert "files.0.path" in entry.flaw
 
 
 def test_no_cache_without_the_variable() -> None:

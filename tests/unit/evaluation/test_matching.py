@@ -15,7 +15,7 @@ from xpflow.decoding.decoders import DECODERS
 from xpflow.errors import ConfigError
 from xpflow.evaluation.matching import Match, Part, arm_parts, knob_of, matched, mean_length
 from xpflow.study.config import study_from_mapping
-from xpflow.study.rows import expand, find_arm
+from xpflow.study.rows import expand
 from xpflow.study.settings import arm_settings
 
 PROMPTS = [[3 + row, 4, 5, 6 + row] for row in range(12)]
@@ -105,7 +105,7 @@ def test_benchmarks_count_by_their_prompts_and_their_own_length():
 def test_an_arm_is_matched_with_the_settings_that_it_runs_with():
     """Its largest budget, the model's blocks, the study's settings, every benchmark's own N."""
     study = study_of(settings={"threshold": 0.7, "minimum": "quota"})
-    arm = find_arm(study, "adaptive")
+    arm = study.arm("adaptive")
     prompter = SimpleNamespace(encode=lambda problem: [len(problem.task_id)])
     parts = list(arm_parts(study, arm, "llada-micro", prompter, 3))
     rows = [row for row in expand(study) if row.arm == "adaptive"]

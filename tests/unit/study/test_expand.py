@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from xpflow.study.config import StudyConfig, study_from_mapping
+from xpflow.study.layout import Layout
 from xpflow.study.rows import expand, policy_seeds, trained_runs
 
 
@@ -21,7 +23,7 @@ def test_rows_are_models_by_benchmarks_by_arms_by_budgets_by_seeds() -> None:
     rows = expand(study([MASK, FLOW], budgets=["1/1", "1/4"]))
     assert len(rows) == 2 * 2 * (1 * 2 + 2 * 2)
     assert len(set(rows)) == len(rows)
-    assert rows[0].folder == "llada-micro/eval/micropy-he/mask/1-1/seed0"
+    assert Layout.of("s").row(rows[0]) == Path("results/s/llada-micro/eval/micropy-he/mask/1-1/seed0")
     assert {row.seed for row in rows if row.arm == "mask"} == {0}
     assert {row.seed for row in rows if row.arm == "flow"} == {0, 1}
 
