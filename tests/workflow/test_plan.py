@@ -77,7 +77,7 @@ def test_a_dry_run_says_in_words_what_each_job_is_for(workflow_in: Callable[[str
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("training: {updats: 3}", ["line 1", "alignment.updats", "no such key"]),
+        ("training: {updats: 3}", ["line 1", "training.updats", "no such key"]),
         ("runtime:\n  theads: 1", ["line 2", "runtime.theads", "did you mean 'threads'?"]),
     ],
 )
