@@ -106,9 +106,7 @@ def workflow_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Wor
 
 
 @pytest.fixture(scope="session")
-def finished(
-    workflow_in: Callable[[str], Workflow], tmp_path_factory: pytest.TempPathFactory
-) -> Workflow:
+def finished(workflow_in: Callable[[str], Workflow], tmp_path_factory: pytest.TempPathFactory) -> Workflow:
     """The smoke study, run once from nothing and watched; do not change it."""
     workflow = replace(workflow_in("smoke"), watched=tmp_path_factory.mktemp("watched"))
     done = workflow.run()

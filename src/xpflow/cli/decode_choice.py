@@ -85,6 +85,7 @@ def problems_of(
     if study is not None:
         sources = study.problems.sources.model_dump()
         entry = {entry.name: entry for entry in study.problems.benchmarks}.get(benchmark)
+        benchmark = entry.entry if entry else benchmark
         split = split or (entry.split if entry else None)
         limit = limit or (entry.limit if entry else None)
     return load_benchmark(benchmark, split, limit, sources)

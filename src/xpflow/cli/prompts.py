@@ -173,7 +173,7 @@ def _page(study: StudyConfig, folder: Path | None, out: Path | None) -> None:
         {
             entry.name: problems_from_file(folder / f"{entry.name}.jsonl")
             if folder
-            else load_benchmark(entry.name, entry.split, entry.limit, sources)
+            else load_benchmark(entry.entry, entry.split, entry.limit, sources)
             for entry in study.problems.benchmarks
         },
     )

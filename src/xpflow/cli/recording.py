@@ -76,14 +76,16 @@ def source_facts(study: StudyConfig) -> dict[str, Any]:
     `unpinned` lists the revisions that may move: a branch or a tag, where a commit is asked for.
     """
     sources = study.problems.sources.model_dump(mode="json")
+    sources |= sources.pop("files")
     moving = [
         f"the revision {value!r} ({key})"
         for key, value in sources.items()
-        if key.endswith("_revision") and value and not re.fullmatch(r"[0-9a-f]{40}", value)
+        if key.endswith("_revision") and isinstance(value, str) and not re.fullmatch(r"[0-9a-f]{40}", value)
     ]
     return {
         "sources": {
-            key: Path(value).name if value and "/" in value else value for key, value in sources.items()
+            key: Path(value).name if isinstance(value, str) and "/" in value else value
+            for key, value in sources.items()
         },
         **({"unpinned": moving} if moving else {}),
     }
@@ -131,5 +133,6 @@ def base_files(study: StudyConfig, model: str) -> list[Path]:
 
 def local_sources(study: StudyConfig) -> list[Path]:
     """Return the local data files that a study names."""
-    values = study.problems.sources.model_dump(exclude={"mbpp_revision", "tulu3_personas_revision"}).values()
-    return [Path(value) for value in values if value]
+    sources = study.problems.sources
+    values = sources.model_dump(exclude={"mbpp_revision", "tulu3_personas_revision", "files"}).values()
+    return [Path(value) for value in (*values, *sources.files.values()) if value]

@@ -53,9 +53,9 @@ def arm_parts(
     study: StudyConfig, arm: Arm, model: str, prompter: Prompter, limit: int | None = None
 ) -> Iterator[Part]:
     """Yield what an arm decodes of a model's benchmarks, on validation problems, under its largest budget."""
-    budget = max(arm.budgets, default=Fraction(1))
+    budget, sources = max(arm.budgets, default=Fraction(1)), study.problems.sources.model_dump()
     for benchmark in arm.benchmarks or study.benchmark_names:
-        problems = load_benchmark(benchmark, "validation", limit)
+        problems = load_benchmark(study.benchmark_entry(benchmark), "validation", limit, sources)
         prompts = [prompter.encode(problem) for problem in problems]
         yield Part(prompts, arm_settings(study, arm, model, benchmark, budget))
 

@@ -46,14 +46,27 @@ def judging(study: StudyConfig, name: str, *benchmarks: str) -> Chosen:
     """Return the plug-ins that turn a model's answers into verdicts: rules that read them, and the jail."""
     protocol = PROTOCOLS[study.model(name).protocol]
     rules = {f"extraction:{protocol.extraction(shape(study, one))}" for one in benchmarks}
-    jail = next(iter(JAILS)) if study.grading.jail == "auto" else study.grading.jail
-    return {*asking(study, name, *benchmarks), *rules, f"jail:{jail}"}
+    return {*asking(study, name, *benchmarks), *rules, jail(study)}
 
 
 def pretrain(study: StudyConfig, name: str) -> Chosen:
     """Return those of a pre-training, whose card has pass rates on validation problems."""
-    block = study.pretrain
-    return {f"objective:{block.objective}", f"decoder:{block.decoder}", *model(study, name)}
+    block, protocol = study.pretrain, PROTOCOLS[next(iter(PROTOCOLS))]
+    shapes = {*protocol.recipes, *(shape(study, one) for one in block.benchmarks)}
+    return {
+        *(f"objective:{block.objective}", f"decoder:{block.decoder}", f"protocol:{protocol.name}"),
+        *(f"benchmark:{one}" for one in block.benchmarks),
+        *(f"shape:{one}" for one in shapes),
+        *(f"extraction:{protocol.extraction(one)}" for one in shapes),
+        *model(study, name),
+        jail(study),
+    }
+
+
+def jail(study: StudyConfig) -> str:
+    """Return the jail that programs run in; `auto` is the first of the table."""
+    named = study.grading.jail
+    return f"jail:{next(iter(JAILS)) if named == 'auto' else named}"
 
 
 def selfdata(study: StudyConfig, name: str) -> Chosen:

@@ -41,7 +41,6 @@ from xpflow.training.trainer import Course, Row, Trainer, prepared
 from xpflow.training.weights import save_extra
 
 TOKENIZER_PAIRS = 20_000  # requests and answers that a tokenizer is trained on
-BENCHMARKS = ("micropy-he", "micropy-mbpp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class Recipe:
     @classmethod
     def of(cls, model: str, study: StudyConfig) -> Recipe:
         """Return a model's recipe from the study's block `pretrain`; raises ConfigError if it has none."""
-        settings = study.pretrain.model_dump(exclude={"decoder"})
+        settings = study.pretrain.model_dump(exclude={"decoder", "benchmarks"})
         for key in ("steps", "learning_rate", "embedding_learning_rate", "decay_share"):
             if model not in settings[key]:
                 raise ConfigError(
@@ -149,7 +148,7 @@ def pretrain_to_folder(model: str, out: Path, study: StudyConfig) -> None:
     save_checkpoint(trainer.model(network.dtype), tokenizer, folder)
     save_extra(trainer.held.extra(), recipe.objective, {}, folder)
     with make_grader(study) as grader:
-        counts = validation_counts(folder, grader, recipe.response_length, study.pretrain.decoder)
+        counts = validation_counts(folder, grader, recipe.response_length, study)
     write_card(folder, model, recipe, rows, counts, study.pretrain.decoder)
 
 
@@ -181,13 +180,15 @@ def _id_of(tokenizer: PreTrainedTokenizerBase, token: str) -> int:
     return found
 
 
-def validation_counts(folder: Path, grader: Grader, length: int, decoder: str) -> dict[str, tuple[int, int]]:
-    """Return (solved, problems) of each MicroPy validation set, decoded greedily at full budget."""
+def validation_counts(
+    folder: Path, grader: Grader, length: int, study: StudyConfig
+) -> dict[str, tuple[int, int]]:
+    """Return (solved, problems) of each validation set of `pretrain.benchmarks`, decoded at full budget."""
     model, tokenizer = load_model(folder)
     prompter = Prompter(find_protocol(), tokenizer)
-    settings = settings_from(decoder, {"gen_length": length, "suppress": "special"})
+    settings = settings_from(study.pretrain.decoder, {"gen_length": length, "suppress": "special"})
     counts = {}
-    for name in BENCHMARKS:
+    for name in study.pretrain.benchmarks:
         problems = load_benchmark(name, "validation")
         prompts = [prompter.encode(problem) for problem in problems]
         rows = decode(model, prompts, settings).tokens.tolist()

@@ -63,7 +63,7 @@ def prompts_of_seed(study: StudyConfig, seed: int) -> tuple[list[Problem], list[
     """Return the prompts of a seed's data (no two seeds share one) and the held-out ones (all share)."""
     settings = study.selfdata
     sources = study.problems.sources.model_dump()
-    everything = load_benchmark(settings.benchmark, sources=sources)
+    everything = load_benchmark(study.benchmark_entry(settings.benchmark), sources=sources)
     wanted = settings.prompts + PROBES
     if (seed + 1) * wanted + settings.heldout > len(everything):
         raise DataError(

@@ -1,4 +1,4 @@
-"""On PYTHONPATH, makes every Python process note at its end its command and the modules of ours that it loaded.
+"""On PYTHONPATH, makes every Python process note, when it ends, its command and the modules that it loaded.
 
 The notes are JSON files in the folder that XPFLOW_WATCHED names.
 """

@@ -172,6 +172,9 @@ class PretrainBlock(Block):
     decoder: str = Field(
         default="mask_prediction", description="Decoder of the pass rates on the model's card"
     )
+    benchmarks: tuple[str, ...] = Field(
+        default=("micropy-he", "micropy-mbpp"), description="Whose validation problems these are of"
+    )
     seed: int = Field(default=0, description="Seed of weights, data order and masks")
     steps: dict[str, int] = Field(
         default_factory=lambda: {"llada-micro": 2400, "llada2-micro": 2600},

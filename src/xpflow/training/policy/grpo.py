@@ -243,11 +243,11 @@ def _validation(study: StudyConfig, engine: RolloutEngine) -> Any:
     block = study.grpo
     if not block.validate_every:
         return None
-    budget = study.reporting.headline_budget
+    budget, sources = study.reporting.headline_budget, study.problems.sources.model_dump()
     problems = [
         problem
         for benchmark in study.problems.benchmarks
-        for problem in load_benchmark(benchmark.name, "validation", block.validation_limit)
+        for problem in load_benchmark(benchmark.entry, "validation", block.validation_limit, sources)
     ]
 
     def validate(policy: LearnedPolicy) -> float:
