@@ -1,5 +1,4 @@
-"""A small random transformer with the interface of the real models, so that decoder tests need no
-checkpoint."""
+"""A small random transformer with the interface of the real models: decoder tests need no checkpoint."""
 
 from __future__ import annotations
 
@@ -13,8 +12,7 @@ from torch import Tensor, nn
 class FakeModel(nn.Module):
     """Two attention layers with random weights; block-causal when `block_length` is set.
 
-    It counts its forwards and the rows in them, and sharpens its logits so that confidences spread over (0,
-    1).
+    It counts its forwards and the rows in them, and its logits are sharpened: confidences spread over (0, 1).
     """
 
     def __init__(

@@ -47,7 +47,7 @@ class Mixing(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.scale, self.steepness, self.offset = (
-            nn.Parameter(torch.tensor(value)) for value in (0.1, 0.5, -0.75)
+            nn.Parameter(torch.tensor([value])) for value in (0.1, 0.5, -0.75)
         )
 
     def forward(self, entropy: Tensor) -> Tensor:

@@ -17,9 +17,9 @@ from xpflow.decoding.blocks import block_rows, make_block, make_schedule
 from xpflow.decoding.canvas import make_canvas, model_facts
 from xpflow.decoding.decoders import DECODERS
 from xpflow.decoding.entry import DecodeSettings
-from xpflow.decoding.noise import RowRandom
 from xpflow.decoding.samples import decode_samples
 from xpflow.decoding.stepper import Setup
+from xpflow.noise import RowRandom
 from xpflow.traces.replay import check, states
 
 N, MASK = 16, 36

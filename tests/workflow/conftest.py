@@ -40,11 +40,13 @@ class Workflow:
     """The workflow in a folder, where its results go.
 
     `lock`: Snakemake's own lock, which `make` does without. `cache`: the shared cache of checkpoints.
+    `watched`: a folder in which each process notes the modules that it loaded (tests/fakes/watched).
     """
 
     folder: Path
     lock: bool = False
     cache: Path | None = None
+    watched: Path | None = None
 
     def command(self, *arguments: str, config: str | Path = ROOT / "config" / "smoke.yaml") -> list[str]:
         profile = ROOT / "workflow" / "profiles" / "laptop"
@@ -57,7 +59,12 @@ class Workflow:
         """Our `xpflow` comes first, as after `make`."""
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         cache = {"XPFLOW_CACHE": str(self.cache)} if self.cache else {}
-        return {**os.environ, "PATH": path, **cache}
+        watched = {}
+        if self.watched:
+            before = [os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else []
+            hooks = os.pathsep.join([str(ROOT / "tests" / "fakes" / "watched"), *before])
+            watched = {"XPFLOW_WATCHED": str(self.watched), "PYTHONPATH": hooks}
+        return {**os.environ, "PATH": path, **cache, **watched}
 
     def run(
         self, *arguments: str, config: str | Path = ROOT / "config" / "smoke.yaml"
@@ -99,9 +106,11 @@ def workflow_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Wor
 
 
 @pytest.fixture(scope="session")
-def finished(workflow_in: Callable[[str], Workflow]) -> Workflow:
-    """The smoke study, run once from nothing; do not change it."""
-    workflow = workflow_in("smoke")
+def finished(
+    workflow_in: Callable[[str], Workflow], tmp_path_factory: pytest.TempPathFactory
+) -> Workflow:
+    """The smoke study, run once from nothing and watched; do not change it."""
+    workflow = replace(workflow_in("smoke"), watched=tmp_path_factory.mktemp("watched"))
     done = workflow.run()
     assert done.returncode == 0, done.stdout[-6000:]
     return workflow

@@ -37,7 +37,7 @@ def test_killed_and_started_again_it_shows_the_same(
     workflow_in: Callable[[str], Any], tiny_configs: dict[int, Path], tiny: Any
 ) -> None:
     killed = workflow_in("killed")
-    for text in ("Align llada-micro", "Decode micropy-he", "Run the programs of"):
+    for text in ("Train llada-micro", "Decode micropy-he", "Run the programs of"):
         kill_when(killed.start(config=tiny_configs[2]), text, delay_s=1.5)
     done = killed.run(config=tiny_configs[2])
     assert done.returncode == 0, done.stdout[-6000:]
@@ -108,7 +108,7 @@ STAGES = (
     "answers persona prompts",
     "Keep the training problems",
     "Merge the answers",
-    "Align ",
+    "on its own answers",
     "Train a step-size policy",
     "Decode micropy",
     "Run the programs of",

@@ -29,7 +29,7 @@ def test_a_dry_run_plans_every_stage_of_the_paper_and_needs_no_weights(
     assert done.returncode == 0, done.stdout
     for stage in STAGES:
         assert f"\n{stage} " in done.stdout, stage
-    assert "Train a step-size policy (Eq. 18) on llada-8b-instruct (paper alignment), seed 0" in done.stdout
+    assert "Train a step-size policy (Eq. 18) on llada-8b-instruct (paper weights), seed 0" in done.stdout
 
 
 def test_the_tiny_study_is_the_paper_s_but_for_sizes_and_places() -> None:

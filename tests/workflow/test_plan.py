@@ -67,7 +67,7 @@ def test_published_tables_are_no_reason_to_do_nothing(workflow_in: Callable[[str
 
 def test_a_dry_run_says_in_words_what_each_job_is_for(workflow_in: Callable[[str], Any]) -> None:
     output = workflow_in("words").run("--dry-run", config=CONFIG / "micro.yaml").stdout
-    assert "Align llada2-micro to x-prediction (Eq. 11-12), preserving loss, seed 0" in output
+    assert "Train llada2-micro on its own answers, run preserving, seed 0" in output
     assert re.search(
         r"Decode micropy-he with llada-micro, base weights, seed 0: \d+ arms and budgets", output
     )
@@ -77,7 +77,7 @@ def test_a_dry_run_says_in_words_what_each_job_is_for(workflow_in: Callable[[str
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("training: {updats: 3}", ["line 1", "alignment.updats", "no such key"]),
+        ("training: {updats: 3}", ["line 1", "training.updats", "no such key"]),
         ("runtime:\n  theads: 1", ["line 2", "runtime.theads", "did you mean 'threads'?"]),
     ],
 )
@@ -131,6 +131,6 @@ def test_on_a_cluster_small_jobs_share_submissions_and_those_on_gpus_do_not(
     # The first words of their messages.
     assert grouped.count("Run") == found["grade_shard"]
     assert alone.count("Decode") == found["decode_shard"] + found["trace"]
-    assert alone.count("Train") == found["train"]
-    assert not {"Decode", "Align", "Train", "Keep"} & set(grouped)
+    assert alone.count("Train") == found["train"] + found["train_policy"]
+    assert not {"Decode", "Train", "Keep"} & set(grouped)
     assert done.stdout.count("Group job grade.") <= found["grade_shard"] / 16

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from xpflow.artifacts.code import RECORDING, SHARED, covered
+from xpflow.artifacts.manifest import ENDING, Manifest, read_manifest
 from xpflow.study.config import load_study
 from xpflow.study.rows import expand
 
@@ -51,6 +53,29 @@ def test_tables_figures_logs_and_times_are_there(finished: Any) -> None:
     assert not [path for path in (results / "llada-micro" / "parts").rglob("*") if path.is_file()]
 
 
+def test_no_stage_ran_code_that_its_fingerprint_does_not_cover(finished: Any) -> None:
+    """Never less than what ran: the modules that each process loaded, against those behind its manifest."""
+    made: dict[tuple[str, ...], Manifest] = {}
+    for path in finished.folder.rglob(f"*{ENDING}"):
+        for manifest in _with_shards(read_manifest(path)):
+            made[manifest.command] = manifest
+    commands = set()
+    for note in map(json.loads, (path.read_text() for path in finished.watched.iterdir())):
+        manifest = made.get(("xpflow", *note["argv"]))
+        if manifest is not None:
+            command = manifest.stage["command"]
+            known = covered(command, manifest.facts.get("plugins", ()))
+            loaded = set(note["loaded"]) - {*SHARED, *RECORDING, "xpflow.plugins", "xpflow.__main__"}
+            assert not loaded - known, (command, sorted(loaded - known))
+            commands.add(command)
+    smoke = {"config", "problems", "selfdata", "train", "solvable", "grpo", "evaluate", "grade", "merge"}
+    assert commands == smoke | {"trace", "prompts", "tables", "figures"}
+
+
+def _with_shards(manifest: Manifest) -> list[Manifest]:
+    return [manifest, *(deeper for one in manifest.shards() for deeper in _with_shards(one))]
+
+
 def test_a_second_run_does_nothing(finished: Any) -> None:
     before = finished.figures("smoke")
     done = finished.run()
@@ -67,13 +92,13 @@ def test_how_the_machine_is_used_is_no_reason_to_run_again(finished: Any, tmp_pa
 def test_a_changed_setting_runs_again_what_depends_on_it(finished: Any, tmp_path: Path) -> None:
     output = changed(finished, tmp_path, {"grpo": {"learning_rate": 0.01}})
     assert "Train a step-size policy" in output
-    assert "paper-trained weights" in output
+    assert "paper+trained weights" in output
     assert "tables" in output
-    assert "Align" not in output
+    assert "on its own answers" not in output  # what trains a run
     assert "base weights" not in output
 
 
 def test_a_changed_limit_of_the_grader_decodes_again_what_it_grades(finished: Any, tmp_path: Path) -> None:
     output = changed(finished, tmp_path, {"grading": {"cpu_s": 1.5}})
     assert "grade_shard" in output
-    assert "Align" not in output
+    assert "on its own answers" not in output  # what trains a run

@@ -149,17 +149,26 @@ def _in_packages(module: Module) -> list[Module]:
     return [Module(name) for name in _with_packages(module.name) if name not in SHARED]
 
 
-@lru_cache(maxsize=64)
 def _own(kind: str, package: Path) -> Mapping[str, str]:
     """Return the lines of a table, read from its source: {} where this checkout has none."""
     file = module_file(TABLES[kind], package)
-    tree = ast.parse(file.read_bytes()) if file else ast.Module([], [])
-    for node in ast.walk(tree):
+    return _lines(file, _state(file)) if file else {}
+
+
+@lru_cache(maxsize=64)
+def _lines(file: Path, state: tuple[int, int]) -> Mapping[str, str]:
+    for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Call):
             for keyword in node.keywords:
                 if keyword.arg == "own" and isinstance(keyword.value, ast.Dict):
                     return dict(ast.literal_eval(keyword.value))
     return {}
+
+
+def _state(file: Path) -> tuple[int, int]:
+    """Return what changes with a file: it may while we run."""
+    stat = file.stat()
+    return stat.st_mtime_ns, stat.st_size
 
 
 def _table(kind: str) -> Table[Any]:
@@ -216,8 +225,7 @@ def _read(module: Module, package: Path) -> tuple[str, tuple[Module, ...]]:
     """Return a module's hash and the modules that it names."""
     file = module.file or module_file(module.name, package)
     assert file is not None
-    stat = file.stat()  # a plug-in's file may change while we run
-    return _parsed(module, file, package, (stat.st_mtime_ns, stat.st_size))
+    return _parsed(module, file, package, _state(file))
 
 
 @lru_cache(maxsize=4096)

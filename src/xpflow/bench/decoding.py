@@ -68,8 +68,11 @@ class TimedModel:
 
 
 def bench_model(name: str, rows: int, batch_size: int, repeats: int = REPEATS) -> Iterator[Measurement]:
-    """Yield all measurements of one model: comparison with the official loop (bidirectional) or with and
-    without a cache (block-causal), the overhead of policies, every decoder."""
+    """Yield all measurements of one model.
+
+    Comparison with the official loop (bidirectional models) or with and without a cache (block-causal ones),
+    the overhead of policies, every decoder.
+    """
     from xpflow.models.load import load_model
 
     model, tokenizer = load_model(name)

@@ -24,6 +24,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Look around": {
         "decoders": ("xpflow.cli.decoders", "List the decoders, or the settings of one"),
+        "objectives": ("xpflow.cli.objectives", "List the training objectives, or the settings of one"),
         "prompts": ("xpflow.cli.prompts", "List the protocols, or show a prompt as a model sees it"),
         "doctor": ("xpflow.cli.doctor", "Say what works on this machine"),
         "image": ("xpflow.cli.image", "Build the container image, or show which one is used"),

@@ -145,8 +145,8 @@ def _show(
     from xpflow.cli.live import Screen, harmless, live_view
     from xpflow.decoding import decode as run
     from xpflow.decoding import decoder_entry, save_traces
-    from xpflow.decoding.noise import NO_TOKEN, noise_of
     from xpflow.models.tokenizer import decode_response
+    from xpflow.noise import NO_TOKEN, noise_of
 
     tokenizer, ids = prompter.tokenizer, prompter.encode_text(prompt)
     special = set(tokenizer.all_special_ids)

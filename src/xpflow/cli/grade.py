@@ -37,9 +37,7 @@ def grade(
     split: Annotated[
         str | None, typer.Option(help="Split of the benchmark; its test split by default")
     ] = None,
-    jail: Annotated[
-        str | None, typer.Option(help="bwrap, docker, apptainer, unsafe-local; see `xpflow doctor`")
-    ] = None,
+    jail: Annotated[str | None, typer.Option(help="Name of a jail (`xpflow doctor` lists them)")] = None,
     protocol: Annotated[
         str | None,
         typer.Option(help="How programs are taken out of answers (`xpflow prompts`); default: the samples'"),

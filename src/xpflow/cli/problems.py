@@ -51,7 +51,8 @@ def show(name: Name, split: Split = None, limit: Limit = 1, file: DataFile = Non
     from xpflow.problems.benchmark import load_benchmark
 
     for problem in load_benchmark(name, split, limit, file_source(name, file)):
-        print(f"# {problem.task_id} ({problem.source}, {problem.split}), entry point {problem.entry_point}")
+        entry = f", entry point {problem.entry_point}" if problem.entry_point else ""
+        print(f"# {problem.task_id} ({problem.source}, {problem.split}){entry}")
         print(problem.prompt.rstrip())
         print("# canonical solution")
         print(problem.canonical_solution.rstrip())

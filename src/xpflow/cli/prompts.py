@@ -31,9 +31,9 @@ app = new_app()
 )
 def prompts(
     protocol: Annotated[str | None, typer.Argument(metavar="PROTOCOL", help="Name of a protocol")] = None,
-    benchmark: Annotated[str, typer.Option(help="Benchmark of the problem (`xpflow problems list`)")] = (
-        "humaneval"
-    ),
+    benchmark: Annotated[
+        str | None, typer.Option(help="Benchmark of the problem (`xpflow problems list`); default: the first")
+    ] = None,
     problem: Annotated[
         str, typer.Option(help="Place of the problem in its split, from 0, or its task id")
     ] = "0",
@@ -67,6 +67,7 @@ def prompts(
     (`models[].protocol`), and every result carries its name and version. --show prints the prompt alone on
     stdout, byte for byte, and its hash on stderr.
     """
+    from xpflow.problems.benchmarks import BENCHMARKS
     from xpflow.protocols.find import find_protocol
     from xpflow.study.config import load_study
 
@@ -74,7 +75,8 @@ def prompts(
     if protocol is not None:
         chosen = find_protocol(protocol)
         if show:
-            _show(chosen, model, _find(problem, benchmark, split, _sources(benchmark, file, study)))
+            named = benchmark or next(iter(BENCHMARKS))
+            _show(chosen, model, _find(problem, named, split, _sources(named, file, study)))
         else:
             _describe(chosen)
     elif study is not None:

@@ -21,36 +21,48 @@ if TYPE_CHECKING:
 def stage_record(study: StudyConfig, command: str, **names: Any) -> Record:
     """Return the record of a stage; `names` are its wildcards (model, benchmark, seed, ...).
 
-    A `model` of the study brings its protocol, hashes of prompt template and tokenizer, and where its base
-    weights come from; and the stage is said to have run on the study's device, in its precision.
+    A stage that runs a model of the study notes where its base weights come from, the hash of its tokenizer,
+    device and precision; one that asks it problems, the protocol and the hash of its prompt template too.
     """
     stage = {"command": command, **names}
-    record = Record(command, names, config_facts(study, stage), stage_plugins(study, stage))
-    models = {choice.name: choice for choice in study.models}
-    if names.get("model") in models:
-        record.facts.update(_model_facts(study, models[names["model"]]))
+    plugins = stage_plugins(study, stage)
+    record = Record(command, names, config_facts(study, stage), plugins)
+    kinds = {plugin.partition(":")[0] for plugin in plugins}
+    if "architecture" in kinds and "model" in names:
+        choice = study.model(names["model"])
+        record.facts.update(_model_facts(study, choice))
         record.facts.update(device=study.runtime.device, dtype=study.runtime.dtype)
+        if "protocol" in kinds:
+            record.facts.update(_protocol_facts(study, choice))
     return record
 
 
 def _model_facts(study: StudyConfig, choice: ModelChoice) -> dict[str, Any]:
-    """Return a model's protocol, what its prompts look like, and its hub revision where it has one."""
+    """Return the hash of a model's tokenizer, and its hub revision where it has one."""
     from xpflow.artifacts.io import sha256_file
-    from xpflow.models.load import load_tokenizer
     from xpflow.models.registry import hub_model, model_folder
-    from xpflow.protocols.find import find_protocol
-    from xpflow.protocols.prompter import Prompter
     from xpflow.runtime.models import model_source
 
     repo = None if choice.directory else hub_model(choice.name)
     source = {"hub": repo.hub_id, "revision": repo.revision} if repo else _folder(choice)
-    protocol, folder = find_protocol(choice.protocol), model_folder(model_source(study, choice.name))
+    folder = model_folder(model_source(study, choice.name))
     return {
-        "protocol": protocol.label,
-        "template": Prompter(protocol, load_tokenizer(folder)).template_hash(),
         "tokenizer": sha256_file(folder / "tokenizer.json"),
         "model": {"name": choice.name, **source},
     }
+
+
+def _protocol_facts(study: StudyConfig, choice: ModelChoice) -> dict[str, Any]:
+    """Return a model's protocol, and the hash of what it makes of fixed problems."""
+    from xpflow.models.load import load_tokenizer
+    from xpflow.models.registry import model_folder
+    from xpflow.protocols.find import find_protocol
+    from xpflow.protocols.prompter import Prompter
+    from xpflow.runtime.models import model_source
+
+    protocol = find_protocol(choice.protocol)
+    tokenizer = load_tokenizer(model_folder(model_source(study, choice.name)))
+    return {"protocol": protocol.label, "template": Prompter(protocol, tokenizer).template_hash()}
 
 
 def _folder(choice: ModelChoice) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from xpflow.decoding.canvas import Canvas, ModelFacts
 from xpflow.decoding.entry import DecodeSettings
-from xpflow.decoding.noise import Noise
 from xpflow.errors import DecodingError
+from xpflow.noise import Noise
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from xpflow.decoding.entry import DecodeSettings
-from xpflow.decoding.noise import Noise, RowRandom, noise_of
 from xpflow.errors import DecodingError
+from xpflow.noise import Noise, RowRandom, noise_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from torch import Tensor
 from xpflow.decoding.blocks import make_schedule
 from xpflow.decoding.canvas import ModelFacts, check_prompts, make_canvas, model_facts
 from xpflow.decoding.entry import DecodeSettings
-from xpflow.decoding.noise import NO_TOKEN, RowRandom, row_seeds
 from xpflow.decoding.registry import decoder_entry, decoders_that
 from xpflow.decoding.stepper import Observer, Run, Setup, Stepper, run_canvas
 from xpflow.decoding.trace import Trace, Tracer
 from xpflow.decoding.windows import wants_cache
 from xpflow.errors import DecodingError
+from xpflow.noise import NO_TOKEN, RowRandom, row_seeds
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from torch import Tensor
 from xpflow.decoding.blocks import Block, Schedule, block_rows, make_block
 from xpflow.decoding.canvas import Canvas, ModelFacts
 from xpflow.decoding.entry import DecodeSettings
-from xpflow.decoding.noise import RowRandom
 from xpflow.decoding.windows import CachedWindow, CanvasWindow, RowCache, Window, new_row_cache
+from xpflow.noise import RowRandom
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,9 @@ from torch import Tensor
 from xpflow.artifacts.io import atomic_write_bytes, atomic_write_text
 from xpflow.decoding.canvas import Canvas, ModelFacts
 from xpflow.decoding.entry import DecodeSettings, Event
-from xpflow.decoding.noise import NO_TOKEN
 from xpflow.decoding.stepper import StepRecord
 from xpflow.errors import ArtifactError
+from xpflow.noise import NO_TOKEN
 
 Array = NDArray[Any]
 Columns = dict[str, Array]

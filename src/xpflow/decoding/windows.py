@@ -39,8 +39,7 @@ def response_logits(
     ids_BS: Tensor | None = None,
     embeds_BSE: Tensor | None = None,
 ) -> Tensor:
-    """Run one forward and return logits `[B, K, V]` at the given absolute positions (the head is skipped
-    elsewhere)."""
+    """Run one forward and return logits `[B, K, V]` at absolute positions; elsewhere the head is skipped."""
     inputs = {"input_ids": ids_BS} if embeds_BSE is None else {"inputs_embeds": embeds_BSE}
     output = model(**inputs, attention_mask=mask_BS, logits_positions_BN=positions_BK)
     logits: Tensor = output.logits
@@ -54,8 +53,10 @@ class Window(Protocol):
         """Return the window of some rows, given by index."""
 
     def logits(self, inputs: Tensor, positions_BK: Tensor, block: Block) -> Tensor:
-        """Run one forward with `inputs` (ids or embeddings) at the block's places; return logits `[B, K, V]`
-        at the given absolute positions."""
+        """Run one forward with `inputs` (ids or embeddings) at the block's places.
+
+        Returns logits `[B, K, V]` at the given absolute positions.
+        """
 
 
 class CanvasWindow:
@@ -170,8 +171,11 @@ def new_row_cache(model: Any, facts: ModelFacts, settings: DecodeSettings, canva
 
 
 def wants_cache(model: Any, facts: ModelFacts, settings: DecodeSettings) -> bool:
-    """Return whether a decode uses a key-value cache; raises DecodingError where it is forced and there is
-    none."""
+    """Return whether a decode uses a key-value cache.
+
+    Raises:
+        DecodingError: the settings force one, and the model has none.
+    """
     able = bool(facts.block_length) and callable(getattr(model, "new_cache", None))
     if settings.kv_cache == "on" and not able:
         raise DecodingError(

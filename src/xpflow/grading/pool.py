@@ -64,8 +64,11 @@ class Lost(Exception):
 
 @dataclass(slots=True)
 class Seat:
-    """One oracle with its jail: `ready` once it has said hello, `job` while it has one, `testing` once that
-    job's program has been started."""
+    """One oracle with its jail.
+
+    It is `ready` once it has said hello, has a `job` while it works, and is `testing` once that job's program
+    was started.
+    """
 
     jail: Jail
     number: int

@@ -75,8 +75,11 @@ class Watcher:
 
 @dataclass(slots=True)
 class Tests:
-    """Compiled tests: the prompt's `helpers`, then (with the program's names bound) `setup`, `codes` in turn
-    and `check(entry point)`."""
+    """Compiled tests.
+
+    First the prompt's `helpers`; then, with the program's names bound, `setup`, `codes` in turn and
+    `check(entry point)`.
+    """
 
     names: list[str]
     imports: dict[str, str]

@@ -127,9 +127,11 @@ def serve(request: Request, setup: dict[str, Any], link: Link) -> Result:
 
 
 def watch(child: int, ours: socket.socket, limits: dict[str, Any], start: float, link: Link) -> str:
-    """Carry frames between the oracle and the child until the oracle says that it is done ("done") or is gone
-    ("gone"), the child ends ("died"), hits a limit ("cpu", "wall", "output") or breaks the format
-    ("protocol")."""
+    """Carry frames between the oracle and the child, and return why that came to an end.
+
+    The oracle said that it is done ("done") or is gone ("gone"); the child ended ("died"), hit a limit
+    ("cpu", "wall", "output") or broke the format ("protocol").
+    """
     poll = select.poll()
     pidfd, from_child = os.pidfd_open(child), Link(ours.fileno(), ours.fileno())
     for descriptor in (link.source, ours.fileno(), pidfd):

@@ -1,4 +1,9 @@
-"""The lock of a fetched repository: revision, and every file with size and SHA-256."""
+"""Fetching a pinned repository: access, revision and disk space first, then the download, then every hash.
+
+Three sources of hashes must agree: the package's own pins, what the hub says of its large files, and the
+lock of an earlier fetch. The lock is a JSON file with the revision, and every file with size and SHA-256. An
+interrupted download resumes file by file: the hub client keeps no part of a file.
+"""
 
 from __future__ import annotations
 

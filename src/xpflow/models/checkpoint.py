@@ -147,7 +147,7 @@ def place_tensor(model: nn.Module, name: str, tensor: Tensor) -> None:
 
 
 def group_experts(model: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
-    """Lay all experts of a model out for grouped products; a copied model needs it anew."""
+    """Lay all experts of a model out for grouped products; a copied model needs it again."""
     for module in model.modules():
         if isinstance(module, SparseMoE):
             module.group(device, dtype)

@@ -8,8 +8,8 @@ to even out the load (auxiliary-loss-free balancing, arXiv 2408.15664).
 Experts are kept one module each, under the published names. With few experts (micro models) all are evaluated
 in one product and weighted by a dense [tokens, experts] matrix, which is faster on a CPU and has no
 data-dependent control flow; otherwise each expert sees only its tokens, one expert after the other (the
-reference) or in grouped products (loading on a GPU in bf16 prepares them). All give the same numbers up to
-rounding.
+reference) or in grouped products (prepared by loading on a GPU in bf16). Up to rounding, all give the same
+numbers.
 """
 
 from __future__ import annotations

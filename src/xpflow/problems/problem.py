@@ -1,7 +1,8 @@
 """The one type that every benchmark becomes, and files of problems.
 
 What a problem's fields mean is said by its shape: how it is asked, what its tests are, how a row of a file
-becomes one. Files hold JSON lines, each in the schema of its shape.
+becomes one. Files hold JSON lines, each in the schema of its shape. They are trusted: their tests are code
+that the grader runs outside of the jail, and a row may name a shape that lies in a file.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Tasks 2, 3 and 4 of MBPP (google-research-datasets/mbpp, CC-BY-4.0): the worked examples of every 3-shot
-protocol.
+"""Tasks 2, 3 and 4 of MBPP (CC-BY-4.0): the worked examples of every 3-shot protocol.
 
-Byte for byte as in the data set, white space at line ends and CR LF included: protocols differ in what they
-do with it.
+Source: google-research-datasets/mbpp, byte for byte, white space at line ends and CR LF included: protocols
+differ in what they do with it.
 """
 
 from __future__ import annotations

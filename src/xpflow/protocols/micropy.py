@@ -7,8 +7,7 @@ from xpflow.protocols.protocol import Protocol, Recipe, asked
 
 
 def instruction(problem: Problem) -> str:
-    """Return the user's turn: MicroPy's tasks bare, as the models were trained on them, others as their shape
-    words them."""
+    """Return the user's turn: MicroPy's tasks bare, as in training; others as their shape words them."""
     if not problem.source.startswith("micropy"):
         return problem.kind.instruction(problem)
     if problem.kind.continues:

@@ -46,10 +46,10 @@ class Prompter:
         return self._ids(self._render((Turn("user", text),)))
 
     def template_hash(self) -> str:
-        """Return the SHA-256 of what the protocol makes of fixed problems: one of each shape that it has a
-        recipe for, and a prompt without tests.
+        """Return the SHA-256 of what the protocol makes of a few fixed problems.
 
-        It changes with the wording, the examples, the chat template or the prefix.
+        They are the example of each shape that it has a recipe for, and a prompt without tests. The hash
+        changes with the wording, the worked examples, the chat template or the prefix.
         """
         probes = [SHAPES[shape].example for shape in self.protocol.recipes]
         return text_hash("\0".join(self.text(problem) for problem in [*probes, _request(probes[-1])]))

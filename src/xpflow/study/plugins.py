@@ -33,9 +33,13 @@ def model(study: StudyConfig, name: str) -> Chosen:
 
 
 def asking(study: StudyConfig, name: str, *benchmarks: str) -> Chosen:
-    """Return the plug-ins that turn problems into a model's prompts, from files: protocol and shapes."""
-    shapes = {f"shape:{shape(study, benchmark)}" for benchmark in benchmarks}
-    return {f"protocol:{study.model(name).protocol}", *shapes}
+    """Return the plug-ins that turn problems into a model's prompts: protocol, and shapes.
+
+    Those that the protocol has a recipe for count too: the hash of its prompts is taken over all of them.
+    """
+    protocol = study.model(name).protocol
+    shapes = {*PROTOCOLS[protocol].recipes, *(shape(study, benchmark) for benchmark in benchmarks)}
+    return {f"protocol:{protocol}", *(f"shape:{one}" for one in shapes)}
 
 
 def judging(study: StudyConfig, name: str, *benchmarks: str) -> Chosen:

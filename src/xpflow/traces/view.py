@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from xpflow.decoding.noise import NO_TOKEN
 from xpflow.decoding.stepper import StepRecord
 from xpflow.decoding.trace import BASE, Array, Columns, Trace, at_start, carried, parts_of
+from xpflow.noise import NO_TOKEN
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from xpflow.errors import ConfigError
+from xpflow.noise import noise_of
 from xpflow.training.examples import Batch
 
 
@@ -76,12 +78,28 @@ def masked(batch: Batch, model: Any, generator: torch.Generator) -> Corrupted:
     """
     clean = laid_out(batch, model)
     mask_BK = draw_masks(clean, model, generator)
-    return clean.reading(noisy_ids(model, clean.target_BK, mask_BK), mask_BK)
+    return clean.reading(noisy_ids(model, clean.target_BK, mask_BK, generator), mask_BK)
 
 
-def noisy_ids(model: Any, ids_BK: Tensor, mask_BK: Tensor) -> Tensor:
-    """Return ids with the model's noise where a mask says."""
-    return ids_BK.masked_fill(mask_BK, model.config.mask_token_id)
+def noisy_ids(
+    model: Any, ids_BK: Tensor, mask_BK: Tensor, generator: torch.Generator | None = None
+) -> Tensor:
+    """Return ids with the model's noise where a mask says; of several mask ids, each place draws its own.
+
+    Raises:
+        ConfigError: the model's noise is no token, so that its objective must corrupt embeddings.
+    """
+    noise = noise_of(model.config).ids
+    if not noise:
+        raise ConfigError(
+            "this model's noise is no token, so nothing can be hard-masked",
+            hint="train it with an objective whose `corrupt` makes noise of its own",
+        )
+    if len(noise) == 1:
+        return ids_BK.masked_fill(mask_BK, noise[0])
+    drawn_BK = torch.randint(len(noise), ids_BK.shape, generator=generator)
+    masks_BK = torch.tensor(noise)[drawn_BK].to(ids_BK.device)
+    return torch.where(mask_BK, masks_BK, ids_BK)
 
 
 def laid_out(batch: Batch, model: Any) -> Corrupted:

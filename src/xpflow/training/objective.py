@@ -69,6 +69,7 @@ class Loss(ABC):
         """Return modules that are trained, saved and resumed with the model: an order head, three scalars.
 
         They are `student.extra[name]` afterwards. The global random state is seeded while they are made.
+        A learned number is a vector of length 1: no processes can share a scalar.
         """
         return {}
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from xpflow.errors import ConfigError
 from xpflow.runtime.machine import Machine, recompute_layers
 from xpflow.study.config.training import LoraSettings
 from xpflow.training.corruption import Corrupted
@@ -73,9 +74,7 @@ def prepared(
     model.eval().requires_grad_(lora is None)
     if machine.activation_checkpointing:
         recompute_layers(model)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        extra = loss.modules(model)
+    extra = _extra_of(loss, model, seed)
     if lora is not None:
         model = with_adapters(model.to(machine.device, machine.dtype), lora, seed)
     student = Student(model, machine, extra, base)
@@ -88,6 +87,21 @@ def prepared(
         base.to(machine.device, machine.dtype)
     student.extra.to(machine.device, torch.float32)
     return student, Copies(student, machine)
+
+
+def _extra_of(loss: Loss, model: Any, seed: int) -> Mapping[str, nn.Module]:
+    """Return the objective's own modules, with weights drawn from a seed; raises ConfigError for a scalar."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        extra = loss.modules(model)
+    for name, module in extra.items():
+        for key, parameter in module.named_parameters():
+            if parameter.ndim == 0:
+                raise ConfigError(
+                    f"parameter {key!r} of the objective's module {name!r} is a scalar: it cannot be sharded",
+                    hint="make it a vector of length 1: torch.zeros(1)",
+                )
+    return extra
 
 
 class Trainer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fakes.decoding import REMASKING
 from xpflow.artifacts.io import read_jsonl
 from xpflow.cli import main
 from xpflow.decoding import load_traces
@@ -94,6 +95,16 @@ def test_an_arm_of_a_study_brings_its_settings(folder, tmp_path):
     rows = read_jsonl(tmp_path / "s.jsonl")
     assert {row["decoder"] for row in rows} == {"threshold"}
     assert all(len(row["tokens"]) == 32 for row in rows)
+
+
+def test_a_decoder_in_a_file_is_decoded_with_shown_and_traced(folder, tmp_path, capsys):
+    trace = tmp_path / "t.jsonl"
+    common = ("--model", folder, "--prompt", "x", "--decoder", REMASKING, "--set", "gen_length=8")
+    assert run(*common, "--set", "doubts=1", "--trace", trace) == 0
+    assert "1 fixed, 0 opened again" in capsys.readouterr().out
+    [found] = load_traces(trace)
+    check(found)
+    assert found.age.max() > 0
 
 
 @pytest.mark.parametrize(

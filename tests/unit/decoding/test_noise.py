@@ -11,8 +11,8 @@ from fakes.decoding import EVERY, case_id, every_case
 from fakes.models import FakeModel
 from xpflow.decoding import ConstantPolicy, decode, settings_from
 from xpflow.decoding.decoders import DECODERS
-from xpflow.decoding.noise import NO_TOKEN, Gaussian, ManyMasks, OneMask, RowRandom, noise_of
 from xpflow.errors import DecodingError
+from xpflow.noise import NO_TOKEN, Gaussian, ManyMasks, OneMask, RowRandom, noise_of
 from xpflow.traces.replay import check
 
 N, MASKS = 16, [34, 35, 36]

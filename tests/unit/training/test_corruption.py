@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from xpflow.errors import ConfigError
 from xpflow.training.corruption import Corrupted, masked, stratified_mask
 from xpflow.training.examples import Batch, OwnAnswers
 from xpflow.training.objective import Term
@@ -60,6 +61,22 @@ def test_dense_corruption_touches_response_tokens_only(
         expected = torch.where(batch.mask_BK[row], model.config.mask_token_id, batch.target_BK[row])
         assert torch.equal(ids[start : start + N], expected)
         assert batch.inputs["attention_mask"][row].sum() == start + N
+
+
+def test_what_is_hard_masked_is_the_noise_that_the_model_names(
+    make_model: Callable[..., Any], data: OwnAnswers
+) -> None:
+    model = make_model("llada-micro")
+    batch = Batch.of(data.train, model.config.pad_token_id)
+    one = masked(batch, model, seeded())
+    model.config.mask_token_ids = (2, 3)
+    several = masked(batch, model, seeded())
+    assert torch.equal(one.mask_BK, several.mask_BK)
+    assert set(several.ids_BK[several.mask_BK].tolist()) == {2, 3}
+    assert torch.equal(several.ids_BK[~several.mask_BK], several.target_BK[~several.mask_BK])
+    model.config.noise = "gaussian"
+    with pytest.raises(ConfigError, match="no token"):
+        masked(batch, model, seeded())
 
 
 def test_both_copies_of_a_token_have_the_position_it_has_in_the_canvas(two_copies: Two) -> None:

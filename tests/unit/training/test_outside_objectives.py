@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
+from torch import nn
 
 from xpflow.errors import ConfigError
 from xpflow.runtime.machine import Machine
@@ -16,7 +17,7 @@ from xpflow.study.config.training import FullSettings, LoraSettings, TrainingBlo
 from xpflow.training.examples import OwnAnswers
 from xpflow.training.objective import make_loss
 from xpflow.training.objectives import OBJECTIVES
-from xpflow.training.trainer import Row, Trainer
+from xpflow.training.trainer import Row, Trainer, prepared
 from xpflow.training.tuning import tuner
 from xpflow.training.weights import save_extra
 
@@ -131,6 +132,18 @@ def test_every_objective_takes_its_own_examples(objective: str, make_model: Make
         run = TrainingRun(name="example", objective=objective, settings=dict(settings))
         found = tuner(make_model("llada-micro"), data, block, run, True, 0)
         assert found.run(lambda row: None)[-1]["loss"] > 0
+
+
+def test_a_scalar_parameter_is_refused_before_several_processes_meet_it(make_model: Make) -> None:
+    class Scalar(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.value = nn.Parameter(torch.tensor(1.0))
+
+    loss = make_loss("masked")
+    loss.modules = lambda model: {"one": Scalar()}  # type: ignore[method-assign]
+    with pytest.raises(ConfigError, match="'value' of the objective's module 'one' is a scalar"):
+        prepared(make_model("llada-micro"), loss, Machine(), 0)
 
 
 def test_an_unknown_objective_or_setting_is_an_error_that_names_the_nearest() -> None:

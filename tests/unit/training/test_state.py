@@ -21,7 +21,7 @@ from xpflow.training.tuning import tuner
 from xpflow.training.weights import Shards
 
 Make = Callable[..., Any]
-PAPER = TrainingRun(name="paper", objective="x_prediction")
+OUTSIDE = f"{Path(__file__).parents[2]}/fakes/objectives.py"
 
 
 class Killed(Exception):
@@ -37,12 +37,15 @@ def group(tmp_path: Path) -> Iterator[None]:
     dist.destroy_process_group()
 
 
-def trainer(model: Any, data: OwnAnswers, sharded: bool, updates: int = 4) -> Trainer:
+def trainer(
+    model: Any, data: OwnAnswers, sharded: bool, updates: int = 4, objective: str = "x_prediction"
+) -> Trainer:
     block = TrainingBlock(full=FullSettings(updates=updates, batch_size=5), log_every=1)
     with pytest.MonkeyPatch.context() as patch:
         if sharded:  # as several processes would hold the weights
             patch.setattr(trainer_module, "Copies", Shards)
-        return tuner(model, data, block, PAPER, True, 0, machine=Machine(checkpoint_every=1))
+        run = TrainingRun(name="paper", objective=objective)
+        return tuner(model, data, block, run, True, 0, machine=Machine(checkpoint_every=1))
 
 
 def run(found: Trainer, state: Path, end: int = 99) -> tuple[Any, list[Row]]:
@@ -71,6 +74,25 @@ def test_a_state_can_be_read_sharded_or_whole(
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=1e-4, atol=1e-5)
     assert state.exists() is not after, "the older form goes away"
+
+
+@pytest.mark.parametrize("name", ["SOFT_MASKS", "MANY_MASKS", "GAUSSIAN_NOISE", "LEARNED_ORDER"])
+def test_what_an_outside_objective_uses_and_adds_can_be_sharded(
+    name: str, make_model: Make, data: OwnAnswers, tmp_path: Path, group: None
+) -> None:
+    def weights(found: Trainer) -> dict[str, torch.Tensor]:
+        return {**found.model(torch.float32).state_dict(), **found.held.extra()}
+
+    def make(sharded: bool) -> Trainer:
+        return trainer(make_model("llada-micro"), data, sharded, 3, f"{OUTSIDE}:{name}")
+
+    whole, resumed = make(False), make(True)
+    run(whole, tmp_path / "whole")
+    with pytest.raises(Killed):
+        run(make(True), tmp_path / "state", end=2)
+    run(resumed, tmp_path / "state")
+    for key, value in weights(whole).items():
+        torch.testing.assert_close(weights(resumed)[key], value, rtol=1e-3, atol=1e-4)
 
 
 def test_a_sharded_state_of_other_settings_is_refused(

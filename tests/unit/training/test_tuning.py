@@ -11,11 +11,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from xpflow.artifacts.code import covered
 from xpflow.errors import ArtifactError, DataError
 from xpflow.runtime.machine import Machine
 from xpflow.study.config.training import FullSettings, LoraSettings, TrainingBlock, TrainingRun
 from xpflow.training.corruption import Corrupted, masked
 from xpflow.training.examples import Batch, OwnAnswers, epoch_order
+from xpflow.training.objectives import OBJECTIVES
 from xpflow.training.trainer import Row, Trainer
 from xpflow.training.tuning import tuner
 
@@ -155,6 +157,12 @@ def test_rows_are_sorted_by_kind_and_no_held_out_answers_is_no_error(
     assert math.isnan(log[-1]["ce_heldout"])
     with pytest.raises(DataError, match="train"):
         OwnAnswers.from_rows(rows[1:2])
+
+
+def test_a_change_of_decoding_or_grading_makes_no_training_run_stale() -> None:
+    found = covered("train", [f"objective:{name}" for name in OBJECTIVES])
+    assert "xpflow.training.trainer" in found
+    assert not [name for name in found if name.startswith(("xpflow.decoding", "xpflow.grading"))]
 
 
 def test_an_epoch_uses_every_example_once() -> None:

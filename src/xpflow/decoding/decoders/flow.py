@@ -22,12 +22,12 @@ from xpflow.decoding.canvas import Canvas
 from xpflow.decoding.decoders.flow_replay import states
 from xpflow.decoding.decoders.flow_steps import FlowState, Reading, commit, move, reedit
 from xpflow.decoding.entry import Decoder, DecodeSettings, Event, Switch
-from xpflow.decoding.noise import OneMask
 from xpflow.decoding.policies.base import Policy, PolicyInfo, RecorderStep, as_action, policy_features
 from xpflow.decoding.policies.load import load_policy
 from xpflow.decoding.stepper import Logits, Setup, StepInfo, StepRecord
 from xpflow.decoding.tokens import confidence_of, most_confident, suppress, suppressed_ids
 from xpflow.errors import DecodingError
+from xpflow.noise import OneMask
 
 
 class FlowSettings(DecodeSettings):

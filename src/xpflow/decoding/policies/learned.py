@@ -1,9 +1,11 @@
-"""The learned step-size policy: an 8-number state, a small MLP and a Beta over the logarithm of the step (Eq.
-13-17).
+"""The learned step-size policy (Eq. 13-17): eight numbers per token, a small MLP, a Beta over the log step.
 
-Legend: mu mean and kappa concentration of the Beta; y ~ Beta(mu kappa, (1 - mu) kappa); u = log2 a_min + y
-(log2 a_max - log2 a_min); a = 2^u. Without sampling: Reading A, E[a] = a_min 1F1(mu kappa; kappa; ln(a_max /
-a_min)), or Reading B, a(E[y]). They differ much at low kappa (mu 0.5, kappa 5: 0.1135 against 0.0625).
+Legend: mu mean and kappa concentration of the Beta.
+    y ~ Beta(mu kappa, (1 - mu) kappa)
+    u = log2 a_min + y (log2 a_max - log2 a_min)
+    a = 2^u
+Without sampling there are two readings of the step. A: E[a] = a_min 1F1(mu kappa; kappa; ln(a_max / a_min)).
+B: a(E[y]). They differ much at low kappa (mu 0.5, kappa 5: 0.1135 against 0.0625).
 """
 
 from __future__ import annotations
@@ -29,8 +31,10 @@ SERIES_TERMS = 40  # ln 256 = 5.5: the 40th term is below 1e-17 of the first
 
 @dataclass(frozen=True, slots=True)
 class PolicyShape:
-    """Sizes and ranges of a learned policy (open point 13: the paper gives neither d nor the range of
-    kappa)."""
+    """Sizes and ranges of a learned policy.
+
+    Open point 13: the paper gives neither d (`width`) nor the range of kappa.
+    """
 
     width: int = 64
     a_min: float = 1.0 / 256.0
@@ -145,8 +149,10 @@ class SampledPolicy:
 
 
 def kummer(alpha: Tensor, beta: Tensor, z: float, terms: int = SERIES_TERMS) -> Tensor:
-    """Return 1F1(alpha; beta; z) for 0 < alpha <= beta and z > 0: all terms are positive, so the series is
-    stable."""
+    """Return 1F1(alpha; beta; z) for 0 < alpha <= beta and z > 0.
+
+    All terms are positive, so the series is stable.
+    """
     n = torch.arange(terms, dtype=alpha.dtype, device=alpha.device)
     ratios = (alpha[..., None] + n) / (beta[..., None] + n) * (z / (n + 1.0))
     return 1.0 + ratios.cumprod(-1).sum(-1)

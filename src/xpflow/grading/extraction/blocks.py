@@ -18,9 +18,8 @@ def plain(text: str, problem: Problem) -> str:
 def first_block(text: str, problem: Problem) -> str:
     """Return the first fenced block if there is one (closed or not), else the whole text.
 
-    Where it continues the prompt it is put behind it; a body that lost the indentation of its first line, or
-    of all its lines, gets it back, and a full definition of the function is left as it is (it replaces the
-    stub).
+    Where it continues the prompt it is put behind it. A body that lost the indentation of its first line, or
+    of all its lines, gets it back. A full definition of the function stays as it is: it replaces the stub.
     """
     code = text.replace("\r\n", "\n")
     block = FENCED.search(code) or _OPEN_BLOCK.search(code)
@@ -44,8 +43,8 @@ def _newline(prompt: str) -> str:
 def _indented(body: str) -> str:
     """Give a body back its indentation where the first line has none.
 
-    All other lines indented: only the first line lost it (unless it opens a block that they are in);
-    otherwise all did.
+    Where all other lines are indented, only the first line lost it, unless it opens a block that they are
+    in. Otherwise all lines did.
     """
     lines = body.lstrip("\n").split("\n")
     if not lines[0].strip() or lines[0].startswith((" ", "\t")):

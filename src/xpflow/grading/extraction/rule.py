@@ -1,8 +1,7 @@
 """What an extraction rule is: from a model's answer to what is judged, a program or a final answer.
 
 Pure functions of text, versioned by name: a name never changes its meaning, and a better rule gets a new one.
-Nothing here parses or runs Python: an answer is hostile text, and our interpreter's parser is not a place for
-it.
+No rule parses or runs Python: an answer is hostile text, to be kept away from our interpreter's parser.
 """
 
 from __future__ import annotations

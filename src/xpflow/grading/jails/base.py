@@ -1,7 +1,7 @@
 """What a jail is: a command line that starts a payload, with stdin and stdout for its messages.
 
-Everything else about grading is the same for all jails. To add one: a file with a `Jail` in it, and an entry
-in `JAILS` (`xpflow.grading.jails`); `tests/attacks` is the suite that it has to pass.
+Everything else about grading is the same for all jails. To add one: a file with a `Jail` in it, and its line
+in `xpflow.grading.jails`; `tests/attacks` is the suite that it has to pass.
 """
 
 from __future__ import annotations
@@ -56,8 +56,14 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Jail:
-    """A kind of jail: `why_not()` says why it cannot be used here (None: it can); `launch(folder, seat,
-    payload)` how to start a payload, with an empty private directory, and a number that tells seats apart."""
+    """A kind of jail.
+
+    Args:
+        contains: whether a program in it is kept from our files and the network.
+        why_not: () -> why it cannot be used here; None: it can.
+        launch: (folder, seat, payload) -> how to start a payload, with an empty private directory and a
+            number that tells seats apart.
+    """
 
     name: str
     contains: bool

@@ -23,8 +23,7 @@ def signature(names: Names) -> str:
 
 
 def body(task: Task, names: Names, style: str, rng: Random) -> str:
-    """Return an indented function body that computes the task, in a style; `rng` picks equivalent
-    spellings."""
+    """Return an indented body that computes the task in a style; `rng` picks among equal spellings."""
     lines = (
         _number_body(task, names, style, rng)
         if task.family == "number"

@@ -1,5 +1,4 @@
-"""The fixed problem sets of MicroPy and the endless stream of examples that the micro models are trained
-on."""
+"""The fixed problem sets of MicroPy, and the endless stream of examples that micro models are trained on."""
 
 from __future__ import annotations
 
@@ -98,8 +97,10 @@ def persona_problems(count: int, seed: int = 0) -> list[Problem]:
 
 
 def training_pairs(seed: int, split: Split = "train") -> Iterator[tuple[str, str]]:
-    """Yield (user text, answer) pairs of one split without end: 40 % HumanEval-like, 40 % MBPP-like, 20 %
-    persona."""
+    """Yield (user text, answer) pairs of one split without end.
+
+    40 % are HumanEval-like, 40 % MBPP-like and 20 % requests in a person's voice.
+    """
     rng = Random(f"{VERSION}/stream/{split}/{seed}")
     while True:
         rendering = draw_rendering(draw_training_task(rng, split), rng)

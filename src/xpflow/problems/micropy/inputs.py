@@ -1,5 +1,4 @@
-"""Argument tuples that a MicroPy task is tested on: boundaries of its constants, edge cases and random
-values.
+"""Argument tuples that test a MicroPy task: boundaries of its constants, edge cases and random values.
 
 `candidate_inputs` draws from the problem's random stream (its order is part of what MicroPy is);
 `boundary_inputs` is a fixed list beside it.
@@ -20,8 +19,7 @@ _EDGE_CHARACTERS = "aeiouAEIOUbzBZ09 -"
 
 
 def candidate_inputs(task: Task, rng: Random, count: int = 32) -> list[Arguments]:
-    """Return `count` distinct argument tuples; the first is short and typical, fit to be shown in a
-    prompt."""
+    """Return `count` distinct argument tuples; the first is short and typical, fit for a prompt."""
     draw = {"list": _list_arguments, "text": _text_arguments, "number": _number_arguments}[task.family]
     seen: dict[str, Arguments] = {}
     for index in range(20 * count):

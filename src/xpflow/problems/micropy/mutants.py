@@ -1,8 +1,7 @@
 """Single-token mutants of a MicroPy solution and what a program does on given inputs.
 
-Covers only programs written by this package's own grammar: short, loop-free but for one `for` over an
-argument, so they end and touch nothing. Programs from a model never come here; the grader runs those in a
-jail.
+Covers only programs written by this package's grammar: short, without loops but for one `for` over an
+argument, so they end and touch nothing. A model's programs never come here; the grader runs them in a jail.
 """
 
 from __future__ import annotations
@@ -74,8 +73,7 @@ def mutants(code: str) -> Iterator[str]:
 
 
 def _grows_forever(code: str) -> bool:
-    """Whether a loop appends to the very list it walks: the only way a mutant of this grammar does not
-    end."""
+    """Whether a loop appends to the list that it walks: no other mutant of this grammar runs for ever."""
     walked, grown = re.search(r"for \w+ in (\w+):", code), re.search(r"(\w+)\.append", code)
     return bool(walked and grown and walked[1] == grown[1])
 
@@ -98,8 +96,7 @@ def _replacements(token: tokenize.TokenInfo, names: list[str]) -> list[str]:
 
 
 def _local_names(tokens: list[tokenize.TokenInfo]) -> list[str]:
-    """Names of arguments and variables of a function, in order of appearance, without builtins and
-    keywords."""
+    """Return arguments and variables of a function in order of appearance, no builtins or keywords."""
     seen = dict.fromkeys(t.string for t in tokens if t.type == tokenize.NAME)
     function = tokens[1].string
     attributes = {b.string for a, b in pairwise(tokens) if a.string == "."}

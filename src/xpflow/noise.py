@@ -35,8 +35,8 @@ class RowRandom:
         return torch.randn(shape, generator=self._generators[row]).to(self.device)
 
     def integers(self, row: int, count: int, below: int) -> Tensor:
-        """Draw `count` integers in [0, below) for one input row."""
-        return torch.randint(below, (count,), generator=self._generators[row]).to(self.device)
+        """Draw `count` integers in [0, below) for one input row, on the CPU."""
+        return torch.randint(below, (count,), generator=self._generators[row])
 
 
 def row_seeds(count: int, generator: torch.Generator | None) -> list[int]:
@@ -53,7 +53,7 @@ class Noise(Protocol):
         """Return the ids of the vocabulary that stand for noise."""
 
     def start(self, random: RowRandom, row: int, count: int) -> Tensor:
-        """Return the ids that `count` open positions of a row start with, `[count]`."""
+        """Return the ids that `count` open positions of a row start with, `[count]` on the CPU."""
 
     def is_open(self, ids: Tensor) -> Tensor:
         """Return where ids are noise, bool of the same shape."""
@@ -75,7 +75,7 @@ class OneMask:
 
     def start(self, random: RowRandom, row: int, count: int) -> Tensor:
         """Return the mask id `count` times."""
-        return torch.full((count,), self.id, device=random.device)
+        return torch.full((count,), self.id)
 
     def is_open(self, ids: Tensor) -> Tensor:
         """Return where the mask id stands."""
@@ -93,7 +93,7 @@ class ManyMasks:
 
     def start(self, random: RowRandom, row: int, count: int) -> Tensor:
         """Return `count` mask ids."""
-        return torch.tensor(self.ids, device=random.device)[random.integers(row, count, len(self.ids))]
+        return torch.tensor(self.ids)[random.integers(row, count, len(self.ids))]
 
     def is_open(self, ids: Tensor) -> Tensor:
         """Return where a mask id stands."""
@@ -116,7 +116,7 @@ class Gaussian:
 
     def start(self, random: RowRandom, row: int, count: int) -> Tensor:
         """Return `NO_TOKEN` `count` times."""
-        return torch.full((count,), NO_TOKEN, device=random.device)
+        return torch.full((count,), NO_TOKEN)
 
     def is_open(self, ids: Tensor) -> Tensor:
         """Return where no token stands."""
