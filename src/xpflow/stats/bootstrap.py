@@ -14,10 +14,29 @@ An interval here is the widest of three, each of which knows something that the 
 `p_value` is the largest of the three. An arm that does not depend on the seed (one row) is held against each
 seed of the others.
 
-Coverage of 95 % intervals of a difference, in %, with 2000 samples each and seeds that differ by a standard
-deviation of 5 points; `python tests/benchmarks/coverage.py` prints it again:
+Coverage of 95 % intervals of a difference, in %, each from 2000 samples in which one arm solves a share of the
+problems and the other none, or both the same share. Runs of five seeds differ by 5 points, up or down; one run
+stands for itself, since it cannot say what another seed would give. `python tests/unit/stats/coverage.py`
+prints the table again:
 
-COVERAGE
+    1 seed, problems:            4       5      10      20     164
+    0 against 0              100.0   100.0   100.0   100.0   100.0
+    0.02 against 0           100.0   100.0   100.0   100.0    99.9
+    0.3 against 0            100.0   100.0   100.0    98.8    97.1
+    1 against 0              100.0   100.0   100.0   100.0   100.0
+    both 0                   100.0   100.0   100.0   100.0   100.0
+    both 0.02                100.0   100.0   100.0   100.0    98.7
+    both 0.3                 100.0   100.0    99.4    98.4    97.0
+    both 1                   100.0   100.0   100.0   100.0   100.0
+    5 seeds, problems:           4       5      10      20     164
+    0 against 0              100.0   100.0   100.0   100.0   100.0
+    0.02 against 0           100.0   100.0   100.0   100.0   100.0
+    0.3 against 0            100.0   100.0   100.0    99.5    95.3
+    1 against 0              100.0   100.0   100.0   100.0   100.0
+    both 0                   100.0   100.0   100.0   100.0   100.0
+    both 0.02                100.0   100.0   100.0   100.0    99.0
+    both 0.3                 100.0   100.0    99.9    98.6    95.8
+    both 1                   100.0   100.0   100.0   100.0   100.0
 """
 
 from __future__ import annotations
@@ -112,7 +131,7 @@ def _aligned(passed_a: Passed, passed_b: Passed) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What is computed from the two means of a resample, its value without effect and the values it can have."""
+    """What is computed from the two means of a resample, its value without effect, and what it can be."""
 
     compare: Compare
     null: float

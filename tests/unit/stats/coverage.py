@@ -14,8 +14,11 @@ SEED_SPREAD = 0.05
 
 
 def answers(generator: np.random.Generator, seeds: int, problems: int, rate: float) -> NDArray[np.bool_]:
-    """Return outcomes [S, P] whose true rate is `rate`: seeds differ, and problems differ in difficulty."""
-    spread = min(SEED_SPREAD, 0.5 * rate, 0.5 * (1 - rate))
+    """Return outcomes [S, P] of a true `rate`: problems differ in difficulty, and several seeds differ.
+
+    One run stands for itself: what another seed would give, nobody knows from it.
+    """
+    spread = min(SEED_SPREAD, 0.5 * rate, 0.5 * (1 - rate)) if seeds > 1 else 0.0
     rates_S = rate + spread * generator.choice([-1.0, 1.0], size=(seeds, 1))
     difficulty_SP = np.sqrt(0.5) * (
         generator.standard_normal(problems) + generator.standard_normal((seeds, problems))
