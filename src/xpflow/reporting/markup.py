@@ -150,8 +150,10 @@ _LINE_END = re.compile("\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 # What Markdown would read as markup: in a text, and at its start. An underscore in a word, a bracket that no
 # (, [ or : follows, a < before a space and an & that begins no entity are plain, and stay as they are.
-_MARKDOWN = re.compile(r"[\\`*~$]|(?<!\w)_|_(?!\w)|\](?=[(\[:])|<(?=[A-Za-z/!?])|&(?=#?\w+;)")
-_BLOCK = re.compile(r"\A(\s*|\s*\d{1,9})((?<!\d)[#>+-](?=\s|[#>])|(?<=\d)[.)](?=\s)|(?<!\d)\[(?=[ xX]\]))")
+_MARKDOWN = re.compile(r"[\\`*~$]|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])|<(?=[A-Za-z/!?])|&(?=#?\w+;)")
+_BLOCK = re.compile(
+    r"\A(\s*|\s*\d{1,9})((?<!\d)(?:[#+-](?=\s|\Z|[#-])|>)|(?<=\d)[.)](?=\s|\Z)|(?<!\d)\[(?=[ xX]\]))"
+)
 
 
 def _csv_value(value: Any) -> str:

@@ -65,7 +65,7 @@ def _require_all_problems(results: Path, found: Mapping[Row, list[Fields]]) -> N
         asked[row.benchmark] |= {str(line["task_id"]) for line in lines}
     for benchmark, tasks in asked.items():
         if (file := layout.problems(benchmark)).exists():
-            tasks |= rows_by_task(file).keys()
+            tasks.update(rows_by_task(file))
     for row, lines in found.items():
         missing = sorted(asked[row.benchmark] - {str(line["task_id"]) for line in lines})
         if missing:

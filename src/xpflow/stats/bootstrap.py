@@ -14,8 +14,8 @@ An interval here is the widest of three, each of which knows something that the 
 `p_value` is the largest of the three. An arm that does not depend on the seed (one row) is held against each
 seed of the others.
 
-Coverage of 95 % intervals of a difference, in %, each from 2000 samples in which one arm solves a share of the
-problems and the other none, or both the same share. Runs of five seeds differ by 5 points, up or down; one run
+Coverage of 95 % intervals of a difference, in %, each from 2000 samples in which one arm solves a share of
+the problems and the other none, or both the same share. Five seeds differ by 5 points, up or down; one run
 stands for itself, since it cannot say what another seed would give. `python tests/unit/stats/coverage.py`
 prints the table again:
 
