@@ -1,18 +1,23 @@
-"""Reading and writing files so that a killed run never leaves half of one.
+"""Reading and writing files so that a killed run never leaves half of one, and foreign text stays what it is.
 
 Every writer puts the bytes in a temporary file of the same folder, flushes it to the disk and renames it over
 the target: a reader sees the old file or the new one. Two writers of one path do not corrupt each other, the
-last rename wins.
+last rename wins. `read_text` reads what people bring: compressed, with a byte-order mark, in UTF-16.
 """
 
 from __future__ import annotations
 
+import bz2
 import errno
+import gzip
 import hashlib
 import json
+import lzma
 import os
+import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,26 +80,51 @@ def atomic_write_bytes(path: str | Path, data: bytes) -> None:
 
 
 def atomic_write_text(path: str | Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8 with the newlines it has, whole or not at all."""
-    atomic_write_bytes(path, text.encode("utf-8"))
+    """Write `text` to `path` as UTF-8 with the newlines it has, whole or not at all.
+
+    A lone surrogate, which UTF-8 cannot hold, is written as its escape `\\ud83d`.
+    """
+    atomic_write_bytes(path, _encoded(text))
+
+
+def read_text(path: str | Path) -> str:
+    """Read a text file: UTF-8, or UTF-16 or UTF-32, with or without a byte-order mark, gzip, bzip2 or xz.
+
+    Raises:
+        ArtifactError: the file is absent or cannot be read, its compressed data is damaged, or it is text in
+            no such encoding; says where and what to do.
+    """
+    data = _unpacked(_bytes_of(Path(path)), path)
+    encoding = json.detect_encoding(data)
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        byte, name = f"byte 0x{data[error.start]:02x}", encoding.removesuffix("-sig").upper()
+        raise ArtifactError(
+            f"{path}, line {line}: not {name} ({byte} at offset {error.start})",
+            hint="if it is Latin-1: `iconv -f LATIN1 -t UTF-8 FILE > NEW`; files are read as UTF-8 or UTF-16",
+        ) from error
 
 
 def read_jsonl(path: str | Path) -> list[dict[str, Any]]:
-    """Read a JSON-lines file of objects; blank lines are skipped.
+    """Read a JSON-lines file of objects, in any encoding of `read_text`; blank lines are skipped.
 
-    Raises ArtifactError naming the file and the line when it is absent or a line is not a JSON object.
+    Raises:
+        ArtifactError: see `read_text`; or a line is not a JSON object: names the file and the line.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError as error:
-        raise ArtifactError(f"no such file: {path}", hint="run the stage that makes it first") from error
+    lines = _LINE_END.split(read_text(path))
     return [_row(line, path, number) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def json_line(row: Mapping[str, Any]) -> bytes:
+    """Return a row of a JSON-lines file: sorted keys, UTF-8, a lone surrogate as its escape."""
+    return _encoded(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write one JSON object per line with sorted keys, so that equal rows give equal bytes."""
-    text = "".join(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n" for row in rows)
-    atomic_write_text(path, text)
+    atomic_write_bytes(path, b"".join(map(json_line, rows)))
 
 
 def sha256_file(path: str | Path) -> str:
@@ -103,17 +133,68 @@ def sha256_file(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+# A line end inside a string of JSON is escaped, so each of these ends a row.
+_LINE_END = re.compile("\r\n|\n|\r")
+_UNPACK: dict[bytes, Callable[[bytes], bytes]] = {
+    b"\x1f\x8b": gzip.decompress,
+    b"BZh": bz2.decompress,
+    b"\xfd7zXZ\x00": lzma.decompress,
+}
+_PACKED = {b"PK\x03\x04": "a zip archive", b"\x28\xb5\x2f\xfd": "compressed with zstd", b"PAR1": "Parquet"}
+
+
+def _encoded(text: str) -> bytes:
+    """Return UTF-8; in JSON the escape of a lone surrogate reads back as it, elsewhere it can be read."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ArtifactError(f"no such file: {path}", hint="run the stage that makes it first") from error
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _unpacked(data: bytes, path: str | Path) -> bytes:
+    """Return what a compressed file holds, known by its first bytes and not by its name."""
+    for start, kind in _PACKED.items():
+        if data.startswith(start):
+            raise ArtifactError(
+                f"{path} is {kind}, not text", hint="unpack it: gzip, bzip2 and xz are read as they are"
+            )
+    for start, unpack in _UNPACK.items():
+        if data.startswith(start):
+            try:
+                return unpack(data)
+            except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+                raise ArtifactError(
+                    f"{path}: its compressed data is damaged or cut short ({error})",
+                    hint="copy or download it again",
+                ) from error
+    return data
+
+
 def _row(line: str, path: str | Path, number: int) -> dict[str, Any]:
     try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ArtifactError(
-            f"{path}, line {number}: not JSON ({error.msg})",
-            hint="the file may have been cut short; delete it and run its stage again",
-        ) from error
+        row = json.loads(line.removeprefix("\ufeff"))  # also within, where files were put together
+    except (ValueError, RecursionError) as error:  # ValueError also for a number of too many digits
+        what = error.msg if isinstance(error, json.JSONDecodeError) else error
+        raise ArtifactError(f"{path}, line {number}: not JSON ({what})", hint=_unreadable(path)) from error
     if not isinstance(row, dict):
-        raise ArtifactError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
+        raise ArtifactError(
+            f"{path}, line {number}: expected a JSON object, found {type(row).__name__}",
+            hint="JSON lines have one object on each line, and no array around them",
+        )
     return row
+
+
+def _unreadable(path: str | Path) -> str:
+    """Return what to do about a file that is not JSON lines: it is the user's own, or of a stage."""
+    if os.path.lexists(f"{path}.manifest.json"):
+        return "the file may have been cut short; delete it and run its stage again"
+    return "JSON lines have one object on each line; was the file cut short, or is it of another format?"
 
 
 def _sync(path: Path) -> None:
