@@ -8,7 +8,6 @@ from pydantic import Field
 
 from xpflow.study.config.base import Block
 
-
 MOST = 10_000_000  # seconds or MiB that the grader takes as a limit; infinity is none
 
 
