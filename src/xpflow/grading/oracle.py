@@ -238,13 +238,13 @@ def next_request() -> dict[str, Any] | None:
 
 def read_exactly(size: int) -> bytes | None:
     """Read `size` bytes from stdin, or None when it ends before."""
-    data = b""
+    data = bytearray()
     while len(data) < size:
         part = os.read(0, min(size - len(data), 1 << 20))
         if not part:
             return None
         data += part
-    return data
+    return bytes(data)
 
 
 if __name__ == "__main__":

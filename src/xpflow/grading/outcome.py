@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import reprlib
 import signal
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +73,9 @@ class Unanswered(BaseException):
     """A call ended in something that no test may catch: SystemExit and its kind."""
 
 
-def require_tests_own(error: BaseException, program: Program, names: Iterable[str], where: str) -> None:
+def require_tests_own(
+    error: BaseException, program: Program, names: Container[str | None], where: str
+) -> None:
     """Raise Untestable for an exception in trusted code that the program cannot have had a part in.
 
     It has one in everything after its first call, and before that where a name is absent from it or is not
