@@ -82,7 +82,7 @@ class Journal:
             return found
         if lines[0] + b"\n" != head:
             return found
-        for line in lines[1:-1]:
+        for line in lines[1:]:
             with suppress(ValueError, KeyError, TypeError):
                 row = json.loads(line)
                 found[row["key"]] = dict(row["outcome"])
