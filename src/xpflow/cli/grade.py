@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +13,7 @@ from xpflow.cli.base import examples, new_app
 from xpflow.cli.inputs import as_listed
 
 if TYPE_CHECKING:
+    from xpflow.grading.journal import Journal
     from xpflow.grading.verdict import Limits, Verdict
     from xpflow.problems import Problem
     from xpflow.problems.benchmark import Sources
@@ -82,7 +85,8 @@ def grade(
         names = {name: rows[0][name] for name in ("model", "benchmark") if rows and name in rows[0]}
         record = stage_record(study, "grade", **names)
         record.read(samples, *filter(None, [problems]))
-    with progress("grading") as report, Journal(f"{out}{ENDING}", _conditions(wanted, limits)) as journal:
+    noted = Journal(f"{out}{ENDING}", _conditions(wanted, limits))
+    with _kept(noted) as journal, progress("grading") as report:
         verdicts = grade_samples(
             asked,
             rows,
@@ -101,6 +105,23 @@ def grade(
     if record is not None and study is not None:
         record.write([out], jail=jail or study.grading.jail)
     print(f"{_summary(verdicts)} -> {out}")
+
+
+@contextmanager
+def _kept(journal: Journal) -> Iterator[Journal]:
+    """Open a journal, and say what an earlier run left in it, and what this one leaves if it is stopped."""
+    import sys
+
+    if len(journal):
+        print(f"resuming: {len(journal)} verdicts stand in {journal.path}", file=sys.stderr)
+    try:
+        with journal:
+            yield journal
+    except BaseException:
+        if len(journal):
+            text = f"{len(journal)} verdicts are kept in {journal.path}: the same command resumes from there"
+            print(text, file=sys.stderr)
+        raise
 
 
 def _require_new(out: Path, *inputs: Path | None) -> None:

@@ -173,7 +173,9 @@ def test_problems_that_cannot_be_judged_are_named_and_what_is_known_is_kept(
     broken = [rows[0], {**rows[1], "test": "import no_such_module\n" + rows[1]["test"]}, rows[2]]
     write_jsonl(tmp_path / "p.jsonl", broken)
     assert main(arguments) == 2
-    assert "HumanEval/1: its tests cannot be run: ModuleNotFoundError" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "HumanEval/1: its tests cannot be run: ModuleNotFoundError" in said
+    assert "2 verdicts are kept" in said
     kept = (tmp_path / "v.jsonl.part").read_text().splitlines()
     assert [json.loads(line)["outcome"]["verdict"] for line in kept[1:]] == ["passed", "passed"]
     assert main([*arguments, "--record-infrastructure"]) == 0
