@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pyarrow as pa
@@ -23,9 +24,7 @@ HUMANEVAL = {
     "prompt": 'def add(a, b):\n    """Add."""\n',
     "canonical_solution": "    return a + b\n",
     "entry_point": "add",
-    "test": "import numpy as np\ndef check(candidate):\n"
-    + "    "
-    + LOOP.format("candidate").replace("\n", "\n    "),
+    "test": "import numpy as np\ndef check(candidate):\n" + indent(LOOP.format("candidate"), "    "),
 }
 MBPP = {
     "prompt": "Write a function to add.",
