@@ -220,3 +220,13 @@ def test_verdicts_go_over_no_input_and_into_no_folder(place: str, tmp_path: Path
     before = {path: path.read_bytes() for path in tmp_path.glob("*.jsonl")}
     assert main([*arguments, "--out", str(tmp_path / place)]) == 2
     assert {path: path.read_bytes() for path in tmp_path.glob("*.jsonl")} == before
+
+
+def test_where_answers_are_compared_no_jail_has_to_work(tmp_path: Path) -> None:
+    write_jsonl(
+        tmp_path / "p.jsonl", [{"shape": "answer", "task_id": "q/1", "question": "40 + 2?", "answer": "42"}]
+    )
+    write_jsonl(tmp_path / "s.jsonl", [{"task_id": "q/1", "completion": "#### 42"}])
+    files = ["--problems", str(tmp_path / "p.jsonl"), "--samples", str(tmp_path / "s.jsonl")]
+    assert main(["grade", *files, "--out", str(tmp_path / "v.jsonl"), "--jail", "docker"]) == 0
+    assert read_jsonl(tmp_path / "v.jsonl")[0]["verdict"] == "passed"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.grading.test_grade import ADD, fake
 
+from fakes.jails import ADD, fake
 from xpflow.errors import ArtifactError, GradingError
 from xpflow.grading.grade import Grader
 from xpflow.grading.journal import Journal, key_of
