@@ -17,6 +17,7 @@ app = new_app()
     epilog=examples(
         "xpflow score verdicts.jsonl",
         "xpflow score flow/verdicts.jsonl mask/verdicts.jsonl",
+        "xpflow score verdicts.jsonl --benchmark humaneval",
         "xpflow score verdicts.jsonl --samples samples.jsonl --json",
     )
 )
@@ -31,14 +32,24 @@ def score(
             callback=as_listed, help="The samples of each file, in order, to show the executed NFE; repeat"
         ),
     ] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="The benchmark: problems that a file lacks count as not solved")
+    ] = None,
+    problems: Annotated[
+        Path | None, typer.Option(callback=as_listed, help="Or a file of its problems")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split of the benchmark; its test split by default")
+    ] = None,
     confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Level of the intervals")] = 0.95,
     resamples: Annotated[int, typer.Option(min=100, help="Bootstrap draws of a paired difference")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text")] = False,
 ) -> None:
     """Print pass rates with Wilson intervals, and the paired comparison of the first file with every other.
 
-    A file with an infrastructure verdict is refused: such a problem was not graded.
+    A file with an infrastructure verdict is refused: such a problem was not graded. With --benchmark or
+    --problems rates are over all problems of the benchmark, and those that a file lacks are named.
     """
     import json
 
@@ -49,11 +60,14 @@ def score(
         raise DataError(
             f"{len(samples)} samples files for {len(verdicts)} verdict files", hint="one for each"
         )
+    asked = _asked(benchmark, problems, split)
     nfe_files: list[Path | None] = [*samples] if samples else [None] * len(verdicts)
     pairs = zip(verdicts, nfe_files, strict=True)
-    scores = [scoring.score_file(path, sample, confidence) for path, sample in pairs]
+    scores = [scoring.score_file(path, sample, confidence, asked) for path, sample in pairs]
     comparisons = [
-        scoring.compare_files(verdicts[0], other, resamples=resamples, seed=seed, confidence=confidence)
+        scoring.compare_files(
+            verdicts[0], other, resamples=resamples, seed=seed, confidence=confidence, asked=asked
+        )
         for other in verdicts[1:]
     ]
     if as_json:
@@ -63,3 +77,18 @@ def score(
     for comparison in comparisons:
         lines += ["", *scoring.comparison_lines(comparison, confidence)]
     print("\n".join(lines))
+
+
+def _asked(benchmark: str | None, file: Path | None, split: str | None) -> list[str] | None:
+    """Return the ids of the problems that there are, in their order; None where nobody says."""
+    from xpflow.errors import ConfigError
+    from xpflow.problems import problems_from_file
+    from xpflow.problems.benchmark import load_benchmark
+
+    if benchmark and file:
+        raise ConfigError("give either --benchmark NAME or --problems FILE")
+    if split and not benchmark:
+        raise ConfigError("--split is of a benchmark", hint="name it with --benchmark")
+    if file:
+        return [problem.task_id for problem in problems_from_file(file)]
+    return [problem.task_id for problem in load_benchmark(benchmark, split)] if benchmark else None

@@ -6,6 +6,7 @@ With an infrastructure verdict (the grader failed, not the program) there is no 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -43,14 +44,36 @@ def load_results(
 
     Raises:
         ArtifactError: a file is missing.
-        DataError: samples and verdicts disagree.
+        DataError: samples and verdicts disagree, or a row lacks problems of its benchmark.
         GradingError: a verdict is `infrastructure`.
     """
     expected = protocols or {}
-    found = [one for row in sorted(rows) for one in load_row(results, row, expected.get(row.model))]
+    found = {row: load_row(results, row, expected.get(row.model)) for row in sorted(rows)}
     if not found:
         raise DataError(f"the study plans no evaluation under {results}")
-    return pd.DataFrame(found, columns=list(COLUMNS))
+    _require_all_problems(results, found)
+    return pd.DataFrame([one for lines in found.values() for one in lines], columns=list(COLUMNS))
+
+
+def _require_all_problems(results: Path, found: Mapping[Row, list[Fields]]) -> None:
+    """Refuse a row that lacks problems of its benchmark: a pass rate is over all of them.
+
+    Which they are the study's problem file says; without one, what its other rows hold.
+    """
+    layout, asked = Layout.of_results(results), defaultdict[str, set[str]](set)
+    for row, lines in found.items():
+        asked[row.benchmark] |= {str(line["task_id"]) for line in lines}
+    for benchmark, tasks in asked.items():
+        if (file := layout.problems(benchmark)).exists():
+            tasks.update(rows_by_task(file))
+    for row, lines in found.items():
+        missing = sorted(asked[row.benchmark] - {str(line["task_id"]) for line in lines})
+        if missing:
+            raise DataError(
+                f"{layout.row(row)}: {len(missing)} of the {len(asked[row.benchmark])} problems of "
+                f"{row.benchmark} are missing ({', '.join(missing[:5])}{', ...' * (len(missing) > 5)})",
+                hint="a pass rate is over the whole benchmark: decode and grade the rest",
+            )
 
 
 def load_row(results: Path, row: Row, protocol: str | None = None) -> list[Fields]:
