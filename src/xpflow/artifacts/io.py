@@ -130,9 +130,9 @@ def _sync_folder(folder: Path) -> None:
 
 
 def default_mode(most: int = 0o666) -> int:
-    """Return the permissions that a plain open() gives (most: 0o777 for a folder): temporary ones are private.
+    """Return the permissions that a plain open() gives (0o777: a plain mkdir); temporary files are private.
 
-    The umask is read where the kernel shows it: setting it, the other way, lets no other thread be careful.
+    The umask is read where the kernel shows it: setting it would be seen by other threads.
     """
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
