@@ -125,6 +125,7 @@ KEYS = Keys(
         "max_position_embeddings": lambda values: values["max_sequence_length"],
         "head_dim": lambda values: values["d_model"] // values["n_heads"],
         "multi_query_attention": one_key_head,
+        "layer_types": lambda values: ["full_attention"] * values["n_layers"],
     },
     rules=(
         Rule(
