@@ -166,15 +166,16 @@ def _mask_id(
     declared, usual = tokenizer.mask_token_id, tokenizer.get_vocab().get(kind.special["mask"])
     known = dict.fromkeys(one for one in (declared, usual) if isinstance(one, int))
     said = stated.get("mask_token_id")
-    if said is not None and (said in known or not known):
-        return int(said)
+    if isinstance(said, int) and (said in known or not known):
+        return said
     if said is not None:
         raise ModelLoadError(
             f"mask_token_id is {said} in config.json, {' or '.join(map(str, known))} in the tokenizer",
             hint=_TOGETHER,
         )
     if len(known) == 1:
-        return next(iter(known))
+        (only,) = known
+        return only
     if stated.get("mask_token_ids") or stated.get("noise") == "gaussian":
         return None
     raise ModelLoadError(
