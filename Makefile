@@ -4,6 +4,11 @@ STUDY ?= micro
 BASE ?= cuda
 TORCH ?= torch==2.13.0
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Snakemake keeps sources in ~/.cache. Where no such place can be written to, they are here; the hub's cache stays.
+ifeq ($(XDG_CACHE_HOME)$(shell mkdir -p "$$HOME/.cache" 2>/dev/null && test -w "$$HOME/.cache" && echo there),)
+export HF_HOME ?= $(HOME)/.cache/huggingface
+export XDG_CACHE_HOME := $(CURDIR)/.cache
+endif
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14

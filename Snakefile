@@ -44,7 +44,7 @@ rule all:
 onstart:
     shell(get_cluster_check())
     shell(
-        "xpflow config check {CONFIG} && xpflow config show {CONFIG} --out {STUDY_FILE}"
+        "xpflow config check {CONFIG:q} && xpflow config show {CONFIG:q} --out {STUDY_FILE:q}"
     )
 
 

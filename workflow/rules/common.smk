@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -115,8 +116,11 @@ def get_cluster_check():
         "--account": account and account.raw,
         "--status-command": settings.status_command,
     }
-    given = [f"{name} '{value}'" for name, value in options.items() if value]
-    return " ".join(["xpflow cluster", *given, "--gpu" if GPUS else ""])
+    given = [
+        f"{name} {shlex.quote(str(value))}" for name, value in options.items() if value
+    ]
+    command = " ".join(["xpflow cluster", *given, "--gpu" if GPUS else ""])
+    return command.replace("{", "{{").replace("}", "}}")  # `shell` fills in braces
 
 
 def code_of(command, *names, **values):

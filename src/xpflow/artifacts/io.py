@@ -57,7 +57,7 @@ def atomic_writer(path: str | Path) -> Iterator[Path]:
         try:
             yield temporary
             _sync(temporary)
-            temporary.chmod(_default_mode())
+            temporary.chmod(default_mode())
             os.replace(temporary, target)
             _sync_folder(target.parent)
         finally:
@@ -215,8 +215,15 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _default_mode() -> int:
-    """Return the permissions a plain open() would have given: mkstemp makes private files."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+def default_mode(most: int = 0o666) -> int:
+    """Return the permissions that a plain open() gives (0o777: a plain mkdir); temporary files are private.
+
+    The umask is read where the kernel shows it: setting it would be seen by other threads.
+    """
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        mask = int(status.partition("\nUmask:")[2].split()[0], 8)
+    except (OSError, IndexError, ValueError):
+        mask = os.umask(0)
+        os.umask(mask)
+    return most & ~mask

@@ -203,7 +203,7 @@ def children() -> list[int]:
     """Return the direct children of this process; orphans of a program become such (child subreaper)."""
     found = []
     for name in filter(str.isdecimal, os.listdir("/proc")):
-        with suppress(OSError), open(f"/proc/{name}/stat") as file:
+        with suppress(OSError), open(f"/proc/{name}/stat", errors="replace") as file:
             if int(file.read().rpartition(")")[2].split()[1]) == os.getpid():
                 found.append(int(name))
     return found

@@ -14,7 +14,7 @@ from collections.abc import Iterable, MutableMapping
 from pathlib import Path
 
 from xpflow.artifacts.environment import CONTAINER, SHARED_CACHE
-from xpflow.errors import ConfigError
+from xpflow.errors import ArtifactError, ConfigError
 from xpflow.images.lock import STORED, LocalImage, read_local, read_lock, source_digest
 
 SOURCE_VARIABLE = "XPFLOW_IMAGE_SOURCE"
@@ -98,7 +98,13 @@ def _hub_cache(environment: MutableMapping[str, str]) -> list[str]:
     generic = environment.get("XDG_CACHE_HOME", "~/.cache")
     home = environment.get("HF_HOME", f"{generic}/huggingface")
     folder = Path(environment.get("HF_HUB_CACHE", f"{home}/hub")).expanduser().absolute()
-    folder.mkdir(parents=True, exist_ok=True)  # else there is nothing to bind until `fetch` has run
+    try:
+        folder.mkdir(parents=True, exist_ok=True)  # else there is nothing to bind until `fetch` has run
+    except OSError as error:
+        raise ArtifactError(
+            f"the model hub's cache cannot be made: {folder}: {error.strerror}",
+            hint="put it elsewhere with HF_HOME: a folder that you may write to",
+        ) from error
     environment[f"{_prefix()}ENV_HF_HUB_CACHE"] = str(folder)
     return [str(folder)]
 

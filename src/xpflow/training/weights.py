@@ -10,6 +10,7 @@ weights are gathered and used in bfloat16 and its gradient is summed over the pr
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
 from xpflow.artifacts.io import atomic_writer
+from xpflow.errors import ConfigError
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.runtime.machine import Machine, layers_of
 from xpflow.study.config.training import LoraSettings
@@ -170,10 +172,17 @@ def with_adapters(model: Any, settings: LoraSettings, seed: int) -> Any:
     """Wrap a model, in place, with fp32 adapters drawn from a seed; its own weights need no gradient."""
     from peft import LoraConfig, get_peft_model
 
+    kind = model.config.model_type
+    targets = ARCHITECTURES[kind].lora_targets
+    if not any(re.fullmatch(targets, name) for name, _ in model.named_modules()):
+        raise ConfigError(
+            f"architecture {kind!r} has no module that its lora_targets {targets!r} name",
+            hint="set `training: full` for the model, or mend the pattern of the architecture",
+        )
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,  # type: ignore[arg-type]  # any number works
-        target_modules=ARCHITECTURES[model.config.model_type].lora_targets,
+        target_modules=targets,
         lora_dropout=0.0,
         bias="none",
     )
