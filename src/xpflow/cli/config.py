@@ -52,12 +52,14 @@ def check(
     from xpflow.study.check import check_arms, check_study
     from xpflow.study.config import load_study
     from xpflow.study.rows import expand
+    from xpflow.training.objective import check_runs
 
     for file in files:
         config = load_study(file)
         check_study(config, str(file))
         if decoders:
             check_arms(config, str(file))
+            check_runs(config, str(file))
         arms, rows = len(config.evaluation.arms), len(expand(config))
         print(f"{file}: valid; study {config.study.name}, {arms} arms, {rows} decodings")
 

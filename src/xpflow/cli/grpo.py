@@ -36,7 +36,7 @@ def grpo(
         from xpflow.training.policy.grpo import train_policy_to_folder
 
         set_up(study)
-        train_policy_to_folder(study, model_source(study, model), problems, seed, out)
+        train_policy_to_folder(study, model_source(study, model), problems, seed, out, record.code)
 
     record = stage_record(study, "grpo", model=study.grpo.model, seed=seed)
     if keeps_record():

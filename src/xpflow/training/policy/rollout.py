@@ -31,6 +31,7 @@ from xpflow.protocols.prompter import Prompter
 from xpflow.protocols.protocol import Protocol
 from xpflow.runtime.answers import answered, passed
 from xpflow.runtime.processes import ALONE, Team
+from xpflow.training.finite import require_finite_weights
 
 
 @dataclass(slots=True)
@@ -105,6 +106,7 @@ class RolloutEngine:
         self.model, self.tokenizer, self.grader, self.length = model, tokenizer, grader, length
         self.decoder, self.team, self.device = decoder, team, next(model.parameters()).device
         self.prompter = Prompter(protocol or find_protocol(), tokenizer)
+        require_finite_weights(model, "the frozen model")
 
     def encode(self, problem: Problem) -> list[int]:
         """Return the prompt ids of a problem."""
