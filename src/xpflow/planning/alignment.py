@@ -2,9 +2,9 @@
 
 Full: FSDP2 shards the fp32 master weights, their gradients and Adam's two moments over the processes; a
 layer at a time is gathered in bf16, the embedding table and the head stay gathered. Adapters: every process
-holds the frozen model in the runtime's dtype, and trains fp32 adapters. What an update takes beside one forward
-and its backward says the objective: a reference is a copy in the runtime's dtype, sharded like the other;
-adapters are switched off instead.
+holds the frozen model in the runtime's dtype, and trains fp32 adapters. The objective says what an update
+takes beside one forward and its backward. A reference is a copy in the runtime's dtype, sharded like the
+other; adapters are switched off instead.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Numbers that are not finite are errors of a training where they first appear, named, before a state is saved.
+"""Numbers that are not finite are errors of a training where they first appear, before a state is saved.
 
 A NaN that is let through reaches every weight with the next update, and from there a state and a checkpoint
 that look like any other.

@@ -48,9 +48,9 @@ def weights_sha256(module: nn.Module) -> str:
     return found.hexdigest()
 
 
-def _bytes(tensor: Tensor) -> memoryview:
+def _bytes(tensor: Tensor) -> Any:
     flat = tensor.detach().cpu().contiguous().flatten()
-    return memoryview(flat.view(torch.uint8).numpy()) if flat.numel() else memoryview(b"")
+    return flat.view(torch.uint8).numpy() if flat.numel() else b""
 
 
 def tokenizer_sha256(tokenizer: Any) -> str:

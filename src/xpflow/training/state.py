@@ -5,9 +5,10 @@
 
 Both forms can be read by any number of processes. With the number that wrote it, a resumed run gives the same
 bytes as one that was never interrupted; with another number, the same up to rounding. A folder is written
-beside the one before it and renamed when whole: for the time of a save, both need room on the disk. A state is
-loaded only under the guard that it was saved under (`training.guard`), and never written with weights that are
-not finite.
+beside the one before it and renamed when whole: for the time of a save, both need room on the disk.
+
+A state is loaded only under the guard that it was saved under (`training.guard`), and never written with
+weights that are not finite.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class TrainingState:
-    """What one process saves and restores; `settings` (JSON) are the guard: all that its result depends on."""
+    """What one process saves and restores; `settings` (JSON) are the guard: all its result depends on."""
 
     settings: Mapping[str, Any]
     module: nn.Module

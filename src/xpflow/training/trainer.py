@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ class Trainer:
             require_finite_weights(student.base, "the reference model")
         self.optimizers = optimizers(student, loss)
         self.peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers]
-        peaks = {f"group {i}": peak for i, peak in enumerate(sum(self.peaks, []))}
+        peaks = {f"group {i}": peak for i, peak in enumerate(chain.from_iterable(self.peaks))}
         require_finite(peaks, "learning rates", "check the settings, and the objective's own `rates`")
         plain = TrainingState({**settings, "seed": seed}, held.saved, self.optimizers)
         self.state = RunState(plain, student, held.sharded, self.machine.team)

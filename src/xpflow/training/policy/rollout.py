@@ -65,6 +65,11 @@ class Decisions:
         self.rollouts.append(step.info.rows_B[:, None].expand_as(active_BM)[active_BM])
         self.offsets.append(step.offset_BM[active_BM])
 
+    def named(self) -> dict[str, Tensor]:
+        """Return what was recorded of the policy, by its name in the paper's terms."""
+        parts = {"features": self.features, "step sizes": self.steps, "log-densities": self.densities}
+        return {name: torch.cat(values) for name, values in parts.items() if values}
+
 
 @dataclass(slots=True)
 class FinalProgress:

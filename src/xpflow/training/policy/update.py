@@ -143,9 +143,10 @@ def clipped_loss(
 def advantages(task_R: Tensor, t_RN: Tensor, block: GrpoBlock) -> tuple[Tensor, float]:
     """Return per-token advantages `[R, N]` relative to the group, and the share of groups without variance.
 
-    (reward - group mean) / (group standard deviation + `std_floor`); the deviation divides by G - 1. Where all
-    rewards of a token's group are equal the advantage is exactly 0: the mean of equal numbers is rounded, and
-    that noise, divided by `std_floor`, would be learned from.
+    (reward - group mean) / (group standard deviation + `std_floor`); the deviation divides by G - 1.
+
+    Where all rewards of a group are equal at a token the advantage is exactly 0: the mean of equal numbers is
+    rounded, and divided by `std_floor` that noise would be learned from.
     """
     reward_RN = task_R[:, None] + block.completion_weight * t_RN
     reward_PGN = reward_RN.view(-1, block.group_size, reward_RN.shape[1])
