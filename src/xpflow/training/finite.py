@@ -53,6 +53,16 @@ def require_finite(values: Mapping[str, Any], what: str, hint: str) -> None:
         raise TrainingError(f"{what}: {', '.join(bad)}", hint=hint)
 
 
+def take_step(optimizer: torch.optim.Optimizer, where: str, hint: str) -> None:
+    """Let an optimizer move its weights; raises TrainingError for a step that is no number of their type."""
+    try:
+        optimizer.step()
+    except RuntimeError as error:
+        if "overflow" not in str(error):
+            raise
+        raise TrainingError(f"{where}: a step is too large for the type of the weights", hint=hint) from error
+
+
 def not_finite(values: Mapping[str, Any]) -> list[str]:
     """Return the names of plain numbers that are NaN or infinite, those inside lists and mappings too."""
     return [name for name, value in values.items() if _holds_one(value)]

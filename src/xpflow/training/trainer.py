@@ -29,6 +29,7 @@ from xpflow.training.finite import (
     require_finite,
     require_finite_tensors,
     require_finite_weights,
+    take_step,
 )
 from xpflow.training.objective import Loss
 from xpflow.training.state import Progress, RunState, TrainingState
@@ -224,7 +225,7 @@ class Trainer:
         for optimizer, peaks in zip(self.optimizers, self.peaks, strict=True):
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["lr"] = peak * factor
-            optimizer.step()
+            take_step(optimizer, f"update {number + 1}", LOWER)
             optimizer.zero_grad(set_to_none=True)
         weights = {name: p.detach() for name, p in self.student.named_parameters() if p.requires_grad}
         require_finite_tensors(weights, f"update {number + 1}, weights after it", LOWER)

@@ -23,7 +23,7 @@ from xpflow.decoding.policies.load import load_policy
 from xpflow.problems.problem import Problem
 from xpflow.study.config.training import GrpoBlock
 from xpflow.training.examples import epoch_order
-from xpflow.training.finite import require_finite, require_finite_tensors
+from xpflow.training.finite import require_finite, require_finite_tensors, take_step
 from xpflow.training.guard import model_facts, problems_facts, weights_sha256
 from xpflow.training.policy.rollout import RolloutEngine, Rollouts, RolloutShards, pooled
 from xpflow.training.policy.update import (
@@ -175,7 +175,7 @@ class PolicyTrainer:
         named = {name: p.grad for name, p in self.policy.named_parameters() if p.grad is not None}
         require_finite_tensors(named, f"{where}, gradients of the clipped loss", LOOK)
         nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)
-        self.optimizer.step()
+        take_step(self.optimizer, where, LOOK)
         self._require_finite_policy(f"{where}, policy weights after it")
         self._agree()
 
