@@ -43,7 +43,7 @@ def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Studies' files")],
     decoders: Annotated[
         bool,
-        typer.Option(help="Check the settings of arms and training runs with their plug-ins (loads torch)"),
+        typer.Option(help="Check the settings of arms and runs with their plug-ins (loads torch)"),
     ] = True,
 ) -> None:
     """Validate files and say how large they are.

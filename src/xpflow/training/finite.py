@@ -7,7 +7,7 @@ that look like any other.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -34,11 +34,12 @@ def require_finite_weights(module: nn.Module, what: str) -> None:
 
 def require_finite_tensors(tensors: Mapping[str, Tensor], what: str, hint: str) -> None:
     """Raise TrainingError naming the tensors that hold NaN or infinity."""
-    own = {name: _local(tensor) for name, tensor in tensors.items() if tensor.is_floating_point()}
-    good = [tensor.isfinite().all() for tensor in own.values()]
-    if not good or bool(torch.stack([value.cpu() for value in good] if _mixed(good) else good).all()):
+    local = {name: _local(tensor) for name, tensor in tensors.items() if tensor.is_floating_point()}
+    own = {name: tensor for name, tensor in local.items() if tensor.numel()}
+    ends = [end.double() for tensor in own.values() for end in torch.aminmax(tensor)]  # NaN is an end too
+    if not ends or bool(torch.stack([end.to(ends[0].device) for end in ends]).isfinite().all()):
         return
-    bad = [name for name, fine in zip(own, good, strict=True) if not bool(fine)]
+    bad = [name for name, tensor in own.items() if not bool(tensor.isfinite().all())]
     first = own[bad[0]]
     count = int((~first.isfinite()).sum())
     raise TrainingError(
@@ -79,10 +80,6 @@ def _holds_one(value: Any) -> bool:
 def _local(tensor: Any) -> Tensor:
     local: Tensor = tensor.to_local() if hasattr(tensor, "to_local") else tensor
     return local.detach()
-
-
-def _mixed(tensors: Iterable[Tensor]) -> bool:
-    return len({tensor.device for tensor in tensors}) > 1
 
 
 def _listed(names: list[str]) -> str:

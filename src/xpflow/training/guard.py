@@ -49,8 +49,10 @@ def weights_sha256(module: nn.Module) -> str:
 
 
 def _bytes(tensor: Tensor) -> Any:
+    """Return what a tensor holds as something to hash: numpy knows integers of every size, not bfloat16."""
+    whole_numbers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
     flat = tensor.detach().cpu().contiguous().flatten()
-    return flat.view(torch.uint8).numpy() if flat.numel() else b""
+    return flat.view(whole_numbers[flat.element_size()]).numpy() if flat.numel() else b""
 
 
 def tokenizer_sha256(tokenizer: Any) -> str:

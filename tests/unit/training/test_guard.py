@@ -1,4 +1,4 @@
-"""A saved state is resumed only by the training that wrote it: whatever a result depends on is in its guard."""
+"""A saved state is resumed only by the training that wrote it: its guard has all that a result depends on."""
 
 from __future__ import annotations
 
@@ -279,7 +279,8 @@ def kill(monkeypatch: pytest.MonkeyPatch, trainer: type, method: str, update: in
 
 
 GRPO = """
-grpo: {updates: 3, prompts_per_update: 2, group_size: 2, train_budget: 1/8, warm_start: null, checkpoint_every: 1}
+grpo: {updates: 3, prompts_per_update: 2, group_size: 2, train_budget: 1/8, warm_start: null,
+  checkpoint_every: 1}
 solvable: {gen_length: %d}
 """
 
