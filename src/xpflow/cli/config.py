@@ -42,12 +42,13 @@ def show(
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Studies' files")],
     decoders: Annotated[
-        bool, typer.Option(help="Check the arms' settings with their decoders (loads torch)")
+        bool,
+        typer.Option(help="Check the settings of arms and runs with their plug-ins (loads torch)"),
     ] = True,
 ) -> None:
     """Validate files and say how large they are.
 
-    The settings of the arms are checked with the decoders' own rules.
+    The settings of arms and training runs are checked with the decoders' and objectives' own rules.
     """
     from xpflow.study.check import check_arms, check_study
     from xpflow.study.config import load_study
@@ -57,7 +58,10 @@ def check(
         config = load_study(file)
         check_study(config, str(file))
         if decoders:
+            from xpflow.training.objective import check_runs
+
             check_arms(config, str(file))
+            check_runs(config, str(file))
         arms, rows = len(config.evaluation.arms), len(expand(config))
         print(f"{file}: valid; study {config.study.name}, {arms} arms, {rows} decodings")
 

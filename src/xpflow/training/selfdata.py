@@ -20,10 +20,10 @@ from xpflow.protocols.protocol import Protocol
 from xpflow.runtime.decoding import of_total, stage_settings
 from xpflow.runtime.models import open_model
 from xpflow.study.config.root import StudyConfig
+from xpflow.study.config.training import PROBES
 from xpflow.training.examples import response_ids
 
 Row = dict[str, Any]
-PROBES = 32
 
 
 def self_aligned_rows(

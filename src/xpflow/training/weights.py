@@ -46,8 +46,8 @@ class Weights(Protocol):
     @property
     def saved(self) -> nn.Module: ...
 
-    def finish(self, parameters: list[nn.Parameter], largest: float) -> None:
-        """Complete the gradients (sum over processes) and clip their common norm."""
+    def norm(self, parameters: list[nn.Parameter]) -> Tensor:
+        """Complete the gradients (sum over processes) and return their common norm."""
 
     def model(self, dtype: torch.dtype) -> Any:
         """Return the trained model, adapters merged, in a precision; None in processes that do not lead."""
@@ -66,10 +66,11 @@ class Copies:
         self.adapted = hasattr(student.model, "merge_and_unload")
         self.saved: nn.Module = Trained(student) if self.adapted else student
 
-    def finish(self, parameters: list[nn.Parameter], largest: float) -> None:
-        """Sum the gradients of all processes, then clip."""
-        self.machine.team.sum_([p.grad for p in parameters if p.grad is not None])
-        nn.utils.clip_grad_norm_(parameters, largest)
+    def norm(self, parameters: list[nn.Parameter]) -> Tensor:
+        """Sum the gradients of all processes, and return their norm."""
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        self.machine.team.sum_(gradients)
+        return nn.utils.get_total_norm(gradients)
 
     def model(self, dtype: torch.dtype) -> Any:
         """Return the model, with adapters merged into it."""
@@ -100,10 +101,9 @@ class Shards:
         # Terms are reshaped on their way out, never changed in place, which is what this warns of.
         warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view tensor")
 
-    def finish(self, parameters: list[nn.Parameter], largest: float) -> None:
-        """Clip by the norm over all shards; the sum over processes was part of the backward pass."""
-        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        nn.utils.clip_grads_with_norm_(parameters, largest, whole(norm))
+    def norm(self, parameters: list[nn.Parameter]) -> Tensor:
+        """Return the norm over all shards; the sum over processes was part of the backward pass."""
+        return whole(nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
 
     def model(self, dtype: torch.dtype) -> Any:
         """Gather the weights into a plain model of the leader.

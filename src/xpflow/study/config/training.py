@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 
 from xpflow.study.config.base import Block, Budget, Scalar
 
+PROBES = 32  # own answers that only the log looks at, beside `selfdata.prompts`
+
 
 class SelfdataBlock(Block):
     """Self-alignment data: the base model's own answers to persona prompts, at full budget."""
