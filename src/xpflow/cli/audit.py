@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FILE, examples, new_app
 from xpflow.cli.live import harmless
 from xpflow.cli.plain import encodable, say
 
@@ -51,7 +51,7 @@ def audit(
     replay: Annotated[int, typer.Option(min=0, help="Decode and grade so many random samples again")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the choice of samples")] = 0,
     device: Annotated[str | None, typer.Option(help="Replay there, not on the study's device")] = None,
-    json_out: Annotated[Path | None, typer.Option("--json", help="File for all findings")] = None,
+    json_out: Annotated[Path | None, OUT_FILE, typer.Option("--json", help="File for all findings")] = None,
     everything: Annotated[bool, typer.Option("--all", help="List good files too")] = False,
     root: Annotated[
         Path | None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FILE, examples, new_app
 
 if TYPE_CHECKING:
     from xpflow.bench.decoding import Measurement
@@ -46,7 +46,7 @@ def bench(
     count: Annotated[int, typer.Option(min=1, help="Mutants of canonical solutions")] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of the mutants")] = 0,
     mbpp: Annotated[Path | None, typer.Option(help="MBPP's file: mutants of its solutions too")] = None,
-    out: Annotated[Path | None, typer.Option(help="Also write the rows as JSON")] = None,
+    out: Annotated[Path | None, OUT_FILE, typer.Option(help="Also write the rows as JSON")] = None,
 ) -> None:
     """Measure, side by side in one run, what we do against what others do.
 

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FILE, examples, new_app
 
 app = new_app("Show, check or describe a study's configuration.")
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A study's file")]
-Out = Annotated[Path | None, typer.Option(help="Write here instead of printing")]
+Out = Annotated[Path | None, OUT_FILE, typer.Option(help="Write here instead of printing")]
 
 DEFAULT_FILE = Path("config/micro.yaml")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FILE, OUT_TRACE, examples, new_app
 from xpflow.cli.inputs import as_listed
 
 if TYPE_CHECKING:
@@ -52,8 +52,10 @@ def decode(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting (`xpflow decoders NAME`); repeat"),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where samples go (JSON lines)")] = None,
-    trace: Annotated[Path | None, typer.Option(help="Keep every step: FILE.npz or FILE.jsonl")] = None,
+    out: Annotated[Path | None, OUT_FILE, typer.Option(help="Where samples go (JSON lines)")] = None,
+    trace: Annotated[
+        Path | None, OUT_TRACE, typer.Option(help="Keep every step: FILE.npz or FILE.jsonl")
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(callback=as_listed, help="Study whose sources, limits and runtime apply")
     ] = None,

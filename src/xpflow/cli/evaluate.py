@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FILE, examples, new_app
 
 app = new_app()
 
@@ -23,7 +23,7 @@ def evaluate(
     model: Annotated[str, typer.Option(help="A model of the study")],
     benchmark: Annotated[str, typer.Option(help="A benchmark of the study")],
     problems: Annotated[Path, typer.Option(help="Its problems, as `xpflow problems export` writes them")],
-    out: Annotated[Path, typer.Option(help="File for the samples of all arms and budgets")],
+    out: Annotated[Path, OUT_FILE, typer.Option(help="File for the samples of all arms and budgets")],
     weights: Annotated[str, typer.Option(help="base, or a training run")] = "base",
     checkpoint: Annotated[
         Path | None, typer.Option(help="Folder of the aligned weights; not with base weights")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FOLDER, examples, new_app
 
 app = new_app()
 
@@ -21,7 +21,7 @@ app = new_app()
 def figures(
     config: Annotated[Path, typer.Option(help="The study")],
     results: Annotated[Path, typer.Option(help="Its results, results/<study>")],
-    out: Annotated[Path, typer.Option(help="Folder of the figures")],
+    out: Annotated[Path, OUT_FOLDER, typer.Option(help="Folder of the figures")],
     only: Annotated[
         list[str] | None, typer.Option(help="alignment (2a, 2b), sweep, grpo or trace; repeat")
     ] = None,

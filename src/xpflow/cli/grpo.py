@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FOLDER, examples, new_app
 
 app = new_app()
 
@@ -16,7 +16,7 @@ app = new_app()
 def grpo(
     model: Annotated[str, typer.Option(help="The frozen aligned model: a name or a checkpoint directory")],
     problems: Annotated[Path, typer.Option(help="Problems to train on, as `xpflow solvable` writes them")],
-    out: Annotated[Path, typer.Option(help="Folder for policy.safetensors and log.jsonl")],
+    out: Annotated[Path, OUT_FOLDER, typer.Option(help="Folder for policy.safetensors and log.jsonl")],
     seed: Annotated[int, typer.Option(help="Seed of weights, prompts and draws")] = 0,
     config: Annotated[Path, typer.Option(help="Study whose block `grpo` to use")] = Path("config/micro.yaml"),
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FILE, examples, new_app
 from xpflow.cli.inputs import as_listed
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def show(name: Name, split: Split = None, limit: Limit = 1, file: DataFile = Non
 @app.command(epilog=examples("xpflow problems export micropy-mbpp --split validation --out problems.jsonl"))
 def export(
     name: Name,
-    out: Annotated[Path, typer.Option(help="File to write, in the schema of its shape")],
+    out: Annotated[Path, OUT_FILE, typer.Option(help="File to write, in the schema of its shape")],
     split: Split = None,
     limit: Limit = None,
     file: DataFile = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FILE, examples, new_app
 from xpflow.cli.inputs import as_listed
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def prompts(
             callback=as_listed, help="Folder of the study's problem files, results/<study>/problems"
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the study's page here (Markdown)")] = None,
+    out: Annotated[Path | None, OUT_FILE, typer.Option(help="Write the study's page here (Markdown)")] = None,
 ) -> None:
     """List the protocols, describe one, or show a prompt as the model sees it.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_TRACE, examples, new_app
 
 app = new_app()
 
@@ -19,7 +19,9 @@ app = new_app()
 )
 def trace(
     problems: Annotated[Path, typer.Option(help="Problems of the study's first benchmark")],
-    out: Annotated[Path, typer.Option(help="Trace file, .npz or .jsonl, for `xpflow figures --trace`")],
+    out: Annotated[
+        Path, OUT_TRACE, typer.Option(help="Trace file, .npz or .jsonl, for `xpflow figures --trace`")
+    ],
     checkpoint: Annotated[
         Path | None, typer.Option(help="Folder of the arm's aligned weights; default: base weights")
     ] = None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FOLDER, examples, new_app
 
 app = new_app()
 
@@ -21,7 +21,7 @@ app = new_app()
 def train(
     model: Annotated[str, typer.Option(help="A model of the study")],
     data: Annotated[Path, typer.Option(help="What `xpflow selfdata` wrote")],
-    out: Annotated[Path, typer.Option(help="Folder for the trained checkpoint and log.jsonl")],
+    out: Annotated[Path, OUT_FOLDER, typer.Option(help="Folder for the trained checkpoint and log.jsonl")],
     run: Annotated[str, typer.Option(help="A name in training.runs")] = "paper",
     start: Annotated[
         Path | None, typer.Option("--from", help="Checkpoint of the run that this one starts from")

@@ -38,7 +38,7 @@ class DecodeSettings(BaseModel):
     batch_size: int = Field(
         default=32,
         gt=0,
-        description="Rows decoded together; changes the last bits of logits, and answers where a choice hangs "
+        description="Rows decoded together; changes last bits of logits, and answers where a choice hangs "
         "on them: those of flow on unaligned weights most (2 of 20)",
     )
     confidence_dtype: ConfidenceDtype = Field(
