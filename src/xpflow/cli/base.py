@@ -9,21 +9,14 @@ starts, every value is checked (`xpflow.cli.checks`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar
 
 import typer
 
+from xpflow.cli.checks import Output, check_values
+
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """Marks an option that names what is written: a file with one of some endings (none: any), or a folder."""
-
-    folder: bool = False
-    endings: tuple[str, ...] = ()
 
 
 OUT_FILE, OUT_FOLDER = Output(), Output(folder=True)
@@ -40,8 +33,6 @@ class App(typer.Typer):
         def decorate(function: F) -> F:
             @wraps(function)
             def checked(**values: Any) -> Any:
-                from xpflow.cli.checks import check_values
-
                 check_values(function, values)
                 return function(**values)
 
@@ -69,15 +60,13 @@ def examples(*lines: str) -> str:
 
 
 def unused(context: typer.Context, why: str, *names: str) -> None:
-    """Raise ConfigError where one of some options, by the names of their parameters, was given: it does nothing."""
+    """Raise ConfigError where one of some options (names of parameters) was given that does nothing."""
     from xpflow.errors import ConfigError
 
-    for name in names:
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
-            raise ConfigError(
-                f"--{name.strip('_').replace('_', '-')} does nothing here: {why}", hint="leave it out"
-            )
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name in names and source is not None and source.name == "COMMANDLINE":
+            raise ConfigError(f"{parameter.opts[0]} does nothing here: {why}", hint="leave it out")
 
 
 def run_app(app: typer.Typer, program: str, arguments: Sequence[str]) -> int:

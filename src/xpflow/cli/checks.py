@@ -9,16 +9,24 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from typer.models import ArgumentInfo, ParameterInfo
 
-from xpflow.cli.base import Output
 from xpflow.errors import ConfigError
 
 NAME_OR_FOLDER = ("model", "policy")  # texts that may name a file or a folder
 LARGEST = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Marks an option that names what is written: a file, with one of some endings, or a folder."""
+
+    folder: bool = False
+    endings: tuple[str, ...] = ()
 
 
 def check_values(function: Callable[..., Any], values: Mapping[str, Any]) -> None:
@@ -30,18 +38,15 @@ def check_values(function: Callable[..., Any], values: Mapping[str, Any]) -> Non
         for one in value if isinstance(value, list | tuple) else [value]:
             _check_value(names.get(name, name), one)
     outputs = {name: mark for name, found in metadata.items() for mark in found if isinstance(mark, Output)}
-    given = {name: values[name] for name in outputs if values.get(name) is not None}
-    inputs = [
-        (names[name], path)
-        for name, value in values.items()
-        if name not in outputs
-        for path in _paths(name, value)
-    ]
+    read = {name: value for name, value in values.items() if name not in outputs}
+    inputs = [(names[name], path) for name, value in read.items() for path in _paths(name, value)]
     seen: list[tuple[str, Path]] = []
-    for name, path in given.items():
+    for name in outputs:
+        if (path := values.get(name)) is None:
+            continue
         _check_output(names[name], path, outputs[name])
-        for other, read in inputs:
-            _check_apart(names[name], path, other, read, "reads")
+        for other, place in inputs:
+            _check_apart(names[name], path, other, place, "reads")
         for other, written in seen:
             _check_apart(names[name], path, other, written, "writes")
         seen.append((names[name], path))
@@ -99,14 +104,21 @@ def _check_apart(name: str, path: Path, other: str, place: Path, does: str) -> N
         raise ConfigError(
             f"{name} and {other} name the same place, {str(path)!r}", hint=f"{other} {does} it: name another"
         )
-    if does == "reads" and path.is_file() and place.is_dir() and _below(path, place):
-        from xpflow.artifacts.manifest import manifest_of
+    if does == "reads" and path.is_file() and place.is_dir() and _below(path, place) and _is_listed(path):
+        raise ConfigError(
+            f"{name}: {str(path)!r} is a result in {str(place)!r}, which {other} reads",
+            hint="it would be overwritten: name another file",
+        )
 
-        if manifest_of(path) is not None:
-            raise ConfigError(
-                f"{name}: {str(path)!r} is a result in {str(place)!r}, which {other} reads",
-                hint="it would be overwritten: name another file",
-            )
+
+def _is_listed(path: Path) -> bool:
+    from xpflow.artifacts.manifest import manifest_of
+    from xpflow.errors import ArtifactError
+
+    try:
+        return manifest_of(path) is not None
+    except (ArtifactError, OSError):
+        return False  # an audit of broken manifests may replace its own report
 
 
 def _same(one: Path, other: Path) -> bool:

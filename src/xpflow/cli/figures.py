@@ -29,11 +29,16 @@ def figures(
 ) -> None:
     """Draw Figures 2a and 2b, the budget sweep, the policy's learning curve and one decoding trace."""
     from xpflow.cli.recording import stage_record
+    from xpflow.errors import ConfigError
     from xpflow.reporting.produce import produce_figures
     from xpflow.study.config import load_study
     from xpflow.study.layout import Layout
     from xpflow.study.stages import evaluated_files, policy_logs, training_logs
 
+    if trace is not None and only and "trace" not in only:
+        raise ConfigError(
+            "--trace does nothing here: --only leaves the figure trace out", hint="leave it out"
+        )
     study = load_study(config)
     record = stage_record(study, "figures")
     layout = Layout(results, out)

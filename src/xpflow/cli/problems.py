@@ -74,9 +74,12 @@ def export(
 
     `--problems` of the other commands reads it.
     """
+    from xpflow.errors import ConfigError
     from xpflow.problems import problems_to_file
     from xpflow.problems.benchmark import load_benchmark
 
+    if config is not None and file is not None:
+        raise ConfigError("give --file or --config", hint="a study names the data that it uses")
     if config is None:
         problems = load_benchmark(name, split, limit, file_source(name, file))
         problems_to_file(out, problems)

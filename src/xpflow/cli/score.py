@@ -33,7 +33,7 @@ def score(
     ] = None,
     confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Level of the intervals")] = 0.95,
     resamples: Annotated[int, typer.Option(min=100, help="Bootstrap draws of a paired difference")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text")] = False,
 ) -> None:
     """Print pass rates with Wilson intervals, and the paired comparison of the first file with every other.

@@ -16,7 +16,7 @@ app = new_app()
 def selfdata(
     model: Annotated[str, typer.Option(help="A model of the study, or a checkpoint directory")],
     out: Annotated[Path, OUT_FILE, typer.Option(help="JSONL file: {task_id, prompt_ids, response, kind}")],
-    seed: Annotated[int, typer.Option(help="Seed of the study; each has prompts of its own")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the study; each has prompts of its own")] = 0,
     shard: Annotated[str, typer.Option(help="K/N: only every N-th row from the K-th")] = "1/1",
     config: Annotated[Path, typer.Option(help="Study")] = Path("config/micro.yaml"),
 ) -> None:

@@ -26,7 +26,7 @@ def train(
     start: Annotated[
         Path | None, typer.Option("--from", help="Checkpoint of the run that this one starts from")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of data order, masks and adapters")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of data order, masks and adapters")] = 0,
     config: Annotated[Path, typer.Option(help="Study")] = Path("config/micro.yaml"),
 ) -> None:
     """Train a model with a run's objective, as x-prediction alignment (Eq. 11-12); resumes after a kill.

@@ -120,14 +120,19 @@ def run_job(decoder: Decoder, job: Job, shard: Shard = (1, 1), report: Report | 
     return samples
 
 
-def trace_problem(decoder: Decoder) -> Trace:
-    """Return the trace of the decoding picture: the problem and the arm that block `reporting` names."""
-    row = trace_row(decoder.config)
+def shown_row(config: StudyConfig) -> Row:
+    """Return the row of the decoding picture; raises ConfigError where the study has none."""
+    row = trace_row(config)
     if row is None:
         raise ConfigError(
             "the study has no flow arm for the decoding picture", hint="set reporting.trace_arm"
         )
-    return decoder.trace(row, decoder.config.reporting.trace_problem)
+    return row
+
+
+def trace_problem(decoder: Decoder) -> Trace:
+    """Return the trace of the decoding picture: the problem and the arm that block `reporting` names."""
+    return decoder.trace(shown_row(decoder.config), decoder.config.reporting.trace_problem)
 
 
 def _after(report: Report | None, before: int, total: int) -> Callable[[int], None] | None:
