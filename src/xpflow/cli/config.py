@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xpflow.cli.base import OUT_FILE, examples, new_app
+
+if TYPE_CHECKING:
+    from xpflow.study.config import StudyConfig
 
 app = new_app("Show, check or describe a study's configuration.")
 
@@ -42,24 +45,44 @@ def show(
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Studies' files")],
     decoders: Annotated[
-        bool, typer.Option(help="Check the arms' settings with their decoders (loads torch)")
+        bool,
+        typer.Option(help="Check arms, stages, runs and prompts by their plug-ins' own rules (loads torch)"),
+    ] = True,
+    machine: Annotated[
+        bool,
+        typer.Option(help="Check that this machine has what the study needs: jail, device, room on disk"),
     ] = True,
 ) -> None:
-    """Validate files and say how large they are.
+    """Validate files, by all that a stage would ask of them, and say how large they are.
 
-    The settings of the arms are checked with the decoders' own rules.
+    The workflow does this before its first job. What is still to be fetched is checked later, and named.
     """
-    from xpflow.study.check import check_arms, check_study
+    import sys
+
+    from xpflow.study.check import check_study
     from xpflow.study.config import load_study
     from xpflow.study.rows import expand
 
     for file in files:
         config = load_study(file)
         check_study(config, str(file))
-        if decoders:
-            check_arms(config, str(file))
+        for note in _by_their_own_rules(config, str(file), machine) if decoders else ():
+            print(f"{file}: note: {note}", file=sys.stderr)
         arms, rows = len(config.evaluation.arms), len(expand(config))
         print(f"{file}: valid; study {config.study.name}, {arms} arms, {rows} decodings")
+
+
+def _by_their_own_rules(config: StudyConfig, source: str, machine: bool) -> list[str]:
+    """Check what takes torch; returns what there is to say of a valid study."""
+    from xpflow.planning.plan import disk_bytes
+    from xpflow.runtime.check import check_data, check_machine
+    from xpflow.study.check import check_plugins, notes_of
+
+    check_plugins(config, source)
+    notes = check_data(config, source, machine)
+    if machine:
+        check_machine(config, source, disk_bytes(config))
+    return [*notes_of(config), *notes]
 
 
 @app.command(epilog=examples("xpflow config schema --out config/schema.json"))

@@ -26,6 +26,7 @@ class Block(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
+        allow_inf_nan=False,
         validate_default=True,
         validate_by_name=True,
         serialize_by_alias=True,  # a key may be a word of Python's, as `from`
