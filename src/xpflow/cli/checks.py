@@ -46,9 +46,9 @@ def check_values(function: Callable[..., Any], values: Mapping[str, Any]) -> Non
             continue
         _check_output(names[name], path, outputs[name])
         for other, place in inputs:
-            _check_apart(names[name], path, other, place, "reads")
+            check_apart(names[name], path, other, place, "reads")
         for other, written in seen:
-            _check_apart(names[name], path, other, written, "writes")
+            check_apart(names[name], path, other, written, "writes")
         seen.append((names[name], path))
 
 
@@ -98,7 +98,7 @@ def _check_output(name: str, path: Path, mark: Output) -> None:
         )
 
 
-def _check_apart(name: str, path: Path, other: str, place: Path, does: str) -> None:
+def check_apart(name: str, path: Path, other: str, place: Path, does: str) -> None:
     """Refuse an output that is another option's file or folder, or an artifact in a folder that is read."""
     if _same(path, place):
         raise ConfigError(

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 app = new_app("Show, check or describe a study's configuration.")
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A study's file")]
+File = Annotated[
+    Path | None, typer.Argument(metavar="FILE", help="A study's file; default: config/micro.yaml")
+]
 Out = Annotated[Path | None, OUT_FILE, typer.Option(help="Write here instead of printing")]
 
 DEFAULT_FILE = Path("config/micro.yaml")
@@ -22,18 +24,28 @@ DEFAULT_FILE = Path("config/micro.yaml")
 
 @app.command(epilog=examples("xpflow config show config/smoke.yaml", "xpflow config show --default"))
 def show(
-    file: File = DEFAULT_FILE,
+    file: File = None,
     default: Annotated[
-        bool, typer.Option("--default", help="The defaults, commented, whatever FILE says")
+        bool, typer.Option("--default", help="The defaults, commented, instead of FILE")
     ] = False,
     out: Out = None,
 ) -> None:
     """Print a study, defaults filled in."""
+    from xpflow.cli.checks import check_apart
+    from xpflow.errors import ConfigError
     from xpflow.study.config import StudyConfig, load_study
     from xpflow.study.config.render import render_plain, render_yaml
 
-    _emit(render_yaml(StudyConfig()) if default else render_plain(load_study(file)), out)
-    if out is not None and not default:
+    if default:
+        if file is not None:
+            raise ConfigError("give FILE or --default", hint="the defaults are those of every file")
+        _emit(render_yaml(StudyConfig()), out)
+        return
+    file = file or DEFAULT_FILE
+    if out is not None:
+        check_apart("--out", out, "FILE", file, "reads")
+    _emit(render_plain(load_study(file)), out)
+    if out is not None:
         from xpflow.artifacts.record import Record
 
         record = Record("config")

@@ -14,7 +14,6 @@ from xpflow.runtime.check import check_data, check_machine
 from xpflow.study.check import check_plugins, check_study, notes_of
 from xpflow.study.config import StudyConfig, study_from_mapping
 
-HE = [{"name": "micropy-he"}]
 LLADA, LLADA2 = {"name": "llada-micro", "training": "full"}, {"name": "llada2-micro", "training": "lora"}
 
 
@@ -32,36 +31,60 @@ def everything(values: dict[str, Any]) -> None:
 
 MASK = {"decoder": "mask_prediction", "seeds": "first"}
 FLOW = {"decoder": "flow", "policy": "confidence:8", "seeds": "first"}
+POLICY = {"evaluation": arms({"decoder": "flow", "policy": "trained"})}  # a policy of the study's own
+BLOCKS = {"models": [{**LLADA2, "block_length": 12}], "grpo": {"model": "llada2-micro"}}
+LONG = {
+    "problems": {"benchmarks": [{"name": "micropy-he", "limit": 2, "gen_length": 480}]},
+    "evaluation": arms(MASK),
+    "models": [LLADA],
+}
+
+
+def mask(**values: Any) -> dict[str, Any]:
+    return {"evaluation": arms({**MASK, **values})}
+
+
+def flow(**values: Any) -> dict[str, Any]:
+    return {"evaluation": arms({**FLOW, **values})}
+
+
+def run(**values: Any) -> dict[str, Any]:
+    return {"training": {"runs": [{"name": "paper", **values}, {"name": "preserving"}]}}
+
+
+INF = float("inf")
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "block length of the study": ({"models": [{**LLADA2, "block_length": 12}]}, "block_length 12 does not fit"),
-    "block length of an arm": ({"evaluation": arms({**MASK, "settings": {"block_length": 12}})}, "multiple of block_length"),
-    "budget on blocks": ({"evaluation": arms({**MASK, "budgets": ["1/32"]})}, "of a block of 16"),
-    "budget of no whole step": ({"evaluation": arms({**MASK, "budgets": ["1/5"]})}, "is 6.4 steps"),
+    "block length of the study": (BLOCKS, "block_length 12 does not fit"),
+    "block length of an arm": (mask(settings={"block_length": 12}), "multiple of block_length"),
+    "budget on blocks": (mask(budgets=["1/32"]), "of a block of 16"),
+    "budget of no whole step": (mask(budgets=["1/5"]), "is 6.4 steps"),
+    "cache of a model without one": (mask(settings={"kv_cache": "on"}), "no exact key-value cache"),
+    "budget as a setting": (mask(settings={"budget": "1/2"}), "budget is no setting"),
+    "decoder as a setting": (mask(settings={"decoder": "flow"}), "decoder is no setting"),
+    "missing policy": (flow(policy="nosuch.safetensors"), "no such policy or file"),
+    "policy without a number": (flow(policy="confidence:eight"), "needs a number"),
+    "policy without a name": (flow(policy=""), "no such policy or file"),
+    "not finite in a setting": (flow(settings={"reedit_margin": INF}), "reedit_margin: .*found inf"),
+    "not finite in a block": ({"training": {"full": {"learning_rate": INF}}}, "learning_rate: .*finite"),
+    "not finite in a limit": ({"grading": {"wall_s": INF}}, "wall_s: .*finite"),
     "benchmark": ({"problems": {"benchmarks": [{"name": "micropie"}]}}, "'micropie' is not known"),
     "selfdata's benchmark": ({"selfdata": {"benchmark": "personae"}}, "selfdata: no such benchmark"),
-    "solvable's benchmark": ({"solvable": {"benchmark": "humaneval"}, "evaluation": arms({**FLOW, "policy": "trained", "seeds": "all"})}, "there is no split 'train'"),
-    "missing policy": ({"evaluation": arms({**FLOW, "policy": "nosuch.safetensors"})}, "no such policy or file"),
-    "policy without a number": ({"evaluation": arms({**FLOW, "policy": "confidence:eight"})}, "needs a number"),
-    "policy without a name": ({"evaluation": arms({**FLOW, "policy": ""})}, "no such policy or file"),
-    "cache of a model without one": ({"evaluation": arms({**MASK, "settings": {"kv_cache": "on"}})}, "no exact key-value cache"),
-    "budget as a setting": ({"evaluation": arms({**MASK, "settings": {"budget": "1/2"}})}, "budget is no setting"),
-    "decoder as a setting": ({"evaluation": arms({**MASK, "settings": {"decoder": "flow"}})}, "decoder is no setting"),
-    "not finite in a setting": ({"evaluation": arms({**FLOW, "settings": {"reedit_margin": float("inf")}})}, "finite"),
-    "not finite in a block": ({"training": {"full": {"learning_rate": float("inf")}}}, "finite"),
-    "solvable's budget": ({"solvable": {"budget": "1/5"}, "evaluation": arms({**FLOW, "policy": "trained", "seeds": "all"})}, "solvable: .* 6.4 steps"),
-    "grpo's budget": ({"grpo": {"train_budget": "1/3"}, "evaluation": arms({**FLOW, "policy": "trained", "seeds": "all"})}, "grpo.train_budget: .*steps"),
-    "grpo's decoder": ({"grpo": {"decoder": "threshold"}, "evaluation": arms({**FLOW, "policy": "trained", "seeds": "all"})}, "grpo.decoder: .*takes no policy"),
-    "grpo's warm start": ({"grpo": {"warm_start": "confidence:x"}, "evaluation": arms({**FLOW, "policy": "trained", "seeds": "all"})}, "grpo.warm_start"),
-    "prompts": ({"selfdata": {"prompts": 999_999}}, "selfdata: seed 0 needs prompts 0 to 1000031"),
+    "selfdata's budget": ({"selfdata": {"budget": "1/5"}}, "selfdata: .* 6.4 steps"),
+    "selfdata's prompts": ({"selfdata": {"prompts": 999_999}}, "selfdata: seed 0 needs prompts 0 to 1000031"),
+    "solvable's benchmark": ({"solvable": {"benchmark": "humaneval"}, **POLICY}, "no split 'train'"),
+    "solvable's budget": ({"solvable": {"budget": "1/5"}, **POLICY}, "solvable: .* 6.4 steps"),
+    "grpo's budget": ({"grpo": {"train_budget": "1/3"}, **POLICY}, "grpo.train_budget: .*steps"),
+    "grpo's decoder": ({"grpo": {"decoder": "threshold"}, **POLICY}, "grpo.decoder: .*takes no policy"),
+    "grpo's warm start": ({"grpo": {"warm_start": "confidence:x"}, **POLICY}, "grpo.warm_start"),
+    "rollouts' shards": ({"runtime": {"processes": 2}, **POLICY}, "rollout_shards"),
     "device": ({"runtime": {"device": "cuda:x"}}, "runtime.device"),
     "seeds": ({"study": {"seeds": [-1]}}, r"study.seeds\[0\]"),
-    "an objective's setting": ({"training": {"runs": [{"name": "paper", "settings": {"kl_wait": 1}}, {"name": "preserving"}]}}, r"runs\[paper\]: settings.kl_wait"),
-    "an objective": ({"training": {"runs": [{"name": "paper", "objective": "nosuch"}, {"name": "preserving"}]}}, r"runs\[paper\]: no such objective"),
+    "an objective's setting": (run(settings={"kl_wait": 1}), r"runs\[paper\]: settings.kl_wait"),
+    "an objective": (run(objective="nosuch"), r"runs\[paper\]: no such objective"),
     "the picture's problem": ({"reporting": {"trace_problem": 5000}}, "no number 5000"),
-    "positions": ({"problems": {"benchmarks": [{"name": "micropy-he", "limit": 2, "gen_length": 480}]}, "evaluation": arms(MASK), "models": [LLADA]}, "more than the 512 positions"),
-    "rollouts' shards": ({"runtime": {"processes": 2}, "evaluation": arms({**FLOW, "policy": "trained", "seeds": "all"})}, "rollout_shards"),
-    "a model's folder": ({"models": [{**LLADA, "directory": "nowhere"}]}, "neither a known model nor a folder"),
-}  # fmt: skip
+    "positions": (LONG, "more than the 512 positions"),
+    "a model's folder": ({"models": [{**LLADA, "directory": "nowhere"}]}, "neither a known model nor"),
+}
 
 
 @pytest.mark.parametrize("name", WRONG)
