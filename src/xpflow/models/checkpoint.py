@@ -8,6 +8,7 @@ folder appears in one rename, files in an existing folder are replaced one by on
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -128,9 +129,24 @@ def _fill(model: PreTrainedModel, file: Path, device: torch.device, dtype: torch
     try:
         with safe_open(file, framework="pt", device=str(device)) as reader:
             for name in list(reader.keys()):  # the reader is no dict: it cannot be iterated
-                place_tensor(model, name, reader.get_tensor(name).to(device=device, dtype=dtype))
+                tensor = reader.get_tensor(name).to(device=device, dtype=dtype)
+                _require_finite(tensor, name, file)
+                place_tensor(model, name, tensor)
     except (FileNotFoundError, SafetensorError) as error:
         raise ModelLoadError(f"{file}: {error or 'cannot be read'}", hint="fetch or make it again") from error
+
+
+def _require_finite(tensor: Tensor, name: str, file: Path) -> None:
+    """Raise ModelLoadError where a weight is NaN or inf, as stored or in the precision that was asked for."""
+    if not tensor.is_floating_point() or not tensor.numel():
+        return
+    low, high = tensor.aminmax()  # NaN passes through both
+    if not (math.isfinite(float(low)) and math.isfinite(float(high))):
+        count = int((~tensor.isfinite()).sum())
+        raise ModelLoadError(
+            f"{file}: {count} of {tensor.numel()} numbers of {name} are not finite in {tensor.dtype}",
+            hint="fetch or train these weights again; a narrow dtype (float16) overflows where others do not",
+        )
 
 
 def place_tensor(model: nn.Module, name: str, tensor: Tensor) -> None:

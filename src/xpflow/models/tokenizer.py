@@ -61,7 +61,13 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
 
     They end with the open assistant turn.
     """
-    rendered = tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False)
+    try:
+        rendered = tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False)
+    except Exception as error:  # Jinja's own, or whatever a template's code raises
+        raise ModelLoadError(
+            f"the tokenizer's chat template cannot be used: {type(error).__name__}: {error}",
+            hint="mend chat_template.jinja in the model's folder",
+        ) from error
     return list(tokenizer(rendered, add_special_tokens=False)["input_ids"])
 
 
