@@ -53,6 +53,13 @@ def validated(path):
         raise WorkflowError(str(error)) from None
 
 
+def runs_elsewhere():
+    """Return whether jobs run on other machines than this one, or in a container."""
+    plugin, methods = workflow.executor_plugin, workflow.deployment_settings.deployment_method
+    contained = any(method.name == "APPTAINER" for method in methods)
+    return contained or (plugin is not None and plugin.common_settings.non_local_exec)
+
+
 def chosen_container():
     """Return the image of every rule, from containers/images.*.yaml; with --use-singularity it must be there."""
     methods = workflow.deployment_settings.deployment_method
@@ -82,6 +89,8 @@ STUDY_FILE = LAYOUT.study
 GPUS = int(STUDY.runtime.device.startswith("cuda"))
 TRAINING_GPUS = GPUS * STUDY.runtime.processes
 TRAINING_THREADS = STUDY.runtime.threads * STUDY.runtime.processes
+# Jobs on other machines, or in an image, have a jail and devices of their own: they cannot be asked here.
+ELSEWHERE = "--no-machine" if runs_elsewhere() else ""
 JOBS = {(job.model, job.benchmark, job.kind, job.seed): job for job in jobs_of(STUDY)}
 TRACE = trace_row(STUDY)
 # The folder of one part of a decoding job.

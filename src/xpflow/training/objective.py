@@ -26,14 +26,13 @@ import torch
 from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
-from xpflow.errors import ConfigError, XpflowError, nearest
+from xpflow.errors import ConfigError, nearest
 from xpflow.training.corruption import Corrupted, masked
 from xpflow.training.examples import Batch
 from xpflow.training.finite import not_finite
 from xpflow.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
-    from xpflow.study.config.root import StudyConfig
     from xpflow.training.student import Student
 
 
@@ -145,19 +144,6 @@ def make_loss(name: str, values: Mapping[str, Any] | None = None) -> Loss:
     """
     entry = OBJECTIVES[name]
     return entry.make(entry.checked(values, name))
-
-
-def check_runs(study: StudyConfig, source: str = "the study") -> None:
-    """Raise ConfigError that names the run whose objective is unknown or does not take its settings.
-
-    Every run is looked at, also one that no arm needs, and the objective of the pre-training.
-    """
-    runs = {f"training.runs[{run.name}]": (run.objective, run.settings) for run in study.training.runs}
-    for where, (objective, settings) in {**runs, "pretrain": (study.pretrain.objective, {})}.items():
-        try:
-            make_loss(objective, settings)
-        except XpflowError as error:
-            raise ConfigError(f"{source}: {where}: {error.message}", hint=error.hint) from error
 
 
 def row_means(values_BK: Tensor, mask_BK: Tensor) -> Tensor:

@@ -9,12 +9,13 @@ from pydantic import Field
 from xpflow.study.config.base import Block
 
 MOST = 10_000_000  # seconds or MiB that the grader takes as a limit; infinity is none
+DEVICE = r"^(cpu|cuda(:[0-9]{1,3})?)$"
 
 
 class RuntimeBlock(Block):
     """Device, precision, threads and shards."""
 
-    device: str = Field(default="cpu", description="cpu, cuda or cuda:N")
+    device: str = Field(default="cpu", pattern=DEVICE, description="cpu, cuda or cuda:N")
     dtype: Literal["float32", "bfloat16", "auto"] = Field(
         default="float32",
         description="float32 is the reference; auto: bfloat16 where a start-up probe finds it faster",
