@@ -9,11 +9,12 @@ from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import RerunTrigger
 
 from xpflow.errors import XpflowError
-from xpflow.images import choose_container, digest_inside
+import xpflow
+from xpflow.images import choose_container, digest_inside, package_digest
 from xpflow.study.check import check_study
 from xpflow.study.config import load_study
 from xpflow.study.needs import repo_of_benchmark, repo_of_model, repos_of
-from xpflow.study.freshness import mark, outdated, told
+from xpflow.study.freshness import mark, no_future, outdated, told
 from xpflow.study.layout import HUB, PRETRAIN, Layout, manifest_of
 from xpflow.study.rows import job_groups, jobs_of, policy_seeds, trace_row
 from xpflow.study.stages import (
@@ -73,6 +74,22 @@ def chosen_container():
         raise WorkflowError(str(error)) from None
 
 
+def check_source():
+    """Stop where the installed xpflow is not that of the checkout whose workflow this is, as in a copied one."""
+    ours, installed = (
+        Path(workflow.basedir) / "src" / "xpflow",
+        Path(xpflow.__file__).parent,
+    )
+    if not ours.is_dir() or ours.samefile(installed):
+        return
+    if package_digest(ours) != package_digest(installed):
+        raise WorkflowError(
+            f"this is the workflow of {workflow.basedir}, and the installed xpflow is another, of {installed}:"
+            " make an environment here with `make`, or `pip install -e .`"
+        )
+
+
+check_source()
 CONFIG = chosen_config()
 STUDY, REPOS = validated(CONFIG)
 CONTAINER, CONTAINER_DIGEST = chosen_container()
@@ -85,6 +102,8 @@ OUTDATED = outdated(STUDY, CONTAINER_DIGEST) if workflow.is_main_process else {}
 if OUTDATED:
     MARK = mark(OUTDATED)
     print(*told(OUTDATED, STUDY), sep="\n", file=sys.stderr)
+if workflow.is_main_process:
+    no_future(STUDY)
 
 # Every command reads the study from this file, written before the first job. It is no input of the rules.
 STUDY_FILE = LAYOUT.study

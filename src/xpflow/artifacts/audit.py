@@ -200,7 +200,9 @@ def _unpinned(manifest: Manifest) -> Iterator[Reason]:
     for what in manifest.facts.get("unpinned", ()):
         yield "unpinned", f"{what} is named by no commit and no hash"
     if _uncommitted(manifest.package) and (_uncommitted(package_facts()) or not package_facts()["git"]):
-        yield "unpinned", "it was made by source with changes that no commit holds"
+        known = (manifest.package.get("git") or {}).get("commit") is not None
+        changes = "with changes that no commit holds" if known else "of a checkout that git could not read"
+        yield "unpinned", f"it was made by source {changes}"
 
 
 def _uncommitted(package: Mapping[str, Any]) -> bool:

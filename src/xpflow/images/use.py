@@ -68,7 +68,7 @@ def choose_container(
 def digest_inside(*, used: bool, environment: Mapping[str, str] = os.environ) -> str | None:
     """Return the digest that jobs will find as their container's (`environment_facts`); None outside of any.
 
-    used: whether Snakemake runs them in the image that `choose_container` returned; else they run where we do.
+    used: whether Snakemake runs them in the image that `choose_container` chose; else they run where we do.
     """
     return environment.get(f"{_prefix()}ENV_{CONTAINER}" if used else CONTAINER) or None
 
