@@ -1,4 +1,4 @@
-"""What the workflow does with results that it did not make in this folder: it judges them by their content."""
+"""What the workflow does with results that it did not make in this folder: it goes by their content."""
 
 from __future__ import annotations
 
