@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from xpflow.artifacts.code import RECORDING, SHARED, covered
+from xpflow.artifacts.code import SHARED, covered, noted
 from xpflow.artifacts.manifest import ENDING, Manifest, read_manifest
+from xpflow.artifacts.record import portable_word
 from xpflow.study.config import load_study
+from xpflow.study.layout import Layout
 from xpflow.study.rows import expand
 
 SMOKE = Path(__file__).parents[2] / "config" / "smoke.yaml"
@@ -32,7 +34,7 @@ def changed(finished: Any, tmp_path: Path, changes: dict[str, Any]) -> str:
 def test_every_row_of_the_study_has_samples_and_verdicts(finished: Any) -> None:
     study = load_study(SMOKE)
     for row in expand(study):
-        folder = finished.folder / "results" / "smoke" / row.folder
+        folder = Layout.of("smoke", finished.folder).row(row)
         samples = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
         verdicts = [json.loads(line) for line in (folder / "verdicts.jsonl").read_text().splitlines()]
         assert len(samples) == 4
@@ -53,20 +55,22 @@ def test_tables_figures_logs_and_times_are_there(finished: Any) -> None:
     assert not [path for path in (results / "llada-micro" / "parts").rglob("*") if path.is_file()]
 
 
-def test_no_stage_ran_code_that_its_fingerprint_does_not_cover(finished: Any) -> None:
+def test_no_stage_ran_code_that_its_fingerprint_does_not_cover(
+    finished: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Never less than what ran: the modules that each process loaded, against those behind its manifest."""
+    monkeypatch.chdir(finished.folder)  # where the commands ran: manifests have paths relative to it
     made: dict[tuple[str, ...], Manifest] = {}
     for path in finished.folder.rglob(f"*{ENDING}"):
         for manifest in _with_shards(read_manifest(path)):
             made[manifest.command] = manifest
-    commands = set()
+    commands, whatever = set(), {*noted(), *SHARED, "xpflow.__main__"}
     for note in map(json.loads, (path.read_text() for path in finished.watched.iterdir())):
-        manifest = made.get(("xpflow", *note["argv"]))
+        manifest = made.get(("xpflow", *map(portable_word, note["argv"])))
         if manifest is not None:
             command = manifest.stage["command"]
-            known = covered(command, manifest.facts.get("plugins", ()))
-            loaded = set(note["loaded"]) - {*SHARED, *RECORDING, "xpflow.plugins", "xpflow.__main__"}
-            assert not loaded - known, (command, sorted(loaded - known))
+            known = covered(command, manifest.facts.get("plugins", ())) | whatever
+            assert not set(note["loaded"]) - known, (command, sorted(set(note["loaded"]) - known))
             commands.add(command)
     smoke = {"config", "problems", "selfdata", "train", "solvable", "grpo", "evaluate", "grade", "merge"}
     assert commands == smoke | {"trace", "prompts", "tables", "figures"}

@@ -91,6 +91,11 @@ def covered(command: str, plugins: Iterable[str] = (), package: Path = PACKAGE) 
     return frozenset(module.name for module in _reachable(starts, package))
 
 
+def noted(package: Path = PACKAGE) -> frozenset[str]:
+    """Return the names of the modules that note what was done, with all that they need for it."""
+    return frozenset(module.name for module in _reachable(map(Module, RECORDING), package))
+
+
 def same_rule(fingerprint: str) -> bool:
     """Return whether a fingerprint was found by today's rule, so that it can be compared."""
     return fingerprint.startswith(f"{RULE}.")

@@ -45,15 +45,13 @@ def evaluation(
     A run that lacks a problem, or has one twice, is an error.
     """
     from xpflow.artifacts.record import Record
-    from xpflow.evaluation.merge import merge_evaluation
-    from xpflow.problems import problems_from_file
+    from xpflow.evaluation.merge import merge_evaluation, tasks_of
     from xpflow.study.layout import SAMPLES, VERDICTS, row_names
 
     record = Record("merge")
     record.read(problems)
     record.read(*(part / name for part in parts for name in (SAMPLES, VERDICTS)), temporary=True)
-    tasks = [problem.task_id for problem in problems_from_file(problems)]
-    for folder in merge_evaluation(parts, tasks, out):
+    for folder in merge_evaluation(parts, tasks_of(problems), out):
         record.stage = {"command": "merge", **row_names(folder)}
         record.write([folder / SAMPLES, folder / VERDICTS], "merge")
         print(folder)

@@ -20,7 +20,7 @@ def pretrain(
         "config/micro.yaml"
     ),
 ) -> None:
-    """Pre-train a micro model on MicroPy (an hour of one core); goes on from its last saved state."""
+    """Pre-train a micro model on MicroPy (an hour of one core); resumes from its last saved state."""
     from xpflow.artifacts.manifest import files_below
     from xpflow.artifacts.record import Record
     from xpflow.study.config import load_study

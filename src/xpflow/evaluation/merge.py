@@ -32,6 +32,15 @@ def merge_rows(parts: Iterable[Path], out: Path) -> int:
     return len(rows)
 
 
+def tasks_of(problems: Path) -> list[str]:
+    """Return the tasks of a file of problems, in its order; what else a problem says does not matter here.
+
+    Raises:
+        DataError: a row has no task_id.
+    """
+    return [_task(row, problems) for row in read_jsonl(problems)]
+
+
 def merge_evaluation(parts: Iterable[Path], tasks: Sequence[str], out: Path) -> list[Path]:
     """Merge graded shards into one folder per arm, budget and seed below `out`; returns the folders.
 

@@ -164,7 +164,7 @@ def read_sizes(path: Path) -> ModelSizes:
     try:
         fields = dict(json.loads(path.read_text(encoding="utf-8")))
         kind = str(fields.get("model_type"))
-        if kind in ARCHITECTURES:
+        if kind in set(ARCHITECTURES):  # names only: a folder of weights names no file of code
             return sizes_in(fields)
     except (OSError, TypeError, ValueError, KeyError) as error:
         raise ConfigError(f"{path}: no sizes can be read from it ({error})") from error

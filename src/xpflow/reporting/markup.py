@@ -1,4 +1,4 @@
-"""One table, three spellings: Markdown, LaTeX (booktabs only) and CSV.
+"""One table, four spellings: Markdown, LaTeX (booktabs only), CSV and HTML.
 
 A cell is a tuple of one or two short lines; the first carries the number, the second what stands behind it.
 """
@@ -9,6 +9,8 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
+from itertools import groupby
 from typing import Any
 
 Lines = tuple[str, ...]
@@ -89,6 +91,39 @@ def to_csv(table: Table) -> str:
     return buffer.getvalue()
 
 
+def to_html(table: Table) -> str:
+    """Return the table as an HTML `<figure>`: nothing in it is markup, whatever its texts hold."""
+    lines = [f'<figure id="{escape(table.label)}">', f"<figcaption>{escape(table.title)}</figcaption>"]
+    lines += ["<dl>", *(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in table.facts)]
+    lines += ["</dl>", "<table>", "<thead>", *_html_heads(table.columns), "</thead>"]
+    for section in table.sections:
+        lines += ["<tbody>", *(_html_row(table.columns, row) for row in section), "</tbody>"]
+    notes = [f"<li>{escape(note)}</li>" for note in table.notes]
+    return "\n".join([*lines, "</table>", *(["<ul>", *notes, "</ul>"] if notes else []), "</figure>"]) + "\n"
+
+
+def _html_heads(columns: Sequence[Column]) -> list[str]:
+    names = "".join(f'<th scope="col">{escape(column.name)}</th>' for column in columns)
+    groups = "".join(
+        f'<th colspan="{width}" scope="colgroup">{escape(group)}</th>' for group, width in _spans(columns)
+    )
+    return [*([f"<tr>{groups}</tr>"] if any(column.group for column in columns) else []), f"<tr>{names}</tr>"]
+
+
+def _html_row(columns: Sequence[Column], row: Sequence[Lines]) -> str:
+    sides = {"l": "left", "r": "right", "c": "center"}
+    cells = (
+        f'<td style="text-align: {sides[column.align]}">{"<br>".join(map(escape, filter(None, cell)))}</td>'
+        for column, cell in zip(columns, row, strict=True)
+    )
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _spans(columns: Sequence[Column]) -> list[tuple[str, int]]:
+    """Return the spanning heads with their widths: equal neighbours are joined."""
+    return [(group, len(list(members))) for group, members in groupby(column.group for column in columns)]
+
+
 def _csv_value(value: Any) -> Any:
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else value
 
@@ -99,12 +134,7 @@ def _pipe(cells: Sequence[str]) -> str:
 
 def _latex_heads(columns: Sequence[Column]) -> list[str]:
     names = " & ".join(_escape(column.name) for column in columns) + r" \\"
-    spans: list[tuple[str, int]] = []
-    for column in columns:
-        if spans and spans[-1][0] == column.group:
-            spans[-1] = (column.group, spans[-1][1] + 1)
-        else:
-            spans.append((column.group, 1))
+    spans = _spans(columns)
     if not any(group for group, _ in spans):
         return [names]
     heads, rules, start = [], [], 1

@@ -33,13 +33,13 @@ def model(study: StudyConfig, name: str) -> Chosen:
 
 
 def asking(study: StudyConfig, name: str, *benchmarks: str) -> Chosen:
-    """Return the plug-ins that turn problems into a model's prompts: protocol, and shapes.
+    """Return the plug-ins that turn problems into a model's prompts: benchmarks, protocol, and shapes.
 
     Those that the protocol has a recipe for count too: the hash of its prompts is taken over all of them.
     """
     protocol = study.model(name).protocol
-    shapes = {*PROTOCOLS[protocol].recipes, *(shape(study, benchmark) for benchmark in benchmarks)}
-    return {f"protocol:{protocol}", *(f"shape:{one}" for one in shapes)}
+    found = {one for benchmark in benchmarks for one in problems(study, benchmark)}
+    return {f"protocol:{protocol}", *(f"shape:{one}" for one in PROTOCOLS[protocol].recipes), *found}
 
 
 def judging(study: StudyConfig, name: str, *benchmarks: str) -> Chosen:

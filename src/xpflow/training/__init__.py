@@ -1,2 +1,1 @@
-"""Training stages: pre-training of the micro models, self-alignment data, alignment and the step-size
-policy."""
+"""Training: micro models from nothing, runs on own answers by an objective, and the step-size policy."""

@@ -118,8 +118,9 @@ class Watching:
 
 @torch.no_grad()
 def curves(student: Student, examples: list[Example]) -> Curves:
-    """Return means over the fixed maskings: mse_unmasked, mse_masked (squared errors), ce_masked (nats),
-    acc_unmasked (share); all NaN without examples.
+    """Return means over the fixed maskings; all NaN without examples.
+
+    mse_unmasked and mse_masked are squared errors, ce_masked is in nats, acc_unmasked a share.
     """
     names = ("mse_unmasked", "mse_masked", "ce_masked", "acc_unmasked")
     if not examples:

@@ -2,12 +2,13 @@ import io
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
 
 from xpflow.reporting.contrasts import contrasts_table, evaluate_contrasts
-from xpflow.reporting.markup import Column, Table, number, to_csv, to_latex, to_markdown
+from xpflow.reporting.markup import Column, Table, number, to_csv, to_html, to_latex, to_markdown
 from xpflow.reporting.paper import DISCLAIMER, table1_count
 from xpflow.reporting.results import Outcomes, load_results
 from xpflow.reporting.tables import facts, table1, table2, write_table
@@ -123,3 +124,15 @@ def test_the_same_results_give_the_same_bytes(study: tuple, tables, tmp_path: Pa
     again = table1(plan, Outcomes(shuffled))
     first = [path.read_bytes() for path in write_table(tables["table1"], tmp_path / "a")]
     assert first == [path.read_bytes() for path in write_table(again, tmp_path / "b")]
+
+
+def test_html_has_every_cell_and_nothing_that_a_name_could_smuggle_in(tables) -> None:
+    for table in tables.values():
+        text = to_html(table)
+        tree = ElementTree.fromstring(text.replace("<br>", "<br/>"))
+        assert len(tree.findall(".//tbody/tr")) == sum(map(len, table.sections))
+        assert {len(row) for row in tree.findall(".//tbody/tr")} == {len(table.columns)}
+    bad = '<script>alert("&")</script>'
+    text = to_html(Table(bad, bad, ((bad, bad),), (Column(bad, bad),), ((((bad,),),),), (bad,)))
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;") == 8
