@@ -18,12 +18,13 @@ import re
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from xpflow.errors import ArtifactError
 
+LARGE = 200_000_000  # bytes; hashing more takes seconds
 HINTS = {
     errno.ENOSPC: "free some disk space and start again",
     errno.EDQUOT: "the quota is used up: free some space and start again",
@@ -137,6 +138,27 @@ def sha256_file(path: str | Path) -> str:
     """Return the hexadecimal SHA-256 of a file's bytes."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def remembered_sha256(path: Path, memory: Path = Path(".snakemake/xpflow-sha256")) -> str:
+    """Return the SHA-256 of a file; of one that takes seconds to read, it is remembered while the file stays.
+
+    A file stays as long as place, inode, size and both times are the same. The system sets the time of the
+    last change (`st_ctime`) by itself at every write, so copying, restoring and touching make it another.
+    """
+    stat = path.stat()
+    if stat.st_size <= LARGE:
+        return sha256_file(path)
+    state = f"{path.resolve()} {stat.st_ino} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
+    note = memory / hashlib.sha256(state.encode("utf-8", "surrogateescape")).hexdigest()
+    with suppress(OSError, ValueError):
+        found = note.read_text(encoding="ascii")
+        if re.fullmatch("[0-9a-f]{64}", found):
+            return found
+    found = sha256_file(path)
+    with suppress(ArtifactError, OSError):
+        atomic_write_text(note, found)
+    return found
 
 
 # A line end inside a string of JSON is escaped, so each of these ends a row.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 
 from xpflow.artifacts.environment import CONTAINER, SHARED_CACHE
@@ -63,6 +63,14 @@ def choose_container(
     if remote:
         return f"{reference}@{digest}" if digest else reference
     return os.path.relpath(root / reference)
+
+
+def digest_inside(*, used: bool, environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return the digest that jobs will find as their container's (`environment_facts`); None outside of any.
+
+    used: whether Snakemake runs them in the image that `choose_container` chose; else they run where we do.
+    """
+    return environment.get(f"{_prefix()}ENV_{CONTAINER}" if used else CONTAINER) or None
 
 
 def _check_file(path: Path, local: LocalImage | None) -> None:

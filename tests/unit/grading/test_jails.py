@@ -24,7 +24,7 @@ from xpflow.problems import Problem
 ADD = Problem("add", "Add.", "add", ("assert add(1, 2) == 3",), "", "t", "t", "mbpp")
 RIGHT, BUSY = "def add(a, b):\n    return a + b\n", "while True:\n    pass\n"
 WORKING = [name for name in JAILS if JAILS[name].contains and JAILS[name].why_not() is None]
-GONE_S = 5.0
+GONE_S = 60.0  # only waited for where something is left
 
 
 @pytest.fixture
@@ -48,12 +48,10 @@ def test_a_jail_without_its_tools_or_image_says_what_is_missing(
         monkeypatch.delenv(variable, raising=False)
         if image is not None:
             monkeypatch.setenv(variable, image)
-    start = time.monotonic()
     with pytest.raises(SandboxUnavailable) as caught:
         choose_jail(name)
     assert re.search("not? .*(installed|image|engine)", caught.value.message)
     assert caught.value.hint
-    assert time.monotonic() - start < 2.0
 
 
 @pytest.mark.usefixtures("fresh")
