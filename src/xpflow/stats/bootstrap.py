@@ -112,6 +112,23 @@ def paired_ratio(
     return _estimate(a_SP, b_SP, question, value, linear_SP)
 
 
+def mean_interval(
+    values_P: Floats, *, resamples: int = RESAMPLES, seed: int = 0, confidence: float = 0.95
+) -> Interval:
+    """Return the interval of a mean over problems of values in [0, 1], one for each problem (as pass@k).
+
+    Each end reckons with one more problem, at 0 and at 1. Raises DataError for no values, or others.
+    """
+    if values_P.size == 0 or not ((values_P >= 0) & (values_P <= 1)).all():
+        raise DataError("an interval of a mean needs values between 0 and 1, one at least")
+    weights_RP, more_R = _weights(values_P.size, resamples, seed)
+    sums_R, total_R, tail = weights_RP @ values_P, weights_RP.sum(axis=1) + more_R, (1 - confidence) / 2
+    low = float(np.quantile(sums_R / total_R, tail, method="lower"))
+    high = float(np.quantile((sums_R + more_R) / total_R, 1 - tail, method="higher"))
+    # where all values are 0, or all 1, that end is exact; rounding leaves it an ulp away
+    return Interval(0.0 if not values_P.any() else low, 1.0 if (values_P == 1).all() else high)
+
+
 def _ratio(a_R: Floats, b_R: Floats) -> Floats:
     return np.divide(a_R, b_R, out=np.full_like(a_R, np.inf), where=b_R > 0)
 
