@@ -18,7 +18,7 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 _LONGEST_HEADER = 100_000_000  # bytes, the format's own limit
 ADAPTER = "adapter_config.json"
-QUANTISED = ("I", "U", "BOOL", "F8", "F6", "F4")  # how the names of such types start
+QUANTISED = ("I", "U", "BOOL", "F8", "F6_", "F4")  # how the names of such types start
 _AGAIN = "the file is absent or cut short: fetch or make it again"
 
 
