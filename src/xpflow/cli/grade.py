@@ -104,7 +104,7 @@ def grade(
         journal.finish()
     if record is not None and study is not None:
         record.write([out], jail=jail or study.grading.jail)
-    print(f"{_summary(verdicts)} -> {out}")
+    print(f"{_summary(verdicts, asked)} -> {out}")
 
 
 @contextmanager
@@ -185,10 +185,17 @@ def _limits(study: StudyConfig | None, given: dict[str, float | int | None]) -> 
     return Limits(**{**values, **{name: value for name, value in given.items() if value is not None}})
 
 
-def _summary(verdicts: list[Verdict]) -> str:
+def _summary(verdicts: list[Verdict], asked: list[Problem]) -> str:
+    """Return the counts of verdicts: the share is of all problems, and those without a sample are named."""
     from xpflow.grading.verdict import VERDICTS
 
     counts = {name: sum(verdict.verdict == name for verdict in verdicts) for name in VERDICTS}
     others = ", ".join(f"{name} {count}" for name, count in counts.items() if count and name != "passed")
-    share = f" ({100 * counts['passed'] / len(verdicts):.1f} %)" if verdicts else ""
-    return f"passed {counts['passed']} of {len(verdicts)}{share}{'; ' + others if others else ''}"
+    graded = {verdict.task_id for verdict in verdicts}
+    missing = [problem.task_id for problem in asked if problem.task_id not in graded]
+    answers = len(verdicts) + len(missing)
+    share = f" ({100 * counts['passed'] / answers:.1f} %)" if verdicts else ""
+    text = f"passed {counts['passed']} of {answers}{share}{'; ' + others if others else ''}"
+    if missing:
+        text += f"; no sample of {len(missing)} ({', '.join(missing[:5])}{', ...' * (len(missing) > 5)})"
+    return text

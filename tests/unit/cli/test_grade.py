@@ -38,6 +38,17 @@ def test_samples_become_verdicts_in_order(
     assert "passed 2 of 3" in capsys.readouterr().out
 
 
+def test_the_share_is_of_all_problems_and_those_without_a_sample_are_named(
+    files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = read_jsonl(files[1])
+    write_jsonl(tmp_path / "one.jsonl", rows[:1])
+    arguments = ["--problems", files[0], "--out", str(tmp_path / "v.jsonl"), "--workers", "1"]
+    assert main(["grade", *arguments, "--samples", str(tmp_path / "one.jsonl")]) == 0
+    missing = ", ".join(row["task_id"] for row in rows[1:])
+    assert f"passed 1 of 3 (33.3 %); no sample of 2 ({missing})" in capsys.readouterr().out
+
+
 def test_verdicts_carry_the_protocol_of_their_samples(files: tuple[str, str], tmp_path: Path) -> None:
     out = tmp_path / "v.jsonl"
     arguments = ["--problems", files[0], "--out", str(out), "--workers", "1"]
