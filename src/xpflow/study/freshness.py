@@ -12,7 +12,7 @@ import os
 import time
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -27,7 +27,7 @@ from xpflow.errors import XpflowError
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.layout import PRETRAIN, Layout
 from xpflow.study.rows import kind_of
-from xpflow.study.stages import GONE, expected_files, stage_code, stage_fingerprint
+from xpflow.study.stages import GONE, expected_files, stage_code, stage_fingerprint, stage_plugins
 
 Outdated = dict[
     str, str
@@ -51,7 +51,8 @@ def outdated(study: StudyConfig, container: str | None = None) -> Outdated:
         [top for top in (layout.results, layout.figures, Path(PRETRAIN)) if top.is_dir()]
     )
     today = _Today(study, layout, container)
-    found = {path: NOT_LISTED for folder in folders for path in _unlisted(folder, study, layout)}
+    expected = {file.as_posix() for file in expected_files(study, layout)}
+    found = {path: NOT_LISTED for folder in folders for path in _unlisted(folder, layout, expected)}
     nodes = [(folder, node) for folder in folders for node in folder.nodes]
     for folder, node in nodes:
         if why := _why(folder, node, graph, today):
@@ -104,6 +105,7 @@ class _Today:
     def __init__(self, study: StudyConfig, layout: Layout, container: str | None) -> None:
         self.study, self.layout, self.container = study, layout, container
         self.outside = _outside_files(study)
+        self._codes: dict[tuple[str, ...], str] = {}
         self._known: dict[str, tuple[str | None, str]] = {}
 
     def names_at(self, path: str) -> dict[str, str]:
@@ -145,10 +147,17 @@ class _Today:
         key = json.dumps(names, sort_keys=True)
         if key not in self._known:
             try:
-                self._known[key] = stage_fingerprint(self.study, names), stage_code(self.study, names)
+                self._known[key] = stage_fingerprint(self.study, names), self._code(names)
             except (XpflowError, KeyError, TypeError, ValueError):
                 self._known[key] = GONE, GONE
         return self._known[key]
+
+    def _code(self, names: Mapping[str, Any]) -> str:
+        """Return the fingerprint of a stage's code; those that chose the same plug-ins share it."""
+        key = (str(names["command"]), *stage_plugins(self.study, names))
+        if key not in self._codes:
+            self._codes[key] = stage_code(self.study, names)
+        return self._codes[key]
 
 
 def _why(folder: Folder, node: Node, graph: Graph, today: _Today) -> str:
@@ -214,10 +223,9 @@ def _made(folder: Folder, node: Node) -> list[str]:
     return [node.path, *(folder.place(record.path) for record in listed)]
 
 
-def _unlisted(folder: Folder, study: StudyConfig, layout: Layout) -> Iterator[str]:
+def _unlisted(folder: Folder, layout: Layout, expected: Collection[str]) -> Iterator[str]:
     """Yield the files in places of the study's own that no manifest lists."""
     listed = {record.path for node in folder.nodes if node.manifest for record in node.manifest.files}
-    expected = {file.as_posix() for file in expected_files(study, layout)}
     for name in folder.files:
         path = folder.place(name)
         if name not in listed and (path in expected or layout.names_at(path)):
