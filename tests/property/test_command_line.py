@@ -25,7 +25,7 @@ from xpflow.errors import ModelLoadError, XpflowError
 from xpflow.study.check import check_plugins, check_study
 from xpflow.study.config import StudyConfig, study_from_mapping
 
-EXAMPLES = 20  # of each command
+EXAMPLES = int(os.environ.get("XPFLOW_EXAMPLES", "4"))  # of each command; 200 for the full test
 MEANT = {0, 1, 2, *range(11, 17)}  # exit codes
 VALUES = [
     *("", " ", "abc", "0", "-1", "1", "1/4", "1/0", "0/0", "3/2", "nan", "inf", "1e400", "9" * 30, "0x10"),
@@ -157,7 +157,7 @@ ODD: list[Any] = [
 ]
 
 
-@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8 * EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(st.tuples(st.sampled_from(list(places(WHOLE))), st.sampled_from(ODD)), min_size=1, max_size=2)
 )
