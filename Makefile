@@ -37,7 +37,7 @@ bench: .venv/.run  ## measure decoding against the plain official loop, and grad
 image: .venv/.run  ## build the container image (BASE=cuda or cpu; ENGINE=apptainer, docker or podman)
 	xpflow image build --base $(BASE) $(if $(ENGINE),--engine $(ENGINE))
 
-config: .venv/.run  ## write config/micro.yaml and config/schema.json again from the models in src/xpflow/config
+config: .venv/.run  ## write config/micro.yaml and config/schema.json again from the models in src/xpflow/study/config
 	xpflow config show --default --out config/micro.yaml && xpflow config schema --out config/schema.json
 
 lock: .venv/.dev  ## write the lock files again from pyproject.toml (needs uv on the PATH)
