@@ -39,13 +39,13 @@ rule all:
         rules.figures.output,
 
 
-# The decoders' own settings are checked once, before the first job: that needs torch, so not at every parse.
-# So is the cluster, where there is one.
+# What stages would ask is asked once, before the first job: that needs torch, so not at every parse. So is the
+# cluster, where there is one.
 onstart:
     shell(get_cluster_check())
-    shell(
-        "xpflow config check {CONFIG} && xpflow config show {CONFIG} --out {STUDY_FILE}"
-    )
+    shell("xpflow config check {ELSEWHERE} {CONFIG:q}")
+    if not STUDY_FILE.exists() or not STUDY_FILE.samefile(CONFIG):
+        shell("xpflow config show {CONFIG:q} --out {STUDY_FILE:q}")
 
 
 onsuccess:

@@ -7,21 +7,31 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
+from xpflow.errors import ConfigError
+
+
+class BudgetError(ConfigError, ValueError):
+    """What was given is no budget; a ValueError too, so that pydantic tells it with the key."""
+
 
 def parse_budget(value: Any) -> Fraction:
     """Return a budget in (0, 1] from "1/4", 0.25 (as a number or as text), 1 or a Fraction.
 
-    A decimal counts as it is written: 0.1 is 1/10, not the nearest double. Raises ValueError otherwise.
+    A decimal counts as it is written: 0.1 is 1/10, not the nearest double. Raises BudgetError otherwise.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float | Fraction):
-        raise ValueError(f"not a budget: {value!r} (write it as a fraction, such as 1/4)")
+        raise _no_budget(value)
     try:
         budget = Fraction(str(value))
     except (ValueError, ZeroDivisionError):
-        raise ValueError(f"not a budget: {value!r} (write it as a fraction, such as 1/4)") from None
+        raise _no_budget(value) from None
     if not 0 < budget <= 1:
-        raise ValueError(f"a budget is above 0 and at most 1, not {value}")
+        raise BudgetError(f"a budget is above 0 and at most 1, not {value}")
     return budget
+
+
+def _no_budget(value: Any) -> BudgetError:
+    return BudgetError(f"not a budget: {str(value)[:40]!r} (write it as a fraction, such as 1/4)")
 
 
 def budget_text(budget: Fraction) -> str:

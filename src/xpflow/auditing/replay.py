@@ -16,8 +16,11 @@ from typing import Any
 
 from xpflow.auditing.draw import Choice, DeviceClass, Weights, require_device
 from xpflow.errors import GradingError, XpflowError
+from xpflow.problems import problems_from_file
+from xpflow.problems.problem import Problem
 from xpflow.stats.intervals import wilson
 from xpflow.study.config import StudyConfig
+from xpflow.study.layout import Layout
 from xpflow.study.result_files import Fields
 
 TEXT = "text of the tokens"
@@ -68,7 +71,7 @@ def replay(study: StudyConfig, results: Path, chosen: Sequence[Choice]) -> Itera
     with make_grader(study) as grader:
         for weights, choices in jobs.items():
             try:
-                yield from _replayed(study, weights, choices, grader)
+                yield from _replayed(study, weights, choices, grader, _asked(results, weights, choices))
             except _Unloadable as error:
                 yield from (_failed(one, str(error)) for one in choices)
 
@@ -78,12 +81,12 @@ class _Unloadable(Exception):
 
 
 def _replayed(
-    study: StudyConfig, weights: Weights, choices: Sequence[Choice], grader: Any
+    study: StudyConfig, weights: Weights, choices: Sequence[Choice], grader: Any, asked: Sequence[Problem]
 ) -> Iterator[Replayed]:
     """Replay samples that share their weights: the model is loaded once."""
     from xpflow.grading.extraction.rule import extract
 
-    decoder = _decoder(study, weights, choices)
+    decoder = _decoder(study, weights, asked)
     rule = decoder.protocol.extraction
     for one in choices:
         again = decoder.sample(one.row, one.problem.task_id)
@@ -116,19 +119,25 @@ def differences(one: Choice, again: Fields, graded: Fields, text: str | None) ->
     return tuple(dict.fromkeys([*found, *([TEXT] if one.sample["completion"] != text else [])]))
 
 
-def _decoder(study: StudyConfig, weights: Weights, choices: Sequence[Choice]) -> Any:
+def _asked(results: Path, weights: Weights, choices: Sequence[Choice]) -> list[Problem]:
+    """Return all problems of a benchmark: a sample is decoded in the batch that it was decoded in."""
+    found = problems_from_file(Layout.of_results(results).problems(weights.benchmark))
+    drawn = {one.problem.task_id: one.problem for one in choices}
+    return [drawn.get(one.task_id, one) for one in found]
+
+
+def _decoder(study: StudyConfig, weights: Weights, asked: Sequence[Problem]) -> Any:
     """Return the loaded decoder; _Unloadable where weights or a policy of the study are broken."""
     from xpflow.decoding.policies.load import load_policy
     from xpflow.evaluation.decode_job import Decoder
 
-    problems = {one.problem.task_id: one.problem for one in choices}
     try:
         if weights.policy is not None:
             load_policy(weights.policy)
         return Decoder(
             study,
             weights.model,
-            list(problems.values()),
+            asked,
             checkpoint=weights.checkpoint,
             trained_policy=weights.policy,
         )

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 from xpflow import __version__
 from xpflow.errors import XpflowError, nearest
@@ -60,14 +61,17 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
 COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}
 
 EXIT_ERROR = 2
+EXIT_PIPE = 141  # 128 + SIGPIPE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (without the program's name) and return its exit code.
 
-    An XpflowError is printed as message and hint with exit code 2; with XPFLOW_DEBUG=1 it is raised, so that
-    the traceback shows. Any other exception is a bug and is raised.
+    An XpflowError is printed as message and hint with exit code 2, and so is what the system says of a file;
+    with XPFLOW_DEBUG=1 both are raised, so that the traceback shows. Any other exception is a bug and is
+    raised.
     """
+    _print_anything()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(help_text())
@@ -78,10 +82,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(arguments[0], arguments[1:])
     except XpflowError as error:
-        if os.environ.get("XPFLOW_DEBUG") == "1":
+        return _said(error, str(error))
+    except BrokenPipeError:  # `xpflow ... | head`: whoever read has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE
+    except OSError as error:
+        if error.filename is None:
             raise
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_ERROR
+        return _said(error, f"{error.filename}: {error.strerror}\n  hint: is it the file that was meant?")
+
+
+def _said(error: Exception, text: str) -> int:
+    """Print an error and return its exit code; raise it where the traceback is wanted."""
+    if os.environ.get("XPFLOW_DEBUG") == "1":
+        raise error
+    print(f"error: {text.encode('utf-8', 'backslashreplace').decode()}", file=sys.stderr)
+    return EXIT_ERROR
+
+
+def _print_anything() -> None:
+    """Print characters that the terminal's encoding does not have, and halves of some, as codes: \\u2212."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def help_text() -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FILE, examples, new_app, unused
 from xpflow.cli.live import harmless
 from xpflow.cli.plain import encodable, say
 
@@ -40,6 +40,7 @@ CODES = (
     + CODES
 )
 def audit(
+    context: typer.Context,
     path: Annotated[Path, typer.Argument(help="results/<study>, or a folder in it")],
     explain: Annotated[
         str | None,
@@ -49,9 +50,9 @@ def audit(
         ),
     ] = None,
     replay: Annotated[int, typer.Option(min=0, help="Decode and grade so many random samples again")] = 0,
-    seed: Annotated[int, typer.Option(help="Seed of the choice of samples")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the choice of samples")] = 0,
     device: Annotated[str | None, typer.Option(help="Replay there, not on the study's device")] = None,
-    json_out: Annotated[Path | None, typer.Option("--json", help="File for all findings")] = None,
+    json_out: Annotated[Path | None, OUT_FILE, typer.Option("--json", help="File for all findings")] = None,
     everything: Annotated[bool, typer.Option("--all", help="List good files too")] = False,
     root: Annotated[
         Path | None,
@@ -79,7 +80,10 @@ def audit(
         raise typer.BadParameter(
             "it is shown by itself: leave out --replay and --json", param_hint="--explain"
         )
+    if not replay:
+        unused(context, "it is about --replay", "seed", "device")
     if explain is not None:
+        unused(context, "--explain is shown by itself", "everything")
         file = _file(explain, root)
         raise typer.Exit(
             _explain_cell(explain, path, root) if file is None else _explain_file(file, path, root)

@@ -1,19 +1,50 @@
-"""What every sub-command file shares: how its typer app is made and run.
+"""What every sub-command file shares: how its typer app is made and run, and what holds for all options.
 
 A sub-command file defines `app = new_app()` and decorates its function(s) with `@app.command(...)`: one
 function is `xpflow NAME`, several are `xpflow NAME SUB`. Heavy imports (torch, matplotlib) go inside them.
+An option that names an output says so, `Annotated[Path, OUT_FILE, typer.Option(...)]`: before the command
+starts, every value is checked (`xpflow.cli.checks`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar
 
 import typer
 
+from xpflow.cli.checks import Output, check_values
 
-def new_app(text: str | None = None) -> typer.Typer:
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+OUT_FILE, OUT_FOLDER = Output(), Output(folder=True)
+OUT_TRACE = Output(endings=(".npz", ".jsonl"))
+
+
+class App(typer.Typer):
+    """A typer app whose commands check their values before they start."""
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[F], F]:
+        """Register a function as a command and return it as it is."""
+        register = super().command(name, **options)
+
+        def decorate(function: F) -> F:
+            @wraps(function)
+            def checked(**values: Any) -> Any:
+                check_values(function, values)
+                return function(**values)
+
+            register(checked)
+            return function
+
+        return decorate
+
+
+def new_app(text: str | None = None) -> App:
     """Return an empty typer app with our habits: plain help, no completion, no pretty tracebacks."""
-    return typer.Typer(
+    return App(
         help=text,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -26,6 +57,16 @@ def new_app(text: str | None = None) -> typer.Typer:
 def examples(*lines: str) -> str:
     """Return the epilog of a command's help: its examples, kept line by line."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def unused(context: typer.Context, why: str, *names: str) -> None:
+    """Raise ConfigError where one of some options (names of parameters) was given that does nothing."""
+    from xpflow.errors import ConfigError
+
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name in names and source is not None and source.name == "COMMANDLINE":
+            raise ConfigError(f"{parameter.opts[0]} does nothing here: {why}", hint="leave it out")
 
 
 def run_app(app: typer.Typer, program: str, arguments: Sequence[str]) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FILE, examples, new_app, unused
 
 if TYPE_CHECKING:
     from xpflow.bench.decoding import Measurement
@@ -26,6 +26,16 @@ class What(StrEnum):
     MUTANTS = "mutants"
 
 
+_DECODING = ("model", "rows", "batch_size", "threads")
+_MUTANTS = ("count", "seed", "mbpp")
+UNUSED = {
+    What.ALL: _MUTANTS,
+    What.DECODING: ("workers", "jail", *_MUTANTS),
+    What.GRADING: (*_DECODING, *_MUTANTS),
+    What.MUTANTS: (*_DECODING, "repeats", "out"),
+}
+
+
 @app.command(
     epilog=examples(
         "xpflow bench",
@@ -35,6 +45,7 @@ class What(StrEnum):
     )
 )
 def bench(
+    context: typer.Context,
     what: Annotated[What, typer.Argument(help="all is decoding and grading")] = What.ALL,
     model: Annotated[list[str] | None, typer.Option(help="Models; default: both shipped ones")] = None,
     rows: Annotated[int, typer.Option(min=1, help="Prompts of the batched measurements")] = 64,
@@ -44,9 +55,9 @@ def bench(
     workers: Annotated[int, typer.Option(min=1, help="Programs at a time, for both graders")] = 2,
     jail: Annotated[str | None, typer.Option(help="Jail of the grader; see `xpflow doctor`")] = None,
     count: Annotated[int, typer.Option(min=1, help="Mutants of canonical solutions")] = 2000,
-    seed: Annotated[int, typer.Option(help="Seed of the mutants")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the mutants")] = 0,
     mbpp: Annotated[Path | None, typer.Option(help="MBPP's file: mutants of its solutions too")] = None,
-    out: Annotated[Path | None, typer.Option(help="Also write the rows as JSON")] = None,
+    out: Annotated[Path | None, OUT_FILE, typer.Option(help="Also write the rows as JSON")] = None,
 ) -> None:
     """Measure, side by side in one run, what we do against what others do.
 
@@ -60,6 +71,7 @@ def bench(
 
     from xpflow.artifacts.io import atomic_write_text
 
+    unused(context, f"it is not of `xpflow bench {what}`", *(UNUSED[what]))
     if what is What.MUTANTS:
         _mutants(count, seed, mbpp, workers, jail)
         return

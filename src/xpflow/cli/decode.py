@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FILE, OUT_TRACE, examples, new_app, unused
 from xpflow.cli.inputs import as_listed
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ app = new_app()
     )
 )
 def decode(
+    context: typer.Context,
     model: Annotated[
         str, typer.Option(callback=as_listed, help="Name of a model, or a checkpoint directory")
     ] = "llada-micro",
@@ -47,13 +48,15 @@ def decode(
             callback=as_listed, help="Step sizes: constant:A, confidence:K, a file or a shipped policy"
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Only decoders that draw use it; kept in the rows")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Only decoders that draw use it; kept in the rows")] = 0,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting (`xpflow decoders NAME`); repeat"),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where samples go (JSON lines)")] = None,
-    trace: Annotated[Path | None, typer.Option(help="Keep every step: FILE.npz or FILE.jsonl")] = None,
+    out: Annotated[Path | None, OUT_FILE, typer.Option(help="Where samples go (JSON lines)")] = None,
+    trace: Annotated[
+        Path | None, OUT_TRACE, typer.Option(help="Keep every step: FILE.npz or FILE.jsonl")
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(callback=as_listed, help="Study whose sources, limits and runtime apply")
     ] = None,
@@ -75,26 +78,31 @@ def decode(
     from xpflow.decoding.samples import parse_shard
     from xpflow.errors import ConfigError
     from xpflow.protocols.prompter import Prompter
+    from xpflow.runtime.decoding import warn_unaligned
     from xpflow.study.config import load_study
 
     if (benchmark is None) == (prompt is None):
         raise ConfigError("give --benchmark or --prompt", hint="`xpflow decode --help` has examples")
+    if prompt is not None:
+        unused(context, "--prompt is one text, and is shown", "split", "limit", "shard", "out")
+    elif out is None:
+        raise ConfigError("--out is missing", hint="say where the samples go, as --out samples.jsonl")
+    if config is None:
+        unused(context, "there is no --config", "study_model")
     study = load_study(config) if config else None
     asked = protocol_of(protocol, study_model or model, study, arm)
     choice = Choice(study_model or model, benchmark, decoder, budget, arm, pairs_of(set_ or []), asked.name)
     settings = settings_of(choice, study)
+    chosen = policy_of(policy, arm, study, settings.decoder)
     parts = parse_shard(shard)
+    problems = problems_of(benchmark, split, limit, study) if benchmark else []
     loaded, tokenizer = _load(model, study, threads)
+    warn_unaligned(settings.decoder, model)
     prompter = Prompter(asked, tokenizer)
-    chosen = policy_of(policy, arm, study)
     if prompt is not None:
         _show(loaded, prompter, prompt, settings, chosen, seed, trace)
-        return
-    assert benchmark is not None
-    if out is None:
-        raise ConfigError("--out is missing", hint="say where the samples go, as --out samples.jsonl")
-    problems = problems_of(benchmark, split, limit, study)
-    _decode_benchmark(loaded, prompter, problems, settings, chosen, seed, parts, (out, trace))
+    elif out is not None:
+        _decode_benchmark(loaded, prompter, problems, settings, chosen, seed, parts, (out, trace))
 
 
 def _decode_benchmark(

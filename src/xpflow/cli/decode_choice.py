@@ -52,6 +52,8 @@ def settings_of(choice: Choice, study: StudyConfig | None) -> DecodeSettings:
     own = protocol_settings(choice.protocol, shape, decoder)
     values: dict[str, Any] = {**own, "budget": choice.budget}
     if choice.arm is not None:
+        if choice.decoder is not None:
+            raise ConfigError("give --arm or --decoder", hint="an arm brings its decoder")
         if study is None or choice.benchmark is None:
             raise ConfigError("--arm needs --config and --benchmark", hint="an arm belongs to a study")
         arm = study.arm(choice.arm)
@@ -61,18 +63,36 @@ def settings_of(choice: Choice, study: StudyConfig | None) -> DecodeSettings:
         lengths = {entry.name: entry.gen_length for entry in study.problems.benchmarks}
         values |= {"batch_size": study.evaluation.batch_size}
         values |= {"gen_length": lengths[choice.benchmark]} if choice.benchmark in lengths else {}
-    return settings_from(decoder, {**values, **choice.changes})
+    for name in ("decoder", "budget"):
+        if name in choice.changes:
+            raise ConfigError(f"--set {name}=... is an option of its own", hint=f"give --{name}")
+    settings = settings_from(decoder, {**values, **choice.changes})
+    if settings.steps < 1:
+        raise ConfigError(f"no step at budget {choice.budget}", hint="give a larger budget")
+    return settings
 
 
-def policy_of(given: str | None, arm: str | None, study: StudyConfig | None) -> str | None:
-    """Return the policy's spec: the one given, else the arm's, else none (the settings' own)."""
+def policy_of(given: str | None, arm: str | None, study: StudyConfig | None, decoder: str) -> str | None:
+    """Return the policy's spec: the one given, else the arm's, else none (the settings' own).
+
+    Raises:
+        ConfigError, DecodingError: there is no such policy, or the decoder takes none.
+    """
+    from xpflow.decoding.policies.load import load_policy
+    from xpflow.decoding.registry import decoder_entry, decoders_that
     from xpflow.errors import ConfigError
 
     if given is None and arm is not None and study is not None:
         given = study.arm(arm).policy
         if given == "trained":
             raise ConfigError(f"arm {arm!r} uses a trained policy", hint="give its file: --policy FILE")
-    return None if given == "none" else given
+    if given is None or given == "none":
+        return None
+    if not decoder_entry(decoder).takes_policy:
+        able = ", ".join(decoders_that("takes_policy"))
+        raise ConfigError(f"--policy: decoder {decoder!r} takes none", hint=f"these do: {able}")
+    load_policy(given)
+    return given
 
 
 def problems_of(

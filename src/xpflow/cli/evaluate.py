@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FILE, examples, new_app
 
 app = new_app()
 
@@ -23,7 +23,7 @@ def evaluate(
     model: Annotated[str, typer.Option(help="A model of the study")],
     benchmark: Annotated[str, typer.Option(help="A benchmark of the study")],
     problems: Annotated[Path, typer.Option(help="Its problems, as `xpflow problems export` writes them")],
-    out: Annotated[Path, typer.Option(help="File for the samples of all arms and budgets")],
+    out: Annotated[Path, OUT_FILE, typer.Option(help="File for the samples of all arms and budgets")],
     weights: Annotated[str, typer.Option(help="base, or a training run")] = "base",
     checkpoint: Annotated[
         Path | None, typer.Option(help="Folder of the aligned weights; not with base weights")
@@ -35,7 +35,7 @@ def evaluate(
             "without it all others"
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the study")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the study")] = 0,
     shard: Annotated[str, typer.Option(help="K/N: the K-th of N parts; whole batches")] = "1/1",
     config: Annotated[Path, typer.Option(help="Study")] = Path("config/micro.yaml"),
 ) -> None:
@@ -51,7 +51,8 @@ def evaluate(
     from xpflow.errors import ConfigError
     from xpflow.evaluation.decode_job import Decoder, run_job
     from xpflow.problems import problems_from_file
-    from xpflow.runtime.models import set_up
+    from xpflow.runtime.decoding import warn_unaligned
+    from xpflow.runtime.models import model_source, set_up
     from xpflow.study.config import load_study
     from xpflow.study.rows import find_job
 
@@ -59,7 +60,10 @@ def evaluate(
     trained = policy_trained is not None
     job = find_job(study, model, benchmark, weights, trained, seed)
     if (checkpoint is None) != (weights == "base"):
-        raise ConfigError("give --checkpoint DIR with aligned weights, and with those only")
+        raise ConfigError(
+            f"--weights {weights}, and {'no' if checkpoint is None else 'a'} --checkpoint",
+            hint="give --checkpoint FOLDER with a training run's weights, and with those only",
+        )
     set_up(study)
     names = {"model": model, "benchmark": benchmark, "weights": weights, "trained": trained, "seed": seed}
     record = stage_record(study, "evaluate", **names, shard=shard)
@@ -69,6 +73,8 @@ def evaluate(
     decoder = Decoder(
         study, model, problems_from_file(problems), checkpoint=checkpoint, trained_policy=policy_trained
     )
+    for name in sorted({study.arm(row.arm).decoder for row in job.rows}):
+        warn_unaligned(name, checkpoint or model_source(study, model))
     with progress(f"decoding {model} {benchmark} {job.kind}") as report:
         samples = run_job(decoder, job, parse_shard(shard), report)
     write_jsonl(out, samples)

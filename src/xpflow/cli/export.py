@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FOLDER, examples, new_app
 
 app = new_app()
 
@@ -15,7 +15,7 @@ app = new_app()
 @app.command(epilog=examples("xpflow export results/micro --out micro-crate"))
 def export(
     results: Annotated[Path, typer.Argument(help="results/<study>, finished")],
-    out: Annotated[Path, typer.Option(help="New folder for the crate")],
+    out: Annotated[Path, OUT_FOLDER, typer.Option(help="New folder for the crate")],
     workflow: Annotated[Path, typer.Option(help="The workflow's main file")] = Path("Snakefile"),
 ) -> None:
     """Export a study for other tools: RO-Crate 1.1 with the Workflow Run profile, and its bill of materials.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FILE, examples, new_app
 
 app = new_app()
 
@@ -24,7 +24,9 @@ def fetch(
         str | None, typer.Option(help="Only this one: a model's short name or a data set's")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Lock file of --only; default: in results/hub, by name and revision")
+        Path | None,
+        OUT_FILE,
+        typer.Option(help="Lock file of --only; default: in results/hub, by name and revision"),
     ] = None,
 ) -> None:
     """Fetch what a study needs of the model hub.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FOLDER, examples, new_app
 
 app = new_app()
 
@@ -21,7 +21,7 @@ app = new_app()
 def figures(
     config: Annotated[Path, typer.Option(help="The study")],
     results: Annotated[Path, typer.Option(help="Its results, results/<study>")],
-    out: Annotated[Path, typer.Option(help="Folder of the figures")],
+    out: Annotated[Path, OUT_FOLDER, typer.Option(help="Folder of the figures")],
     only: Annotated[
         list[str] | None, typer.Option(help="alignment (2a, 2b), sweep, grpo or trace; repeat")
     ] = None,
@@ -29,11 +29,16 @@ def figures(
 ) -> None:
     """Draw Figures 2a and 2b, the budget sweep, the policy's learning curve and one decoding trace."""
     from xpflow.cli.recording import stage_record
+    from xpflow.errors import ConfigError
     from xpflow.reporting.produce import produce_figures
     from xpflow.study.config import load_study
     from xpflow.study.layout import Layout
     from xpflow.study.stages import evaluated_files, policy_logs, training_logs
 
+    if trace is not None and only and "trace" not in only:
+        raise ConfigError(
+            "--trace does nothing here: --only leaves the figure trace out", hint="leave it out"
+        )
     study = load_study(config)
     record = stage_record(study, "figures")
     layout = Layout(results, out)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FOLDER, examples, new_app
 
 app = new_app()
 
@@ -16,8 +16,8 @@ app = new_app()
 def grpo(
     model: Annotated[str, typer.Option(help="The frozen aligned model: a name or a checkpoint directory")],
     problems: Annotated[Path, typer.Option(help="Problems to train on, as `xpflow solvable` writes them")],
-    out: Annotated[Path, typer.Option(help="Folder for policy.safetensors and log.jsonl")],
-    seed: Annotated[int, typer.Option(help="Seed of weights, prompts and draws")] = 0,
+    out: Annotated[Path, OUT_FOLDER, typer.Option(help="Folder for policy.safetensors and log.jsonl")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, prompts and draws")] = 0,
     config: Annotated[Path, typer.Option(help="Study whose block `grpo` to use")] = Path("config/micro.yaml"),
 ) -> None:
     """Train a step-size policy with group-relative advantages (Eq. 18); resumes after a kill.
@@ -26,23 +26,26 @@ def grpo(
     """
     from xpflow.artifacts.manifest import files_below
     from xpflow.cli.recording import base_files, give, stage_record, taken
+    from xpflow.runtime.decoding import warn_unaligned
+    from xpflow.runtime.models import model_source
     from xpflow.runtime.processes import keeps_record, run_in_processes
     from xpflow.study.config import load_study
 
     study = load_study(config)
 
     def work() -> None:
-        from xpflow.runtime.models import model_source, set_up
-        from xpflow.training.policy.grpo import train_policy_to_folder
+        from xpflow.runtime.models import set_up
+        from xpflow.training.policy.stage import train_policy_to_folder
 
         set_up(study)
-        train_policy_to_folder(study, model_source(study, model), problems, seed, out)
+        train_policy_to_folder(study, model_source(study, model), problems, seed, out, record.code)
 
     record = stage_record(study, "grpo", model=study.grpo.model, seed=seed)
     if keeps_record():
         record.read(problems, *base_files(study, model))
         if taken(record, out, "grpo"):
             return
+        warn_unaligned(study.grpo.decoder, model_source(study, model))
     options = {"model": model, "problems": problems, "out": out, "seed": seed, "config": config}
     arguments = [part for key, value in options.items() for part in (f"--{key}", str(value))]
     run_in_processes(study.runtime.processes, ["grpo", *arguments], work)

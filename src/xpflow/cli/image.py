@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FILE, examples, new_app
 
 app = new_app("Build the project's container image, or show which one is used.")
 
@@ -59,7 +59,7 @@ def show(root: Root = Path()) -> None:
 def stamp(
     build: Annotated[Path, typer.Option(help="Folder of the build, in the image")],
     base: Annotated[str, typer.Option(help="The base image")],
-    out: Annotated[Path, typer.Option(help="The record")],
+    out: Annotated[Path, OUT_FILE, typer.Option(help="The record")],
 ) -> None:
     """Write the record of the image that this runs in; used by containers/install.sh."""
     from xpflow.artifacts import atomic_write_text

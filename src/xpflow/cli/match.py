@@ -52,14 +52,16 @@ def match(
     from xpflow.budget import parse_budget
     from xpflow.evaluation.matching import Match, arm_parts, knob_of, matched, mean_length
     from xpflow.protocols.prompter import Prompter
+    from xpflow.runtime.decoding import warn_unaligned
     from xpflow.runtime.models import model_protocol, model_settings, model_source, open_model, set_up
     from xpflow.study.config import load_study
 
-    study = load_study(config)
+    study, wanted = load_study(config), parse_budget(budget)
     chosen = _arm(study, model, arm, decoder, checkpoint)
     knob = knob_of(chosen.decoder)
     set_up(study)
     model_settings(study, model)
+    warn_unaligned(chosen.decoder, checkpoint or model_source(study, model))
     loaded, tokenizer = open_model(study, checkpoint or model_source(study, model))
     parts = list(arm_parts(study, chosen, model, Prompter(model_protocol(study, model), tokenizer), limit))
 
@@ -71,7 +73,7 @@ def match(
         print(line, file=sys.stderr, flush=True)
 
     policy = None if chosen.policy == "none" else chosen.policy
-    found = matched(loaded, chosen.decoder, parts, parse_budget(budget), policy=policy, report=report)
+    found = matched(loaded, chosen.decoder, parts, wanted, policy=policy, report=report)
     rows, length = sum(len(part.prompts) for part in parts), float(mean_length(parts))
     print(f"{knob.setting} {text(found)}: mean NFE {found.mean_nfe:.3f} of {length:g}, {rows} problems")
     print(f"model_settings: {{{model}: {{{knob.setting}: {text(found)}}}}}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FILE, OUT_FOLDER, examples, new_app
 
 app = new_app("Merge shards; the bytes depend on the rows alone, not on the order or number of files.")
 
@@ -15,7 +15,7 @@ app = new_app("Merge shards; the bytes depend on the rows alone, not on the orde
 @app.command(epilog=examples("xpflow merge rows part-1.jsonl part-2.jsonl --out whole.jsonl"))
 def rows(
     parts: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSON lines with a task_id")],
-    out: Annotated[Path, typer.Option(help="Merged file, sorted by task_id")],
+    out: Annotated[Path, OUT_FILE, typer.Option(help="Merged file, sorted by task_id")],
 ) -> None:
     """Merge files of rows; a task that comes twice is an error."""
     from xpflow.artifacts.record import Record
@@ -37,7 +37,9 @@ def evaluation(
     ],
     problems: Annotated[Path, typer.Option(help="Every problem of the benchmark; gives the order")],
     out: Annotated[
-        Path, typer.Option(help="Folder of the benchmark, results/<study>/<model>/eval/<benchmark>")
+        Path,
+        OUT_FOLDER,
+        typer.Option(help="Folder of the benchmark, results/<study>/<model>/eval/<benchmark>"),
     ],
 ) -> None:
     """Sort graded shards of a decoding job into OUT/<arm>/<budget>/seed<seed>/{samples,verdicts}.jsonl.

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FILE, examples, new_app
 
 app = new_app()
 
@@ -22,7 +22,7 @@ app = new_app()
 )
 def pack(
     results: Annotated[Path, typer.Argument(help="results/<study>")],
-    out: Annotated[Path, typer.Option(help="Archive to write, .tar.xz")],
+    out: Annotated[Path, OUT_FILE, typer.Option(help="Archive to write, .tar.xz")],
 ) -> None:
     """Pack configuration, verdicts, samples, logs of training, manifests, tables and figures: no weights.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FOLDER, examples, new_app
 
 app = new_app()
 
@@ -15,7 +15,7 @@ app = new_app()
 @app.command(epilog=examples("xpflow pretrain --model llada-micro --out results/micro/pretrain/llada-micro"))
 def pretrain(
     model: Annotated[str, typer.Option(help="llada-micro or llada2-micro")],
-    out: Annotated[Path, typer.Option(help="Folder for checkpoint, log and training state")],
+    out: Annotated[Path, OUT_FOLDER, typer.Option(help="Folder for checkpoint, log and training state")],
     config: Annotated[Path, typer.Option(help="Study whose block `pretrain` to use")] = Path(
         "config/micro.yaml"
     ),
@@ -24,12 +24,13 @@ def pretrain(
     from xpflow.artifacts.manifest import files_below
     from xpflow.artifacts.record import Record
     from xpflow.study.config import load_study
-    from xpflow.study.stages import config_facts
+    from xpflow.study.stages import config_facts, stage_plugins
     from xpflow.training.pretrain import pretrain_to_folder
 
     study, stage = load_study(config), {"command": "pretrain", "model": model}
-    record = Record("pretrain", {"model": model}, config_facts(study, stage))
-    pretrain_to_folder(model, out, study)
+    plugins = stage_plugins(study, stage)
+    record = Record("pretrain", {"model": model}, config_facts(study, stage), plugins)
+    pretrain_to_folder(model, out, study, record.code)
     training = [path for path in (out / "log.jsonl", out / "state.pt") if path.exists()]
     for files in (training, files_below([out / "checkpoint"])):
         record.write(files, "pretrain", seed=study.pretrain.seed)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FILE, examples, new_app
 from xpflow.cli.inputs import as_listed
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def show(name: Name, split: Split = None, limit: Limit = 1, file: DataFile = Non
 @app.command(epilog=examples("xpflow problems export micropy-mbpp --split validation --out problems.jsonl"))
 def export(
     name: Name,
-    out: Annotated[Path, typer.Option(help="File to write, in the schema of its shape")],
+    out: Annotated[Path, OUT_FILE, typer.Option(help="File to write, in the schema of its shape")],
     split: Split = None,
     limit: Limit = None,
     file: DataFile = None,
@@ -74,9 +74,12 @@ def export(
 
     `--problems` of the other commands reads it.
     """
+    from xpflow.errors import ConfigError
     from xpflow.problems import problems_to_file
     from xpflow.problems.benchmark import load_benchmark
 
+    if config is not None and file is not None:
+        raise ConfigError("give --file or --config", hint="a study names the data that it uses")
     if config is None:
         problems = load_benchmark(name, split, limit, file_source(name, file))
         problems_to_file(out, problems)

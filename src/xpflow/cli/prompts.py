@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FILE, examples, new_app, unused
 from xpflow.cli.inputs import as_listed
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ app = new_app()
     )
 )
 def prompts(
+    context: typer.Context,
     protocol: Annotated[str | None, typer.Argument(metavar="PROTOCOL", help="Name of a protocol")] = None,
     benchmark: Annotated[
         str | None, typer.Option(help="Benchmark of the problem (`xpflow problems list`); default: the first")
@@ -58,7 +59,7 @@ def prompts(
             callback=as_listed, help="Folder of the study's problem files, results/<study>/problems"
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the study's page here (Markdown)")] = None,
+    out: Annotated[Path | None, OUT_FILE, typer.Option(help="Write the study's page here (Markdown)")] = None,
 ) -> None:
     """List the protocols, describe one, or show a prompt as the model sees it.
 
@@ -72,6 +73,13 @@ def prompts(
     from xpflow.study.config import load_study
 
     study = load_study(config) if config else None
+    about = ("benchmark", "problem", "split", "model", "file", "show")  # one prompt
+    if protocol is None:
+        unused(context, "no PROTOCOL is named", *about)
+    elif not show:
+        unused(context, "it is about --show", *about, "config")
+    if protocol is not None or study is None:
+        unused(context, "it is about the page of a study: --config, without PROTOCOL", "problems", "out")
     if protocol is not None:
         chosen = find_protocol(protocol)
         if show:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FILE, examples, new_app
 
 app = new_app()
 
@@ -15,8 +15,8 @@ app = new_app()
 @app.command(epilog=examples("xpflow selfdata --model llada-micro --seed 0 --out selfdata.jsonl"))
 def selfdata(
     model: Annotated[str, typer.Option(help="A model of the study, or a checkpoint directory")],
-    out: Annotated[Path, typer.Option(help="JSONL file: {task_id, prompt_ids, response, kind}")],
-    seed: Annotated[int, typer.Option(help="Seed of the study; each has prompts of its own")] = 0,
+    out: Annotated[Path, OUT_FILE, typer.Option(help="JSONL file: {task_id, prompt_ids, response, kind}")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the study; each has prompts of its own")] = 0,
     shard: Annotated[str, typer.Option(help="K/N: only every N-th row from the K-th")] = "1/1",
     config: Annotated[Path, typer.Option(help="Study")] = Path("config/micro.yaml"),
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FILE, examples, new_app
 
 app = new_app()
 
@@ -20,7 +20,7 @@ def solvable(
     problems: Annotated[
         Path, typer.Option(help="Training problems, as `xpflow problems export` writes them")
     ],
-    out: Annotated[Path, typer.Option(help="File for the problems that were solved")],
+    out: Annotated[Path, OUT_FILE, typer.Option(help="File for the problems that were solved")],
     config: Annotated[Path, typer.Option(help="Study")] = Path("config/micro.yaml"),
 ) -> None:
     """Decode training problems at full budget, grade the answers and keep what passes."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FOLDER, examples, new_app
 
 app = new_app()
 
@@ -20,7 +20,7 @@ app = new_app()
 def tables(
     config: Annotated[Path, typer.Option(help="The study")],
     results: Annotated[Path, typer.Option(help="Its results, results/<study>")],
-    out: Annotated[Path, typer.Option(help="Folder of the tables")],
+    out: Annotated[Path, OUT_FOLDER, typer.Option(help="Folder of the tables")],
 ) -> None:
     """Write Table 1, Table 2, the paired contrasts (Markdown, LaTeX, CSV) and what they say about the claims.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FOLDER, examples, new_app
 
 app = new_app()
 PAIRS = 2000  # requests and answers that a tokenizer is trained on
@@ -16,8 +16,8 @@ PAIRS = 2000  # requests and answers that a tokenizer is trained on
 
 @app.command(epilog=examples("xpflow tiny results/tiny", "snakemake --configfile config/paper-tiny.yaml"))
 def tiny(
-    out: Annotated[Path, typer.Argument(help="Folder for the checkpoints and the data")],
-    seed: Annotated[int, typer.Option(help="Seed of the weights")] = 0,
+    out: Annotated[Path, OUT_FOLDER, typer.Argument(help="Folder for the checkpoints and the data")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the weights")] = 0,
 ) -> None:
     """Write what config/paper-tiny.yaml needs: the paper's study with tiny random weights, on a CPU.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FOLDER, examples, new_app
 
 app = new_app()
 
@@ -21,12 +21,12 @@ app = new_app()
 def train(
     model: Annotated[str, typer.Option(help="A model of the study")],
     data: Annotated[Path, typer.Option(help="What `xpflow selfdata` wrote")],
-    out: Annotated[Path, typer.Option(help="Folder for the trained checkpoint and log.jsonl")],
+    out: Annotated[Path, OUT_FOLDER, typer.Option(help="Folder for the trained checkpoint and log.jsonl")],
     run: Annotated[str, typer.Option(help="A name in training.runs")] = "paper",
     start: Annotated[
         Path | None, typer.Option("--from", help="Checkpoint of the run that this one starts from")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of data order, masks and adapters")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of data order, masks and adapters")] = 0,
     config: Annotated[Path, typer.Option(help="Study")] = Path("config/micro.yaml"),
 ) -> None:
     """Train a model with a run's objective, as x-prediction alignment (Eq. 11-12); resumes after a kill.
@@ -52,7 +52,7 @@ def train(
         from xpflow.training.tuning import train_to_folder
 
         set_up(study)
-        train_to_folder(study, model, run, seed, data, out, start)
+        train_to_folder(study, model, run, seed, data, out, start, record.code)
 
     record = stage_record(study, "train", model=model, run=run, seed=seed)
     if keeps_record():

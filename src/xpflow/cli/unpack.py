@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import examples, new_app
+from xpflow.cli.base import OUT_FOLDER, examples, new_app
 
 app = new_app()
 
@@ -20,7 +20,9 @@ app = new_app()
 )
 def unpack(
     archive: Annotated[Path, typer.Argument(help="What `xpflow pack` wrote")],
-    into: Annotated[Path, typer.Option(help="Folder that results/ and paper_figures/ go to")] = Path("."),
+    into: Annotated[
+        Path, OUT_FOLDER, typer.Option(help="Folder that results/ and paper_figures/ go to")
+    ] = Path("."),
 ) -> None:
     """Unpack a study's small artifacts; every file is checked against the archive's index first.
 

@@ -81,8 +81,13 @@ class Block:
 
 def make_schedule(settings: DecodeSettings, facts: ModelFacts) -> Schedule:
     """Check that lengths, budget and model fit together and return the schedule."""
-    if facts.block_length:
-        return _absolute_schedule(settings, facts.block_length)
+    return schedule_of(settings, facts.block_length)
+
+
+def schedule_of(settings: DecodeSettings, block_length: int) -> Schedule:
+    """Return the schedule on a model whose blocks have a length (0: a bidirectional one); see above."""
+    if block_length:
+        return _absolute_schedule(settings, block_length)
     block = settings.block_length or settings.gen_length
     if settings.gen_length % block:
         raise DecodingError(

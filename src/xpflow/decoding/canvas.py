@@ -21,7 +21,11 @@ from xpflow.noise import Noise, RowRandom, noise_of
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What a decoder has to know about a model; `block_length` is 0 for a bidirectional one."""
+    """What a decoder has to know about a model.
+
+    block_length: 0 for a bidirectional one; vocabulary: rows of the embedding table; positions: the longest
+    sequence that its config names, None where it names none.
+    """
 
     noise: Noise
     pad_id: int
@@ -31,25 +35,53 @@ class ModelFacts:
     block_length: int
     width: int
     device: torch.device
+    vocabulary: int
+    positions: int | None = None
 
 
 def model_facts(model: Any) -> ModelFacts:
-    """Read the facts from `model.config`; raises DecodingError when it has no noise or no EOS."""
+    """Read the facts from `model.config`.
+
+    Raises:
+        DecodingError: it has no noise or no EOS, or what stands there is no id of the model's vocabulary.
+    """
     config, table_VE = model.config, model.get_input_embeddings().weight
-    eos_id = getattr(config, "eos_token_id", None)
+    vocabulary, noise = table_VE.shape[0], noise_of(config)
+    eos_id = _token_id(config, "eos_token_id", vocabulary)
     if eos_id is None:
         raise DecodingError("the model's config has no eos_token_id", hint="add the id to config.json")
-    pad_id = getattr(config, "pad_token_id", None)
+    pad_id = _token_id(config, "pad_token_id", vocabulary)
+    hidden = getattr(config, "suppress_token_ids", None) or ()
+    for name, ids in (("mask_token_id", noise.ids), ("suppress_token_ids", hidden)):
+        for one in ids:
+            _checked_id(name, one, vocabulary)
     return ModelFacts(
-        noise=noise_of(config),
-        pad_id=int(eos_id if pad_id is None else pad_id),
-        eos_id=int(eos_id),
-        eot_id=getattr(config, "eot_token_id", None),
-        suppress_ids=tuple(getattr(config, "suppress_token_ids", None) or ()),
+        noise=noise,
+        pad_id=eos_id if pad_id is None else pad_id,
+        eos_id=eos_id,
+        eot_id=_token_id(config, "eot_token_id", vocabulary),
+        suppress_ids=tuple(hidden),
         block_length=int(getattr(config, "block_length", None) or 0),
         width=table_VE.shape[1],
         device=table_VE.device,
+        vocabulary=vocabulary,
+        positions=getattr(config, "max_position_embeddings", None),
     )
+
+
+def _token_id(config: Any, name: str, vocabulary: int) -> int | None:
+    value = getattr(config, name, None)
+    return None if value is None else _checked_id(name, value, vocabulary)
+
+
+def _checked_id(name: str, value: Any, vocabulary: int) -> int:
+    """Return a special id of a config; raises DecodingError where it is not one id of the vocabulary."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < vocabulary:
+        raise DecodingError(
+            f"{name} of the model's config is {str(value)[:60]}, not one of its ids 0 to {vocabulary - 1}",
+            hint=f"write into config.json the one id that decoding is to take as {name}",
+        )
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +160,39 @@ def make_canvas(
     return Canvas(tokens_BS.to(facts.device), start_B, end_B, rows_B, length, noise_BSE)
 
 
-def check_prompts(prompts: Sequence[Sequence[int]], facts: ModelFacts) -> None:
-    """Refuse prompts that are empty or contain noise (it would be decoded too)."""
-    noise = set(facts.noise.ids)
-    for row, prompt in enumerate(prompts):
-        if not prompt:
-            raise DecodingError(f"prompt {row} is empty", hint="a prompt is a list of at least one token id")
-        if found := noise.intersection(prompt):
-            raise DecodingError(
-                f"prompt {row} contains the mask id {min(found)}", hint="only response positions can be open"
-            )
+def prompt_ids(prompts: Sequence[Any], facts: ModelFacts, length: int) -> list[list[int]]:
+    """Return prompts as lists of ids; tensors and arrays of one dimension are taken too.
+
+    Raises:
+        DecodingError: a prompt is empty, holds what is no id of the vocabulary or noise (it would be decoded
+        too), or leaves no room for `length` response tokens. It names the row.
+    """
+    return [_checked_prompt(row, prompt, facts, length) for row, prompt in enumerate(prompts)]
+
+
+def _checked_prompt(row: int, prompt: Any, facts: ModelFacts, length: int) -> list[int]:
+    ids = prompt.tolist() if hasattr(prompt, "tolist") else prompt
+    if not isinstance(ids, list | tuple) or not all(type(one) is int for one in ids):
+        raise DecodingError(
+            f"prompt {row} is no list of token ids: {str(prompt)[:60]!r}",
+            hint="encode texts with the model's tokenizer first",
+        )
+    if not ids:
+        raise DecodingError(f"prompt {row} is empty", hint="a prompt is a list of at least one token id")
+    if found := set(facts.noise.ids).intersection(ids):
+        raise DecodingError(
+            f"prompt {row} contains the mask id {min(found)}", hint="only response positions can be open"
+        )
+    wrong = [one for one in (min(ids), max(ids)) if not 0 <= one < facts.vocabulary]
+    if wrong:
+        raise DecodingError(
+            f"prompt {row} contains the id {wrong[0]}, and the model has the ids 0 to {facts.vocabulary - 1}",
+            hint="tokenizer and weights must come from the same model and revision",
+        )
+    if facts.positions is not None and len(ids) + length > facts.positions:
+        raise DecodingError(
+            f"prompt {row} has {len(ids)} tokens: with the {length} of the response they are more than the "
+            f"model's {facts.positions} positions",
+            hint="lower gen_length, or leave out that prompt",
+        )
+    return list(ids)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from xpflow.decoding.blocks import make_schedule
-from xpflow.decoding.canvas import ModelFacts, check_prompts, make_canvas, model_facts
+from xpflow.decoding.canvas import ModelFacts, make_canvas, model_facts, prompt_ids
 from xpflow.decoding.entry import DecodeSettings
 from xpflow.decoding.registry import decoder_entry, decoders_that
 from xpflow.decoding.stepper import Observer, Run, Setup, Stepper, run_canvas
@@ -48,7 +48,7 @@ def decode(
     Args:
         model: masked diffusion model; called as
             model(input_ids= or inputs_embeds=, attention_mask=, logits_positions_BN=).
-        prompts: token ids, without padding.
+        prompts: token ids, without padding; lists, or tensors of one dimension.
         settings: from `settings_from(decoder, {...})`.
         policy: for decoders that take one: a policy or its spec; none: the one that the settings name.
         trace: keep what happened at every step and token.
@@ -63,7 +63,7 @@ def decode(
         DecodingError: settings, prompts, model and policy do not fit together.
     """
     entry, facts = decoder_entry(settings.decoder), model_facts(model)
-    check_prompts(prompts, facts)
+    prompts = prompt_ids(prompts, facts, settings.gen_length)
     schedule = make_schedule(settings, facts)
     wants_cache(model, facts, settings)
     if not entry.takes_policy and (policy is not None or recorder is not None):

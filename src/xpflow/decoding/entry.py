@@ -25,7 +25,7 @@ ConfidenceDtype = Literal["native", "bfloat16", "float32", "float64"]
 class DecodeSettings(BaseModel):
     """What every decoder needs; `budget * gen_length` is the number of steps for the whole response."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     decoder: str = Field(description="Name of a decoder (`xpflow decoders`)")
     gen_length: int = Field(default=32, gt=0, description="N, response tokens")
@@ -35,7 +35,12 @@ class DecodeSettings(BaseModel):
         gt=0,
         description="Semi-autoregressive block; none: N (LLaDA) or the model's own (LLaDA2)",
     )
-    batch_size: int = Field(default=32, gt=0, description="Rows decoded together (changes rounding only)")
+    batch_size: int = Field(
+        default=32,
+        gt=0,
+        description="Rows decoded together; changes last bits of logits, and answers where a choice hangs "
+        "on them: those of flow on unaligned weights most (2 of 20)",
+    )
     confidence_dtype: ConfidenceDtype = Field(
         default="native", description="dtype of the softmax behind a confidence; native: that of the logits"
     )
@@ -64,7 +69,7 @@ class DecodeSettings(BaseModel):
     )
     kv_cache: Literal["auto", "on", "off"] = Field(
         default="auto",
-        description="Block-causal models: keep keys and values of finished blocks (changes rounding only); "
+        description="Block-causal models: keep keys and values of finished blocks (last bits as batch_size); "
         "auto: on a GPU",
     )
     stop_after_eos: bool | None = Field(

@@ -34,9 +34,15 @@ def settings_from(decoder: str, values: Mapping[str, Any] | None = None) -> Deco
     Raises:
         DecodingError: there is no such decoder, or a setting is unknown (the nearest is named) or wrong.
     """
-    model = decoder_entry(decoder).settings
+    model, given = decoder_entry(decoder).settings, dict(values or {})
+    named = given.setdefault("decoder", decoder)
+    if named != decoder:
+        raise DecodingError(
+            f"setting 'decoder': {named!r} is not the decoder that was chosen, {decoder!r}",
+            hint="the decoder is no setting: choose it by --decoder, or by an arm's `decoder`",
+        )
     try:
-        return model.model_validate({**(values or {}), "decoder": decoder})
+        return model.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "?"

@@ -8,6 +8,7 @@ Legend: B rows, M positions of a block, K positions read (K <= M), V vocabulary,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol, TypeVar
@@ -19,6 +20,7 @@ from xpflow.decoding.blocks import Block, Schedule, block_rows, make_block
 from xpflow.decoding.canvas import Canvas, ModelFacts
 from xpflow.decoding.entry import DecodeSettings
 from xpflow.decoding.windows import CachedWindow, CanvasWindow, RowCache, Window, new_row_cache
+from xpflow.errors import DecodingError
 from xpflow.noise import RowRandom
 
 
@@ -57,6 +59,10 @@ class StepInfo:
     steps_before_B: Tensor
     steps_total_B: Tensor
     observed: bool = True
+
+    def place(self, index: int) -> str:
+        """Return where a row of the step is, as errors say it: "row 3, step 2 of block 1"."""
+        return f"row {int(self.rows_B[index])}, step {self.step + 1} of block {self.block.number + 1}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +196,10 @@ def run_block(
                 return result_BM, nfe_B
             state, part = state.take(staying), part.take(staying)
         rows_B = part.rows_B
-        logits = read_logits(stepper, state, part)
         seen = bool(run.observers)
         info = StepInfo(step, part.block, canvas.rows_B[rows_B], before_B[rows_B], total_B[rows_B], seen)
+        logits = read_logits(stepper, state, part)
+        check_logits(logits, info)
         state, record = stepper.step(state, logits, info)
         if record is not None:
             for observer in run.observers:
@@ -222,6 +229,25 @@ def read_logits(stepper: Stepper[Any], state: State, part: Part) -> Logits:
     index_BK, read_BK = _places(stepper.wanted(state, block))
     positions_BK = block.positions_BM if index_BK is None else block.positions_BM.gather(1, index_BK)
     return Logits(part.window.logits(stepper.inputs(state), positions_BK, block), index_BK, read_BK)
+
+
+def check_logits(logits: Logits, info: StepInfo) -> None:
+    """Raise DecodingError that names row, step and position where a model gave a logit that is no number.
+
+    One pass that keeps nothing: NaN passes through minimum and maximum.
+    """
+    low, high = logits.values_BKV.aminmax() if logits.values_BKV.numel() else (torch.zeros(()),) * 2
+    if math.isfinite(float(low)) and math.isfinite(float(high)):
+        return
+    bad_BK = ~logits.values_BKV.isfinite().all(-1)
+    index, place = map(int, bad_BK.nonzero()[0])
+    if logits.index_BK is not None:
+        place = int(logits.index_BK[index, place])
+    position = int(info.block.offset_BM[index, place])
+    raise DecodingError(
+        f"{info.place(index)}: the model's logits at response position {position} are not finite",
+        hint="its weights hold NaN or inf, or its precision overflows: try float32 (runtime.dtype)",
+    )
 
 
 def _places(wanted_BM: Tensor | None) -> tuple[Tensor | None, Tensor | None]:

@@ -19,6 +19,9 @@ from xpflow.decoding.canvas import Canvas, ModelFacts
 from xpflow.decoding.entry import DecodeSettings
 from xpflow.errors import DecodingError
 
+NO_CACHE = "kv_cache: on, but this model has no exact key-value cache"
+NO_CACHE_HINT = "only block-causal models (LLaDA2) have one: leave kv_cache at auto"
+
 
 def padding_mask(canvas: Canvas, window: int, block_causal: bool) -> Tensor | None:
     """Return the key mask `[B, window]`, or None where no row can see padding.
@@ -178,10 +181,7 @@ def wants_cache(model: Any, facts: ModelFacts, settings: DecodeSettings) -> bool
     """
     able = bool(facts.block_length) and callable(getattr(model, "new_cache", None))
     if settings.kv_cache == "on" and not able:
-        raise DecodingError(
-            "kv_cache: on, but this model has no exact key-value cache",
-            hint="only block-causal models (LLaDA2) have one: leave kv_cache at auto",
-        )
+        raise DecodingError(NO_CACHE, hint=NO_CACHE_HINT)
     chosen = settings.kv_cache == "on" or (settings.kv_cache == "auto" and facts.device.type == "cuda")
     return able and chosen
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xpflow.decoding import DecodeSettings, Trace, settings_from
+from xpflow.decoding.decode import batches
 from xpflow.decoding.samples import decode_samples, shard_rows
 from xpflow.errors import ConfigError
 from xpflow.problems.problem import Problem
@@ -51,9 +52,12 @@ class Decoder:
         return self._samples(row, self.items, shard, progress)
 
     def sample(self, row: Row, task_id: str) -> Sample:
-        """Return the sample of one problem, decoded by itself."""
-        [found] = self._samples(row, [item for item in self.items if item[0] == task_id], (1, 1), None)
-        return found
+        """Return the sample of one problem, decoded in the batch of a whole run (last bits depend on it)."""
+        prompts = [list(prompt) for _, prompt in self.items]
+        place = [name for name, _ in self.items].index(task_id)
+        [beside] = [rows for rows in batches(prompts, self._way(row)[0].batch_size) if place in rows]
+        found = self._samples(row, [self.items[number] for number in beside], (1, 1), None)
+        return found[beside.index(place)]
 
     def _samples(
         self, row: Row, items: Sequence[Any], shard: Shard, progress: Callable[[int], None] | None
@@ -120,14 +124,19 @@ def run_job(decoder: Decoder, job: Job, shard: Shard = (1, 1), report: Report | 
     return samples
 
 
-def trace_problem(decoder: Decoder) -> Trace:
-    """Return the trace of the decoding picture: the problem and the arm that block `reporting` names."""
-    row = trace_row(decoder.config)
+def shown_row(config: StudyConfig) -> Row:
+    """Return the row of the decoding picture; raises ConfigError where the study has none."""
+    row = trace_row(config)
     if row is None:
         raise ConfigError(
             "the study has no flow arm for the decoding picture", hint="set reporting.trace_arm"
         )
-    return decoder.trace(row, decoder.config.reporting.trace_problem)
+    return row
+
+
+def trace_problem(decoder: Decoder) -> Trace:
+    """Return the trace of the decoding picture: the problem and the arm that block `reporting` names."""
+    return decoder.trace(shown_row(decoder.config), decoder.config.reporting.trace_problem)
 
 
 def _after(report: Report | None, before: int, total: int) -> Callable[[int], None] | None:

@@ -8,6 +8,7 @@ folder appears in one rename, files in an existing folder are replaced one by on
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -23,28 +24,24 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from xpflow.artifacts import atomic_write_text
-from xpflow.errors import ModelLoadError, nearest
+from xpflow.artifacts.io import default_mode, explained
+from xpflow.errors import ModelLoadError
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.device import memory_of, needed_bytes, require_room
 from xpflow.models.moe import SparseMoE, grouped_works
-from xpflow.models.stored import INDEX, WEIGHTS, StoredTensor, find_tensors, read_json
+from xpflow.models.stored import INDEX, QUANTISED, WEIGHTS, StoredTensor, find_tensors, read_fields
 
 _VOLATILE = ("transformers_version", "_name_or_path", "auto_map")  # would make equal models differ in bytes
 
 
 def read_config(folder: str | Path) -> PretrainedConfig:
     """Read `config.json` into the configuration class of its `model_type`."""
-    path = Path(folder) / "config.json"
-    fields = read_json(path)
-    kind = str(fields.pop("model_type", None))
-    if fields.get("rope_scaling", 0) is None:
-        del fields["rope_scaling"]  # transformers 5 warns about the old name even where it says nothing
-    if kind not in set(ARCHITECTURES):  # names only: a folder of weights names no file of code
-        raise ModelLoadError(f"{path}: unknown model_type {kind!r}", hint=nearest(kind, ARCHITECTURES))
+    fields = read_fields(folder)
+    kind = fields.pop("model_type")
     try:
         return ARCHITECTURES[kind].config(**fields)
-    except (TypeError, ValueError) as error:
-        raise ModelLoadError(f"{path}: {error}") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ModelLoadError(f"{Path(folder) / 'config.json'}: {error}") from error
 
 
 def load_checkpoint(
@@ -115,6 +112,8 @@ def _check(expected: dict[str, Tensor], stored: dict[str, StoredTensor], folder:
         elif tuple(expected[name].shape) != found.shape:
             shapes = f"expected shape {list(expected[name].shape)}, found {list(found.shape)}"
             faults.append(f"misshaped tensor {name}: {shapes} in {found.file.name}")
+        elif found.dtype.startswith(QUANTISED):
+            faults.append(f"tensor {name} is stored as {found.dtype} in {found.file.name}: quantised weights")
     if faults:
         more = f"\n  ... and {len(faults) - 10} more" if len(faults) > 10 else ""
         raise ModelLoadError(
@@ -128,9 +127,24 @@ def _fill(model: PreTrainedModel, file: Path, device: torch.device, dtype: torch
     try:
         with safe_open(file, framework="pt", device=str(device)) as reader:
             for name in list(reader.keys()):  # the reader is no dict: it cannot be iterated
-                place_tensor(model, name, reader.get_tensor(name).to(device=device, dtype=dtype))
+                tensor = reader.get_tensor(name).to(device=device, dtype=dtype)
+                _require_finite(tensor, name, file)
+                place_tensor(model, name, tensor)
     except (FileNotFoundError, SafetensorError) as error:
         raise ModelLoadError(f"{file}: {error or 'cannot be read'}", hint="fetch or make it again") from error
+
+
+def _require_finite(tensor: Tensor, name: str, file: Path) -> None:
+    """Raise ModelLoadError where a weight is NaN or inf, as stored or in the precision that was asked for."""
+    if not tensor.is_floating_point() or not tensor.numel():
+        return
+    low, high = tensor.aminmax()  # NaN passes through both
+    if not (math.isfinite(float(low)) and math.isfinite(float(high))):
+        count = int((~tensor.isfinite()).sum())
+        raise ModelLoadError(
+            f"{file}: {count} of {tensor.numel()} numbers of {name} are not finite in {tensor.dtype}",
+            hint="fetch or train these weights again; a narrow dtype (float16) overflows where others do not",
+        )
 
 
 def place_tensor(model: nn.Module, name: str, tensor: Tensor) -> None:
@@ -188,12 +202,14 @@ def _cut(state: dict[str, Tensor], max_shard_bytes: int) -> list[list[str]]:
 @contextmanager
 def _staged(target: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `target` whose files take their place only when all are written."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+    with explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
     try:
         yield stage
-        stage.chmod(0o755)
+        stage.chmod(default_mode(0o777))
         for file in stage.iterdir():
+            file.chmod(default_mode())  # safetensors makes files for their owner's eyes only
             _sync(file)
         if target.exists():
             _move_files(stage, target)

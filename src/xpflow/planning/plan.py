@@ -91,6 +91,14 @@ def make_plan(
     return Plan(study, stages, gpus, counts, entries, disk_space(study), cpu)
 
 
+def disk_bytes(config: StudyConfig) -> float:
+    """Return the bytes that a study writes, without what is fetched; 0 where sizes are unknown."""
+    try:
+        return sum(space.size for space in disk_space(StudyPlan(config, Assumptions())) if not space.fetched)
+    except ConfigError:
+        return 0.0
+
+
 def _entry(study: StudyPlan, stage: Stage, gpu: Gpu, gpus: int) -> Entry:
     machine = study.given.machine(gpu, study.config.runtime.dtype)
     memory = stage.memory(gpus)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from xpflow.errors import ConfigError
+from xpflow.errors import ConfigError, ModelLoadError
 from xpflow.problems.problem import Problem
 from xpflow.problems.shapes import SHAPES
 from xpflow.protocols.protocol import Protocol, Turn
@@ -68,7 +68,15 @@ class Prompter:
         if self.protocol.template is not None:
             return self.protocol.template.render(turns)
         messages = [{"role": turn.role, "content": turn.content} for turn in turns]
-        return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        try:
+            return str(
+                self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            )
+        except Exception as error:  # Jinja's own, or whatever a template's code raises
+            raise ModelLoadError(
+                f"the tokenizer's chat template cannot be used: {type(error).__name__}: {error}",
+                hint="mend chat_template.jinja in the model's folder, or name a protocol with a template",
+            ) from error
 
     def _ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])

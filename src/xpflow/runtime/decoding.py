@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
-from xpflow.decoding.entry import DecodeSettings
-from xpflow.decoding.registry import decoder_entry, settings_from
-from xpflow.protocols.protocol import Protocol
-from xpflow.study.config.training import SelfdataBlock, SolvableBlock
+from xpflow.decoding.registry import decoder_entry
+from xpflow.study.layout import LOG
+from xpflow.study.settings import stage_settings
+
+__all__ = ["of_total", "stage_settings", "warn_unaligned"]
 
 
-def stage_settings(block: SelfdataBlock | SolvableBlock, protocol: Protocol, shape: str) -> DecodeSettings:
-    """Return a stage's decoder settings: the block's own, above what the protocol says for a shape."""
-    recipe = protocol.settings(shape, decoder_entry(block.decoder).settings.model_fields)
-    own = {"gen_length": block.gen_length, "budget": block.budget, "batch_size": block.batch_size}
-    return settings_from(block.decoder, {**recipe, **own, "suppress": "special"})
+def warn_unaligned(decoder: str, weights: str | Path) -> None:
+    """Say on stderr that a decoder which moves embeddings step by step works on weights of no training run.
+
+    weights: a model's name, or its folder; a folder that `xpflow train` wrote holds the run's log.
+    """
+    if decoder_entry(decoder).takes_policy and not (Path(weights) / LOG).is_file():
+        print(
+            f"warning: {decoder} on base weights: no training run has aligned {weights}, and its inputs are "
+            "embeddings that such weights have never seen, so answers are often garbage (docs/training.md)",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def of_total(report: Callable[[int, int], None] | None, total: int) -> Callable[[int], None] | None:

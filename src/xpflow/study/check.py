@@ -1,41 +1,119 @@
 """What must hold between a study and the plug-ins that it names, checked before anything runs.
 
-`check_study` looks at benchmarks and protocols; `check_arms` also builds the settings of every arm's decoder,
-which takes torch.
+`check_study` needs no torch: the workflow calls it whenever it is parsed. `check_plugins` builds what the
+stages would build: settings and schedules of every arm and stage, policies, objectives. What depends on the
+machine is asked by `xpflow.runtime.check`; `xpflow config check` asks all three.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from xpflow.budget import budget_text
 from xpflow.errors import ConfigError, XpflowError, nearest
+from xpflow.models.architectures import ARCHITECTURES
+from xpflow.models.registry import architecture_name, model_entry
+from xpflow.models.stored import read_json
 from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.protocols import PROTOCOLS
 from xpflow.study.config.evaluation import Arm
 from xpflow.study.config.inputs import BenchmarkChoice
 from xpflow.study.config.root import StudyConfig
+from xpflow.study.config.training import BASE
+from xpflow.study.rows import policy_seeds, trained_runs
+
+if TYPE_CHECKING:
+    from xpflow.decoding.entry import DecodeSettings
+
+FULL = Fraction(1)
+NOT_SETTINGS = {"decoder": "an arm's `decoder`", "budget": "an arm's `budgets`, or evaluation.budgets"}
 
 
 def check_study(config: StudyConfig, source: str) -> None:
-    """Raise ConfigError where a split does not exist, or a protocol fixes another N than a benchmark has."""
+    """Raise ConfigError that names the key whose value no stage could use; imports no torch."""
     for choice in config.problems.benchmarks:
-        where = f"{source}: problems.benchmarks[{choice.name}]"
-        with _told(where):
+        with told(f"{source}: problems.benchmarks[{choice.name}]"):
             _check_benchmark(config, choice)
+    with told(f"{source}: reporting.trace_problem"):
+        _check_trace_problem(config)
+    if trained_runs(config):
+        with told(f"{source}: selfdata"):
+            _check_selfdata(config)
+    if policy_seeds(config):
+        with told(f"{source}: solvable.benchmark"):
+            _require_split(config, config.solvable.benchmark, "train")
+        with told(f"{source}: grpo.rollout_shards"):
+            _check_shards(config)
+
+
+def check_plugins(config: StudyConfig, source: str) -> None:
+    """Raise ConfigError that names the key whose value a decoder, policy, objective or model refuses."""
+    check_arms(config, source)
+    check_stages(config, source)
+    check_runs(config, source)
 
 
 def check_arms(config: StudyConfig, source: str) -> None:
-    """Raise ConfigError that names the arm when its decoder is unknown or does not take its settings."""
-    for arm, model, benchmark, budget in _combinations(config):
-        with _told(f"{source}: evaluation.arms[{arm.name}]"):
+    """Raise ConfigError that names the arm when its decoder is unknown or cannot work with its settings."""
+    for arm, model, benchmark, budget in arm_rows(config):
+        with told(f"{source}: evaluation.arms[{arm.name}]"):
             _check_arm(config, arm, model, benchmark, budget)
 
 
+def check_stages(config: StudyConfig, source: str) -> None:
+    """Raise ConfigError for a stage that decodes, and could not as its block of the study says."""
+    for where, model, settings in stage_rows(config, source):
+        with told(where):
+            _check_decoding(config, model, settings())
+    if policy_seeds(config):
+        from xpflow.decoding.registry import decoder_entry, decoders_that
+
+        with told(f"{source}: grpo.decoder"):
+            if not decoder_entry(config.grpo.decoder).takes_policy:
+                able = ", ".join(decoders_that("takes_policy"))
+                raise ConfigError(f"{config.grpo.decoder!r} takes no policy", hint=f"these do: {able}")
+        with told(f"{source}: grpo.warm_start"):
+            _check_policy(config.grpo.warm_start or "none")
+
+
+def check_runs(config: StudyConfig, source: str) -> None:
+    """Raise ConfigError for a training run that its objective or its model refuses."""
+    for run in config.training.runs:
+        with told(f"{source}: training.runs[{run.name}]"):
+            _check_objective(run.objective, run.settings)
+    with told(f"{source}: pretrain.objective"):
+        _check_objective(config.pretrain.objective, {})
+    for model, _, _ in trained_runs(config):
+        choice, kind = config.model(model), architecture_name(config.model(model).directory or model)
+        if choice.training == "lora" and kind is not None and not ARCHITECTURES[kind].lora_targets:
+            raise ConfigError(
+                f"{source}: models[{model}].training: architecture {kind!r} takes no adapters",
+                hint="use `training: full`",
+            )
+
+
+def notes_of(config: StudyConfig) -> list[str]:
+    """Return what a valid study lacks for a report like the paper's: its places there hold a dash."""
+    from xpflow.decoding.registry import decoder_entry
+
+    flow = [arm for arm in config.evaluation.arms if decoder_entry(arm.decoder).takes_policy]
+    plain = [arm for arm in config.evaluation.arms if arm not in flow]
+    notes = []
+    if not any(arm.weights != BASE for arm in flow):
+        notes.append("no arm with a policy has trained weights: the report has no aligned flow to show")
+    budgets = {budget for arm in plain for budget in arm.budgets or config.evaluation.budgets}
+    if FULL not in budgets:
+        notes.append("no arm without a policy has budget 1/1: the report cannot say what share of it is kept")
+    return notes
+
+
 @contextmanager
-def _told(where: str) -> Iterator[None]:
+def told(where: str) -> Iterator[None]:
     """Put the place in a study before the message of an error."""
     try:
         yield
@@ -43,18 +121,65 @@ def _told(where: str) -> Iterator[None]:
         raise ConfigError(f"{where}: {error.message}", hint=error.hint) from error
 
 
+def arm_rows(config: StudyConfig) -> Iterator[tuple[Arm, str, str, Fraction]]:
+    """Yield (arm, model, benchmark, budget) of everything that is evaluated."""
+    for arm in config.evaluation.arms:
+        for model in arm.models or config.model_names:
+            for benchmark in arm.benchmarks or config.benchmark_names:
+                for budget in arm.budgets or config.evaluation.budgets:
+                    yield arm, model, benchmark, budget
+
+
 def _check_benchmark(config: StudyConfig, choice: BenchmarkChoice) -> None:
-    benchmark = BENCHMARKS[choice.entry]
-    if choice.split not in benchmark.splits:
-        raise ConfigError(f"there is no split {choice.split!r}", hint=nearest(choice.split, benchmark.splits))
+    _require_split(config, choice.name, choice.split)
+    shape = BENCHMARKS[choice.entry].shape
     for model in config.models:
-        length = PROTOCOLS[model.protocol].gen_length(benchmark.shape)
+        length = PROTOCOLS[model.protocol].gen_length(shape)
         if length not in (None, choice.gen_length):
             raise ConfigError(
                 f"gen_length: protocol {model.protocol} of {model.name} decodes {length} tokens, "
                 f"not {choice.gen_length}",
                 hint="an arm may have another length: `settings: {gen_length: N}`",
             )
+
+
+def _require_split(config: StudyConfig, name: str, split: str | None = None) -> int:
+    """Return the size of a benchmark's split; raises an XpflowError where there is none."""
+    benchmark = BENCHMARKS[config.benchmark_entry(name)]
+    wanted = split or benchmark.default_split
+    if wanted not in benchmark.splits:
+        raise ConfigError(f"there is no split {wanted!r} of {name}", hint=nearest(wanted, benchmark.splits))
+    return benchmark.sizes[wanted]
+
+
+def is_local(config: StudyConfig, name: str) -> bool:
+    """Return whether a benchmark's problems come from a file of the study: as many as there are."""
+    sources = config.problems.sources.model_dump()
+    return BENCHMARKS[config.benchmark_entry(name)].local_file(sources) is not None
+
+
+def _check_trace_problem(config: StudyConfig) -> None:
+    first, place = config.problems.benchmarks[0], config.reporting.trace_problem
+    size = _require_split(config, first.name, first.split)
+    count = min(size, first.limit or size)
+    if place >= count and not is_local(config, first.name):
+        raise ConfigError(f"{first.name} has {count} problems, no number {place}", hint="they count from 0")
+
+
+def _check_selfdata(config: StudyConfig) -> None:
+    block = config.selfdata
+    size, seed = _require_split(config, block.benchmark), max(seed for _, _, seed in trained_runs(config))
+    if not is_local(config, block.benchmark):
+        block.asked(seed, size)
+
+
+def _check_shards(config: StudyConfig) -> None:
+    shards, processes = config.grpo.rollout_shards, config.runtime.processes
+    if shards % processes:
+        raise ConfigError(
+            f"{shards} parts cannot be shared out to {processes} processes",
+            hint=f"set it to a multiple of {processes} (it changes the random streams)",
+        )
 
 
 def _check_arm(config: StudyConfig, arm: Arm, model: str, benchmark: str, budget: Fraction) -> None:
@@ -67,13 +192,69 @@ def _check_arm(config: StudyConfig, arm: Arm, model: str, benchmark: str, budget
         raise ConfigError(f"decoder {arm.decoder!r} needs a policy", hint=hint)
     if not takes and arm.policy != "none":
         raise ConfigError(f"decoder {arm.decoder!r} takes no policy", hint="leave `policy` out")
-    if settings_from(arm.decoder, arm_settings(config, arm, model, benchmark, budget)).steps < 1:
-        raise ConfigError(f"no step at budget {budget_text(budget)}", hint="give it a larger budget")
+    for name in {**config.evaluation.settings, **arm.settings_for(model)}.keys() & NOT_SETTINGS:
+        raise ConfigError(f"{name} is no setting", hint=f"it is {NOT_SETTINGS[name]}")
+    _check_policy(arm.policy)
+    values = arm_settings(config, arm, model, benchmark, budget)
+    _check_decoding(config, model, settings_from(arm.decoder, values))
 
 
-def _combinations(config: StudyConfig) -> Iterator[tuple[Arm, str, str, Fraction]]:
-    for arm in config.evaluation.arms:
-        for model in arm.models or config.model_names:
-            for benchmark in arm.benchmarks or config.benchmark_names:
-                for budget in arm.budgets or config.evaluation.budgets:
-                    yield arm, model, benchmark, budget
+def _check_policy(spec: str) -> None:
+    if spec not in ("none", "trained"):
+        from xpflow.decoding.policies.load import load_policy
+
+        load_policy(spec)
+
+
+def _check_decoding(config: StudyConfig, model: str, settings: DecodeSettings) -> None:
+    """Check what `decode` would: steps, schedule and cache on a model's blocks."""
+    from xpflow.decoding.blocks import schedule_of
+    from xpflow.decoding.windows import NO_CACHE, NO_CACHE_HINT
+
+    block = block_length(config, model)
+    if settings.steps < 1:
+        raise ConfigError(f"no step at budget {budget_text(settings.budget)}", hint="give it a larger budget")
+    if block is None:
+        return
+    with told(model):
+        schedule_of(settings, block)
+        if settings.kv_cache == "on" and not block:
+            raise ConfigError(NO_CACHE, hint=NO_CACHE_HINT)
+
+
+def block_length(config: StudyConfig, model: str) -> int | None:
+    """Return a model's block length, 0 for a bidirectional one; None for a directory that is not here yet."""
+    place = config.model(model).directory or model
+    kind = architecture_name(place)
+    if kind is None or kind not in set(ARCHITECTURES):
+        return None
+    entry = model_entry(place)
+    folder = entry.shipped_folder if entry else None
+    file = (folder / "config.json") if folder is not None else Path(place) / "config.json"
+    fields = read_json(file) if file.is_file() else {}
+    return ARCHITECTURES[kind].sizes(fields).block_length
+
+
+def stage_rows(config: StudyConfig, source: str) -> Iterator[tuple[str, str, Callable[[], DecodeSettings]]]:
+    """Yield (place in the study, model, maker of its settings) of every other stage that decodes."""
+    from xpflow.decoding.registry import settings_from
+    from xpflow.protocols.find import find_protocol
+    from xpflow.study.plugins import shape
+    from xpflow.study.settings import stage_settings
+
+    for model in dict.fromkeys(model for model, _, _ in trained_runs(config)):
+        protocol = find_protocol(config.model(model).protocol)
+        yield f"{source}: selfdata", model, partial(stage_settings, config.selfdata, protocol, "mbpp")
+    if policy_seeds(config):
+        grpo, block = config.grpo, config.solvable
+        protocol, kind = find_protocol(config.model(grpo.model).protocol), shape(config, block.benchmark)
+        yield f"{source}: solvable", grpo.model, partial(stage_settings, block, protocol, kind)
+        rollout = {"gen_length": block.gen_length, "budget": grpo.train_budget, "suppress": "special"}
+        yield f"{source}: grpo.train_budget", grpo.model, partial(settings_from, grpo.decoder, rollout)
+
+
+def _check_objective(name: str, values: Mapping[str, Any]) -> None:
+    """Build an objective as its training would."""
+    from xpflow.training.objective import make_loss
+
+    make_loss(name, values)

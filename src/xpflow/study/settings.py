@@ -11,10 +11,13 @@ from fractions import Fraction
 from typing import Any
 
 from xpflow.budget import budget_text
-from xpflow.decoding.registry import decoder_entry
+from xpflow.decoding.entry import DecodeSettings
+from xpflow.decoding.registry import decoder_entry, settings_from
 from xpflow.protocols.find import find_protocol
+from xpflow.protocols.protocol import Protocol
 from xpflow.study.config.evaluation import Arm
 from xpflow.study.config.root import StudyConfig
+from xpflow.study.config.training import SelfdataBlock, SolvableBlock
 from xpflow.study.plugins import shape
 
 
@@ -39,3 +42,10 @@ def protocol_settings(protocol: str, shape: str | None, decoder: str) -> Mapping
     if shape is None:
         return {}
     return find_protocol(protocol).settings(shape, decoder_entry(decoder).settings.model_fields)
+
+
+def stage_settings(block: SelfdataBlock | SolvableBlock, protocol: Protocol, shape: str) -> DecodeSettings:
+    """Return a stage's decoder settings: the block's own, above what the protocol says for a shape."""
+    recipe = protocol.settings(shape, decoder_entry(block.decoder).settings.model_fields)
+    own = {"gen_length": block.gen_length, "budget": block.budget, "batch_size": block.batch_size}
+    return settings_from(block.decoder, {**recipe, **own, "suppress": "special"})

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from xpflow.decoding import decode
-from xpflow.errors import DataError
 from xpflow.problems.benchmark import load_benchmark
 from xpflow.problems.problem import Problem
 from xpflow.protocols.find import find_protocol
@@ -20,10 +19,10 @@ from xpflow.protocols.protocol import Protocol
 from xpflow.runtime.decoding import of_total, stage_settings
 from xpflow.runtime.models import open_model
 from xpflow.study.config.root import StudyConfig
+from xpflow.study.config.training import PROBES
 from xpflow.training.examples import response_ids
 
 Row = dict[str, Any]
-PROBES = 32
 
 
 def self_aligned_rows(
@@ -64,14 +63,8 @@ def prompts_of_seed(study: StudyConfig, seed: int) -> tuple[list[Problem], list[
     settings = study.selfdata
     sources = study.problems.sources.model_dump()
     everything = load_benchmark(study.benchmark_entry(settings.benchmark), sources=sources)
-    wanted = settings.prompts + PROBES
-    if (seed + 1) * wanted + settings.heldout > len(everything):
-        raise DataError(
-            f"seed {seed} needs prompts {seed * wanted} to {(seed + 1) * wanted} of {settings.benchmark}, "
-            f"which has {len(everything)} with {settings.heldout} held out",
-            hint="lower selfdata.prompts or use smaller seed numbers",
-        )
-    return everything[seed * wanted : (seed + 1) * wanted], everything[len(everything) - settings.heldout :]
+    asked = settings.asked(seed, len(everything))
+    return everything[asked.start : asked.stop], everything[len(everything) - settings.heldout :]
 
 
 def _real_rows(prompter: Prompter, held: list[Problem], length: int) -> list[Row]:

@@ -22,7 +22,14 @@ from xpflow.decoding.canvas import Canvas
 from xpflow.decoding.decoders.flow_replay import states
 from xpflow.decoding.decoders.flow_steps import FlowState, Reading, commit, move, reedit
 from xpflow.decoding.entry import Decoder, DecodeSettings, Event, Switch
-from xpflow.decoding.policies.base import Policy, PolicyInfo, RecorderStep, as_action, policy_features
+from xpflow.decoding.policies.base import (
+    TOP,
+    Policy,
+    PolicyInfo,
+    RecorderStep,
+    as_action,
+    policy_features,
+)
 from xpflow.decoding.policies.load import load_policy
 from xpflow.decoding.stepper import Logits, Setup, StepInfo, StepRecord
 from xpflow.decoding.tokens import confidence_of, most_confident, suppress, suppressed_ids
@@ -93,6 +100,7 @@ class Flow:
         table_VE = setup.model.get_input_embeddings().weight.detach()
         self.table_VE = table_VE.to(torch.promote_types(table_VE.dtype, torch.float32))
         self.hidden_ids = suppressed_ids(setup.settings, setup.facts)
+        _check_tops(setup, self.policy)
         self.reads_again = setup.settings.readout == "extra_forward"
 
     def begin(self, block: Block, canvas: Canvas) -> FlowState:
@@ -202,6 +210,7 @@ class Flow:
         if self.policy.needs_features:
             features = policy_features(logits_BMV, state.t_BM, rho_B)
         action = as_action(self.policy(features, about))
+        _check_steps(action.a_BM, info)
         if self.recorder is not None:
             self.recorder(RecorderStep(about, info.block.offset_BM, features, action))
         return action.a_BM.to(state.t_BM.dtype) * free_BM
@@ -248,9 +257,9 @@ class Flow:
 def _policy(setup: Setup) -> Policy:
     """Return the policy that was passed; without one, the one that the settings name."""
     assert isinstance(setup.settings, FlowSettings)
-    policy = setup.policy
-    if policy is None or isinstance(policy, str):
-        policy = load_policy(policy or setup.settings.policy, expectation=setup.settings.expectation)
+    policy = setup.settings.policy if setup.policy is None else setup.policy
+    if isinstance(policy, str):
+        policy = load_policy(policy, expectation=setup.settings.expectation)
         if isinstance(policy, nn.Module):
             policy.to(setup.facts.device)
     if not callable(policy):
@@ -259,6 +268,31 @@ def _policy(setup: Setup) -> Policy:
         )
     found: Policy = policy
     return found
+
+
+def _check_tops(setup: Setup, policy: Policy) -> None:
+    """Refuse to look for more of the best tokens than the vocabulary has."""
+    settings, size = setup.settings, setup.facts.vocabulary
+    assert isinstance(settings, FlowSettings)
+    if settings.prediction == "top" and settings.soft_top > size:
+        raise DecodingError(
+            f"soft_top is {settings.soft_top}, and the model has {size} tokens",
+            hint="lower it, or take prediction: soft, which is over all of them",
+        )
+    if policy.needs_features and size < TOP:
+        raise DecodingError(
+            f"the policy looks at the {TOP} best tokens, and the model has {size}", hint="take confidence:K"
+        )
+
+
+def _check_steps(a_BM: Tensor, info: StepInfo) -> None:
+    """Refuse step sizes that are no numbers: they would turn a row into NaN."""
+    if not bool(a_BM.isfinite().all()):
+        index = int((~a_BM.isfinite()).any(-1).nonzero()[0])
+        raise DecodingError(
+            f"{info.place(index)}: the policy gave a step size that is not finite",
+            hint="train the policy again, or take confidence:8",
+        )
 
 
 DECODER = Decoder(

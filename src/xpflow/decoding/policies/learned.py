@@ -127,10 +127,18 @@ class LearnedPolicy(nn.Module):
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             policy = cls(PolicyShape(**card["shape"]))
             policy.load_state_dict(tensors)
+            if wrong := [name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())]:
+                raise ValueError(f"{wrong[0]} is not finite")
         except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ArtifactError(
-                f"not a saved step-size policy: {path}", hint="train one: xpflow grpo"
+                f"not a saved step-size policy: {path} ({error})", hint="train one: xpflow grpo"
             ) from error
+        for name, value in policy.state_dict().items():
+            if not bool(value.isfinite().all()):
+                raise ArtifactError(
+                    f"{path}: tensor {name} has values that are not finite",
+                    hint="train it again: xpflow grpo",
+                )
         policy.notes = card["notes"]
         return policy.eval()
 

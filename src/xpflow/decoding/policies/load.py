@@ -37,7 +37,7 @@ def load_policy(spec: str | Path, *, expectation: str = "A") -> Policy:
     if spec == "shipped" and len(shipped) == 1:
         return load_policy(next(iter(shipped)), expectation=expectation)
     path = shipped.get(str(spec), Path(spec))
-    if not path.is_file():
+    if not str(spec) or not path.is_file():
         known = [*POLICIES, *shipped]
         raise DecodingError(f"no such policy or file: {str(spec)!r}", hint=nearest(name, known))
     return cast(Policy, LearnedPolicy.load(path).with_expectation(expectation))

@@ -1,4 +1,4 @@
-"""What every block of a study shares: unknown keys are errors, values are frozen, budgets fractions."""
+"""What every block of a study shares: unknown keys and what is not finite are errors, values are frozen."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class Block(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
+        allow_inf_nan=False,  # no setting means anything there
         frozen=True,
         validate_default=True,
         validate_by_name=True,

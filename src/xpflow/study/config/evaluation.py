@@ -117,7 +117,10 @@ class EvaluationBlock(Block):
         description="Steps / N of arms that name none",
     )
     batch_size: int = Field(
-        default=32, gt=0, description="Rows decoded together; never changes a token in fp32"
+        default=32,
+        gt=0,
+        description="Rows decoded together; changes last bits of logits, and answers where a choice hangs on "
+        "them: those of flow on unaligned weights most (2 of 20 in fp32)",
     )
     settings: dict[str, Scalar] = Field(
         default={"suppress": "special"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -36,7 +36,7 @@ class StudyBlock(Block):
         default="Micro study: x-prediction flow on two small masked diffusion models",
         description="Title of tables and figures",
     )
-    seeds: tuple[int, ...] = Field(
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(
         default=(0,),
         min_length=1,
         description="Seeds of every trained stage (alignment, policy); each is one run",
@@ -68,7 +68,7 @@ class ReportingBlock(Block):
     )
     confidence: float = Field(default=0.95, gt=0, lt=1, description="Level of all intervals")
     bootstrap_samples: int = Field(default=10_000, gt=0, description="Draws over seeds and problems")
-    bootstrap_seed: int = Field(default=0, description="Seed of the bootstrap")
+    bootstrap_seed: int = Field(default=0, ge=0, description="Seed of the bootstrap")
     figure_formats: tuple[Literal["png", "svg", "pdf"], ...] = Field(
         default=("png", "pdf"), min_length=1, description="File types of the figures"
     )

@@ -7,7 +7,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from xpflow.errors import DataError
 from xpflow.study.config.base import Block, Budget, Scalar
+
+PROBES = 32  # own answers that only the log looks at, beside `selfdata.prompts`
 
 
 class SelfdataBlock(Block):
@@ -20,6 +23,20 @@ class SelfdataBlock(Block):
     budget: Budget = Field(default=Fraction(1), description="Steps / N of the answers")
     batch_size: int = Field(default=32, gt=0, description="Rows decoded together")
     heldout: int = Field(default=64, ge=0, description="Real answers held out, for the cross-entropy on them")
+
+    def asked(self, seed: int, size: int) -> range:
+        """Return the places of a seed's prompts, probes at their end, in a benchmark of some size.
+
+        No two seeds share one. Raises DataError where there are too few.
+        """
+        wanted = self.prompts + PROBES
+        if (seed + 1) * wanted + self.heldout > size:
+            raise DataError(
+                f"seed {seed} needs prompts {seed * wanted} to {(seed + 1) * wanted} of {self.benchmark}, "
+                f"which has {size} with {self.heldout} held out",
+                hint="lower selfdata.prompts or use smaller seed numbers",
+            )
+        return range(seed * wanted, (seed + 1) * wanted)
 
 
 BASE = "base"  # the weights that a model comes with
@@ -175,7 +192,7 @@ class PretrainBlock(Block):
     benchmarks: tuple[str, ...] = Field(
         default=("micropy-he", "micropy-mbpp"), description="Whose validation problems these are of"
     )
-    seed: int = Field(default=0, description="Seed of weights, data order and masks")
+    seed: int = Field(default=0, ge=0, description="Seed of weights, data order and masks")
     steps: dict[str, int] = Field(
         default_factory=lambda: {"llada-micro": 2400, "llada2-micro": 2600},
         description="Optimizer steps of each model",
