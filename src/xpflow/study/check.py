@@ -255,6 +255,7 @@ def stage_rows(config: StudyConfig, source: str) -> Iterator[tuple[str, str, Cal
 
 def _check_objective(name: str, values: Mapping[str, Any]) -> None:
     """Build an objective as its training would."""
-    from xpflow.training.objective import make_loss
+    from xpflow.training.objectives import OBJECTIVES
 
-    make_loss(name, values)
+    objective = OBJECTIVES[name]
+    objective.make(objective.checked(values, name))

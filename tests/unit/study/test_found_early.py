@@ -79,7 +79,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "rollouts' shards": ({"runtime": {"processes": 2}, **POLICY}, "rollout_shards"),
     "device": ({"runtime": {"device": "cuda:x"}}, "runtime.device"),
     "seeds": ({"study": {"seeds": [-1]}}, r"study.seeds\[0\]"),
-    "an objective's setting": (run(settings={"kl_wait": 1}), r"runs\[paper\]: settings.kl_wait"),
+    "an objective's setting": (
+        run(settings={"kl_wait": 1}),
+        r"runs\[paper\]: objective 'x_prediction', kl_wait",
+    ),
     "an objective": (run(objective="nosuch"), r"runs\[paper\]: no such objective"),
     "the picture's problem": ({"reporting": {"trace_problem": 5000}}, "no number 5000"),
     "positions": (LONG, "more than the 512 positions"),
