@@ -81,7 +81,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "seeds": ({"study": {"seeds": [-1]}}, r"study.seeds\[0\]"),
     "an objective's setting": (
         run(settings={"kl_wait": 1}),
-        r"runs\[paper\]: objective 'x_prediction', kl_wait",
+        r"runs\[paper\]: objective '.*', kl_wait",
     ),
     "an objective": (run(objective="nosuch"), r"runs\[paper\]: no such objective"),
     "the picture's problem": ({"reporting": {"trace_problem": 5000}}, "no number 5000"),
