@@ -4,6 +4,11 @@ STUDY ?= micro
 BASE ?= cuda
 TORCH ?= torch==2.13.0
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Snakemake keeps sources in ~/.cache. Where no such place can be written to, they are here; the hub's cache stays.
+ifeq ($(XDG_CACHE_HOME)$(shell mkdir -p "$$HOME/.cache" 2>/dev/null && test -w "$$HOME/.cache" && echo there),)
+export HF_HOME ?= $(HOME)/.cache/huggingface
+export XDG_CACHE_HOME := $(CURDIR)/.cache
+endif
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,7 +37,7 @@ bench: .venv/.run  ## measure decoding against the plain official loop, and grad
 image: .venv/.run  ## build the container image (BASE=cuda or cpu; ENGINE=apptainer, docker or podman)
 	xpflow image build --base $(BASE) $(if $(ENGINE),--engine $(ENGINE))
 
-config: .venv/.run  ## write config/micro.yaml and config/schema.json again from the models in src/xpflow/config
+config: .venv/.run  ## write config/micro.yaml and config/schema.json again from the models in src/xpflow/study/config
 	xpflow config show --default --out config/micro.yaml && xpflow config schema --out config/schema.json
 
 lock: .venv/.dev  ## write the lock files again from pyproject.toml (needs uv on the PATH)
@@ -50,13 +55,23 @@ LOCK_OPTIONS = --quiet --generate-hashes --python-version 3.11 --no-emit-package
 PYTHON ?= $(shell for p in python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 
-.venv/bin/python:
+# An environment cannot be copied: its commands start the Python of the original, which imports the original's source.
+# One that is a link is left as it is: it was put there on purpose.
+COPIED := $(shell [ -L .venv ] || [ ! -f .venv/bin/xpflow ] || \
+	head -n 2 .venv/bin/xpflow | grep -qF '$(CURDIR)/.venv/bin/' || echo copied)
+# One without pip was left half made.
+WHOLE := $(shell .venv/bin/python -c 'import pip' >/dev/null 2>&1 && echo whole)
+
+environment:  ## set up .venv alone, or mend it
 	@test -n "$(PYTHON)" || { echo "xpflow needs CPython 3.11; found: $$(python3 --version 2>&1)." \
 		"Install it, or say where it is: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(if $(COPIED),@echo ".venv came from another folder and would run the source there: it is made again" >&2)
+	$(PYTHON) -m venv $(if $(COPIED),--clear) .venv
+	@.venv/bin/python -c 'import pip' || { echo "The environment has no pip: install python3.11-venv" \
+		"(or ensurepip), and make it again." >&2; exit 1; }
 
 # torch comes first and apart: its build (CPU or CUDA) is the machine's choice, the rest is locked by hash.
-.venv/.run: requirements.lock pyproject.toml | .venv/bin/python
+.venv/.run: requirements.lock pyproject.toml $(if $(filter whole,$(WHOLE)$(COPIED)),,environment)
 	.venv/bin/python -m pip install --quiet $(TORCH)
 	.venv/bin/python -m pip install --quiet --require-hashes -r requirements.lock
 	.venv/bin/python -m pip install --quiet --no-deps -e .
@@ -67,4 +82,4 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do \
 	touch $@
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test lint slurm bench image config lock clean tables
+.PHONY: environment help reproduce test lint slurm bench image config lock clean tables

@@ -19,7 +19,7 @@ settings.load_profile("xpflow")
 # they share a study that takes a minute to run, or search the whole machine for what an attack left behind.
 TOGETHER = (
     ("tests/workflow/test_audit.py", "tests/workflow/test_smoke.py"),
-    ("tests/workflow/test_kill.py", "tests/workflow/test_cache.py"),
+    ("tests/workflow/test_kill.py", "tests/workflow/test_cache.py", "tests/workflow/test_freshness.py"),
     ("tests/attacks/test_attacks.py", "tests/attacks/test_endurance.py"),
 )
 FIRST = {file: files[0] for files in TOGETHER for file in files}

@@ -119,7 +119,12 @@ def _tool(topic: str, name: str, command: list[str]) -> Finding:
         return Finding(topic, name, "absent", f"no command {command[0]!r}")
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=TOOL_S, stdin=subprocess.DEVNULL
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=TOOL_S,
+            stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return Finding(topic, name, "broken", str(error))
@@ -131,7 +136,11 @@ def _cpu_lines() -> dict[str, str]:
     file = Path("/proc/cpuinfo")
     if not file.exists():
         return {}
-    pairs = (line.partition(":") for line in file.read_text().splitlines() if ":" in line)
+    pairs = (
+        line.partition(":")
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines()
+        if ":" in line
+    )
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 

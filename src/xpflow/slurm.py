@@ -83,7 +83,9 @@ def _partitions(file: Path | None, gpu: bool) -> dict[str, Any]:
 def _ask(*command: str, hint: str) -> str:
     """Return what a command prints; raises ClusterError with its complaint."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S, check=False)
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=ANSWER_S, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise ClusterError(f"no answer in {ANSWER_S:.0f} s: {' '.join(command)}", hint=hint) from error
     if done.returncode:

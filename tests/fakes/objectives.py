@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from xpflow.training.corruption import Corrupted, laid_out, masked, noisy_ids
 from xpflow.training.examples import Batch
-from xpflow.training.objective import Loss, Objective, Term
+from xpflow.training.objective import Cost, Loss, Objective, Term
 from xpflow.training.student import Prediction, Student
 
 
@@ -158,7 +158,9 @@ class LearnedOrder(Loss):
         return {name: Term(value) for name, value in outputs.items()}
 
 
-SOFT_MASKS = Objective(Settings, SoftMasks, "soft masks from a first forward")
+SOFT_MASKS = Objective(
+    Settings, SoftMasks, "soft masks from a first forward", cost=lambda settings: Cost(free=1, logit_bytes=4)
+)
 MANY_MASKS = Objective(Settings, ManyMasks, "a mask of its own at every position")
 GAUSSIAN_NOISE = Objective(Settings, GaussianNoise, "Gaussian noise on embeddings")
 LEARNED_ORDER = Objective(Settings, LearnedOrder, "a learned order of masks")

@@ -10,7 +10,7 @@ import copy
 import io
 import os
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,7 +25,7 @@ from xpflow.errors import ModelLoadError, XpflowError
 from xpflow.study.check import check_plugins, check_study
 from xpflow.study.config import StudyConfig, study_from_mapping
 
-EXAMPLES = 20  # of each command
+EXAMPLES = int(os.environ.get("XPFLOW_EXAMPLES", "4"))  # of each command; 200 for the full test
 MEANT = {0, 1, 2, *range(11, 17)}  # exit codes
 VALUES = [
     *("", " ", "abc", "0", "-1", "1", "1/4", "1/0", "0/0", "3/2", "nan", "inf", "1e400", "9" * 30, "0x10"),
@@ -37,8 +37,8 @@ VALUES = [
     *("results/s", "results/nosuch", "folder/config.json", "a,b,c,d", "llada-micro,humaneval,mask-base,1/4"),
 ]
 HUMANEVAL = (
-    '{"task_id": "HumanEval/0", "prompt": "def f(x):\\n", "entry_point": "f", "canonical_solution": "    return x\\n", '
-    '"test": "def check(f):\\n    assert f(1) == 1\\n"}\n'
+    '{"task_id": "HumanEval/0", "prompt": "def f(x):\\n", "entry_point": "f", '
+    '"canonical_solution": "    return x\\n", "test": "def check(f):\\n    assert f(1) == 1\\n"}\n'
 )
 FILES = {
     "empty": b"",
@@ -179,7 +179,7 @@ ODD: list[Any] = [
 CHANGES = st.tuples(st.sampled_from(list(places(WHOLE))), st.sampled_from(ODD))
 
 
-@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8 * EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(st.lists(CHANGES, min_size=1, max_size=2))
 def test_no_study_ends_in_a_traceback(changes: list[tuple[tuple[Any, ...], Any]]) -> None:
     values: Any = copy.deepcopy(WHOLE)
@@ -196,7 +196,11 @@ def test_no_study_ends_in_a_traceback(changes: list[tuple[tuple[Any, ...], Any]]
             continue  # the first change took the second one's place away
     if not isinstance(values, dict):
         return  # `load_study` says so before
-    with suppress(XpflowError):
+    said = "a valid study"
+    try:
         study = study_from_mapping(values, source="s.yaml")
         check_study(study, "s.yaml")
         check_plugins(study, "s.yaml")
+    except XpflowError as error:
+        said = str(error)
+    assert said

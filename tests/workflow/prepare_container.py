@@ -27,6 +27,11 @@ PACKAGES = {
     "newuidmap": "uidmap",
     "bwrap": "bubblewrap",
 }
+RELEASES = (
+    *("bullseye", "bookworm", "trixie", "forky", "sid"),
+    *("oldoldstable", "oldstable", "stable", "testing", "unstable"),
+)
+SCHEMES = ("http://", "https://", "file:")  # what both apt and debootstrap read
 BASE_PACKAGES = "python3,python3-venv,bubblewrap,ca-certificates"
 UNSTABLE, ITS_LIBRARIES = "apptainer/sid", ("libc6/trixie", "libseccomp2/trixie", "libsqlite3-0/trixie")
 LIBRARY_FOLDER = "usr/lib/x86_64-linux-gnu"
@@ -42,17 +47,36 @@ def run(*command: str | Path, **options: object) -> None:
 
 
 def mirror() -> str:
-    """Return the Debian archive that this machine's apt uses."""
-    files = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
-    text = "\n".join(path.read_text() for path in files if path.is_file())
-    found = re.search(r"https?://\S+/debian/?(?=\s)", text)
-    return found[0] if found else "http://deb.debian.org/debian"
+    """Return the Debian archive that this machine's apt is set up with; ends with an error where none is.
+
+    apt says it itself, whatever the format of its sources: repository, release and component of each index.
+    """
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)"]
+    try:
+        listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"error: the Debian archive is taken from apt, and {command[0]} does not work here: {error}")
+    found = archive_in(listed)
+    if found is None:
+        sys.exit(
+            "error: apt of this machine is set up with no Debian archive (see /etc/apt/sources.list.d):"
+            " add the one that you may use, as `deb URI bookworm main`"
+        )
+    return found
+
+
+def archive_in(listed: str) -> str | None:
+    """Return the first archive of whole Debian releases in what `apt-get indextargets` lists."""
+    for words in map(str.split, listed.splitlines()):
+        if len(words) == 3 and words[1] in RELEASES and words[2] == "main" and words[0].startswith(SCHEMES):
+            return words[0].rstrip("/")
+    return None
 
 
 def limited() -> bool:
     """Say whether this root lacks capabilities: then Apptainer must not ask for all of them."""
-    mask = int(re.search(r"CapBnd:\s+(\w+)", Path("/proc/self/status").read_text())[1], 16)  # type: ignore[index]
-    return mask != (1 << int(Path("/proc/sys/kernel/cap_last_cap").read_text()) + 1) - 1
+    mask = int(re.search(r"CapBnd:\s+(\w+)", Path("/proc/self/status").read_text(encoding="ascii"))[1], 16)  # type: ignore[index]
+    return mask != (1 << int(Path("/proc/sys/kernel/cap_last_cap").read_text(encoding="ascii")) + 1) - 1
 
 
 def install_tools() -> None:
@@ -180,6 +204,8 @@ def build_image(folder: Path) -> None:
 
 
 def main(folder: Path) -> None:
+    if not (folder / "base/usr/bin/bwrap").exists():
+        mirror()  # before anything is made
     folder.mkdir(parents=True, exist_ok=True)
     install_tools()
     install_apptainer(folder)

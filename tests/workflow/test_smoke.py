@@ -11,6 +11,7 @@ import yaml
 
 from xpflow.artifacts.code import SHARED, covered, noted
 from xpflow.artifacts.manifest import ENDING, Manifest, read_manifest
+from xpflow.artifacts.record import portable_word
 from xpflow.study.config import load_study
 from xpflow.study.layout import Layout
 from xpflow.study.rows import expand
@@ -54,15 +55,18 @@ def test_tables_figures_logs_and_times_are_there(finished: Any) -> None:
     assert not [path for path in (results / "llada-micro" / "parts").rglob("*") if path.is_file()]
 
 
-def test_no_stage_ran_code_that_its_fingerprint_does_not_cover(finished: Any) -> None:
+def test_no_stage_ran_code_that_its_fingerprint_does_not_cover(
+    finished: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Never less than what ran: the modules that each process loaded, against those behind its manifest."""
+    monkeypatch.chdir(finished.folder)  # where the commands ran: manifests have paths relative to it
     made: dict[tuple[str, ...], Manifest] = {}
     for path in finished.folder.rglob(f"*{ENDING}"):
         for manifest in _with_shards(read_manifest(path)):
             made[manifest.command] = manifest
     commands, whatever = set(), {*noted(), *SHARED, "xpflow.__main__"}
     for note in map(json.loads, (path.read_text() for path in finished.watched.iterdir())):
-        manifest = made.get(("xpflow", *note["argv"]))
+        manifest = made.get(("xpflow", *map(portable_word, note["argv"])))
         if manifest is not None:
             command = manifest.stage["command"]
             known = covered(command, manifest.facts.get("plugins", ())) | whatever

@@ -2,24 +2,28 @@
 
 import os
 import re
+import shlex
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import RerunTrigger
 
 from xpflow.errors import XpflowError
-from xpflow.images import choose_container
+import xpflow
+from xpflow.images import choose_container, digest_inside, package_digest
 from xpflow.study.check import check_study
 from xpflow.study.config import load_study
 from xpflow.study.needs import repo_of_benchmark, repo_of_model, repos_of
+from xpflow.study.freshness import mark, no_future, outdated, told
 from xpflow.study.layout import HUB, PRETRAIN, Layout, manifest_of
 from xpflow.study.rows import job_groups, jobs_of, policy_seeds, trace_row
 from xpflow.study.stages import (
     evaluated_files,
+    figure_files,
     figure_names,
-    job_stage,
     policy_logs,
-    stage_code,
-    stage_fingerprint,
+    table_files,
     table_names,
     training_logs,
 )
@@ -54,35 +58,65 @@ def validated(path):
 
 def runs_elsewhere():
     """Return whether jobs run on other machines than this one, or in a container."""
-    plugin, methods = workflow.executor_plugin, workflow.deployment_settings.deployment_method
+    plugin, methods = (
+        workflow.executor_plugin,
+        workflow.deployment_settings.deployment_method,
+    )
     contained = any(method.name == "APPTAINER" for method in methods)
     return contained or (plugin is not None and plugin.common_settings.non_local_exec)
 
 
 def chosen_container():
-    """Return the image of every rule, from containers/images.*.yaml; with --use-singularity it must be there."""
+    """Return the image of every rule, from containers/images.*.yaml, and what its jobs will say that they ran in.
+
+    With --use-singularity it must be there.
+    """
     methods = workflow.deployment_settings.deployment_method
     used = any(method.name == "APPTAINER" for method in methods)
     places = [model.directory for model in STUDY.models]
     places += STUDY.problems.sources.model_dump().values()
     binds = [path for path in places if path and os.path.exists(path)]
     try:
-        return choose_container(
+        image = choose_container(
             workflow.basedir, used=used, binds=binds, hub=bool(REPOS)
         )
+        return image, digest_inside(used=used)
     except XpflowError as error:
         raise WorkflowError(str(error)) from None
 
 
+def check_source():
+    """Stop where the installed xpflow is not that of the checkout whose workflow this is, as in a copied one."""
+    ours, installed = (
+        Path(workflow.basedir) / "src" / "xpflow",
+        Path(xpflow.__file__).parent,
+    )
+    if not ours.is_dir() or ours.samefile(installed):
+        return
+    if package_digest(ours) != package_digest(installed):
+        raise WorkflowError(
+            f"this is the workflow of {workflow.basedir}, and the installed xpflow is another, of {installed}:"
+            " make an environment here with `make`, or `pip install -e .`"
+        )
+
+
+check_source()
 CONFIG = chosen_config()
 STUDY, REPOS = validated(CONFIG)
-CONTAINER = chosen_container()
+CONTAINER, CONTAINER_DIGEST = chosen_container()
 LAYOUT = Layout.of(STUDY.study.name)
 LOGS, TIMES = LAYOUT.logs, LAYOUT.times
 ENVIRONMENT = "../../environment.yml"
 
-# Every command reads the study from this file, written before the first job. It is no input of the rules: what
-# a changed setting runs again is decided by the fingerprints in their params.
+# Manifests alone decide what runs again, by content: settings, code, container and inputs. See `given`.
+OUTDATED = outdated(STUDY, CONTAINER_DIGEST) if workflow.is_main_process else {}
+if OUTDATED:
+    MARK = mark(OUTDATED)
+    print(*told(OUTDATED, STUDY), sep="\n", file=sys.stderr)
+if workflow.is_main_process:
+    no_future(STUDY)
+
+# Every command reads the study from this file, written before the first job. It is no input of the rules.
 STUDY_FILE = LAYOUT.study
 # GPUs that a job which runs a model asks the scheduler for; a training job has one for each of its processes.
 GPUS = int(STUDY.runtime.device.startswith("cuda"))
@@ -124,41 +158,50 @@ def get_cluster_check():
         "--account": account and account.raw,
         "--status-command": settings.status_command,
     }
-    given = [f"{name} '{value}'" for name, value in options.items() if value]
-    return " ".join(["xpflow cluster", *given, "--gpu" if GPUS else ""])
+    given = [
+        f"{name} {shlex.quote(str(value))}" for name, value in options.items() if value
+    ]
+    command = " ".join(["xpflow cluster", *given, "--gpu" if GPUS else ""])
+    return command.replace("{", "{{").replace("}", "}}")  # `shell` fills in braces
 
 
-def code_of(command, *names, **values):
-    """Return the code that a rule's params carry: where it changes, the rule's jobs run again.
+def given(*makes, final=None, **inputs):
+    """Return the input function, for `unpack`, of a job that makes some files: its inputs by name.
 
-    `names` are wildcards that the stage is told apart by, `values` names that the rule knows.
+    Those of a job whose files are up to date are `ancient`: neither their times nor jobs that run before it are a
+    reason to run it again. A job that has to run again gets the mark, too. `final` are the files that a job's own
+    are merged into: its own need not be there as long as these are up to date.
     """
-    return lambda wildcards: stage_code(
-        STUDY, get_stage(command, names, values, wildcards)
+
+    def get_given(wildcards):
+        trust_manifests()
+        found = {name: get_files(value, wildcards) for name, value in inputs.items()}
+        own = [str(file).format(**wildcards) for file in makes]
+        merged = [str(file) for file in final(wildcards)] if final else []
+        if is_fresh(own) or is_fresh(merged):
+            return {name: ancient(files) for name, files in found.items()}
+        return {**found, "again": str(MARK) if set(own) & OUTDATED.keys() else []}
+
+    return get_given
+
+
+def get_files(value, wildcards):
+    """Return a file or a list of files as strings; `value` may be a function of wildcards."""
+    files = value(wildcards) if callable(value) else value
+    return str(files) if isinstance(files, (str, Path)) else [str(one) for one in files]
+
+
+def is_fresh(files):
+    """Return whether all files are there and up to date; not where there are none to ask for."""
+    return bool(files) and all(
+        os.path.exists(file) and file not in OUTDATED for file in files
     )
 
 
-def settings_of(command, *names, **values):
-    """Return the settings that a rule's params carry, likewise."""
-    return lambda wildcards: stage_fingerprint(
-        STUDY, get_stage(command, names, values, wildcards)
-    )
-
-
-def get_stage(command, names, values, wildcards):
-    """Return a stage as manifests name it."""
-    if names == ("job",):
-        return job_stage(get_job(wildcards))
-    found = {name: getattr(wildcards, name) for name in names}
-    return {"command": command, **found, **values}
-
-
-def get_merged_settings(wildcards, kind):
-    """Return the settings that the rows of a merged job were decoded and graded with."""
-    place = {"model": wildcards.model, "benchmark": wildcards.benchmark}
-    job = JOBS[*place.values(), kind, int(wildcards.seed)]
-    stages = (job_stage(job), {"command": "grade", **place})
-    return [stage_fingerprint(STUDY, stage) for stage in stages]
+def trust_manifests():
+    """Keep Snakemake from what it remembers of earlier runs; the settings are not there when this is read."""
+    if workflow.dag_settings is not None:
+        workflow.dag_settings.rerun_triggers = frozenset({RerunTrigger.MTIME})
 
 
 def growing(amount):
@@ -171,6 +214,11 @@ def get_job(wildcards):
     return JOBS[
         wildcards.model, wildcards.benchmark, wildcards.kind, int(wildcards.seed)
     ]
+
+
+def get_rows(wildcards):
+    """Return the samples and verdicts that the shards of a decoding job are merged into."""
+    return [file for row in get_job(wildcards).rows for file in LAYOUT.row_files(row)]
 
 
 def get_shard(wildcards):

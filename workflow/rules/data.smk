@@ -1,6 +1,11 @@
 rule export_problems:
     input:
-        lambda wildcards: get_data(wildcards.benchmark),
+        unpack(
+            given(
+                LAYOUT.problems("{benchmark}"),
+                data=lambda wildcards: get_data(wildcards.benchmark),
+            )
+        ),
     output:
         LAYOUT.problems("{benchmark}"),
     log:
@@ -14,9 +19,7 @@ rule export_problems:
         mem_mb=growing(500),
         runtime=growing(10),
     params:
-        code=code_of("problems", "benchmark", split=""),
         config=STUDY_FILE,
-        settings=settings_of("problems", "benchmark", split=""),
         options=get_split_options,
     message:
         "Write the problems of {wildcards.benchmark} to one file that every later step reads"
@@ -27,7 +30,12 @@ rule export_problems:
 
 rule export_training_problems:
     input:
-        get_data(STUDY.solvable.benchmark),
+        unpack(
+            given(
+                LAYOUT.training_problems(STUDY.solvable.benchmark),
+                data=get_data(STUDY.solvable.benchmark),
+            )
+        ),
     output:
         LAYOUT.training_problems(STUDY.solvable.benchmark),
     log:
@@ -41,11 +49,7 @@ rule export_training_problems:
         mem_mb=growing(500),
         runtime=growing(10),
     params:
-        code=code_of("problems", benchmark=STUDY.solvable.benchmark, split="train"),
         config=STUDY_FILE,
-        settings=settings_of(
-            "problems", benchmark=STUDY.solvable.benchmark, split="train"
-        ),
         benchmark=STUDY.solvable.benchmark,
     message:
         "Write the training problems of {params.benchmark}: what the policy may be trained on"

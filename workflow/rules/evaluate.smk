@@ -1,9 +1,17 @@
 rule decode_shard:
     input:
-        problems=LAYOUT.problems("{benchmark}"),
-        base=lambda wildcards: get_base(wildcards.model),
-        weights=get_job_weights,
-        policy=lambda wildcards: get_policy(get_job(wildcards).trained, wildcards.seed),
+        unpack(
+            given(
+                PART / "samples.jsonl",
+                final=get_rows,
+                problems=LAYOUT.problems("{benchmark}"),
+                base=lambda wildcards: get_base(wildcards.model),
+                weights=get_job_weights,
+                policy=lambda wildcards: get_policy(
+                    get_job(wildcards).trained, wildcards.seed
+                ),
+            )
+        ),
     output:
         samples=temp(PART / "samples.jsonl"),
         manifest=temp(manifest_of(PART / "samples.jsonl")),
@@ -19,9 +27,7 @@ rule decode_shard:
         runtime=growing(240),
         gpu=GPUS,
     params:
-        code=code_of("evaluate", "job"),
         config=STUDY_FILE,
-        settings=settings_of("evaluate", "job"),
         weights=lambda wildcards: get_job(wildcards).weights,
         options=get_weights_options,
         shard=get_shard,
@@ -38,9 +44,15 @@ rule decode_shard:
 # Where jobs are submitted to a cluster, the shards of one decoding job are graded and merged in one submission.
 rule grade_shard:
     input:
-        problems=LAYOUT.problems("{benchmark}"),
-        samples=rules.decode_shard.output.samples,
-        manifest=rules.decode_shard.output.manifest,
+        unpack(
+            given(
+                PART / "verdicts.jsonl",
+                final=get_rows,
+                problems=LAYOUT.problems("{benchmark}"),
+                samples=rules.decode_shard.output.samples,
+                manifest=rules.decode_shard.output.manifest,
+            )
+        ),
     output:
         verdicts=temp(PART / "verdicts.jsonl"),
         manifest=temp(manifest_of(PART / "verdicts.jsonl")),
@@ -58,9 +70,7 @@ rule grade_shard:
         mem_mb=growing(800),
         runtime=growing(120),
     params:
-        code=code_of("grade", "model", "benchmark"),
         config=STUDY_FILE,
-        settings=settings_of("grade", "model", "benchmark"),
         shard=get_shard,
     message:
         "Run the programs of {wildcards.model}, {wildcards.benchmark}, {wildcards.kind} weights,"
@@ -77,13 +87,22 @@ for group in job_groups(STUDY):
         name:
             f"merge_{group.name}"
         input:
-            samples=gather.shards(get_part(group.kind, "samples.jsonl")),
-            verdicts=gather.shards(get_part(group.kind, "verdicts.jsonl")),
-            manifests=[
-                gather.shards(get_part(group.kind, manifest_of(Path(f"{name}.jsonl"))))
-                for name in ("samples", "verdicts")
-            ],
-            problems=LAYOUT.problems("{benchmark}"),
+            unpack(
+                given(
+                    *get_runs(group, "samples.jsonl"),
+                    *get_runs(group, "verdicts.jsonl"),
+                    samples=gather.shards(get_part(group.kind, "samples.jsonl")),
+                    verdicts=gather.shards(get_part(group.kind, "verdicts.jsonl")),
+                    manifests=[
+                        manifest
+                        for name in ("samples.jsonl", "verdicts.jsonl")
+                        for manifest in gather.shards(
+                            get_part(group.kind, manifest_of(Path(name)))
+                        )
+                    ],
+                    problems=LAYOUT.problems("{benchmark}"),
+                )
+            ),
         output:
             samples=get_runs(group, "samples.jsonl"),
             verdicts=get_runs(group, "verdicts.jsonl"),
@@ -105,10 +124,6 @@ for group in job_groups(STUDY):
             mem_mb=growing(500),
             runtime=growing(10),
         params:
-            code=code_of("merge"),
-            settings=lambda wildcards, kind=group.kind: get_merged_settings(
-                wildcards, kind
-            ),
             folders=lambda wildcards, input: sorted(
                 {Path(path).parent for path in input.samples}
             ),
@@ -128,10 +143,19 @@ if TRACE:
 
     rule trace:
         input:
-            problems=LAYOUT.problems(TRACE.benchmark),
-            base=get_base(TRACE.model),
-            weights=get_trained(TRACE.model, STUDY.arm(TRACE.arm).weights, TRACE.seed),
-            policy=get_policy(STUDY.arm(TRACE.arm).policy == "trained", TRACE.seed),
+            unpack(
+                given(
+                    LAYOUT.trace,
+                    problems=LAYOUT.problems(TRACE.benchmark),
+                    base=get_base(TRACE.model),
+                    weights=get_trained(
+                        TRACE.model, STUDY.arm(TRACE.arm).weights, TRACE.seed
+                    ),
+                    policy=get_policy(
+                        STUDY.arm(TRACE.arm).policy == "trained", TRACE.seed
+                    ),
+                )
+            ),
         output:
             LAYOUT.trace,
         log:
@@ -146,9 +170,7 @@ if TRACE:
             runtime=growing(30),
             gpu=GPUS,
         params:
-            code=code_of("trace"),
             config=STUDY_FILE,
-            settings=settings_of("trace"),
             options=get_weights_options,
             about=f"{TRACE.model}, {TRACE.arm} at {TRACE.budget}",
         message:

@@ -25,7 +25,6 @@ rule fetch:
         runtime=720,
     params:
         config=STUDY_FILE,
-        settings=lambda wildcards: REPOS[wildcards.repo].revision,
     message:
         "Fetch {wildcards.repo} at revision {wildcards.revision} from the model hub, once"
     shell:

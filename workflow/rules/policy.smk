@@ -1,7 +1,12 @@
 rule filter_solvable:
     input:
-        problems=rules.export_training_problems.output,
-        base=lambda wildcards: get_base(wildcards.model),
+        unpack(
+            given(
+                LAYOUT.solvable("{model}"),
+                problems=rules.export_training_problems.output,
+                base=lambda wildcards: get_base(wildcards.model),
+            )
+        ),
     output:
         LAYOUT.solvable("{model}"),
     log:
@@ -17,9 +22,7 @@ rule filter_solvable:
         runtime=growing(120),
         gpu=GPUS,
     params:
-        code=code_of("solvable", "model"),
         config=STUDY_FILE,
-        settings=settings_of("solvable", "model"),
     message:
         "Keep the training problems that {wildcards.model} already solves"
     shell:
@@ -29,10 +32,16 @@ rule filter_solvable:
 
 rule train_policy:
     input:
-        problems=LAYOUT.solvable(STUDY.grpo.model),
-        base=get_base(STUDY.grpo.model),
-        weights=lambda wildcards: get_trained(
-            STUDY.grpo.model, STUDY.grpo.weights, wildcards.seed
+        unpack(
+            given(
+                LAYOUT.policy_file("{seed}"),
+                LAYOUT.policy_log("{seed}"),
+                problems=LAYOUT.solvable(STUDY.grpo.model),
+                base=get_base(STUDY.grpo.model),
+                weights=lambda wildcards: get_trained(
+                    STUDY.grpo.model, STUDY.grpo.weights, wildcards.seed
+                ),
+            )
         ),
     output:
         policy=LAYOUT.policy_file("{seed}"),
@@ -51,9 +60,7 @@ rule train_policy:
         gpu=TRAINING_GPUS,
         nodes=1,
     params:
-        code=code_of("grpo"),
         config=STUDY_FILE,
-        settings=settings_of("grpo"),
         model=lambda wildcards, input: (
             Path(str(input.weights)).parent if input.weights else STUDY.grpo.model
         ),

@@ -1,5 +1,7 @@
 # The shipped models, from random weights; hours. `snakemake pretrain` asks for it, nothing else does.
 rule pretrain_model:
+    input:
+        unpack(given(f"{PRETRAIN}/{{model}}/checkpoint/model.safetensors")),
     output:
         f"{PRETRAIN}/{{model}}/checkpoint/model.safetensors",
     log:
@@ -13,8 +15,6 @@ rule pretrain_model:
         mem_mb=growing(2000),
         runtime=720,
     params:
-        code=code_of("pretrain", "model"),
-        settings=settings_of("pretrain", "model"),
         config=CONFIG,
         folder=lambda wildcards, output: Path(str(output)).parents[1],
     message:

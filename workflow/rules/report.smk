@@ -1,7 +1,12 @@
 rule tables:
     input:
-        rows=evaluated_files(STUDY, LAYOUT),
-        training=training_logs(STUDY, LAYOUT),
+        unpack(
+            given(
+                *table_files(STUDY, LAYOUT),
+                rows=evaluated_files(STUDY, LAYOUT),
+                training=training_logs(STUDY, LAYOUT),
+            )
+        ),
     output:
         [
             report(
@@ -28,9 +33,7 @@ rule tables:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
-        code=code_of("tables"),
         config=STUDY_FILE,
-        settings=settings_of("tables"),
         results=LAYOUT.results,
         out=lambda wildcards, output: Path(str(output[0])).parent,
     message:
@@ -41,7 +44,14 @@ rule tables:
 
 rule prompts:
     input:
-        expand(rules.export_problems.output, benchmark=STUDY.benchmark_names),
+        unpack(
+            given(
+                LAYOUT.figure("prompts", "md"),
+                problems=expand(
+                    rules.export_problems.output, benchmark=STUDY.benchmark_names
+                ),
+            )
+        ),
     output:
         report(
             LAYOUT.figure("prompts", "md"),
@@ -59,10 +69,8 @@ rule prompts:
         mem_mb=growing(600),
         runtime=growing(10),
     params:
-        code=code_of("prompts"),
         config=STUDY_FILE,
-        settings=settings_of("prompts"),
-        problems=lambda wildcards, input: Path(str(input[0])).parent,
+        problems=lambda wildcards, input: Path(str(input.problems[0])).parent,
     message:
         "Write the first prompts of the study, as its models see them, to {output}"
     shell:
@@ -71,10 +79,15 @@ rule prompts:
 
 rule figures:
     input:
-        rows=evaluated_files(STUDY, LAYOUT),
-        training=training_logs(STUDY, LAYOUT),
-        policy=policy_logs(STUDY, LAYOUT),
-        trace=rules.trace.output if TRACE else [],
+        unpack(
+            given(
+                *figure_files(STUDY, LAYOUT),
+                rows=evaluated_files(STUDY, LAYOUT),
+                training=training_logs(STUDY, LAYOUT),
+                policy=policy_logs(STUDY, LAYOUT),
+                trace=LAYOUT.trace if TRACE else [],
+            )
+        ),
     output:
         [
             report(
@@ -97,9 +110,7 @@ rule figures:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
-        code=code_of("figures"),
         config=STUDY_FILE,
-        settings=settings_of("figures"),
         results=LAYOUT.results,
         out=lambda wildcards, output: Path(str(output[0])).parent,
         trace=lambda wildcards, input: f"--trace {input.trace}" if input.trace else "",

@@ -1,7 +1,19 @@
+# One part of a model's own answers, as `gather` takes it.
+ANSWERS = LAYOUT.selfdata_part("{{model}}", "{{seed}}", "{scatteritem}")
+
+
 rule answer_prompts:
     input:
-        prompts=get_data(STUDY.selfdata.benchmark),
-        base=lambda wildcards: get_base(wildcards.model),
+        unpack(
+            given(
+                LAYOUT.selfdata_part("{model}", "{seed}", "{scatteritem}"),
+                final=lambda wildcards: [
+                    LAYOUT.selfdata(wildcards.model, wildcards.seed)
+                ],
+                prompts=get_data(STUDY.selfdata.benchmark),
+                base=lambda wildcards: get_base(wildcards.model),
+            )
+        ),
     output:
         answers=temp(LAYOUT.selfdata_part("{model}", "{seed}", "{scatteritem}")),
         manifest=temp(
@@ -20,9 +32,7 @@ rule answer_prompts:
         runtime=growing(60),
         gpu=GPUS,
     params:
-        code=code_of("selfdata", "model"),
         config=STUDY_FILE,
-        settings=settings_of("selfdata", "model"),
         shard=get_shard,
     message:
         "{wildcards.model} answers persona prompts at full budget, seed {wildcards.seed}, part {params.shard}"
@@ -33,14 +43,11 @@ rule answer_prompts:
 
 rule merge_answers:
     input:
-        answers=gather.shards(
-            str(LAYOUT.selfdata_part("{{model}}", "{{seed}}", "{scatteritem}"))
-        ),
-        manifests=gather.shards(
-            str(
-                manifest_of(
-                    LAYOUT.selfdata_part("{{model}}", "{{seed}}", "{scatteritem}")
-                )
+        unpack(
+            given(
+                LAYOUT.selfdata("{model}", "{seed}"),
+                answers=gather.shards(str(ANSWERS)),
+                manifests=gather.shards(str(manifest_of(ANSWERS))),
             )
         ),
     output:
@@ -56,9 +63,6 @@ rule merge_answers:
     resources:
         mem_mb=growing(500),
         runtime=growing(5),
-    params:
-        code=code_of("merge"),
-        settings=settings_of("selfdata", "model"),
     message:
         "Merge the answers of {wildcards.model}, seed {wildcards.seed}"
     shell:

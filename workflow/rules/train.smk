@@ -1,8 +1,14 @@
 rule train:
     input:
-        data=LAYOUT.selfdata("{model}", "{seed}"),
-        base=lambda wildcards: get_base(wildcards.model),
-        start=get_start,
+        unpack(
+            given(
+                manifest_of(LAYOUT.run("{model}", "{run}", "{seed}") / "train"),
+                LAYOUT.run_log("{model}", "{run}", "{seed}"),
+                data=LAYOUT.selfdata("{model}", "{seed}"),
+                base=lambda wildcards: get_base(wildcards.model),
+                start=get_start,
+            )
+        ),
     output:
         # Written last; it lists the files of the checkpoint, which are one or several.
         manifest=manifest_of(LAYOUT.run("{model}", "{run}", "{seed}") / "train"),
@@ -21,9 +27,7 @@ rule train:
         gpu=TRAINING_GPUS,
         nodes=1,
     params:
-        code=code_of("train", "model", "run"),
         config=STUDY_FILE,
-        settings=settings_of("train", "model", "run"),
         start=lambda wildcards, input: (
             f"--from {Path(str(input.start)).parent}" if input.start else ""
         ),

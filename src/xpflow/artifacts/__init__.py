@@ -5,6 +5,7 @@ from xpflow.artifacts.io import (
     atomic_write_text,
     atomic_writer,
     read_jsonl,
+    read_text,
     sha256_file,
     write_jsonl,
 )
@@ -14,6 +15,7 @@ __all__ = [
     "atomic_write_text",
     "atomic_writer",
     "read_jsonl",
+    "read_text",
     "sha256_file",
     "write_jsonl",
 ]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from xpflow.artifacts.environment import package_facts
-from xpflow.artifacts.graph import Folder, Graph, replaced, shards_of, with_shards
+from xpflow.artifacts.graph import REPLACED, Folder, Graph, replaced, shards_of, with_shards
 from xpflow.artifacts.history import changed_code
 from xpflow.artifacts.manifest import FileRecord, InputRecord, Manifest
 
@@ -156,11 +156,8 @@ def _chain(manifest: Manifest, graph: Graph, folders: Collection[str]) -> Iterat
     """Judge the manifests of the inputs that lie in the folders of the audit."""
     for one in manifest.inputs:
         made = graph.maker_among(folders, one.path)
-        how = replaced(one, made.manifest, manifest) if made else ""
-        if how == "swapped":
-            yield "inconsistent", f"the manifest of its input {one.path} is another than when it was used"
-        elif how:
-            yield "stale", f"its input {one.path} was made again since, with the same content"
+        if made and replaced(one, made.manifest, manifest):
+            yield "inconsistent", REPLACED.format(one.path)
 
 
 def _stale(manifest: Manifest, scene: Scene, graph: Graph) -> Iterator[Reason]:
@@ -203,7 +200,9 @@ def _unpinned(manifest: Manifest) -> Iterator[Reason]:
     for what in manifest.facts.get("unpinned", ()):
         yield "unpinned", f"{what} is named by no commit and no hash"
     if _uncommitted(manifest.package) and (_uncommitted(package_facts()) or not package_facts()["git"]):
-        yield "unpinned", "it was made by source with changes that no commit holds"
+        known = (manifest.package.get("git") or {}).get("commit") is not None
+        changes = "with changes that no commit holds" if known else "of a checkout that git could not read"
+        yield "unpinned", f"it was made by source {changes}"
 
 
 def _uncommitted(package: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import xpflow
+from xpflow.errors import ArtifactError
 
 LIBRARIES = (
     *("torch", "transformers", "tokenizers", "safetensors", "peft", "accelerate", "numpy"),
@@ -32,7 +33,10 @@ SHARED_CACHE = "XPFLOW_CACHE"
 
 @lru_cache(maxsize=1)
 def package_facts() -> dict[str, Any]:
-    """Return {name, version, git}: git is {commit, changed} of the checkout, or None outside one."""
+    """Return {name, version, git}: git is {commit, changed} of the checkout, or None outside one.
+
+    Of a checkout that git cannot read the commit is None, and it counts as changed.
+    """
     return {"name": "xpflow", "version": xpflow.__version__, "git": _git(Path(xpflow.__file__).parent)}
 
 
@@ -71,18 +75,43 @@ def _version(name: str) -> str | None:
         return None
 
 
+def check_environment() -> None:
+    """Raise ArtifactError where a command of a copied environment runs the original's source."""
+    place = Path(sys.argv[0]).resolve().parent.parent
+    if (place / "pyvenv.cfg").is_file() and place != Path(sys.prefix).resolve():
+        raise ArtifactError(
+            f"{place} is a copy: its commands run the source of {Path(sys.prefix).resolve()}",
+            hint="an environment cannot be copied or moved: make it again, as `make` does",
+        )
+
+
 def _git(folder: Path) -> dict[str, Any] | None:
     """Return the commit of the checkout that `folder` is tracked in, and whether our source differs."""
     try:
         commit = _git_output(folder, "rev-parse", "HEAD")
-        changes = _git_output(folder, "status", "--porcelain", "--", ".")
+        changes = _git_output(folder, "status", "--porcelain", "--untracked-files=normal", "--", ".")
         tracked = _git_output(folder, "ls-files", "--", "__init__.py")
     except (OSError, subprocess.SubprocessError):
-        return None
+        checkout = (folder.parents[1] / ".git").exists()
+        return {"commit": None, "changed": True} if checkout else None
     return {"commit": commit, "changed": bool(changes)} if tracked else None
 
 
 def _git_output(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
-    return done.stdout.strip()
+    return git_output(folder, *arguments).decode(errors="replace").strip()
+
+
+def git_output(folder: Path, *arguments: str, timeout_s: float = 20) -> bytes:
+    """Return what git says of the repository that a folder lies in, and of no other, whoever owns it.
+
+    Variables as GIT_DIR would name another one. Of a checkout of another user git says nothing by itself, for
+    its configuration may name programs to run; but its programs are what we are running.
+
+    Raises:
+        OSError, subprocess.SubprocessError: there is no git or no repository, or it cannot be read.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    options = ["-c", "safe.directory=*", "-c", "core.fsmonitor=false", "--no-optional-locks"]
+    command = ["git", "-C", str(folder), *options, *arguments]
+    done = subprocess.run(command, capture_output=True, env=environment, check=True, timeout=timeout_s)
+    return done.stdout

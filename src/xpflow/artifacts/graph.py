@@ -8,7 +8,7 @@ study ran in. What is broken is kept as words (`flaw`), never raised: both go on
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from xpflow.artifacts.left_out import NO_ARTIFACTS, absent
 from xpflow.artifacts.manifest import ENDING, FileRecord, InputRecord, Manifest, read_manifest
 from xpflow.artifacts.places import INSTALLED, OUTSIDE, relative
 from xpflow.errors import ArtifactError
+
+REPLACED = "the manifest of its input {} is another than when it was used"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +67,28 @@ class Graph:
     """Manifests and hashes below one root, read when they are first asked for.
 
     `left_out` are path and SHA-256 of files that a pack left behind: they count as having that content.
+    `hashed` returns the SHA-256 of a file.
     """
 
-    def __init__(self, root: Path, left_out: Mapping[str, str] | None = None, flaw: str = "") -> None:
-        self.root, self.left_out, self.flaw = root, dict(left_out or {}), flaw
+    def __init__(
+        self,
+        root: Path,
+        left_out: Mapping[str, str] | None = None,
+        flaw: str = "",
+        hashed: Callable[[Path], str] = sha256_file,
+    ) -> None:
+        self.root, self.left_out, self.flaw, self._hashed = root, dict(left_out or {}), flaw, hashed
         self._folders: dict[str, Folder] = {}
         self._hashes = {path: sha for path, sha in self.left_out.items() if not os.path.exists(root / path)}
 
     @classmethod
-    def of_study(cls, study: Path, root: Path) -> Graph:
+    def of_study(cls, study: Path, root: Path, hashed: Callable[[Path], str] = sha256_file) -> Graph:
         """Return the graph of results/<study> with the note of what a pack left out; `flaw` is the note's."""
         try:
-            return cls(root, absent(study, root))
+            return cls(root, absent(study, root), hashed=hashed)
         except (ArtifactError, OSError) as error:
-            return cls(root, flaw=error.message if isinstance(error, ArtifactError) else str(error))
+            flaw = error.message if isinstance(error, ArtifactError) else str(error)
+            return cls(root, flaw=flaw, hashed=hashed)
 
     def below(self, tops: Sequence[Path]) -> tuple[list[Folder], list[tuple[str, str]]]:
         """Return folders and all below them, without logs and time tables.
@@ -130,7 +140,7 @@ class Graph:
     def sha256(self, path: str) -> str:
         """Return the SHA-256 of a file as it is now; OSError where it cannot be read."""
         if path not in self._hashes:
-            self._hashes[path] = sha256_file(self._file(path))
+            self._hashes[path] = self._hashed(self._file(path))
         return self._hashes[path]
 
     def file_flaw(self, path: str) -> str:
@@ -188,16 +198,17 @@ def _listed(node: Node, name: str) -> Maker | None:
     return None
 
 
-def replaced(one: InputRecord, made: Manifest, user: Manifest) -> str:
-    """Say how the manifest of an input is not the one that was there when `user` read the same content.
+def replaced(one: InputRecord, made: Manifest, user: Manifest) -> bool:
+    """Return whether the manifest of an input is another than when `user` read the same content.
 
-    Returns nothing where it is, or where the content itself changed, which `Graph.input_flaw` says; "swapped"
-    where it claims to be older than that; "made again" where it is younger (so it says: it may be made up).
+    Where it lists other content for anything that `user` read by it, that is a change of an input, which
+    `Graph.input_flaw` tells of. What a manifest says of times does not count: whoever wrote it chose them.
     """
-    same = any(record.sha256 == one.sha256 for record in made.files)
-    if one.manifest in (None, made.digest) or not same:
-        return ""
-    return "swapped" if made.ended < user.started else "made again"
+    if one.manifest in (None, made.digest):
+        return False
+    now = {record.path: record.sha256 for record in made.files}
+    read = [other for other in user.inputs if other.manifest == one.manifest]
+    return all(now.get(other.path.rpartition("/")[2]) == other.sha256 for other in read)
 
 
 def with_shards(manifest: Manifest) -> Iterator[Manifest]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from xpflow.artifacts.code import PACKAGE, code_fingerprint, same_rule
+from xpflow.artifacts.environment import git_output
 from xpflow.artifacts.places import is_plain
 from xpflow.errors import XpflowError
 
@@ -75,12 +76,12 @@ def _fingerprints_at(commit: str) -> dict[str, str]:
 @contextmanager
 def _source_of(commit: str) -> Iterator[Path | None]:
     """Yield a temporary folder with the package as a commit has it, or None where it cannot be had."""
-    words = ["git", "-C", str(PACKAGE), "archive", "--format=tar", "--end-of-options", commit, "."]
+    words = ["archive", "--format=tar", "--end-of-options", commit, "."]
     if not (len(commit) == 40 and all(letter in "0123456789abcdef" for letter in commit)):
         yield None
         return
     try:
-        data = subprocess.run(words, capture_output=True, check=True, timeout=GIT_S).stdout
+        data = git_output(PACKAGE, *words, timeout_s=GIT_S)
     except (OSError, subprocess.SubprocessError):
         yield None
         return
@@ -102,4 +103,6 @@ def _unpack(packed: tarfile.TarFile, folder: Path) -> None:
 
 def named(git: Mapping[str, Any]) -> str:
     """Return a manifest's `git` in words: the commit, and whether the source differed from it."""
-    return f"{str(git.get('commit'))[:12]}{' with changes' if git.get('changed') else ''}"
+    if git.get("commit") is None:
+        return "unknown"
+    return f"{str(git['commit'])[:12]}{' with changes' if git.get('changed') else ''}"

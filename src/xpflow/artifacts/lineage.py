@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xpflow.artifacts.graph import Graph, replaced, shards_of
+from xpflow.artifacts.graph import REPLACED, Graph, replaced, shards_of
 from xpflow.artifacts.history import named
 from xpflow.artifacts.manifest import InputRecord, Manifest
 from xpflow.artifacts.places import NOT_HERE, OUTSIDE, relative
@@ -158,9 +158,7 @@ def _maker(one: InputRecord, graph: Graph, user: Manifest) -> tuple[Manifest | N
     if made is None:
         gone = f"its input {one.path} had a manifest, and none lists it now" if one.manifest else ""
         return None, graph.broken(one.path) or gone
-    swapped = made.record.sha256 == one.sha256 and replaced(one, made.manifest, user) == "swapped"
-    why = f"the manifest of its input {one.path} is another than when it was used" if swapped else ""
-    return made.manifest, why
+    return made.manifest, REPLACED.format(one.path) if replaced(one, made.manifest, user) else ""
 
 
 def _changed(step: Step, graph: Graph, shards: set[str]) -> Iterator[str]:

@@ -140,7 +140,7 @@ def read_manifest(path: Path) -> Manifest:
     try:
         data = _bytes_of(path)
         manifest = _adapter().validate_json(data, strict=True)
-        fits = manifest.sealed().to_bytes() == data
+        fits = _sealed_bytes(asdict(manifest)) == data
     except FileNotFoundError as error:
         raise ArtifactError(f"no such manifest: {path}", hint="`xpflow audit` says what it knows") from error
     except OSError as error:
@@ -150,6 +150,12 @@ def read_manifest(path: Path) -> Manifest:
     if not fits:
         raise ArtifactError(f"{path}: the manifest does not fit its own digest", hint=CHANGED)
     return _whole(manifest, str(path))
+
+
+def _sealed_bytes(fields: dict[str, Any]) -> bytes:
+    """Return the bytes of a manifest whose digest is what it should be."""
+    unsealed = {name: value for name, value in fields.items() if name != "digest"}
+    return canonical({**unsealed, "digest": digest(unsealed)}) + b"\n"
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from xpflow.artifacts.code import PACKAGE, code_fingerprint, plugin_fingerprints
-from xpflow.artifacts.environment import environment_facts, package_facts
+from xpflow.artifacts.environment import check_environment, environment_facts, package_facts
 from xpflow.artifacts.manifest import (
     ENDING,
     FileRecord,
@@ -40,6 +40,7 @@ class Record:
         config: Mapping[str, Any] | None = None,
         plugins: Sequence[str] = (),
     ) -> None:
+        check_environment()
         self.command, self.stage = command, {"command": command, **(stage or {})}
         self.config, self.started = dict(config or {}), now()
         self.code, self.package = code_fingerprint(command, plugins), package_facts()  # as at the start

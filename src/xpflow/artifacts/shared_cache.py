@@ -25,7 +25,7 @@ from typing import Any
 
 from xpflow.artifacts.canonical import digest
 from xpflow.artifacts.environment import SHARED_CACHE, environment_facts
-from xpflow.artifacts.io import atomic_writer, explained
+from xpflow.artifacts.io import atomic_writer, default_mode, explained
 from xpflow.artifacts.manifest import ENDING, FileRecord, Manifest, read_manifest, write_manifest
 from xpflow.artifacts.record import Record, now
 from xpflow.errors import ArtifactError
@@ -102,7 +102,7 @@ class SharedCache:
                     raise ArtifactError(f"{manifest_path.parent / one.path} changed while it was shared")
             write_manifest(beside / manifest_path.name, manifest)
             with explained(place):
-                beside.chmod(0o777 & ~_mask())
+                beside.chmod(default_mode(0o777))
                 if place.is_dir():
                     self.remove(key)  # it was damaged
                 _rename(beside, place)
@@ -237,9 +237,3 @@ def _rename(beside: Path, place: Path) -> None:
     except OSError:
         if not place.is_dir():
             raise
-
-
-def _mask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

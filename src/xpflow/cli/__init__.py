@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 from xpflow import __version__
 from xpflow.errors import XpflowError, nearest
@@ -70,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with XPFLOW_DEBUG=1 both are raised, so that the traceback shows. Any other exception is a bug and is
     raised.
     """
+    _print_anything()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(help_text())
@@ -96,6 +98,13 @@ def _said(error: Exception, text: str) -> int:
         raise error
     print(f"error: {text.encode('utf-8', 'backslashreplace').decode()}", file=sys.stderr)
     return EXIT_ERROR
+
+
+def _print_anything() -> None:
+    """Print characters that the terminal's encoding does not have, and halves of some, as codes: \\u2212."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def help_text() -> str:

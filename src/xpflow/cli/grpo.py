@@ -35,10 +35,10 @@ def grpo(
 
     def work() -> None:
         from xpflow.runtime.models import set_up
-        from xpflow.training.policy.grpo import train_policy_to_folder
+        from xpflow.training.policy.stage import train_policy_to_folder
 
         set_up(study)
-        train_policy_to_folder(study, model_source(study, model), problems, seed, out)
+        train_policy_to_folder(study, model_source(study, model), problems, seed, out, record.code)
 
     record = stage_record(study, "grpo", model=study.grpo.model, seed=seed)
     if keeps_record():

@@ -24,12 +24,13 @@ def pretrain(
     from xpflow.artifacts.manifest import files_below
     from xpflow.artifacts.record import Record
     from xpflow.study.config import load_study
-    from xpflow.study.stages import config_facts
+    from xpflow.study.stages import config_facts, stage_plugins
     from xpflow.training.pretrain import pretrain_to_folder
 
     study, stage = load_study(config), {"command": "pretrain", "model": model}
-    record = Record("pretrain", {"model": model}, config_facts(study, stage))
-    pretrain_to_folder(model, out, study)
+    plugins = stage_plugins(study, stage)
+    record = Record("pretrain", {"model": model}, config_facts(study, stage), plugins)
+    pretrain_to_folder(model, out, study, record.code)
     training = [path for path in (out / "log.jsonl", out / "state.pt") if path.exists()]
     for files in (training, files_below([out / "checkpoint"])):
         record.write(files, "pretrain", seed=study.pretrain.seed)

@@ -134,5 +134,6 @@ def base_files(study: StudyConfig, model: str) -> list[Path]:
 def local_sources(study: StudyConfig) -> list[Path]:
     """Return the local data files that a study names."""
     sources = study.problems.sources
-    values = sources.model_dump(exclude={"mbpp_revision", "tulu3_personas_revision", "files"}).values()
-    return [Path(value) for value in (*values, *sources.files.values()) if value]
+    named = sources.model_dump(exclude={"files"}).items()
+    files = [value for key, value in named if not key.endswith("_revision")]
+    return [Path(value) for value in (*files, *sources.files.values()) if value]

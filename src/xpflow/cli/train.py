@@ -52,7 +52,7 @@ def train(
         from xpflow.training.tuning import train_to_folder
 
         set_up(study)
-        train_to_folder(study, model, run, seed, data, out, start)
+        train_to_folder(study, model, run, seed, data, out, start, record.code)
 
     record = stage_record(study, "train", model=model, run=run, seed=seed)
     if keeps_record():

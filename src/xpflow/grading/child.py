@@ -35,8 +35,8 @@ def run_child(request: Request, setup: dict[str, Any], theirs: socket.socket) ->
     leave, link = os._exit, Link(theirs.fileno(), theirs.fileno())
     try:
         confine(request["limits"], setup, theirs.fileno())
-    except (OSError, ValueError) as error:
-        link.say(CANDIDATE, ["unconfined", str(error)])
+    except BaseException as error:  # whatever it is, it comes before the program's first statement
+        link.say(CANDIDATE, ["unconfined", f"{type(error).__name__}: {error}"[:REASON_LIMIT]])
         leave(0)
     try:
         random.seed(0)

@@ -4,7 +4,8 @@
     answer  ->  the judge of the problem's shape        ->  Verdict
 
 Identical programs for the same problem are run once per call. A timeout, and a program killed by the
-kernel, is tried once more with nothing running beside it before it counts.
+kernel, is tried once more with nothing running beside it before it counts. What may be the fault of tests or
+jail counts only if the problem's own solution does not end in the same way (`doubt.py`).
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from types import TracebackType
 from typing import Any
 
 from xpflow.errors import GradingError
+from xpflow.grading.doubt import has_solution, is_open, passed, retried, second_look
+from xpflow.grading.exposure import refuse_exposed
 from xpflow.grading.jails.base import Jail
 from xpflow.grading.jails.choose import choose_jail
+from xpflow.grading.journal import Journal, key_of
 from xpflow.grading.outcome import shown
 from xpflow.grading.pool import Job, Outcome, Pool
 from xpflow.grading.testcode import defined_functions, imported_modules, uses_program_classes
@@ -27,6 +31,12 @@ from xpflow.grading.verdict import VERDICTS, Limits, Mode, Verdict
 from xpflow.problems.problem import Problem
 
 CANONICAL_FACTOR, CANONICAL_S = 10.0, 60.0
+PROGRAM_LIMIT = 1 << 26  # characters
+NO_VERDICT = "this is no verdict on the programs: run `xpflow doctor`, free memory, and grade again"
+UNTESTABLE = "this is no verdict on the programs: mend the problem, or leave it out"
+# What every program may do: take a little memory, open a file.
+NEARLY_NOTHING = "room = bytes(1 << 20)\nopen('/dev/null').close()\n"
+NO_TESTS = {"prompt": "", "setup": "", "tests": ["pass"], "check": "", "imports": {}, "defines": []}
 Progress = Callable[[int, int], None]
 
 
@@ -49,38 +59,60 @@ class Grader:
         self.jail = jail if isinstance(jail, Jail) else choose_jail(jail)
         self.limits = limits or Limits()
         self.record_infrastructure = record_infrastructure
-        self._canonical_s: dict[Problem, float] = {}
+        self._solutions: dict[Problem, Outcome] = {}
+        self._fits = False
         self._pool = Pool(self.jail, max(1, workers or os.cpu_count() or 1), self.limits)
 
-    def grade(self, items: Sequence[tuple[Problem, str]], progress: Progress | None = None) -> list[Verdict]:
+    def grade(
+        self,
+        items: Sequence[tuple[Problem, str]],
+        progress: Progress | None = None,
+        journal: Journal | None = None,
+    ) -> list[Verdict]:
         """Return one verdict for each (problem, program or answer).
 
-        `progress(done, total)` counts distinct programs.
+        `progress(done, total)` counts distinct programs. Settled ones go to the `journal` as they come, and
+        those that it knows are not run.
 
         Raises:
-            GradingError: a problem has no tests, or a program could not be graded after `limits.retries`
-                retries.
+            GradingError: a problem has no tests, or tests that cannot be run; a program could not be graded
+                after `limits.retries` retries; limits or jail are not fit for any program.
         """
         require_tests(items)
-        programs = self._run([item for item in items if runs(item[0])], progress)
+        programs = self._run([item for item in items if runs(item[0])], progress, journal)
         found = iter(programs)
         return [next(found) if runs(problem) else judged(problem, answer) for problem, answer in items]
 
-    def _run(self, items: Sequence[tuple[Problem, str]], progress: Progress | None) -> list[Verdict]:
+    def _run(
+        self, items: Sequence[tuple[Problem, str]], progress: Progress | None, journal: Journal | None
+    ) -> list[Verdict]:
         """Return the verdicts on programs."""
         jobs, places = _distinct(items)
-        outcomes: dict[int, Outcome] = {}
+        problems = dict(zip(reversed(places), (problem for problem, _ in reversed(items)), strict=True))
+        outcomes = _known(jobs, journal)
+        first = [job for job in jobs if job.index not in outcomes]
+
+        def settle(job: Job, outcome: Outcome) -> None:
+            outcomes[job.index] = outcome
+            if journal is not None and outcome["verdict"] != "infrastructure":
+                journal.add(_key(job), outcome)
 
         def done(job: Job, outcome: Outcome) -> None:
             outcomes[job.index] = outcome
+            if not is_open(outcome):
+                settle(job, outcome)
             if progress is not None:
                 progress(len(outcomes), len(jobs))
 
-        self._pool.run(jobs, done)
-        again = [job for job in jobs if _doubtful(outcomes[job.index])]
+        if first:
+            self._require_fit([problems[job.index] for job in first])
+        self._pool.run(first, done)
+        again = [job for job in first if retried(outcomes[job.index])]
         for job in again:
-            job.attempts, job.cpu_s = 0, self._cpu_limit(items[places.index(job.index)][0])
+            job.attempts, job.cpu_s = 0, self._cpu_limit(problems[job.index])
         self._pool.run(again, done, workers=1)
+        for job in (job for job in first if is_open(outcomes[job.index])):
+            settle(job, self._second_look(problems[job.index], outcomes[job.index]))
         self._refuse_infrastructure(items, places, outcomes)
         return [_verdict(problem, outcomes[place]) for (problem, _), place in zip(items, places, strict=True)]
 
@@ -96,16 +128,53 @@ class Grader:
     ) -> None:
         self.close()
 
-    def _cpu_limit(self, problem: Problem) -> float:
-        """Return the CPU limit of a second try: ten times the canonical solution's time, or the usual one."""
-        if problem not in self._canonical_s:
-            found: list[Outcome] = []
+    def _require_fit(self, problems: Sequence[Problem]) -> None:
+        """Raise GradingError where no program could be judged rightly, before one is run.
+
+        The jail's image holds tests, or limits or jail let not even a program run that does next to nothing.
+        """
+        refuse_exposed(self.jail, problems)
+        if self._fits:
+            return
+        outcome: Outcome = {}
+        for _ in range(1 + self.limits.retries):
+            outcome = self._outcome(Job(0, NEARLY_NOTHING, "strict", "nearly nothing", NO_TESTS))
+            if passed(outcome):
+                self._fits = True
+                return
+        raise GradingError(
+            f"a program that does next to nothing ends in jail {self.jail.name!r} with "
+            f"{outcome['verdict']!r}: {outcome['reason']}",
+            hint="the limits are too low (cpu_s, wall_s, memory_mib), or the jail is broken: `xpflow doctor`",
+        )
+
+    def _outcome(self, job: Job) -> Outcome:
+        """Return the outcome of one job, with nothing running beside it."""
+        found: list[Outcome] = []
+        self._pool.run([job], lambda _, outcome: found.append(outcome), workers=1)
+        return found[0]
+
+    def _canonical(self, problem: Problem) -> Outcome:
+        """Return the outcome of a problem's own solution, with time enough."""
+        if problem not in self._solutions:
             job = _job(0, problem, problem.solution)
             job.cpu_s = CANONICAL_S
-            self._pool.run([job], lambda _, outcome: found.append(outcome), workers=1)
-            passed = found[0]["verdict"] == "passed"
-            self._canonical_s[problem] = float(found[0]["cpu_s"]) if passed else 0.0
-        return max(self.limits.cpu_s, CANONICAL_FACTOR * self._canonical_s[problem])
+            outcome = self._outcome(job)
+            if outcome["verdict"] == "infrastructure" and not outcome.get("untestable"):
+                return outcome  # the machine's: another time it may be judged
+            self._solutions[problem] = outcome
+        return self._solutions[problem]
+
+    def _cpu_limit(self, problem: Problem) -> float:
+        """Return the CPU limit of a second try: ten times the canonical solution's time, or the usual one."""
+        own = self._canonical(problem)
+        return max(self.limits.cpu_s, CANONICAL_FACTOR * float(own["cpu_s"]) if passed(own) else 0.0)
+
+    def _second_look(self, problem: Problem, outcome: Outcome) -> Outcome:
+        """Return an outcome that is open as it counts."""
+        if outcome["verdict"] == "infrastructure" or not has_solution(problem):
+            return outcome
+        return second_look(problem, outcome, self._canonical(problem))
 
     def _refuse_infrastructure(
         self, items: Sequence[tuple[Problem, str]], places: Sequence[int], outcomes: Mapping[int, Outcome]
@@ -116,7 +185,7 @@ class Grader:
             raise GradingError(
                 f"{len(failed)} of {len(items)} programs could not be graded in jail {self.jail.name!r}; "
                 f"the first is for {problem.task_id}: {outcome['reason']}",
-                hint="this is no verdict on the programs: run `xpflow doctor`, free memory, and grade again",
+                hint=UNTESTABLE if outcome.get("untestable") else NO_VERDICT,
             )
 
 
@@ -129,7 +198,14 @@ def judged(problem: Problem, answer: str) -> Verdict:
     """Return the verdict on an answer that is compared, here and as text, by the judge of its shape."""
     judge = problem.kind.judge
     assert judge is not None
-    said = judge(problem, answer)
+    try:
+        said = judge(problem, answer)
+    except Exception as error:
+        raise GradingError(
+            f"the judge of shape {problem.shape!r} failed on an answer to {problem.task_id}: "
+            f"{type(error).__name__}: {error}",
+            hint="it says nothing about the answer: mend the shape",
+        ) from error
     if said.passed:
         return Verdict(problem.task_id, "passed")
     return Verdict(
@@ -197,8 +273,20 @@ def _tests_of(problem: Problem) -> tuple[str, Mapping[str, Any]]:
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest(), known
 
 
-def _doubtful(outcome: Outcome) -> bool:
-    return outcome["verdict"] == "timeout" or bool(outcome.get("killed"))
+def _known(jobs: Sequence[Job], journal: Journal | None) -> dict[int, Outcome]:
+    """Return the outcomes that need no run: those in the journal, and those of programs without end."""
+    found = {}
+    for job in jobs:
+        outcome = journal.get(_key(job)) if journal is not None else None
+        if len(job.program) > PROGRAM_LIMIT:
+            outcome = {"verdict": "error", "reason": f"a program of more than {PROGRAM_LIMIT} characters"}
+        if outcome is not None:
+            found[job.index] = outcome
+    return found
+
+
+def _key(job: Job) -> str:
+    return key_of(job.mode, job.key, job.program)
 
 
 def _verdict(problem: Problem, outcome: Outcome) -> Verdict:

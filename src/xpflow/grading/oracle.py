@@ -19,12 +19,12 @@ import secrets
 import signal
 import struct
 import sys
+from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
     from xpflow.grading import testcode
-    from xpflow.grading.frames import KEEPER
     from xpflow.grading.outcome import (
         Broken,
         Ended,
@@ -32,15 +32,16 @@ if TYPE_CHECKING or __package__:
         Outcome,
         Overtime,
         Unanswered,
+        Uncarried,
         Untestable,
         failure,
         finish,
+        require_tests_own,
         verdict_of_end,
     )
     from xpflow.grading.remote import Jail, Program, Remote
 else:
     import testcode
-    from frames import KEEPER
     from outcome import (
         Broken,
         Ended,
@@ -48,9 +49,11 @@ else:
         Outcome,
         Overtime,
         Unanswered,
+        Uncarried,
         Untestable,
         failure,
         finish,
+        require_tests_own,
         verdict_of_end,
     )
     from remote import Jail, Program, Remote
@@ -61,8 +64,13 @@ CACHED = 256  # problems whose tests stay compiled
 
 
 def main() -> None:
-    """Serve requests until stdin ends; argv[1] is JSON: command, environment, folder of the jail."""
-    jail = Jail(json.loads(sys.argv[1]))
+    """Serve requests until stdin ends; argv[1] is JSON: command, environment, folder of the jail, libraries.
+
+    `libraries` are folders from which tests may import, as numpy; what is in our own folder stays in front.
+    """
+    launch = json.loads(sys.argv[1])
+    sys.path += launch.get("libraries", [])
+    jail = Jail(launch)
     try:
         _, hello = jail.read()
     except (JailLost, Broken) as lost:
@@ -89,15 +97,18 @@ def judge(jail: Jail, request: dict[str, Any]) -> Outcome:
         signal.setitimer(signal.ITIMER_REAL, 0)
         return finish(verdict_of_end(over.how, request), over.how, request)
     except Broken as broken:
-        found = {"verdict": "error", "reason": f"broke the grader's format: {broken}"}
+        reason = f"broke the grader's format: {broken}"
+        found = {"verdict": "error", "reason": reason, "doubt": isinstance(broken, Uncarried)}
     except Untestable as why:
-        found = {"verdict": "infrastructure", "reason": str(why)}
+        found = {"verdict": "infrastructure", "reason": str(why), "untestable": True}
     except Overtime:
-        found = {"verdict": "timeout", "reason": "its answers keep the tests busy"}
+        found = {"verdict": "timeout", "reason": "its answers keep the tests busy", "doubt": True}
     except MemoryError:
-        found = {"verdict": "memory", "reason": "its answers are too large for the tests"}
+        found = {"verdict": "memory", "reason": "its answers are too large for the tests", "doubt": True}
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+    if not program.started:
+        return finish(found, {}, request)
     try:
         how = jail.ended()
     except JailLost as lost:
@@ -110,28 +121,52 @@ def judge(jail: Jail, request: dict[str, Any]) -> Outcome:
 def run_tests(program: Program, request: dict[str, Any]) -> Outcome:
     """Run the tests of a problem here, against the program's functions there."""
     tests = prepared(request["key"], request["problem"])
-    space: dict[str, Any] = {}
-    watcher, number = testcode.Watcher(tests.asserts), 0
+    watcher, place = testcode.Watcher(tests.asserts), Place()
     try:
         kinds = program.start(request, tests.names)
         tell({"stage": "tests"})
-        if tests.helpers is not None:
-            exec(tests.helpers, space)
-        space.pop(tests.check, None)  # the prompt's stub of the function to be written
-        bind(space, program, kinds, tests)
-        space.update(watcher.hooks())
-        exec(tests.setup, space)
-        for code in tests.codes:
-            number += 1
-            exec(code, space)
-        if tests.check:
-            if tests.check not in space:
-                return {"verdict": "error", "reason": f"the program defines no {tests.check!r}"}
-            space["check"](space[tests.check])
     except (Exception, Unanswered) as error:
-        return failure(error, number, watcher, program, tests.line_of(error))
+        return failure(error, 0, watcher, program, "")
+    try:
+        found = run_trusted(program, kinds, tests, watcher, place)
+    except (Exception, Unanswered, SystemExit) as error:
+        require_tests_own(error, program, tests.names, place.where)
+        return failure(error, place.number, watcher, program, tests.line_of(error))
     if program.over is not None:  # a test with a bare `except` has swallowed it
         raise program.over
+    return found
+
+
+@dataclass(slots=True)
+class Place:
+    """Where the trusted code of a problem has got to: what part of it, and which test."""
+
+    where: str = "prompt"
+    number: int = 0
+
+
+def run_trusted(
+    program: Program, kinds: dict[str, str], tests: testcode.Tests, watcher: testcode.Watcher, place: Place
+) -> Outcome:
+    """Run what is the benchmark's own: the prompt's helpers, the setup code, the tests."""
+    space: dict[str, Any] = {}
+    if tests.helpers is not None:
+        exec(tests.helpers, space)
+    space.pop(tests.check, None)  # the prompt's stub of the function to be written
+    place.where = "set-up code"
+    bind(space, program, kinds, tests)
+    space.update(watcher.hooks())
+    exec(tests.setup, space)
+    for code in tests.codes:
+        place.where, place.number = "tests", place.number + 1
+        exec(code, space)
+    if tests.check:
+        if "check" not in space:
+            raise Untestable("its tests define no `check`")
+        if tests.check not in space:
+            reason = f"the program defines no {tests.check!r}"
+            return {"verdict": "error", "reason": reason, "doubt": True}
+        space["check"](space[tests.check])
     return {"verdict": "passed", "reason": ""}
 
 
@@ -151,7 +186,7 @@ def run_shared(program: Program, request: dict[str, Any]) -> Outcome:
     """Let program and tests run together in the jail, and believe what comes with the nonce."""
     problem, nonce = request["problem"], secrets.token_hex(16)
     body = {"program": request["program"], "limits": request["limits"], "nonce": nonce}
-    program.jail.say(KEEPER, {**body, **{key: problem[key] for key in ("setup", "tests", "check")}})
+    program.hand_over({**body, **{key: problem[key] for key in ("setup", "tests", "check")}})
     message = program.hear()
     if message[0] == "unconfined":
         raise JailLost(f"cannot set the limits: {message[1]}")
@@ -160,7 +195,7 @@ def run_shared(program: Program, request: dict[str, Any]) -> Outcome:
     verdict, reason = message[2].get("verdict"), message[2].get("reason")
     if verdict not in ("passed", "wrong", "error", "memory") or type(reason) is not str:
         raise Broken("not a verdict")
-    return {"verdict": verdict, "reason": reason[:300]}
+    return {"verdict": verdict, "reason": reason[:300], "doubt": verdict in ("error", "memory")}
 
 
 def prepared(
@@ -168,11 +203,16 @@ def prepared(
     problem: dict[str, Any],
     cache: dict[str, testcode.Tests] = {},  # noqa: B006 (a cache)
 ) -> testcode.Tests:
-    """Return the compiled tests of a problem; `key` stands for all of it."""
+    """Return the compiled tests of a problem; `key` stands for all of it. Raises Untestable."""
     if key not in cache:
         if len(cache) >= CACHED:
             cache.pop(next(iter(cache)))
-        cache[key] = testcode.compile_tests(problem)
+        try:
+            cache[key] = testcode.compile_tests(problem)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise Untestable(
+                f"its prompt or tests cannot be compiled: {type(error).__name__}: {error}"[:300]
+            ) from None
     return cache[key]
 
 
@@ -198,13 +238,13 @@ def next_request() -> dict[str, Any] | None:
 
 def read_exactly(size: int) -> bytes | None:
     """Read `size` bytes from stdin, or None when it ends before."""
-    data = b""
+    data = bytearray()
     while len(data) < size:
         part = os.read(0, min(size - len(data), 1 << 20))
         if not part:
             return None
         data += part
-    return data
+    return bytes(data)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import reprlib
 import signal
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,10 @@ class Broken(Stop):
     """The program said something that the format does not allow."""
 
 
+class Uncarried(Broken):
+    """The program's answer is more than the format carries."""
+
+
 class JailLost(Stop):
     """The jail itself is gone: no verdict on the program."""
 
@@ -62,17 +66,38 @@ class Overtime(BaseException):
 
 
 class Untestable(Stop):
-    """The benchmark's own tests ask for what the format cannot carry: no verdict on the program."""
+    """The benchmark's own prompt or tests do not run, or ask for what cannot be carried: no verdict."""
 
 
 class Unanswered(BaseException):
     """A call ended in something that no test may catch: SystemExit and its kind."""
 
 
+def require_tests_own(
+    error: BaseException, program: Program, names: Container[str | None], where: str
+) -> None:
+    """Raise Untestable for an exception in trusted code that the program cannot have had a part in.
+
+    It has one in everything after its first call, and before that where a name is absent from it or is not
+    what the tests take it for.
+    """
+    if program.calls or getattr(error, "__notes__", None) or isinstance(error, Unanswered):
+        return
+    if isinstance(error, (AssertionError, AttributeError, TypeError)) and where != "prompt":
+        return
+    if isinstance(error, NameError) and where != "prompt" and error.name in names:
+        return
+    raise Untestable(f"its {where} cannot be run: {type(error).__name__}: {error}"[:300])
+
+
 def failure(error: BaseException, number: int, watcher: Watcher, program: Program, line: str) -> Outcome:
-    """Return the verdict on an exception that ended the tests."""
+    """Return the verdict on an exception that ended the tests.
+
+    It is in `doubt` where it came up in the tests, or is of a kind that a jail brings about: the solution of
+    the problem itself may end in the same way.
+    """
     if isinstance(error, MemoryError):
-        return {"verdict": "memory", "reason": "MemoryError"}
+        return {"verdict": "memory", "reason": "MemoryError", "doubt": True}
     own = getattr(error, "__notes__", None)  # set where the program itself raised it
     place = watcher.failing
     if own is None and isinstance(error, AssertionError):
@@ -89,7 +114,16 @@ def failure(error: BaseException, number: int, watcher: Watcher, program: Progra
         found["test"], found["call"] = text[:SHOWN], program.last_call()
     if found["verdict"] == "wrong" and place is not None:
         found["found"], found["expected"] = shown(place.found), shown(place.expected)
+    found["doubt"] = _doubt(error, own is not None, program)
     return found
+
+
+def _doubt(error: BaseException, own: bool, program: Program) -> bool:
+    if isinstance(error, Unanswered):
+        return False
+    if isinstance(error, AssertionError):
+        return not own and not program.calls
+    return not own or isinstance(error, (ImportError, OSError))
 
 
 def verdict_of_end(how: Outcome, request: dict[str, Any]) -> Outcome:
@@ -100,7 +134,8 @@ def verdict_of_end(how: Outcome, request: dict[str, Any]) -> Outcome:
     if stopped in ("cpu", "wall"):
         return {"verdict": "timeout", "reason": f"over its {stopped} limit of {limits[stopped + '_s']:g} s"}
     if stopped == "output":
-        return {"verdict": "error", "reason": f"answered with more than {limits['output_mib']} MiB"}
+        reason = f"answered with more than {limits['output_mib']} MiB"
+        return {"verdict": "error", "reason": reason, "doubt": True}
     if stopped == "protocol":
         return {"verdict": "error", "reason": "broke the grader's format"}
     status = how["status"]
@@ -113,8 +148,8 @@ def verdict_of_end(how: Outcome, request: dict[str, Any]) -> Outcome:
     if number == signal.SIGKILL:  # itself, or the kernel for want of memory: the caller tries again
         return {"verdict": "error", "reason": "killed (SIGKILL)", "killed": True}
     with suppress(ValueError):
-        return {"verdict": "error", "reason": f"crashed ({signal.Signals(number).name})"}
-    return {"verdict": "error", "reason": f"crashed (signal {number})"}
+        return {"verdict": "error", "reason": f"crashed ({signal.Signals(number).name})", "doubt": True}
+    return {"verdict": "error", "reason": f"crashed (signal {number})", "doubt": True}
 
 
 def finish(found: Outcome, how: Outcome, request: dict[str, Any]) -> Outcome:

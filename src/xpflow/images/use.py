@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 
 from xpflow.artifacts.environment import CONTAINER, SHARED_CACHE
-from xpflow.errors import ConfigError
+from xpflow.errors import ArtifactError, ConfigError
 from xpflow.images.lock import STORED, LocalImage, read_local, read_lock, source_digest
 
 SOURCE_VARIABLE = "XPFLOW_IMAGE_SOURCE"
@@ -65,6 +65,14 @@ def choose_container(
     return os.path.relpath(root / reference)
 
 
+def digest_inside(*, used: bool, environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return the digest that jobs will find as their container's (`environment_facts`); None outside of any.
+
+    used: whether Snakemake runs them in the image that `choose_container` chose; else they run where we do.
+    """
+    return environment.get(f"{_prefix()}ENV_{CONTAINER}" if used else CONTAINER) or None
+
+
 def _check_file(path: Path, local: LocalImage | None) -> None:
     if local is None:
         raise ConfigError(f"there is no container image {path}", hint=BUILD_HINT)
@@ -98,7 +106,13 @@ def _hub_cache(environment: MutableMapping[str, str]) -> list[str]:
     generic = environment.get("XDG_CACHE_HOME", "~/.cache")
     home = environment.get("HF_HOME", f"{generic}/huggingface")
     folder = Path(environment.get("HF_HUB_CACHE", f"{home}/hub")).expanduser().absolute()
-    folder.mkdir(parents=True, exist_ok=True)  # else there is nothing to bind until `fetch` has run
+    try:
+        folder.mkdir(parents=True, exist_ok=True)  # else there is nothing to bind until `fetch` has run
+    except OSError as error:
+        raise ArtifactError(
+            f"the model hub's cache cannot be made: {folder}: {error.strerror}",
+            hint="put it elsewhere with HF_HOME: a folder that you may write to",
+        ) from error
     environment[f"{_prefix()}ENV_HF_HUB_CACHE"] = str(folder)
     return [str(folder)]
 

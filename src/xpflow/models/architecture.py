@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from xpflow.models.keys import Keys
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PretrainedConfig, PreTrainedModel
@@ -133,6 +135,8 @@ class Architecture:
             head. Routed experts stay as they are: an adapter on each would be larger than what it adapts is
             used.
         tiny: the published model in small, for rehearsals; None: there is none.
+        keys: the keys that its config.json may have; None: its configuration class refuses what it does not
+            know.
     """
 
     name: str
@@ -143,6 +147,7 @@ class Architecture:
     micro: Callable[[int], Mapping[str, Any]]
     lora_targets: str
     tiny: Tiny | None = None
+    keys: Keys | None = None
 
     def config(self, **fields: Any) -> PretrainedConfig:
         """Return a configuration; fields that are left out are the published model's."""

@@ -24,28 +24,24 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from xpflow.artifacts import atomic_write_text
-from xpflow.errors import ModelLoadError, nearest
+from xpflow.artifacts.io import default_mode, explained
+from xpflow.errors import ModelLoadError
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.device import memory_of, needed_bytes, require_room
 from xpflow.models.moe import SparseMoE, grouped_works
-from xpflow.models.stored import INDEX, WEIGHTS, StoredTensor, find_tensors, read_json
+from xpflow.models.stored import INDEX, QUANTISED, WEIGHTS, StoredTensor, find_tensors, read_fields
 
 _VOLATILE = ("transformers_version", "_name_or_path", "auto_map")  # would make equal models differ in bytes
 
 
 def read_config(folder: str | Path) -> PretrainedConfig:
     """Read `config.json` into the configuration class of its `model_type`."""
-    path = Path(folder) / "config.json"
-    fields = read_json(path)
-    kind = str(fields.pop("model_type", None))
-    if fields.get("rope_scaling", 0) is None:
-        del fields["rope_scaling"]  # transformers 5 warns about the old name even where it says nothing
-    if kind not in set(ARCHITECTURES):  # names only: a folder of weights names no file of code
-        raise ModelLoadError(f"{path}: unknown model_type {kind!r}", hint=nearest(kind, ARCHITECTURES))
+    fields = read_fields(folder)
+    kind = fields.pop("model_type")
     try:
         return ARCHITECTURES[kind].config(**fields)
-    except (TypeError, ValueError) as error:
-        raise ModelLoadError(f"{path}: {error}") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ModelLoadError(f"{Path(folder) / 'config.json'}: {error}") from error
 
 
 def load_checkpoint(
@@ -116,6 +112,8 @@ def _check(expected: dict[str, Tensor], stored: dict[str, StoredTensor], folder:
         elif tuple(expected[name].shape) != found.shape:
             shapes = f"expected shape {list(expected[name].shape)}, found {list(found.shape)}"
             faults.append(f"misshaped tensor {name}: {shapes} in {found.file.name}")
+        elif found.dtype.startswith(QUANTISED):
+            faults.append(f"tensor {name} is stored as {found.dtype} in {found.file.name}: quantised weights")
     if faults:
         more = f"\n  ... and {len(faults) - 10} more" if len(faults) > 10 else ""
         raise ModelLoadError(
@@ -204,12 +202,14 @@ def _cut(state: dict[str, Tensor], max_shard_bytes: int) -> list[list[str]]:
 @contextmanager
 def _staged(target: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `target` whose files take their place only when all are written."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+    with explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
     try:
         yield stage
-        stage.chmod(0o755)
+        stage.chmod(default_mode(0o777))
         for file in stage.iterdir():
+            file.chmod(default_mode())  # safetensors makes files for their owner's eyes only
             _sync(file)
         if target.exists():
             _move_files(stage, target)

@@ -107,12 +107,16 @@ def require_room(needed: int, memory: Memory | None, dtype: torch.dtype | None) 
 def _main_memory(meminfo: Path, limit: Path) -> Memory | None:
     """Return the main memory, or the container's limit where that is less."""
     try:
-        lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
+        lines = dict(
+            line.split(":", 1)
+            for line in meminfo.read_text(encoding="ascii", errors="replace").splitlines()
+            if ":" in line
+        )
         free, total = (int(lines[key].split()[0]) * 1024 for key in ("MemAvailable", "MemTotal"))
     except (OSError, KeyError, ValueError, IndexError):
         return None
     try:
-        most = int(limit.read_text())
+        most = int(limit.read_text(encoding="ascii"))
     except (OSError, ValueError):  # no such file, or "max"
         most = total
     return Memory("main memory", min(free, most), min(total, most))

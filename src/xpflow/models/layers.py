@@ -7,7 +7,6 @@ modeling_llada2_moe.py): normalise in fp32, cast back, then multiply by the weig
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.utils.generic import ModelOutput
 
-from xpflow.errors import ModelLoadError
+from xpflow.models.architectures import ARCHITECTURES
 
 
 @dataclass
@@ -170,12 +169,7 @@ def embed(table: nn.Module, input_ids: Tensor | None, inputs_embeds: Tensor | No
     return embedded
 
 
-def require_supported(config: Any, only: Mapping[str, tuple[Any, ...]]) -> None:
-    """Raise ModelLoadError for a configuration value outside what the native implementation covers."""
-    for name, values in only.items():
-        found = getattr(config, name, values[0])
-        if found not in values:
-            raise ModelLoadError(
-                f"{config.model_type} configuration asks for {name}={found!r}",
-                hint=f"the native implementation covers {name} in {list(values)}, as in the published models",
-            )
+def require_supported(config: Any) -> None:
+    """Raise ModelLoadError for a configuration that asks for what its architecture does not implement."""
+    if (keys := ARCHITECTURES[config.model_type].keys) is not None:
+        keys.checked(config.to_diff_dict(), f"the {config.model_type} configuration")

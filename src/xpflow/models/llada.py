@@ -10,7 +10,7 @@ Not covered: KV cache, dropout, ALiBi, tied weights, biases (the published weigh
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -39,24 +39,6 @@ from xpflow.models.layers import (
     split_heads,
     take_positions,
 )
-
-_SUPPORTED: dict[str, tuple[Any, ...]] = {
-    "block_type": ("llama",),
-    "block_group_size": (1,),
-    "activation_type": ("silu",),
-    "layer_norm_type": ("rms",),
-    "layer_norm_with_affine": (True,),
-    "rope": (True,),
-    "rope_full_precision": (True,),
-    "include_bias": (False, None),
-    "include_qkv_bias": (False, None),
-    "bias_for_layer_norm": (False, None),
-    "weight_tying": (False,),
-    "alibi": (False,),
-    "scale_logits": (False,),
-    "input_emb_norm": (False,),
-    "attention_layer_norm": (False,),
-}
 
 
 class LLaDAConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
@@ -164,7 +146,7 @@ class LLaDAModelLM(PreTrainedModel):  # type: ignore[no-untyped-call]
     _no_split_modules = ["LLaDABlock"]  # noqa: RUF012 (the base class declares it so)
 
     def __init__(self, config: LLaDAConfig) -> None:
-        require_supported(config, _SUPPORTED)
+        require_supported(config)
         super().__init__(config)
         self.model = LLaDATransformer(config)
         self.post_init()  # type: ignore[no-untyped-call]

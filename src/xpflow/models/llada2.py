@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -45,20 +44,6 @@ from xpflow.models.layers import (
     take_positions,
 )
 from xpflow.models.moe import GatedMLP, Router, SparseMoE
-
-_SUPPORTED: dict[str, tuple[Any, ...]] = {
-    "hidden_act": ("silu",),
-    "score_function": ("sigmoid",),
-    "use_qk_norm": (True,),
-    "use_qkv_bias": (False,),
-    "use_bias": (False,),
-    "norm_head": (False,),
-    "tie_word_embeddings": (False,),
-    "moe_router_enable_expert_bias": (True,),
-    "rope_parameters": (None,),
-    "use_sliding_window": (False, None),
-}
-
 
 Keep = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # keys and values in, all that may be seen out
 
@@ -181,7 +166,7 @@ class LLaDA2MoeModelLM(PreTrainedModel):  # type: ignore[no-untyped-call]
     _no_split_modules = ["LLaDA2Layer"]  # noqa: RUF012 (the base class declares it so)
 
     def __init__(self, config: LLaDA2MoeConfig) -> None:
-        require_supported(config, _SUPPORTED)
+        require_supported(config)
         super().__init__(config)
         self.model = LLaDA2Stack(config)
         self.lm_head: nn.Module = nn.Linear(config.hidden_size, config.vocab_size, bias=False)

@@ -8,10 +8,11 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from xpflow.errors import ModelLoadError
-from xpflow.models.checkpoint import load_checkpoint
-from xpflow.models.registry import model_folder
+from xpflow.models.architectures import ARCHITECTURES
+from xpflow.models.checkpoint import load_checkpoint, read_config
+from xpflow.models.registry import architecture_name, model_folder
 from xpflow.models.stored import read_json
-from xpflow.models.tokenizer import complete_special_ids
+from xpflow.models.tokenizer import name_special_tokens, require_template_tokens, special_ids
 
 
 def load_model(
@@ -27,13 +28,21 @@ def load_model(
     """
     folder = model_folder(name_or_dir)
     tokenizer = load_tokenizer(folder)
+    special = special_ids(read_config(folder), read_json(folder / "config.json"), tokenizer)
     model = load_checkpoint(folder, device, dtype)
-    complete_special_ids(model.config, read_json(folder / "config.json"), tokenizer)
+    for key, value in special.items():
+        setattr(model.config, key, value)
     return model, tokenizer
 
 
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
-    """Load the tokenizer of a model folder from its own files, without remote code."""
+    """Load the tokenizer of a model folder from its own files, without remote code.
+
+    Special tokens that no file of the folder names are those of its architecture.
+
+    Raises:
+        ModelLoadError: there is none, it cannot be read, or its chat template needs a token that it lacks.
+    """
     if not (Path(folder) / "tokenizer.json").exists():
         raise ModelLoadError(
             f"{folder}: no tokenizer.json",
@@ -43,4 +52,14 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
         tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(folder)
     except Exception as error:  # the tokenizers library raises bare Exceptions
         raise ModelLoadError(f"{folder}: the tokenizer cannot be read: {error}") from error
+    kind = architecture_name(folder)
+    if kind in set(ARCHITECTURES):
+        name_special_tokens(tokenizer, ARCHITECTURES[kind].tokenizer, _named_in(Path(folder)))
+    require_template_tokens(tokenizer, _named_in(Path(folder)), folder)
     return tokenizer
+
+
+def _named_in(folder: Path) -> set[str]:
+    """Return the keys of the files that name special tokens: what they leave out, nobody has decided."""
+    files = [folder / name for name in ("tokenizer_config.json", "special_tokens_map.json")]
+    return {key for file in files if file.is_file() for key in read_json(file)}

@@ -19,6 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xpflow.errors import SelfTestError
 from xpflow.models.tokenizer import encode_prompt
+from xpflow.noise import noise_of
 
 EVERY, FIRST = 7, 3  # positions that are masked: 3, 10, 17, ... (14 %)
 REQUEST = "Write a Python function that returns the mean of a list, and one that counts the words of a text."
@@ -67,9 +68,19 @@ def masked_cross_entropy(
     answer = list(tokenizer(turn.answer, add_special_tokens=False)["input_ids"])
     clean_1S = torch.tensor([prompt + answer], device=device)
     places_1N = torch.arange(len(prompt) + FIRST, clean_1S.shape[1], EVERY, device=device)[None]
-    noisy_1S = clean_1S.scatter(1, places_1N, model.config.mask_token_id)
+    noisy_1S = clean_1S.scatter(1, places_1N, _mask_of(model))
     logits_1NV: Tensor = model(input_ids=noisy_1S, logits_positions_BN=places_1N).logits
     return float(F.cross_entropy(logits_1NV[0].float(), clean_1S.gather(1, places_1N)[0]))
+
+
+def _mask_of(model: PreTrainedModel) -> int:
+    ids = noise_of(model.config).ids
+    if not ids:
+        raise SelfTestError(
+            "the self-test hides tokens behind a mask, and this model has none",
+            hint="set `self_test: false` for the model in the study",
+        )
+    return ids[0]
 
 
 def bound(model: PreTrainedModel) -> float:

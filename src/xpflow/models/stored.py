@@ -1,7 +1,7 @@
-"""What lies in the safetensors files of a model folder, read from their headers without touching the data.
+"""What lies in a model folder: config.json, and the tensors by their files' headers, without their data.
 
-Format: 8 bytes little-endian header length, a JSON header with dtype, shape and byte range of each tensor,
-then the data. A file that is shorter than its header promises is found here, before anything is loaded.
+Safetensors files: 8 bytes little-endian header length, a JSON header with dtype, shape and byte range of each
+tensor, then the data. A file that is shorter than its header promises is found before anything is loaded.
 """
 
 from __future__ import annotations
@@ -11,21 +11,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xpflow.errors import ModelLoadError
+from xpflow.errors import ModelLoadError, nearest
+from xpflow.models.architectures import ARCHITECTURES
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 _LONGEST_HEADER = 100_000_000  # bytes, the format's own limit
+ADAPTER = "adapter_config.json"
+QUANTISED = ("I", "U", "BOOL", "F8", "F6_", "F4")  # how the names of such types start
 _AGAIN = "the file is absent or cut short: fetch or make it again"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
-    """Where a tensor lies, what shape its file says it has, and its bytes there."""
+    """Where a tensor lies, what shape its file says it has, its bytes there, and its precision."""
 
     file: Path
     shape: tuple[int, ...]
     nbytes: int
+    dtype: str = "F32"
 
     @property
     def numel(self) -> int:
@@ -39,10 +43,21 @@ class StoredTensor:
 def find_tensors(folder: str | Path) -> dict[str, StoredTensor]:
     """List the tensors of a folder from its file headers: the index's shards, or the single weights file.
 
-    Raises ModelLoadError for a file that is absent, truncated or no safetensors file, or a wrong index.
+    Raises ModelLoadError for a file that is absent, truncated or no safetensors file, a wrong index, or a
+    folder that holds weights twice, or an adapter beside them.
     """
     folder = Path(folder)
+    if (folder / ADAPTER).exists():
+        raise ModelLoadError(
+            f"{folder / ADAPTER}: an adapter that would not be applied",
+            hint="merge it into the weights first (peft: merge_and_unload), and load the merged folder",
+        )
     if (folder / INDEX).exists():
+        if (folder / WEIGHTS).exists():
+            raise ModelLoadError(
+                f"{folder}: weights twice, in {WEIGHTS} and in the shards of {INDEX}",
+                hint="which ones are meant cannot be told: take the others out of the folder",
+            )
         return _indexed_tensors(folder)
     if not (folder / WEIGHTS).exists():
         raise ModelLoadError(
@@ -50,6 +65,34 @@ def find_tensors(folder: str | Path) -> dict[str, StoredTensor]:
             hint="weights are read from safetensors files only, never from pickles (.bin, .pt)",
         )
     return _header(folder / WEIGHTS)
+
+
+def read_fields(folder: str | Path) -> dict[str, Any]:
+    """Read the fields of a folder's config.json that its architecture implements or that change nothing.
+
+    Raises:
+        ModelLoadError: no such file, no known `model_type`, or a key with what is not implemented.
+    """
+    path = Path(folder) / "config.json"
+    fields = read_json(path)
+    kind = str(fields.get("model_type"))
+    if kind not in set(ARCHITECTURES):  # names only: a folder of weights names no file of code
+        raise ModelLoadError(f"{path}: unknown model_type {kind!r}", hint=nearest(kind, ARCHITECTURES))
+    architecture = ARCHITECTURES[kind]
+    if architecture.keys is None:
+        return fields
+    found = architecture.keys.checked(fields, path)
+    rows = architecture.sizes(found).vocab
+    for key, value in found.items():
+        ids = value if isinstance(value, list) else [value]
+        if key.endswith(("token_id", "token_ids")) and any(
+            isinstance(one, int) and one >= rows for one in ids
+        ):
+            raise ModelLoadError(
+                f"{path}: {key}={value!r}, but the vocabulary has {rows} entries",
+                hint="config.json must be the one that was published with the weights",
+            )
+    return found
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -84,7 +127,12 @@ def _header(file: Path) -> dict[str, StoredTensor]:
         fields.pop("__metadata__", None)
         ranges = {name: tuple(map(int, entry["data_offsets"])) for name, entry in fields.items()}
         found = {
-            name: StoredTensor(file, tuple(map(int, entry["shape"])), ranges[name][1] - ranges[name][0])
+            name: StoredTensor(
+                file,
+                tuple(map(int, entry["shape"])),
+                ranges[name][1] - ranges[name][0],
+                str(entry["dtype"]),
+            )
             for name, entry in fields.items()
         }
     except FileNotFoundError as error:

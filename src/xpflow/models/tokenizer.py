@@ -7,8 +7,10 @@ split only. The architecture says which special tokens and which template.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
+from typing import Any
 
+from jinja2 import Environment, TemplateError, meta
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PretrainedConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
@@ -18,6 +20,10 @@ from xpflow.models.architectures import ARCHITECTURES
 
 # Indentation goes with the line end before it, a digit stands alone, a word takes the space before it.
 _SPLIT = r"[^\w\s]*\n *| ?[A-Za-z_]+| ?[0-9]| ?[^\w\s]+| +"
+
+ROLES = ("bos", "eos", "pad", "mask")
+_NEEDED = ("eos_token_id", "pad_token_id")
+_TOGETHER = "config.json and tokenizer.json must come from the same model and revision"
 
 
 def train_tokenizer(
@@ -60,13 +66,17 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     """Return the token ids of one user turn in the model's chat template.
 
     They end with the open assistant turn.
+
+    Raises:
+        ModelLoadError: there is no chat template, or it cannot be rendered.
     """
+    turn = [{"role": "user", "content": text}]
     try:
-        rendered = tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False)
+        rendered = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
     except Exception as error:  # Jinja's own, or whatever a template's code raises
         raise ModelLoadError(
-            f"the tokenizer's chat template cannot be used: {type(error).__name__}: {error}",
-            hint="mend chat_template.jinja in the model's folder",
+            f"the model's chat template cannot be rendered: {type(error).__name__}: {error}",
+            hint="it is chat_template.jinja in the model's folder, or in its tokenizer_config.json",
         ) from error
     return list(tokenizer(rendered, add_special_tokens=False)["input_ids"])
 
@@ -76,26 +86,110 @@ def decode_response(tokenizer: PreTrainedTokenizerBase, ids: Iterable[int]) -> s
     return str(tokenizer.decode(list(ids), skip_special_tokens=True))
 
 
-def complete_special_ids(
-    config: PretrainedConfig, stated: Container[str], tokenizer: PreTrainedTokenizerBase
+def name_special_tokens(
+    tokenizer: PreTrainedTokenizerBase, kind: TokenizerKind, named: Container[str]
 ) -> None:
-    """Set mask and end-of-turn ids that config.json does not state (`stated`: its keys) from the tokenizer.
+    """Give a tokenizer the special tokens of its kind for roles that its files do not name (`named`: keys).
+
+    Without a tokenizer_config.json no token has a role, and a chat template would print nothing for them.
+    """
+    vocabulary = tokenizer.get_vocab()
+    for role in ROLES:
+        text = kind.special["eos" if role == "pad" else role]
+        if f"{role}_token" not in named and text in vocabulary:
+            setattr(tokenizer, f"{role}_token", text)
+
+
+def require_template_tokens(
+    tokenizer: PreTrainedTokenizerBase, named: Container[str], folder: object
+) -> None:
+    """Raise ModelLoadError where the chat template prints a special token that nobody has named."""
+    template = tokenizer.chat_template
+    if not isinstance(template, str):
+        return
+    try:
+        used = meta.find_undeclared_variables(Environment().parse(template))
+    except TemplateError:  # transformers has tags of its own; a broken one is named where it is used
+        return
+    for name in sorted(used & {f"{role}_token" for role in (*ROLES, "cls", "sep", "unk")}):
+        if name not in named and getattr(tokenizer, name) is None:
+            raise ModelLoadError(
+                f"{folder}: the chat template prints {name}, and no file says which token that is",
+                hint="fetch tokenizer_config.json too; it belongs to the model",
+            )
+
+
+def special_ids(
+    config: PretrainedConfig, stated: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase
+) -> dict[str, int | None]:
+    """Return the ids that config.json does not state (`stated`: its fields), by the tokenizer.
 
     Decoders must know them, and published files leave them out: LLaDA2.0-mini's has no mask_token_id, neither
     model's has an eot_token_id. `suppress_token_ids` stays empty for published models: like upstream they may
     predict any id, and `suppress: special` then only hides the mask.
 
     Raises:
-        ModelLoadError: config.json states another mask id than the tokenizer has.
+        ModelLoadError: config.json states another mask id than the tokenizer has, neither says what the mask
+            or the end of text is, or the tokenizer has ids that the model has no rows for.
     """
     kind, vocabulary = ARCHITECTURES[config.model_type].tokenizer, tokenizer.get_vocab()
-    mask = vocabulary.get(kind.special["mask"])
-    if mask is not None and "mask_token_id" in stated and config.mask_token_id != mask:
+    rows = ARCHITECTURES[config.model_type].sizes(config.to_dict()).vocab
+    if max(vocabulary.values(), default=0) >= rows:
         raise ModelLoadError(
-            f"mask_token_id is {config.mask_token_id} in config.json, {mask} in the tokenizer",
-            hint="config.json and tokenizer.json must come from the same model and revision",
+            f"the tokenizer has ids up to {max(vocabulary.values())}, the model {rows} rows in its embedding",
+            hint=_TOGETHER,
         )
-    end = vocabulary.get(kind.special[kind.end_of_turn])
-    for field, found in (("mask_token_id", mask), ("eot_token_id", end)):
-        if field not in stated and found is not None:
-            setattr(config, field, int(found))
+    found = {"mask_token_id": _mask_id(stated, kind, tokenizer)}
+    eos = stated.get("eos_token_id")
+    eos = eos if eos is not None else _first_id(tokenizer.eos_token_id, vocabulary.get(kind.special["eos"]))
+    if eos is None:
+        raise ModelLoadError(
+            "neither config.json nor the tokenizer says which token ends a text", hint="add eos_token_id"
+        )
+    pad = _first_id(tokenizer.pad_token_id, eos)
+    end, bos = vocabulary.get(kind.special[kind.end_of_turn]), tokenizer.bos_token_id
+    for key, value in (
+        ("eos_token_id", eos),
+        ("pad_token_id", pad),
+        ("eot_token_id", end),
+        ("bos_token_id", bos),
+    ):
+        if key not in stated or (stated[key] is None and key in _NEEDED):
+            found[key] = _first_id(value)
+    return found
+
+
+def _mask_id(
+    stated: Mapping[str, Any], kind: TokenizerKind, tokenizer: PreTrainedTokenizerBase
+) -> int | None:
+    """Return the mask's id: the stated one if it is one of the tokenizer's, else the only one of those."""
+    declared, usual = tokenizer.mask_token_id, tokenizer.get_vocab().get(kind.special["mask"])
+    known = dict.fromkeys(one for one in (declared, usual) if isinstance(one, int))
+    said = stated.get("mask_token_id")
+    if isinstance(said, int) and (said in known or not known):
+        return said
+    if said is not None:
+        raise ModelLoadError(
+            f"mask_token_id is {said} in config.json, {' or '.join(map(str, known))} in the tokenizer",
+            hint=_TOGETHER,
+        )
+    if len(known) == 1:
+        (only,) = known
+        return only
+    if stated.get("mask_token_ids") or stated.get("noise") == "gaussian":
+        return None
+    raise ModelLoadError(
+        f"config.json has no mask_token_id, and the tokenizer names {len(known) or 'no'} mask tokens"
+        f" ({kind.special['mask']!r} is looked for, and its mask_token)",
+        hint="add mask_token_id to config.json" + _likely(tokenizer),
+    )
+
+
+def _likely(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return what the mask may be, for a hint."""
+    added = {text: number for text, number in tokenizer.get_added_vocab().items() if "mask" in text.lower()}
+    return "".join(f"; is it {number}, {text!r}?" for text, number in added.items())
+
+
+def _first_id(*found: Any) -> int | None:
+    return next((one for one in found if isinstance(one, int)), None)

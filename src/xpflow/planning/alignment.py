@@ -2,35 +2,26 @@
 
 Full: FSDP2 shards the fp32 master weights, their gradients and Adam's two moments over the processes; a
 layer at a time is gathered in bf16, the embedding table and the head stay gathered. Adapters: every process
-holds the frozen model in the runtime's dtype, and trains fp32 adapters. A KL term needs the base model: a
-copy in the runtime's dtype, sharded like the other; adapters are switched off instead.
+holds the frozen model in the runtime's dtype, and trains fp32 adapters. The objective says what an update
+takes beside one forward and its backward. A reference is a copy in the runtime's dtype, sharded like the
+other; adapters are switched off instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from xpflow.planning.sizes import ModelSizes
 from xpflow.planning.work import Forward, Memory, Work, layer_bytes
-from xpflow.study.config.base import Scalar
 from xpflow.study.config.machine import RuntimeBlock
 from xpflow.study.config.training import FullSettings, LoraSettings
 
+if TYPE_CHECKING:
+    from xpflow.training.objective import Cost
+
 WATCHED = 4  # fixed maskings of each example in a row of log.jsonl
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """The weights of a loss's terms, where they cost something."""
-
-    kl_weight: float = 0.0
-    clean_weight: float = 0.0
-
-    @classmethod
-    def of(cls, settings: Mapping[str, Scalar]) -> Variant:
-        """Return the weights among an objective's settings."""
-        return cls(float(settings.get("kl_weight") or 0), float(settings.get("clean_weight") or 0))
+LOGIT_BYTES = 20  # of one logit in a loss: itself, fp32, softmax, and their gradients
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +30,7 @@ class Alignment:
 
     arch: ModelSizes
     settings: FullSettings | LoraSettings
-    variant: Variant
+    cost: Cost
     runtime: RuntimeBlock
     length: int
     prompt: int
@@ -85,7 +76,7 @@ class Alignment:
         forward = Forward(self.micro, size, size, reads, self.weight_bytes)
         # A backward costs two forwards, one where the weights are frozen; checkpointing runs one more.
         passes = 1 + (2 if self.full else 1) + self.runtime.activation_checkpointing
-        passes += self.variant.kl_weight > 0
+        passes = passes * self.cost.trained + self.cost.free
         logs = 2 + (self.settings.updates - 1) // self.log_every
         watching = WATCHED * logs * -(-self.watched // (self.micro * self.runtime.processes))
         work = forward.work(self.arch, steps * passes)
@@ -101,13 +92,13 @@ class Alignment:
         places = min(self.runtime.vocab_chunk or self.micro * reads, self.micro * reads)
         parts = {**self._states(), **self._base()}
         parts["activations"] = self.micro * size * held
-        parts["logits"] = places * arch.vocab * self._logit_bytes()
+        parts["logits"] = places * arch.vocab * (LOGIT_BYTES + self.cost.logit_bytes)
         parts["fp32 embedding table"] = 4.0 * arch.table
         return Memory(parts)
 
     def _base(self) -> dict[str, float]:
-        """Return the reference of a KL term, and what of it is gathered at a time."""
-        if not (self.full and self.variant.kl_weight > 0):
+        """Return the reference of an objective that needs one, and what of it is gathered at a time."""
+        if not (self.full and self.cost.reference):
             return {}
         arch, b, processes = self.arch, self.weight_bytes, self.runtime.processes
         held = {"base model": float(arch.parameters * b) / processes}
@@ -130,9 +121,3 @@ class Alignment:
         elif b == 2:
             states["weights (bf16)"] = 2.0 * arch.parameters
         return states
-
-    def _logit_bytes(self) -> int:
-        """Return the bytes of one logit in the loss: itself, fp32, softmax, and their gradients."""
-        kl = 16 if self.variant.kl_weight > 0 else 0  # base: itself and fp32; both log-softmaxes
-        clean = 8 if self.variant.clean_weight > 0 else 0  # log-softmax and its gradient
-        return 20 + kl + clean

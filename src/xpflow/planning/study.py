@@ -9,7 +9,7 @@ from fractions import Fraction
 from xpflow.decoding.decoders import DECODERS
 from xpflow.decoding.entry import Decoder, DecodeSettings
 from xpflow.decoding.registry import settings_from
-from xpflow.planning.alignment import Alignment, Variant
+from xpflow.planning.alignment import Alignment
 from xpflow.planning.assumptions import Assumptions, Prompt
 from xpflow.planning.sizes import ModelSizes, published, sizes_of
 from xpflow.planning.stages import Aligning, Decoding, Rollouts, Stage, Workload
@@ -17,10 +17,10 @@ from xpflow.planning.work import Decode
 from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.study.config.base import budget_text
 from xpflow.study.config.root import StudyConfig
+from xpflow.study.config.training import PROBES
 from xpflow.study.rows import Row, expand, jobs_of, policy_seeds, trained_runs
 from xpflow.study.settings import arm_settings
-
-PROBES = 32  # answers of the self-alignment data that only the log looks at, as in training.selfdata
+from xpflow.training.objectives import OBJECTIVES
 
 
 class StudyPlan:
@@ -84,10 +84,12 @@ class StudyPlan:
         for model, variant in dict.fromkeys(runs):
             prompt = self.prompt(config.selfdata.benchmark, model)
             how = {choice.name: choice.training for choice in config.models}[model]
+            run = config.run(variant)
+            objective = OBJECTIVES[run.objective]
             alignment = Alignment(
                 arch=self.models[model],
                 settings=block.full if how == "full" else block.lora,
-                variant=Variant.of(config.run(variant).settings),
+                cost=objective.cost(objective.checked(run.settings, run.objective)),
                 runtime=config.runtime,
                 length=config.selfdata.gen_length,
                 prompt=prompt.mean,

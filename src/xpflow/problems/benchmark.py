@@ -59,6 +59,8 @@ class Benchmark:
         hub: its repository; an empty revision means that the study has to name one.
         revision: the setting of `problems.sources` that names another revision.
         prompts, download_bytes: what a plan reckons with; bytes are an upper bound.
+        tasks: how the names of its problems begin, whatever file they come from.
+        seen_in: files, folders and packages that hold its tests: no image of a jail may have them.
     """
 
     name: str
@@ -74,6 +76,8 @@ class Benchmark:
     revision: str = ""
     prompts: PromptLengths = field(default=PromptLengths())
     download_bytes: float = 0.0
+    tasks: str = ""
+    seen_in: frozenset[str] = frozenset()
 
     @property
     def splits(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 Criteria: the squared error at unmasked positions falls at least tenfold, and the cross-entropy at masked
 positions of the model's own answers changes by at most 2 %. What the last columns show can still get worse.
+What a run did not log, or logged as no finite number, is a dash, and a note names it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from xpflow.artifacts.io import read_jsonl
@@ -45,20 +47,25 @@ def full_budget_rows(plan: ReportPlan, outcomes: Outcomes, log: pd.DataFrame) ->
     that the study does not evaluate so have no rows.
     """
     rows = []
-    decoder = plan.arm(plan.baseline).decoder
-    arms = {arm.weights: arm.name for arm in plan.arms if arm.decoder == decoder}
     for (model, variant, seed), run in log.groupby(["model", "variant", "seed"]):
         for weights, update in (("base", run["update"].min()), (variant, run["update"].max())):
-            arm = plan.baseline if weights == "base" else arms.get(weights, "")
             rates = [
-                _rate(outcomes, model, benchmark, arm, int(seed))
+                _rate(outcomes, str(model), benchmark, arm, int(seed))
                 for benchmark in plan.benchmarks
-                if plan.has(model, benchmark, arm, FULL)
+                if (arm := _full_arm(plan, str(model), benchmark, str(weights))) is not None
             ]
             if rates:
                 key = {"model": model, "variant": variant, "seed": seed, "update": update}
                 rows.append({**key, "pass_full": sum(rates) / len(rates)})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["model", "variant", "seed", "update", "pass_full"])
+
+
+def _full_arm(plan: ReportPlan, model: str, benchmark: str, weights: str) -> str | None:
+    """Return the first arm with these weights that decodes with the baseline's decoder and all its steps."""
+    decoder = plan.arm(plan.baseline).decoder
+    names = [arm.name for arm in plan.arms if (arm.decoder, arm.weights) == (decoder, weights)]
+    first = [plan.baseline] if plan.baseline in names else []
+    return next((one for one in [*first, *names] if plan.has(model, benchmark, one, FULL)), None)
 
 
 def _rate(outcomes: Outcomes, model: str, benchmark: str, arm: str, seed: int) -> float:
@@ -69,7 +76,6 @@ def _rate(outcomes: Outcomes, model: str, benchmark: str, arm: str, seed: int) -
 
 
 FIELDS = (
-    "update",
     "mse_unmasked",
     "mse_masked",
     "ce_masked",
@@ -92,18 +98,23 @@ COLUMNS = (
 
 
 def read_alignment(config: StudyConfig, results: Path) -> pd.DataFrame:
-    """Read the alignment logs of a study into one table, with columns model, variant and seed."""
-    logs = [
-        read_log(
-            Layout(results, results).run_log(model, variant, seed),
-            FIELDS,
-            model=model,
-            variant=variant,
-            seed=seed,
-        )
-        for model, variant, seed in trained_runs(config)
-    ]
-    return pd.concat(logs, ignore_index=True)
+    """Read the alignment logs of a study into one table: columns model, variant, seed, update and FIELDS.
+
+    An objective logs what it likes: a field of FIELDS that a log lacks is NaN, as is what is not finite.
+    """
+    layout = Layout(results, results)
+    logs = []
+    for model, variant, seed in trained_runs(config):
+        path = layout.run_log(model, variant, seed)
+        logs.append(read_log(path, ("update",), model=model, variant=variant, seed=seed))
+        if not pd.api.types.is_integer_dtype(logs[-1]["update"]):
+            raise DataError(f"{path}: an update is no whole number", hint="delete it and run its stage again")
+    columns = ["model", "variant", "seed", "update"]
+    log = pd.concat(logs, ignore_index=True) if logs else pd.DataFrame(columns=columns)
+    for name in FIELDS:
+        values = log[name] if name in log else pd.Series(index=log.index, dtype=float)
+        log[name] = pd.to_numeric(values, errors="coerce").replace([np.inf, -np.inf], np.nan)
+    return log
 
 
 def alignment_table(plan: ReportPlan, log: pd.DataFrame) -> Table:
@@ -121,6 +132,7 @@ def alignment_table(plan: ReportPlan, log: pd.DataFrame) -> Table:
         columns=COLUMNS,
         sections=(tuple(_row(record) for record in records),),
         notes=(
+            *_absent(records),
             f"Criteria: fall at least {LEAST_FALL:g}-fold; change at most {100 * MOST_CHANGE:g} %. "
             "Means over seeds, worst seed for the criteria.",
             f"Full-budget pass rate: {plan.arm(plan.baseline).title} with all its steps, mean over the "
@@ -135,45 +147,78 @@ def _record(model: str, variant: str, runs: pd.DataFrame) -> dict[str, Any]:
     last = runs[runs["update"] == runs["update"].max()].groupby("seed").mean(numeric_only=True)
     falls = first["mse_unmasked"] / last["mse_unmasked"]
     changes = last["ce_masked"] / last["ce_masked_base"] - 1
-    worst = float(changes.loc[changes.abs().idxmax()])
+    fall = None if falls.isna().any() else float(falls.min())
+    worst = None if changes.isna().any() else float(changes.loc[changes.abs().idxmax()])
     return {
         "model": model,
         "variant": variant,
         "seeds": len(last),
-        "mse_unmasked_before": float(first["mse_unmasked"].mean()),
-        "mse_unmasked_after": float(last["mse_unmasked"].mean()),
-        "fall": float(falls.min()),
-        "fall_met": bool(falls.min() >= LEAST_FALL),
-        "acc_unmasked_before": float(first["acc_unmasked"].mean()),
-        "acc_unmasked_after": float(last["acc_unmasked"].mean()),
-        "ce_masked_before": float(last["ce_masked_base"].mean()),
-        "ce_masked_after": float(last["ce_masked"].mean()),
+        "mse_unmasked_before": _mean(first, "mse_unmasked"),
+        "mse_unmasked_after": _mean(last, "mse_unmasked"),
+        "fall": fall,
+        "fall_met": None if fall is None else fall >= LEAST_FALL,
+        "acc_unmasked_before": _mean(first, "acc_unmasked"),
+        "acc_unmasked_after": _mean(last, "acc_unmasked"),
+        "ce_masked_before": _mean(last, "ce_masked_base"),
+        "ce_masked_after": _mean(last, "ce_masked"),
         "ce_change": worst,
-        "ce_change_met": bool(abs(worst) <= MOST_CHANGE),
-        "ce_heldout_before": float(first["ce_heldout"].mean()),
-        "ce_heldout_after": float(last["ce_heldout"].mean()),
+        "ce_change_met": None if worst is None else abs(worst) <= MOST_CHANGE,
+        "ce_heldout_before": _mean(first, "ce_heldout"),
+        "ce_heldout_after": _mean(last, "ce_heldout"),
         "pass_full_before": _mean(first, "pass_full"),
         "pass_full_after": _mean(last, "pass_full"),
     }
 
 
 def _mean(rows: pd.DataFrame, field: str) -> float | None:
-    known = field in rows and bool(rows[field].notna().any())
+    """Return the mean over seeds; None unless every seed has the field."""
+    known = field in rows and bool(rows[field].notna().all())
     return float(rows[field].mean()) if known else None
+
+
+def _absent(records: list[dict[str, Any]]) -> list[str]:
+    """Return a sentence for each run that has dashes for want of logged numbers."""
+    notes = []
+    for record in records:
+        missing = [
+            label for label, before, after in LOGGED if record[before] is None or record[after] is None
+        ]
+        if missing:
+            run = f"{record['model']}, {record['variant']}"
+            notes.append(
+                f"{run}: the log has no number, at its first and last update, for {', '.join(missing)}."
+            )
+    return notes
+
+
+LOGGED = (
+    ("the squared error", "mse_unmasked_before", "mse_unmasked_after"),
+    ("the accuracy", "acc_unmasked_before", "acc_unmasked_after"),
+    ("the cross-entropy of own answers", "ce_masked_before", "ce_masked_after"),
+    ("the cross-entropy of held-out answers", "ce_heldout_before", "ce_heldout_after"),
+)
+
+
+def _change(record: Mapping[str, Any], field: str, form: str, factor: float = 1.0, unit: str = "") -> Lines:
+    """Return a number before and after; a dash where one is not known."""
+    before, after = record[f"{field}_before"], record[f"{field}_after"]
+    if before is None and after is None:
+        return EMPTY
+    texts = (EMPTY[0] if value is None else format(factor * value, form) for value in (before, after))
+    return (" → ".join(texts) + unit,)
 
 
 def _row(record: Mapping[str, Any]) -> tuple[Lines, ...]:
     met = {True: "met", False: "not met"}
+    fall, change = record["fall"], record["ce_change"]
     return (
         (record["model"],),
         (weights_label(record["variant"]),),
-        (f"{record['mse_unmasked_before']:.3g} → {record['mse_unmasked_after']:.3g}",),
-        (f"{record['fall']:.1f}-fold", met[record["fall_met"]]),
-        (f"{record['acc_unmasked_before']:.4f} → {record['acc_unmasked_after']:.4f}",),
-        (f"{record['ce_masked_before']:.4f} → {record['ce_masked_after']:.4f}",),
-        (f"{number(100 * record['ce_change'])} %", met[record["ce_change_met"]]),
-        (f"{record['ce_heldout_before']:.4f} → {record['ce_heldout_after']:.4f}",),
-        EMPTY
-        if record["pass_full_after"] is None
-        else (f"{100 * record['pass_full_before']:.1f} → {100 * record['pass_full_after']:.1f} %",),
+        _change(record, "mse_unmasked", ".3g"),
+        EMPTY if fall is None else (f"{fall:.1f}-fold", met[record["fall_met"]]),
+        _change(record, "acc_unmasked", ".4f"),
+        _change(record, "ce_masked", ".4f"),
+        EMPTY if change is None else (f"{number(100 * change)} %", met[record["ce_change_met"]]),
+        _change(record, "ce_heldout", ".4f"),
+        _change(record, "pass_full", ".1f", 100, " %"),
     )

@@ -1,9 +1,10 @@
 """What a study says against the paper: each claim confirmed, contradicted or undecided by the intervals.
 
 Rules, the same for every study. A difference is confirmed when its whole interval lies above zero,
-contradicted when it lies below. A recovery ratio is confirmed when its whole interval lies above the
-paper's ratio less the margin of the plan, contradicted when it lies below that. Everything else is
-undecided, whatever the point estimate.
+contradicted when it lies below; one that was claimed (by the study beforehand, or by the paper) only if it
+survives Holm's correction over all of these. A recovery ratio is confirmed when its whole interval lies above
+the paper's ratio less the margin of the plan, contradicted when it lies below that. Everything else is
+undecided, whatever the point estimate, and so is everything on too few problems.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from fractions import Fraction
 from typing import Any
 
 from xpflow.reporting.contrasts import ContrastResult, Judgement, judge, paper_difference, recovery_ratio
-from xpflow.reporting.markup import number
+from xpflow.reporting.markup import markdown_text, number
 from xpflow.reporting.paper import FLOW, MASK_PREDICTION, QUARTER, caution, table1_count
 from xpflow.reporting.report_spec import Direction, ReportPlan
 from xpflow.reporting.results import Outcomes
-from xpflow.stats.bootstrap import Estimate
+from xpflow.stats.bootstrap import Estimate, fewest_problems
 from xpflow.study.config.base import budget_text
 
 
@@ -37,11 +38,12 @@ class Claim:
     n_problems: int
     direction: Direction
     judgement: Judgement
+    holm_p: float | None = None  # None: not a claimed difference
 
     @property
     def word(self) -> str:
         """The judgement; where no direction was claimed, which side is ahead."""
-        if self.direction != "different" or self.judgement == "undecided":
+        if self.direction != "different" or self.judgement.startswith("undecided"):
             return self.judgement
         return "ahead" if self.low > 0 else "behind"
 
@@ -71,14 +73,13 @@ def claims_markdown(plan: ReportPlan, claims: list[Claim]) -> str:
         "check": "Not claimed by the paper, asked by a sceptic: the first against the second",
     }
     lines = [f"## What {plan.study} says against the paper", "", _summary(claims), ""]
+    lines += _left_out(plan, claims)
     for family, title in groups.items():
         members = [claim for claim in claims if claim.family == family]
         if members:
             lines += [f"**{title}.** {_tally(members)}", "", *map(_sentence, members), ""]
     lines += [
-        f"Judged by {100 * plan.confidence:g} % intervals of a paired bootstrap over seeds and problems: "
-        "confirmed when the whole interval is on the claim's side, contradicted when it is wholly on the "
-        "other, undecided otherwise.",
+        _rule(plan),
         "",
         caution(model.name for model in plan.models),
         "",
@@ -88,7 +89,20 @@ def claims_markdown(plan: ReportPlan, claims: list[Claim]) -> str:
 
 def claims_record(claims: list[Claim]) -> list[dict[str, Any]]:
     """Return the claims as plain rows for a JSON file."""
-    return [asdict(claim) for claim in claims]
+    return [
+        {name: None if value == float("inf") else value for name, value in asdict(claim).items()}
+        for claim in claims
+    ]
+
+
+def _rule(plan: ReportPlan) -> str:
+    return (
+        f"Judged by {100 * plan.confidence:g} % intervals over seeds and problems: confirmed when the whole "
+        "interval is on the claim's side, contradicted when it is wholly on the other, undecided otherwise. "
+        "A difference that was claimed, by the study beforehand or by the paper, is decided only if Holm's "
+        f"correction over all of them leaves its p at {1 - plan.confidence:.3g} or less. Fewer than "
+        f"{fewest_problems(plan.confidence)} problems decide nothing."
+    )
 
 
 def _difference_claim(plan: ReportPlan, result: ContrastResult) -> Claim:
@@ -103,6 +117,7 @@ def _difference_claim(plan: ReportPlan, result: ContrastResult) -> Claim:
         result.difference,
         result.judgement,
         result.contrast.direction,
+        result.holm_p,
     )
 
 
@@ -116,7 +131,7 @@ def _ratio_claim(plan: ReportPlan, outcomes: Outcomes, model: str, benchmark: st
     paper = part.passes / whole.passes
     titles = [plan.arm(name).title for name in (plan.flow, plan.baseline)]
     text = f"{titles[0]} at {budget_text(plan.headline_budget)} over {titles[1]} at 1/1"
-    judgement = judge(estimate, paper - plan.ratio_margin)
+    judgement = judge(estimate, paper - plan.ratio_margin, confidence=plan.confidence)
     return _claim("recovery", text, (model, benchmark), 100 * paper, estimate, judgement)
 
 
@@ -128,6 +143,7 @@ def _claim(
     estimate: Estimate,
     judgement: Judgement,
     direction: Direction = "greater",
+    holm_p: float | None = None,
 ) -> Claim:
     interval = estimate.interval.scaled(100)
     return Claim(
@@ -143,6 +159,7 @@ def _claim(
         n_problems=estimate.n_problems,
         direction=direction,
         judgement=judgement,
+        holm_p=holm_p,
     )
 
 
@@ -151,8 +168,27 @@ def _sentence(claim: Claim) -> str:
     low, high = number(claim.low, sign), number(claim.high, sign)
     ours = f"{number(claim.ours, sign)} {unit} [{low}, {high}]"
     paper = "" if claim.paper is None else f"; the paper: {number(claim.paper, sign)} {unit}"
+    holm = "" if claim.holm_p is None else f", Holm p = {claim.holm_p:.2g}"
     where = f"{claim.model}, {claim.benchmark}"
-    return f"- {claim.text}, {where}: **{claim.word}**, {ours}{paper}."
+    return f"- {markdown_text(f'{claim.text}, {where}')}: **{claim.word}**, {ours}{holm}{paper}."
+
+
+def _left_out(plan: ReportPlan, claims: list[Claim]) -> list[str]:
+    """Return a sentence for each claim of the paper that a study could ask and has no number for."""
+    judged = {(claim.model, claim.benchmark) for claim in claims if claim.family == "recovery"}
+    places = [(model.name, benchmark) for model in plan.models for benchmark in plan.benchmarks]
+    paper = {place for place in places if table1_count(*place, FLOW, QUARTER) is not None}
+    asked = paper if plan.is_paper_arm(plan.flow) and plan.is_paper_arm(plan.baseline) else set()
+    missing = [", ".join(place) for place in places if place in asked - judged]
+    if not missing:
+        return []
+    titles = [plan.arm(name).title for name in (plan.flow, plan.baseline)]
+    text = (
+        f"No share of the full-budget accuracy for {'; '.join(missing)}: {titles[0]} at "
+        f"{budget_text(plan.headline_budget)} or {titles[1]} at 1/1 was not run there, or the latter solved "
+        "none."
+    )
+    return [markdown_text(text), ""]
 
 
 def _tally(claims: list[Claim]) -> str:
@@ -169,8 +205,8 @@ def _summary(claims: list[Claim]) -> str:
     text = f"Of {len(own)} comparisons with a claim of the paper: {_tally(own)}"
     if contradicted:
         names = "; ".join(f"{claim.text} ({claim.model}, {claim.benchmark})" for claim in contradicted)
-        text += f" **The study contradicts the paper on: {names}.**"
+        text += f" **The study contradicts the paper on: {markdown_text(names)}.**"
     return text
 
 
-_WORDS = ("confirmed", "ahead", "contradicted", "behind", "undecided")
+_WORDS = ("confirmed", "ahead", "contradicted", "behind", "undecided", "undecided: too few")

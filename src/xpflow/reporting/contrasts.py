@@ -1,7 +1,8 @@
 """The comparisons of a study, evaluated on paired verdicts, and their table.
 
-Intervals come from the hierarchical bootstrap over seeds and problems. McNemar's exact test takes the first
-seed only; its p-values are Holm-corrected over all ablations of all models and benchmarks.
+Intervals and p-values of differences come from `xpflow.stats.bootstrap`. Holm's correction is over all claims
+(those registered, and the paper's) on all their models and benchmarks; one that does not survive it is
+undecided. McNemar's exact test takes the first seed only, and with one seed its p-value is the difference's.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from xpflow.reporting.paper import table1_count, table2_count
 from xpflow.reporting.report_spec import Contrast, Direction, ReportPlan
 from xpflow.reporting.results import CellStats, Outcomes
 from xpflow.reporting.tables import facts
-from xpflow.stats.bootstrap import Estimate, Passed, paired_difference, paired_ratio
+from xpflow.stats.bootstrap import Estimate, Passed, fewest_problems, paired_difference, paired_ratio
 from xpflow.stats.paired import McNemar, holm, mcnemar
 from xpflow.study.config.base import budget_text
 
-Judgement = Literal["confirmed", "contradicted", "undecided"]
+Judgement = Literal["confirmed", "contradicted", "undecided", "undecided: too few"]
 NFE_TOLERANCE = 0.05  # arms whose mean NFE differ by more are not "at equal NFE"
 
 
@@ -35,12 +36,15 @@ class ContrastResult:
     b: CellStats
     difference: Estimate
     test: McNemar
-    holm_p: float | None = None
+    confidence: float = 0.95
+    holm_p: float | None = None  # None: no claim
 
     @property
     def judgement(self) -> Judgement:
-        """The registered claim, judged from the interval of the difference."""
-        return judge(self.difference, 0.0, self.contrast.direction)
+        """The claim, judged from the interval of the difference; a claim, after Holm's correction."""
+        found = judge(self.difference, 0.0, self.contrast.direction, self.confidence)
+        survives = self.holm_p is None or self.holm_p <= 1 - self.confidence
+        return found if survives or found == "undecided: too few" else "undecided"
 
     @property
     def equal_nfe(self) -> bool:
@@ -63,10 +67,15 @@ def evaluate_contrasts(plan: ReportPlan, outcomes: Outcomes) -> list[ContrastRes
 
 
 def recovery_ratio(plan: ReportPlan, outcomes: Outcomes, model: str, benchmark: str) -> Estimate | None:
-    """Return flow at the headline budget over full-budget mask prediction; None where either was not run."""
+    """Return flow at the headline budget over full-budget mask prediction.
+
+    None where either was not run, or mask prediction solves nothing. An arm that decodes as the baseline does
+    may stand for it: a study can give the full budget one of its own.
+    """
+    full = plan.stand_in(plan.baseline, model, benchmark, Fraction(1))
     a = (model, benchmark, plan.flow, plan.headline_budget)
-    b = (model, benchmark, plan.baseline, Fraction(1))
-    if not (plan.has(*a) and plan.has(*b)) or not outcomes.passed(*b).any():
+    b = (model, benchmark, full or "", Fraction(1))
+    if full is None or not plan.has(*a) or not outcomes.passed(*b).any():
         return None
     _require_pairs(outcomes, a, b)
     return paired_ratio(
@@ -78,8 +87,15 @@ def recovery_ratio(plan: ReportPlan, outcomes: Outcomes, model: str, benchmark: 
     )
 
 
-def judge(estimate: Estimate, threshold: float = 0.0, direction: Direction = "greater") -> Judgement:
-    """Judge a claim from an interval: wholly on its side of the threshold, wholly beyond it, or neither."""
+def judge(
+    estimate: Estimate, threshold: float = 0.0, direction: Direction = "greater", confidence: float = 0.95
+) -> Judgement:
+    """Judge a claim from an interval: wholly on its side of the threshold, wholly beyond it, or neither.
+
+    On fewer problems than could decide anything, whatever came out, it is "undecided: too few".
+    """
+    if estimate.n_problems < fewest_problems(confidence):
+        return "undecided: too few"
     above, below = estimate.interval.low > threshold, estimate.interval.high < threshold
     if direction == "different":
         return "confirmed" if above or below else "undecided"
@@ -99,9 +115,8 @@ def _evaluate(
     difference = paired_difference(
         passed_a, passed_b, resamples=plan.resamples, seed=plan.bootstrap_seed, confidence=plan.confidence
     )
-    return ContrastResult(
-        contrast, model, benchmark, stats_a, stats_b, difference, mcnemar(*_first_seed(passed_a, passed_b))
-    )
+    test = mcnemar(*_first_seed(passed_a, passed_b))
+    return ContrastResult(contrast, model, benchmark, stats_a, stats_b, difference, test, plan.confidence)
 
 
 def _first_seed(passed_a: Passed, passed_b: Passed) -> tuple[Passed, Passed]:
@@ -120,8 +135,8 @@ def _require_pairs(
 
 
 def _with_holm(results: list[ContrastResult]) -> list[ContrastResult]:
-    family = [index for index, result in enumerate(results) if result.contrast.kind == "ablation"]
-    adjusted = dict(zip(family, holm([results[index].test.p_value for index in family]), strict=True))
+    family = [index for index, result in enumerate(results) if result.contrast.is_claim]
+    adjusted = dict(zip(family, holm([results[index].difference.p_value for index in family]), strict=True))
     return [
         replace(result, holm_p=adjusted[index]) if index in adjusted else result
         for index, result in enumerate(results)
@@ -171,18 +186,30 @@ def contrasts_table(plan: ReportPlan, contrasts: list[ContrastResult]) -> Table:
         facts=facts(plan, reading=False),
         columns=COLUMNS,
         sections=tuple(sections),
-        notes=_notes(plan),
+        notes=_notes(plan, contrasts),
         records=tuple(_record(plan, result) for result in contrasts),
     )
 
 
-def _notes(plan: ReportPlan) -> tuple[str, ...]:
+def _notes(plan: ReportPlan, contrasts: list[ContrastResult]) -> tuple[str, ...]:
+    family = [result for result in contrasts if result.holm_p is not None]
+    several = any(result.difference.n_seeds > 1 for result in family)
+    least_p, level = 2 / (plan.resamples + 1) if several else 0.0, 1 - plan.confidence
+    coarse = (
+        f"With {plan.resamples} resamples no p is below {least_p:.2g}: too coarse for Holm's correction over "
+        f"{len(family)}. Raise reporting.bootstrap_samples.",
+    )
     return (
-        f"a − b: {100 * plan.confidence:g} % interval of a paired bootstrap over seeds and problems "
-        f"({plan.resamples} resamples, seed {plan.bootstrap_seed}); an arm with one run is paired with every "
-        "seed of the other.",
-        "McNemar: problems only a solves : only b solves, exact two-sided p, first seed only; Holm over the "
-        "ablation family.",
+        f"a − b: {100 * plan.confidence:g} % interval, the widest of a paired bootstrap over seeds and "
+        f"problems ({plan.resamples} resamples, seed {plan.bootstrap_seed}), one over problems that reckons "
+        "with one more at its worst and, with several seeds, Student's t; an arm with one run is paired with "
+        "every seed of the other.",
+        "McNemar: problems only a solves : only b solves, exact two-sided p, first seed only.",
+        f"Holm p: over all {len(family)} claims (registered, or the paper's), of the p-values that belong to "
+        "the intervals (bootstrap_p in the CSV; with one seed McNemar's).",
+        f"Judged: by the interval, and a claim only if its Holm p is at most {level:.3g}. Fewer than "
+        f"{fewest_problems(plan.confidence)} problems decide nothing.",
+        *(coarse if len(family) * least_p > level else ()),
         "Positive differences favour a. Claims stood in the configuration before the study ran, except those "
         "marked not registered, which the report adds to every study.",
     )

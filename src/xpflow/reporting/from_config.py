@@ -53,28 +53,35 @@ def plan_from_config(config: StudyConfig) -> ReportPlan:
 def baseline_arm(config: StudyConfig) -> Arm:
     """Return the arm that stands for the paper's mask prediction with the base weights.
 
-    It is the one that block `reporting` names; else the first that decodes so; else that has its decoder;
-    else the first of all.
+    It is the one that block `reporting` names; else the first that decodes so, at the headline budget if one
+    does; else that has its decoder; else the first of all.
     """
     if config.reporting.baseline_arm is not None:
         return config.arm(config.reporting.baseline_arm)
     arms = config.evaluation.arms
     wanted = [arm for arm in arms if arm.decoder == paper.MASK_PREDICTION]
-    return next((arm for arm in wanted if arm.weights == "base"), [*wanted, *arms][0])
+    base = [arm for arm in wanted if arm.weights == "base"]
+    return [*_at_headline(config, base), *base, *wanted, *arms][0]
 
 
 def flow_arm(config: StudyConfig) -> Arm:
     """Return the arm that stands for the paper's flow with aligned weights, and is compared with all others.
 
-    It is the one that block `reporting` names; else the first that decodes so; else that has its decoder;
-    else the first that is not the baseline.
+    It is the one that block `reporting` names; else the first that decodes so, at the headline budget if one
+    does; else that has its decoder; else the first that is not the baseline.
     """
     if config.reporting.flow_arm is not None:
         return config.arm(config.reporting.flow_arm)
     arms, baseline = config.evaluation.arms, baseline_arm(config)
     wanted = [arm for arm in arms if arm.decoder == paper.FLOW]
     others = [arm for arm in arms if arm.name != baseline.name]
-    return next((arm for arm in wanted if arm.weights != "base"), [*wanted, *others, baseline][0])
+    aligned = [arm for arm in wanted if arm.weights != "base"]
+    return [*_at_headline(config, aligned), *aligned, *wanted, *others, baseline][0]
+
+
+def _at_headline(config: StudyConfig, arms: list[Arm]) -> list[Arm]:
+    budget = config.reporting.headline_budget
+    return [arm for arm in arms if budget in (arm.budgets or config.evaluation.budgets)]
 
 
 def arm_spec(config: StudyConfig, arm: Arm) -> ArmSpec:
@@ -113,7 +120,8 @@ def contrasts(config: StudyConfig) -> list[Contrast]:
 
 def _registered(config: StudyConfig, claim: Claim) -> Contrast:
     arm_a, arm_b = config.arm(claim.arm_a), config.arm(claim.arm_b)
-    kind, removed, without = _kind(config, arm_a, arm_b)
+    budgets = (claim.budget, claim.budget_b or claim.budget)
+    kind, removed, without = _kind(config, arm_a, arm_b, budgets)
     return Contrast(
         name=claim.text,
         a=claim.arm_a,
@@ -137,13 +145,14 @@ def _standard(config: StudyConfig) -> Iterator[Contrast]:
         budgets = arm.budgets or config.evaluation.budgets
         if arm.name == flow.name or not {budget, FULL} & set(budgets):
             continue
-        kind, removed, without = _kind(config, flow, arm)
+        budget_b = budget if budget in budgets else FULL
+        kind, removed, without = _kind(config, flow, arm, (budget, budget_b))
         yield Contrast(
             name=_standard_name(flow, arm, without),
             a=flow.name,
             b=arm.name,
             budget_a=budget,
-            budget_b=budget if budget in budgets else FULL,
+            budget_b=budget_b,
             kind=kind,
             removed=removed,
             without=without,
@@ -167,9 +176,16 @@ def _adaptive(arm: Arm) -> bool:
     return decoder.nfe == "adaptive"
 
 
-def _kind(config: StudyConfig, arm_a: Arm, arm_b: Arm) -> tuple[Kind, str, str]:
-    """Return the family of a comparison; of an ablation also what arm b lacks, and how it is said."""
+def _kind(
+    config: StudyConfig, arm_a: Arm, arm_b: Arm, budgets: tuple[Fraction, Fraction]
+) -> tuple[Kind, str, str]:
+    """Return the family of a comparison; of an ablation also what arm b lacks, and how it is said.
+
+    The paper's claims are about the headline budget on both sides; at others a comparison is a check.
+    """
     flow = flow_arm(config).name
+    if set(budgets) != {config.reporting.headline_budget}:
+        return "check", "", ""
     if (arm_a.name, arm_b.name) == (flow, baseline_arm(config).name):
         return "primary", "", ""
     removed = _removed(arm_a, arm_b) if arm_a.name == flow else None

@@ -57,7 +57,8 @@ class Sources:
         if "pass_full" in log or not full:
             return log
         rows = full_budget_rows(plan, self.outcomes(full), log)
-        return log.merge(rows, how="left", on=["model", "variant", "seed", "update"])
+        keys = ["model", "variant", "seed", "update"]
+        return log if rows.empty else log.merge(rows, how="left", on=keys)
 
 
 @dataclass(frozen=True, slots=True)

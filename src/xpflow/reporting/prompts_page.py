@@ -14,6 +14,7 @@ from xpflow.problems.problem import Problem
 from xpflow.protocols.find import find_protocol
 from xpflow.protocols.prompter import Prompter, ids_hash, text_hash
 from xpflow.protocols.protocol import Protocol
+from xpflow.reporting.markup import markdown_text
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.inputs import ModelChoice
 
@@ -72,7 +73,7 @@ def _benchmark_lines(
     for problem in problems:
         text = prompter.text(problem)
         fence = TICKS * max(3, _longest_ticks(text) + 1)
-        lines += [f"#### {benchmark}, {problem.task_id}", ""]
+        lines += [f"#### {markdown_text(f'{benchmark}, {problem.task_id}')}", ""]
         lines += [f"- {name}: {fact}" for name, fact in prompt_facts(prompter, problem)]
         lines += ["", f"{fence}text", visible(text), fence, ""]
     return lines

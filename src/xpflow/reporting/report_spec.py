@@ -6,7 +6,7 @@ other studies can build one by hand.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -56,6 +56,11 @@ class ArmSpec:
         return weights_label(self.weights)
 
 
+def _decodes_as(arm: ArmSpec, other: ArmSpec) -> bool:
+    """Say whether two arms differ in nothing but their name, and where and at which budgets they run."""
+    return replace(arm, name=other.name) == other
+
+
 @dataclass(frozen=True, slots=True)
 class Contrast:
     """A paired difference a minus b.
@@ -77,6 +82,11 @@ class Contrast:
     registered: bool = True  # written in the configuration, not added by the report
     models: tuple[str, ...] = ()  # empty: all
     benchmarks: tuple[str, ...] = ()  # empty: all
+
+    @property
+    def is_claim(self) -> bool:
+        """Say whether it was claimed, by the study beforehand or by the paper, and not only asked."""
+        return self.registered or self.kind != "check"
 
     def applies(self, model: str, benchmark: str) -> bool:
         """Say whether the contrast is about this model and benchmark."""
@@ -117,9 +127,19 @@ class ReportPlan:
 
     def is_paper_arm(self, name: str) -> bool:
         """Say whether an arm is one of the paper's two, so that its numbers may stand beside it."""
-        paper = {(self.baseline, MASK_PREDICTION, True), (self.flow, FLOW, False)}
         arm = self.arm(name)
-        return (name, arm.decoder, arm.weights == "base") in paper
+        kind = (arm.decoder, arm.weights == "base")
+        same = {role for role in (self.baseline, self.flow) if _decodes_as(arm, self.arm(role))}
+        return (kind == (MASK_PREDICTION, True) and self.baseline in same) or (
+            kind == (FLOW, False) and self.flow in same
+        )
+
+    def stand_in(self, name: str, model: str, benchmark: str, budget: Fraction) -> str | None:
+        """Return the arm if the study ran it in this cell, else one that decodes as it does; or None."""
+        arm = self.arm(name)
+        others = [other for other in self.arms if _decodes_as(other, arm)]
+        names = [name, *(other.name for other in others)]
+        return next((one for one in names if self.has(model, benchmark, one, budget)), None)
 
     @property
     def seeds(self) -> tuple[int, ...]:

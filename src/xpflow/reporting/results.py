@@ -6,6 +6,7 @@ With an infrastructure verdict (the grader failed, not the program) there is no 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,7 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xpflow.errors import DataError, GradingError
+from xpflow.artifacts.io import read_jsonl
+from xpflow.errors import ArtifactError, DataError, GradingError
 from xpflow.protocols.find import UNNAMED
 from xpflow.stats.rates import PassRate, pass_rate
 from xpflow.study.config.base import budget_text
@@ -43,14 +45,36 @@ def load_results(
 
     Raises:
         ArtifactError: a file is missing.
-        DataError: samples and verdicts disagree.
+        DataError: samples and verdicts disagree, or a row lacks problems of its benchmark.
         GradingError: a verdict is `infrastructure`.
     """
     expected = protocols or {}
-    found = [one for row in sorted(rows) for one in load_row(results, row, expected.get(row.model))]
+    found = {row: load_row(results, row, expected.get(row.model)) for row in sorted(rows)}
     if not found:
         raise DataError(f"the study plans no evaluation under {results}")
-    return pd.DataFrame(found, columns=list(COLUMNS))
+    _require_all_problems(results, found)
+    return pd.DataFrame([one for lines in found.values() for one in lines], columns=list(COLUMNS))
+
+
+def _require_all_problems(results: Path, found: Mapping[Row, list[Fields]]) -> None:
+    """Refuse a row that lacks problems of its benchmark: a pass rate is over all of them.
+
+    Which they are the study's problem file says; without one, what its other rows hold.
+    """
+    layout, asked = Layout.of_results(results), defaultdict[str, set[str]](set)
+    for row, lines in found.items():
+        asked[row.benchmark] |= {str(line["task_id"]) for line in lines}
+    for benchmark, tasks in asked.items():
+        if (file := layout.problems(benchmark)).exists():
+            tasks.update(rows_by_task(file))
+    for row, lines in found.items():
+        missing = sorted(asked[row.benchmark] - {str(line["task_id"]) for line in lines})
+        if missing:
+            raise DataError(
+                f"{layout.row(row)}: {len(missing)} of the {len(asked[row.benchmark])} problems of "
+                f"{row.benchmark} are missing ({', '.join(missing[:5])}{', ...' * (len(missing) > 5)})",
+                hint="a pass rate is over the whole benchmark: decode and grade the rest",
+            )
 
 
 def load_row(results: Path, row: Row, protocol: str | None = None) -> list[Fields]:
@@ -79,26 +103,68 @@ def read_verdicts(path: Path, protocol: str | None = None) -> dict[str, Fields]:
             `protocol` (rows that name none are of the micro models').
     """
     rows = rows_by_task(path, wrong_verdict)
-    found = {str(row.get("protocol") or UNNAMED) for row in rows.values()}
+    require_graded(path, list(rows.values()), protocol)
+    return rows
+
+
+def read_answers(path: Path, samples_per_task: int | None = None) -> dict[str, list[Fields]]:
+    """Read the verdicts of every problem's samples, in their order.
+
+    Several of one problem need a field `sample` that tells them apart, or `samples_per_task`: a file that
+    holds a problem twice by accident would count it twice.
+
+    Raises:
+        DataError: that, or a problem has another number of samples. What `read_verdicts` raises.
+    """
+    found: dict[str, list[Fields]] = defaultdict(list)
+    for number, row in enumerate(read_jsonl(path), start=1):
+        task = row.get("task_id")
+        if isinstance(task, bool) or not isinstance(task, str | int):
+            raise DataError(f"{path}, row {number}: no task_id")
+        if name := wrong_verdict(row):
+            raise DataError(f"{path}, row {number}: {task} has no {name}, or one of another kind")
+        if any(row.get("sample") == other.get("sample") for other in found[str(task)]) and not (
+            samples_per_task and "sample" not in row
+        ):
+            raise DataError(
+                f"{path}, row {number}: {task} comes twice",
+                hint="several samples per task have a field `sample`, or say --samples-per-task",
+            )
+        found[str(task)].append(row)
+    if not found:
+        raise ArtifactError(f"{path} is empty", hint="grade the samples again")
+    for task, rows in found.items():
+        if samples_per_task and len(rows) != samples_per_task:
+            raise DataError(f"{path}: {task} has {len(rows)} verdict(s), not {samples_per_task}")
+    require_graded(path, [row for rows in found.values() for row in rows])
+    return dict(found)
+
+
+def require_graded(path: Path, rows: list[Fields], protocol: str | None = None) -> None:
+    """Raise GradingError or DataError unless all rows are verdicts on programs, of one protocol if named."""
+    found = {str(row.get("protocol") or UNNAMED) for row in rows}
     if protocol is not None and found != {protocol}:
         raise DataError(
             f"{path}: verdicts of protocol {', '.join(sorted(found))}, not of {protocol}",
             hint="decode and grade again with the study's protocol",
         )
-    broken = sorted(task for task, row in rows.items() if row["verdict"] == "infrastructure")
+    broken = sorted(str(row["task_id"]) for row in rows if row["verdict"] == "infrastructure")
     if broken:
         raise GradingError(
             f"{path}: {len(broken)} problem(s) were not graded (first: {broken[0]})",
             hint="an infrastructure failure is not a wrong answer: grade these samples again",
         )
-    if unknown := sorted({row["verdict"] for row in rows.values()} - KNOWN):
+    if unknown := sorted({row["verdict"] for row in rows} - KNOWN):
         raise DataError(f"{path}: unknown verdict {unknown[0]!r}", hint=f"known: {', '.join(sorted(KNOWN))}")
-    return rows
 
 
-def read_nfe(path: Path) -> dict[str, float]:
-    """Read the executed NFE of every sample."""
-    return {task: float(row["nfe"]) for task, row in rows_by_task(path, wrong_nfe).items()}
+def read_nfe(path: Path) -> list[tuple[str, float]]:
+    """Read the problem and the executed NFE of every sample, in their order."""
+    rows = read_jsonl(path)
+    for number, row in enumerate(rows, start=1):
+        if name := "task_id" if "task_id" not in row else wrong_nfe(row):
+            raise DataError(f"{path}, row {number}: no {name}, or one of another kind")
+    return [(str(row["task_id"]), float(row["nfe"])) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,15 @@
-"""Pass rates of one table cell, aggregated over training seeds."""
+"""Pass rates of one table cell, aggregated over training seeds; pass@k of several samples per problem."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xpflow.errors import DataError
+from xpflow.stats.bootstrap import RESAMPLES, mean_interval
 from xpflow.stats.intervals import Interval, wilson
 
 # S seeds, P problems
@@ -46,3 +48,40 @@ def pass_rate(passed_SP: Passed, confidence: float = 0.95) -> PassRate:
         sd=float(rates_S.std(ddof=1)) if n_seeds > 1 else None,
         interval=wilson(passes / n_seeds, n_problems, confidence),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PassAt:
+    """The share of problems that one of k samples solves, estimated from n or more samples of each."""
+
+    k: int
+    mean: float
+    interval: Interval  # over problems; the samples' own spread is part of it
+    n_problems: int
+
+
+def pass_at_k(
+    correct_P: NDArray[np.int_],
+    samples_P: NDArray[np.int_],
+    k: int,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> PassAt:
+    """Return the unbiased estimate 1 - C(n - c, k) / C(n, k), averaged over problems, with its interval.
+
+    correct_P, samples_P: how many samples of each problem passed, and how many there are. Source: Chen et
+    al. (2021), "Evaluating large language models trained on code". Raises DataError unless every problem has
+    at least k samples, k is at least 1, and there are problems.
+    """
+    if k < 1 or samples_P.size == 0 or samples_P.min() < k:
+        least = int(samples_P.min()) if samples_P.size else 0
+        raise DataError(
+            f"pass@{k} needs at least {max(k, 1)} samples of every problem; one has {least}",
+            hint="decode more samples per task, or ask for a smaller k",
+        )
+    pairs = zip(correct_P.tolist(), samples_P.tolist(), strict=True)
+    values_P = np.array([1 - comb(n - c, k) / comb(n, k) for c, n in pairs])
+    interval = mean_interval(values_P, resamples=resamples, seed=seed, confidence=confidence)
+    return PassAt(k, float(values_P.mean()), interval, len(values_P))

@@ -86,6 +86,8 @@ def check_runs(config: StudyConfig, source: str) -> None:
     for run in config.training.runs:
         with told(f"{source}: training.runs[{run.name}]"):
             _check_objective(run.objective, run.settings)
+    with told(f"{source}: pretrain.objective"):
+        _check_objective(config.pretrain.objective, {})
     for model, _, _ in trained_runs(config):
         choice, kind = config.model(model), architecture_name(config.model(model).directory or model)
         if choice.training == "lora" and kind is not None and not ARCHITECTURES[kind].lora_targets:
@@ -252,15 +254,7 @@ def stage_rows(config: StudyConfig, source: str) -> Iterator[tuple[str, str, Cal
 
 
 def _check_objective(name: str, values: Mapping[str, Any]) -> None:
-    """Check an objective's settings as its training would."""
-    from pydantic import ValidationError
+    """Build an objective as its training would."""
+    from xpflow.training.objective import make_loss
 
-    from xpflow.training.objectives import OBJECTIVES
-
-    model = OBJECTIVES[name].settings
-    try:
-        model.model_validate(dict(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "settings"
-        raise ConfigError(f"settings.{key}: {first['msg']}", hint=nearest(key, model.model_fields)) from None
+    make_loss(name, values)

@@ -6,8 +6,10 @@ Names (model, benchmark, run, seed, shard) may be Snakemake wildcards: `layout.r
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,12 @@ def row_names(folder: Path) -> dict[str, Any]:
     model, _, benchmark, arm, budget, seed = folder.resolve().parts[-6:]
     number = int(seed.removeprefix("seed"))
     return {"model": model, "benchmark": benchmark, "arm": arm, "budget": budget, "seed": number}
+
+
+@lru_cache(maxsize=256)
+def _form(path: Path) -> re.Pattern[str]:
+    """Return the regular expression of a path with names in braces."""
+    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path.as_posix())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +149,30 @@ class Layout:
     def row_files(self, row: Row) -> list[Path]:
         """Samples and verdicts of one row."""
         return [self.row(row) / name for name in (SAMPLES, VERDICTS)]
+
+    def names_at(self, path: str) -> dict[str, str]:
+        """Return the names in the path of a file or its manifest, as manifests have them; {} elsewhere."""
+        place = path.removesuffix(ENDING)
+        names = next((found.groupdict() for form in self._forms() if (found := form.fullmatch(place))), {})
+        if "shard" in names:
+            names["shard"] = names["shard"].replace("-of-", "/")
+        return names
+
+    def _forms(self) -> list[re.Pattern[str]]:
+        """Return a pattern of every kind of place below results/<study> that belongs to some names."""
+        model, run, seed, shard, benchmark = "{model}", "{run}", "{seed}", "{shard}", "{benchmark}"
+        return [
+            _form(self.training_problems(benchmark)),
+            _form(self.problems(benchmark)),
+            _form(self.selfdata(model, seed)),
+            _form(self.selfdata_part(model, seed, shard)),
+            _form(self.run(model, run, seed) / "{file}"),
+            _form(self.solvable(model)),
+            _form(self.policy(seed) / "{file}"),
+            _form(Path(PRETRAIN) / model / "checkpoint/{file}"),
+            _form(self.part(model, benchmark, "{kind}", seed, shard) / "{file}"),
+            _form(self.evaluation(model, benchmark) / "{arm}/{budget}/seed{seed}/{file}"),
+        ]
 
     def table(self, name: str) -> list[Path]:
         """A table in its three spellings."""

@@ -77,12 +77,14 @@ def _policies(study: StudyConfig, layout: Layout) -> list[Path]:
     return [file for seed in seeds for file in (layout.policy_file(seed), layout.policy_log(seed))]
 
 
-def _tables(study: StudyConfig, layout: Layout) -> list[Path]:
+def table_files(study: StudyConfig, layout: Layout) -> list[Path]:
+    """Return the tables and claims."""
     claims = [layout.figure("claims", ending) for ending in ("md", "json")]
     return [*(file for name in table_names(study) for file in layout.table(name)), *claims]
 
 
-def _figures(study: StudyConfig, layout: Layout) -> list[Path]:
+def figure_files(study: StudyConfig, layout: Layout) -> list[Path]:
+    """Return the figures."""
     endings = study.reporting.figure_formats
     return [layout.figure(name, ending) for name in figure_names(study) for ending in endings]
 
@@ -134,10 +136,10 @@ STAGES: dict[str, Stage] = {
         lambda study, layout: [layout.figure("prompts", "md")],
     ),
     "tables": Stage(
-        lambda study, names: fp.report(study), lambda study, names: plugins.report(study), _tables
+        lambda study, names: fp.report(study), lambda study, names: plugins.report(study), table_files
     ),
     "figures": Stage(
-        lambda study, names: fp.report(study), lambda study, names: plugins.report(study), _figures
+        lambda study, names: fp.report(study), lambda study, names: plugins.report(study), figure_files
     ),
 }
 

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from xpflow.errors import ConfigError, nearest
 from xpflow.training.corruption import Corrupted, masked
 from xpflow.training.examples import Batch
+from xpflow.training.finite import not_finite
 from xpflow.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
@@ -93,13 +94,46 @@ class Loss(ABC):
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What an update asks of the model, for `xpflow plan`; by default one forward with its backward.
+
+    trained, free: forwards with and without a backward. reference: the model as it was is held beside the
+    trained one. logit_bytes: bytes of a logit beside those of one loss (20: the logit, fp32, softmax, and the
+    gradients of these).
+    """
+
+    trained: int = 1
+    free: int = 0
+    reference: bool = False
+    logit_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Objective:
-    """What a plug-in file says of its objective: settings model, maker, one line of help, examples."""
+    """What a plug-in file says of its objective: settings model, maker, one line of help, examples, cost."""
 
     settings: type[BaseModel]
     make: Callable[[Any], Loss]
     about: str
     examples: tuple[Mapping[str, Any], ...] = ({},)
+    cost: Callable[[Any], Cost] = lambda settings: Cost()
+
+    def checked(self, values: Mapping[str, Any] | None = None, name: str = "") -> Any:
+        """Return its settings from plain values; `name` is how a message calls it.
+
+        Raises:
+            ConfigError: it does not have or accept a setting, or one is not finite.
+        """
+        where, known = f"objective {name!r}" if name else "objective", list(self.settings.model_fields)
+        try:
+            found = self.settings.model_validate(dict(values or {}))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"]) or "settings"
+            raise ConfigError(f"{where}, {key}: {first['msg']}", hint=nearest(key, known)) from None
+        if wrong := not_finite(found.model_dump()):
+            raise ConfigError(f"{where}, {wrong[0]}: not a finite number", hint="give a number")
+        return found
 
 
 def make_loss(name: str, values: Mapping[str, Any] | None = None) -> Loss:
@@ -109,16 +143,7 @@ def make_loss(name: str, values: Mapping[str, Any] | None = None) -> Loss:
         ConfigError: no such objective, or settings that it does not have or accept.
     """
     entry = OBJECTIVES[name]
-    try:
-        settings = entry.settings.model_validate(dict(values or {}))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "settings"
-        known = list(entry.settings.model_fields)
-        raise ConfigError(
-            f"objective {name!r}, {where}: {first['msg']}", hint=nearest(where, known)
-        ) from None
-    return entry.make(settings)
+    return entry.make(entry.checked(values, name))
 
 
 def row_means(values_BK: Tensor, mask_BK: Tensor) -> Tensor:

@@ -35,6 +35,7 @@ from xpflow.runtime.machine import Machine
 from xpflow.stats.intervals import wilson
 from xpflow.study.config.root import StudyConfig
 from xpflow.training.corpus import Corpus
+from xpflow.training.guard import config_facts, tokenizer_sha256
 from xpflow.training.objective import Loss, make_loss
 from xpflow.training.student import Student
 from xpflow.training.trainer import Course, Row, Trainer, prepared
@@ -87,8 +88,19 @@ class Recipe:
         )
 
 
-def pretrainer(model: Any, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> Trainer:
-    """Return the trainer of a micro model: MicroPy without end, Muon and AdamW, one process on the CPU."""
+def pretrainer(model: Any, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, code: str = "") -> Trainer:
+    """Return the trainer of a micro model: MicroPy without end, Muon and AdamW, one process on the CPU.
+
+    `code` is the fingerprint of the stage's code. A saved state must agree with it, with recipe,
+    configuration and tokenizer; the first weights follow from recipe and code.
+    """
+    recipe_facts = {key: value for key, value in asdict(recipe).items() if key != "checkpoint_every"}
+    facts = {
+        "recipe": recipe_facts,
+        "model": config_facts(model),
+        "tokenizer": tokenizer_sha256(tokenizer),
+        "code": code,
+    }
     machine = Machine(dtype=torch.bfloat16 if recipe.autocast else torch.float32)
     corpus = Corpus(tokenizer, recipe.response_length, seed=recipe.seed)
     loss = make_loss(recipe.objective)
@@ -100,7 +112,7 @@ def pretrainer(model: Any, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -
         recipe.course(),
         lambda student, loss: make_optimizers(student, loss, recipe),
         seed=recipe.seed,
-        settings=asdict(recipe),
+        settings=facts,
         held=held,
     )
 
@@ -126,17 +138,17 @@ def make_optimizers(student: Student, loss: Loss, recipe: Recipe) -> list[torch.
     ]
 
 
-def pretrain_to_folder(model: str, out: Path, study: StudyConfig) -> None:
+def pretrain_to_folder(model: str, out: Path, study: StudyConfig, code: str = "") -> None:
     """Train `model` to the end of its recipe, resuming from `out/state.pt` when it is there.
 
     Writes `log.jsonl` (a row per `log_every` steps) and `checkpoint/` (published layout, with its card) into
-    `out`.
+    `out`. `code` is the fingerprint of the stage's code.
     """
     torch.set_num_threads(study.runtime.threads or 1)
     out.mkdir(parents=True, exist_ok=True)
     recipe = Recipe.of(model, study)
     network, tokenizer = new_micro_model(model, recipe.seed)
-    trainer = pretrainer(network, tokenizer, recipe)
+    trainer = pretrainer(network, tokenizer, recipe, code)
 
     def report(row: Row) -> None:
         shown = f"update {row['update']}/{recipe.steps} loss {row['loss']:.4f}"

@@ -6,6 +6,9 @@
 Both forms can be read by any number of processes. With the number that wrote it, a resumed run gives the same
 bytes as one that was never interrupted; with another number, the same up to rounding. A folder is written
 beside the one before it and renamed when whole: for the time of a save, both need room on the disk.
+
+A state is loaded only under the guard that it was saved under (`training.guard`), and never written with
+weights that are not finite.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ from torch.distributed.tensor import distribute_tensor
 from xpflow.artifacts.io import atomic_write_text, atomic_writer
 from xpflow.errors import ArtifactError
 from xpflow.runtime.processes import Team
+from xpflow.training.finite import require_finite_weights
+from xpflow.training.guard import require_same
 
 ABOUT = "about.json"
 
@@ -44,14 +49,19 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class TrainingState:
-    """What one process saves and restores; `settings` (JSON) guard against another run's file."""
+    """What one process saves and restores; `settings` (JSON) are the guard: all its result depends on."""
 
     settings: Mapping[str, Any]
     module: nn.Module
     optimizers: list[torch.optim.Optimizer]
 
     def save(self, path: Path, progress: Progress) -> None:
-        """Write weights, optimizers and progress to one file, atomically."""
+        """Write weights, optimizers and progress to one file, atomically.
+
+        Raises:
+            TrainingError: a weight is not finite; the state before it stays.
+        """
+        self.require_finite(progress)
         state = {
             "settings": self.guard(),
             "module": self.module.state_dict(),
@@ -65,7 +75,7 @@ class TrainingState:
         """Restore what `save` wrote; without a file nothing was done yet.
 
         Raises:
-            ArtifactError: the file is none of ours, or was made with other settings.
+            ArtifactError: the file is no state, or that of another training: it names what differs.
         """
         if not path.exists():
             return Progress()
@@ -77,11 +87,12 @@ class TrainingState:
         return Progress(**json.loads(state["progress"]))
 
     def check(self, found: Any, path: Path) -> None:
-        """Raise ArtifactError unless the settings in a file are ours."""
-        if found != self.guard():
-            raise ArtifactError(
-                f"{path} was made with other settings", hint=f"remove it to start over: rm -r {path}"
-            )
+        """Raise ArtifactError that says what differs, unless the guard in a file is ours."""
+        require_same(found, self.guard(), path)
+
+    def require_finite(self, progress: Progress) -> None:
+        """Raise TrainingError if a weight that would be saved is not finite."""
+        require_finite_weights(self.module, f"after update {progress.update}")
 
     def guard(self) -> str:
         """Return the settings as they are written into a state."""
@@ -104,6 +115,7 @@ class RunState:
     def save(self, path: Path, progress: Progress) -> None:
         """Write the state at an update; one of the other form goes away."""
         if self.sharded:
+            self.plain.require_finite(progress)
             self._save_shards(path, progress)
             if self.team.leads:
                 path.unlink(missing_ok=True)
@@ -115,7 +127,7 @@ class RunState:
         """Restore the newest state of either form; without one nothing was done yet.
 
         Raises:
-            ArtifactError: it is none of ours, or was made with other settings.
+            ArtifactError: it is no state, or that of another training: it names what differs.
         """
         folder = self.team.gather(newest(shards_of(path)))[0]
         if folder is not None:
@@ -189,7 +201,9 @@ def read_state(path: Path) -> dict[str, Any]:
         raise ArtifactError(
             f"{path} is no training state: {error}", hint=f"remove it to start over: rm {path}"
         ) from error
-    return dict(state)
+    if not isinstance(state, dict):
+        raise ArtifactError(f"{path} is no training state", hint=f"remove it to start over: rm {path}")
+    return state
 
 
 def shards_of(path: Path) -> Path:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,19 @@ from xpflow.runtime.machine import Machine, recompute_layers
 from xpflow.study.config.training import LoraSettings
 from xpflow.training.corruption import Corrupted
 from xpflow.training.examples import Batch, Example
+from xpflow.training.finite import (
+    TrainingError,
+    require_finite,
+    require_finite_tensors,
+    require_finite_weights,
+    take_step,
+)
 from xpflow.training.objective import Loss
 from xpflow.training.state import Progress, RunState, TrainingState
 from xpflow.training.student import Student
 from xpflow.training.weights import Copies, Shards, Weights, with_adapters
 
+LOWER = "nothing was saved of it: lower the learning rate, or train in float32"
 Row = dict[str, Any]
 Report = Callable[[Row], None]
 Optimizers = Callable[[Student, Loss], list[torch.optim.Optimizer]]
@@ -129,8 +138,13 @@ class Trainer:
         self.student, self.objective, self.examples, self.course = student, loss, examples, course
         self.machine, self.seed, self.held, self.watch = student.machine, seed, held, watch
         self.trained = [p for p in student.parameters() if p.requires_grad]
+        require_finite_weights(student, "the model that is trained")
+        if student.base is not None:
+            require_finite_weights(student.base, "the reference model")
         self.optimizers = optimizers(student, loss)
         self.peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers]
+        peaks = {f"group {i}": peak for i, peak in enumerate(chain.from_iterable(self.peaks))}
+        require_finite(peaks, "learning rates", "check the settings, and the objective's own `rates`")
         plain = TrainingState({**settings, "seed": seed}, held.saved, self.optimizers)
         self.state = RunState(plain, student, held.sharded, self.machine.team)
 
@@ -165,6 +179,11 @@ class Trainer:
             (self.held.scale * parts["loss"]).backward()  # type: ignore[no-untyped-call]
             for name, value in parts.items():
                 found[name] = found.get(name, 0.0) + value.detach()
+        require_finite(
+            {name: found[name] for name in sorted(found, key=lambda name: name == "loss")},
+            f"update {number + 1}, terms of the loss",
+            "nothing was saved of it: look at learning rate, precision and the objective's settings",
+        )
         self._step(number)
         return found
 
@@ -193,17 +212,32 @@ class Trainer:
         return found
 
     def _step(self, number: int) -> None:
-        """Let the optimizers use the gradients, at the rates of an update."""
-        self.held.finish(self.trained, self.course.grad_clip)
+        """Let the optimizers use the gradients, at the rates of an update.
+
+        Raises:
+            TrainingError: a gradient is not finite, or a weight afterwards.
+        """
+        norm = self.held.norm(self.trained)
+        if not bool(norm.isfinite()):
+            self._blame(f"update {number + 1}, gradients")
+        nn.utils.clip_grads_with_norm_(self.trained, self.course.grad_clip, norm)
         factor = self.course.rate(number)
         for optimizer, peaks in zip(self.optimizers, self.peaks, strict=True):
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["lr"] = peak * factor
-            optimizer.step()
+            take_step(optimizer, f"update {number + 1}", LOWER)
             optimizer.zero_grad(set_to_none=True)
+        weights = {name: p.detach() for name, p in self.student.named_parameters() if p.requires_grad}
+        require_finite_tensors(weights, f"update {number + 1}, weights after it", LOWER)
         load, self.student.router_load = self.student.router_load, None
         if self.course.balance_rate and load is not None:
             self.student.model.update_expert_bias(load, self.course.balance_rate)
+
+    def _blame(self, what: str) -> None:
+        """Raise TrainingError for gradients whose norm is not finite, with the names of those to blame."""
+        named = self.student.named_parameters()
+        require_finite_tensors({name: p.grad for name, p in named if p.grad is not None}, what, LOWER)
+        raise TrainingError(f"{what}: their norm is not finite", hint=LOWER)
 
     def _log(self, update: int, rows: list[Row], sums: Sums, report: Report) -> Sums:
         """Add a row to the log: what is watched, and the means of the losses since the row before it."""

@@ -26,7 +26,10 @@ from xpflow.study.config.root import StudyConfig
 from xpflow.study.config.training import TrainingBlock, TrainingRun
 from xpflow.training.corruption import Corrupted, masked
 from xpflow.training.examples import Batch, Example, OwnAnswers, epoch_order
+from xpflow.training.finite import require_finite
+from xpflow.training.guard import model_facts, tokenizer_sha256
 from xpflow.training.objective import Loss, make_loss, row_mean
+from xpflow.training.objectives import OBJECTIVES
 from xpflow.training.state import remove
 from xpflow.training.student import Student
 from xpflow.training.trainer import Course, Row, Trainer, prepared
@@ -47,15 +50,18 @@ def tuner(
     *,
     student: Any | None = None,
     machine: Machine | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Trainer:
     """Return the trainer of a run.
 
     Args:
         model: what the run starts from; it is left as it is. student: what is trained: a second copy of it,
-        or `model` itself where nothing needs that untouched. Without it a copy is made.
+        or `model` itself where nothing needs that untouched. Without it a copy is made. facts: what else the
+        result depends on (tokenizer, code): a saved state must agree with it.
     """
     machine, loss = machine or Machine(), make_loss(run.objective, run.settings)
     settings = block.full if full else block.lora
+    guard = _guard(model, data, block, run, full, machine, facts or {})
     base = model.eval().requires_grad_(False)
     student = copy.deepcopy(base) if student is None else student
     reference = base if full and loss.needs_reference else None
@@ -78,11 +84,36 @@ def tuner(
         block.log_every,
         machine.checkpoint_every,
     )
-    guard = {"block": block.model_dump(), "run": run.model_dump(), "full": full, "data": data.sha256()}
     watch = Watching(data, {"seed": seed, "run": run.name})
     return Trainer(
         module, loss, examples, course, optimizers, seed=seed, settings=guard, held=held, watch=watch
     )
+
+
+def _guard(
+    model: Any,
+    data: OwnAnswers,
+    block: TrainingBlock,
+    run: TrainingRun,
+    full: bool,
+    machine: Machine,
+    facts: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return all that a run's result depends on, but its seed; the leader looks at the weights."""
+    entry, how = OBJECTIVES[run.objective], "full" if full else "lora"
+    start = machine.team.gather(model_facts(model) if machine.team.leads else None)[0]
+    return {
+        **facts,
+        "model": {**start, "from": run.start},
+        "data": data.sha256(),
+        "run": run.name,
+        "objective": {"name": run.objective, "settings": entry.checked(run.settings).model_dump()},
+        "training": {
+            **block.model_dump(exclude={"runs", "full", "lora"}),
+            how: getattr(block, how).model_dump(),
+        },
+        "precision": str(machine.dtype),
+    }
 
 
 def parameter_groups(student: Student, loss: Loss, rate: float) -> list[dict[str, Any]]:
@@ -104,6 +135,8 @@ class Watching:
     def __call__(self, student: Student, rows: list[Row]) -> Row:
         """Measure the curves; the base's is the student's own before its first update."""
         own, real = (curves(student, examples) for examples in (self.data.probe, self.data.heldout))
+        for found in (own, real if self.data.heldout else {}):
+            require_finite(found, "curves of the log", "look at the weights that the run starts from")
         return {
             **self.names,
             "mse_unmasked": own["mse_unmasked"],
@@ -157,14 +190,22 @@ def _terms_of(batch: Corrupted, names: tuple[str, ...]) -> Callable[[Student], d
 
 
 def train_to_folder(
-    study: StudyConfig, model: str, run: str, seed: int, data: Path, out: Path, start: Path | None = None
+    study: StudyConfig,
+    model: str,
+    run: str,
+    seed: int,
+    data: Path,
+    out: Path,
+    start: Path | None = None,
+    code: str = "",
 ) -> None:
     """Train `model` on `data` as a run of the study says; writes checkpoint and `log.jsonl` into `out`.
 
     Called by every process of a job; the leader writes. The state waits in `out`.state.
 
     Args:
-        start: folder of the weights that the run starts from; without it they are the model's own.
+        start: folder of the weights that the run starts from; without it they are the model's own. code: the
+        fingerprint of the code of this stage: a saved state must agree with it.
     """
     full, chosen = study.model(model).training == "full", study.run(run)
     answers, state = OwnAnswers.from_rows(read_jsonl(data)), out.with_name(out.name + ".state")
@@ -184,7 +225,17 @@ def train_to_folder(
         second = full and make_loss(chosen.objective, chosen.settings).needs_reference
         student = load_model(source, where, None)[0] if second else base
         stored = base.dtype
-        trainer = tuner(base, answers, study.training, chosen, full, seed, student=student, machine=machine)
+        trainer = tuner(
+            base,
+            answers,
+            study.training,
+            chosen,
+            full,
+            seed,
+            student=student,
+            machine=machine,
+            facts={"code": code, "tokenizer": tokenizer_sha256(tokenizer)},
+        )
         log = trainer.run(report, state)
         trained, extra = trainer.model(stored), trainer.held.extra()
         if team.leads:

@@ -10,6 +10,7 @@ weights are gathered and used in bfloat16 and its gradient is summed over the pr
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
 from xpflow.artifacts.io import atomic_writer
+from xpflow.errors import ConfigError
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.runtime.machine import Machine, layers_of
 from xpflow.study.config.training import LoraSettings
@@ -44,8 +46,8 @@ class Weights(Protocol):
     @property
     def saved(self) -> nn.Module: ...
 
-    def finish(self, parameters: list[nn.Parameter], largest: float) -> None:
-        """Complete the gradients (sum over processes) and clip their common norm."""
+    def norm(self, parameters: list[nn.Parameter]) -> Tensor:
+        """Complete the gradients (sum over processes) and return their common norm."""
 
     def model(self, dtype: torch.dtype) -> Any:
         """Return the trained model, adapters merged, in a precision; None in processes that do not lead."""
@@ -64,10 +66,11 @@ class Copies:
         self.adapted = hasattr(student.model, "merge_and_unload")
         self.saved: nn.Module = Trained(student) if self.adapted else student
 
-    def finish(self, parameters: list[nn.Parameter], largest: float) -> None:
-        """Sum the gradients of all processes, then clip."""
-        self.machine.team.sum_([p.grad for p in parameters if p.grad is not None])
-        nn.utils.clip_grad_norm_(parameters, largest)
+    def norm(self, parameters: list[nn.Parameter]) -> Tensor:
+        """Sum the gradients of all processes, and return their norm."""
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        self.machine.team.sum_(gradients)
+        return nn.utils.get_total_norm(gradients)
 
     def model(self, dtype: torch.dtype) -> Any:
         """Return the model, with adapters merged into it."""
@@ -98,10 +101,9 @@ class Shards:
         # Terms are reshaped on their way out, never changed in place, which is what this warns of.
         warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view tensor")
 
-    def finish(self, parameters: list[nn.Parameter], largest: float) -> None:
-        """Clip by the norm over all shards; the sum over processes was part of the backward pass."""
-        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        nn.utils.clip_grads_with_norm_(parameters, largest, whole(norm))
+    def norm(self, parameters: list[nn.Parameter]) -> Tensor:
+        """Return the norm over all shards; the sum over processes was part of the backward pass."""
+        return whole(nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
 
     def model(self, dtype: torch.dtype) -> Any:
         """Gather the weights into a plain model of the leader.
@@ -170,10 +172,17 @@ def with_adapters(model: Any, settings: LoraSettings, seed: int) -> Any:
     """Wrap a model, in place, with fp32 adapters drawn from a seed; its own weights need no gradient."""
     from peft import LoraConfig, get_peft_model
 
+    kind = model.config.model_type
+    targets = ARCHITECTURES[kind].lora_targets
+    if not any(re.fullmatch(targets, name) for name, _ in model.named_modules()):
+        raise ConfigError(
+            f"architecture {kind!r} has no module that its lora_targets {targets!r} name",
+            hint="set `training: full` for the model, or mend the pattern of the architecture",
+        )
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,  # type: ignore[arg-type]  # any number works
-        target_modules=ARCHITECTURES[model.config.model_type].lora_targets,
+        target_modules=targets,
         lora_dropout=0.0,
         bias="none",
     )

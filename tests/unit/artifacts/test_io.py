@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import hashlib
+import lzma
+import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from xpflow.artifacts import atomic_write_text, atomic_writer, read_jsonl, sha256_file, write_jsonl
+from xpflow.artifacts import (
+    atomic_write_text,
+    atomic_writer,
+    read_jsonl,
+    read_text,
+    sha256_file,
+    write_jsonl,
+)
 from xpflow.errors import ArtifactError, ConfigError, XpflowError, nearest
 
 
@@ -46,6 +58,96 @@ def test_broken_rows_are_named_by_line(tmp_path: Path, text: str, words: str) ->
     (tmp_path / "a.jsonl").write_text(text)
     with pytest.raises(ArtifactError, match=words):
         read_jsonl(tmp_path / "a.jsonl")
+
+
+@pytest.mark.parametrize(
+    "text", ["\ud83d", "a\udc80b", "\ude00\ud83d", "\x00\x7f\u2028\u2029\x85\r\n\t", "é€😀"]
+)
+def test_any_text_comes_back_the_same_and_takes_no_other_row_with_it(tmp_path: Path, text: str) -> None:
+    rows = [{"a": "before"}, {text: text}, {"a": "after"}]
+    write_jsonl(tmp_path / "a.jsonl", rows)
+    assert read_jsonl(tmp_path / "a.jsonl") == rows
+    assert (tmp_path / "a.jsonl").read_bytes().decode().count("\n") == 3
+
+
+def test_a_lone_surrogate_in_a_text_file_is_its_escape(tmp_path: Path) -> None:
+    atomic_write_text(tmp_path / "a.md", "x \ud83d y é")
+    assert (tmp_path / "a.md").read_text(encoding="utf-8") == "x \\ud83d y é"
+
+
+ROWS = '{"a": "é€😀"}\n\n{"a": 2}\n'
+
+
+@pytest.mark.parametrize(
+    "pack", [bytes, gzip.compress, bz2.compress, lzma.compress], ids=lambda f: f.__module__
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_compressed_files_and_other_encodings_are_read(
+    tmp_path: Path, encoding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    (tmp_path / "whatever").write_bytes(pack(ROWS.encode(encoding)))
+    assert read_jsonl(tmp_path / "whatever") == [{"a": "é€😀"}, {"a": 2}]
+    assert read_text(tmp_path / "whatever") == ROWS
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_rows_may_end_in_any_way(tmp_path: Path, end: str) -> None:
+    (tmp_path / "a.jsonl").write_bytes(ROWS.replace("\n", end).encode())
+    assert read_jsonl(tmp_path / "a.jsonl") == [{"a": "é€😀"}, {"a": 2}]
+
+
+def test_files_put_together_keep_their_marks_within(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(2 * '{"a": 1}\n'.encode("utf-8-sig"))
+    assert read_jsonl(tmp_path / "a.jsonl") == [{"a": 1}, {"a": 1}]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b'{"a": 1}\n{"a": "caf\xe9"}\n', r"line 2: not UTF-8 \(byte 0xe9 at offset 19\).*\n.*LATIN1"),
+        (gzip.compress(b'{"a": 1}\n' * 99)[:-9], "damaged or cut short.*\n.*download it again"),
+        (bz2.compress(b'{"a": 1}\n' * 99)[:-9], "damaged or cut short"),
+        (lzma.compress(b'{"a": 1}\n' * 99)[:-9], "damaged or cut short"),
+        (b"PK\x03\x04 and so on", "a zip archive.*\n.*unpack it"),
+        (b"\x28\xb5\x2f\xfd and so on", "compressed with zstd"),
+        (b"PAR1 and so on", "is Parquet, not text"),
+        (b'[{"a": 1}]\n', "expected a JSON object, found list\n.*no array around"),
+        (b'{\n "a": 1\n}\n', "line 1: not JSON.*\n.*one object on each line"),
+        (b'{"a": ' + b"1" * 9999 + b"}\n", "line 1: not JSON"),
+        (b'{"a": ' + b"[" * 99999 + b"\n", "line 1: not JSON"),
+    ],
+    ids=range(11),
+)
+def test_what_cannot_be_read_is_named_and_nobody_is_told_to_delete_it(
+    tmp_path: Path, data: bytes, words: str
+) -> None:
+    (tmp_path / "mine.jsonl").write_bytes(data)
+    with pytest.raises(ArtifactError) as caught:
+        read_jsonl(tmp_path / "mine.jsonl")
+    assert caught.match(words)
+    assert "mine.jsonl" in caught.value.message
+    assert "delete" not in caught.value.hint
+
+
+def test_a_stages_own_file_may_be_deleted_and_made_again(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"a"')
+    (tmp_path / "a.jsonl.manifest.json").write_text("{}")
+    with pytest.raises(ArtifactError) as caught:
+        read_jsonl(tmp_path / "a.jsonl")
+    assert "delete it and run its stage again" in caught.value.hint
+
+
+def test_places_that_cannot_be_read_or_written_are_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        read_jsonl(tmp_path)
+    for path in (tmp_path / "file" / "x", tmp_path / ("x" * 300)):
+        with pytest.raises(ArtifactError, match="cannot write"):
+            atomic_write_text(path, "")
+    (tmp_path / "folder" / "inner").mkdir(parents=True)
+    with pytest.raises(ArtifactError, match="cannot write"):
+        atomic_write_text(tmp_path / "folder", "")
+    assert os.listdir(tmp_path / "folder") == ["inner"]
 
 
 def test_an_absent_file_is_named(tmp_path: Path) -> None:

@@ -56,8 +56,6 @@ def little(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         committed(patch)
-        # all in one second, however slow the machine: what is sealed again was then "made again since"
-        patch.setattr("xpflow.artifacts.record.now", lambda: "2026-01-01T00:00:00+00:00")
         base = ["--config", config, "--problems", problems]
         for command in (
             ["config", "show", written, "--out", config],

@@ -11,6 +11,8 @@ import yaml
 from xpflow.cli import main
 from xpflow.study.config import StudyConfig, study_from_mapping
 
+REPORT = "reporting: {baseline_arm: mask-base, flow_arm: mask-base, trace_arm: null}\n"
+
 
 def test_show_fills_in_the_defaults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "mine.yaml"
@@ -44,3 +46,24 @@ def test_check_finds_a_setting_that_a_decoder_does_not_have(
     err = capsys.readouterr().err
     assert "evaluation.arms[mask-base]" in err
     assert "supress" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("training: {runs: [{name: mine, settings: {kl_wieght: 1}}]}", "training.runs[mine]"),
+        ("training: {runs: [{name: mine, settings: {kl_weight: -1}}]}", "training.runs[mine]"),
+        ("training: {runs: [{name: mine, settings: {kl_weight: .nan}}]}", "kl_weight"),
+        ("training: {runs: [{name: mine, objective: maskd}]}", "did you mean 'masked'"),
+        ("training: {runs: [{name: mine, objective: ./absent.py:OBJECTIVE}]}", "training.runs[mine]"),
+        ("pretrain: {objective: maskd}", "pretrain"),
+    ],
+)
+def test_check_finds_a_run_whose_objective_would_refuse_it(
+    text: str, where: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.yaml"
+    arms = "evaluation: {arms: [{name: mask-base, decoder: mask_prediction}]}\n"
+    file.write_text(f"{arms}{text}\ngrpo: {{weights: base}}\n{REPORT}", encoding="utf-8")
+    assert main(["config", "check", str(file)]) == 2
+    assert where in capsys.readouterr().err

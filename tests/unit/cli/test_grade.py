@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -35,6 +36,17 @@ def test_samples_become_verdicts_in_order(
     assert [row["verdict"] for row in rows] == ["passed", "wrong", "passed"]
     assert {"task_id", "verdict", "reason", "time_s"} <= set(rows[0])
     assert "passed 2 of 3" in capsys.readouterr().out
+
+
+def test_the_share_is_of_all_problems_and_those_without_a_sample_are_named(
+    files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = read_jsonl(files[1])
+    write_jsonl(tmp_path / "one.jsonl", rows[:1])
+    arguments = ["--problems", files[0], "--out", str(tmp_path / "v.jsonl"), "--workers", "1"]
+    assert main(["grade", *arguments, "--samples", str(tmp_path / "one.jsonl")]) == 0
+    missing = ", ".join(row["task_id"] for row in rows[1:])
+    assert f"passed 1 of 3 (33.3 %); no sample of 2 ({missing})" in capsys.readouterr().out
 
 
 def test_verdicts_carry_the_protocol_of_their_samples(files: tuple[str, str], tmp_path: Path) -> None:
@@ -130,3 +142,102 @@ def test_the_doctor_names_every_part_and_ends_well(capsys: pytest.CaptureFixture
         finding["name"] for finding in findings
     }
     assert {finding["state"] for finding in findings} <= {"ok", "absent", "broken"}
+
+
+def samples_of(folder: Path, completions: list[str]) -> list[str]:
+    """Write problems and samples of HumanEval's first ones; returns the arguments that grade them."""
+    problems = load_benchmark("humaneval", limit=len(completions))
+    problems_to_file(folder / "p.jsonl", problems)
+    rows = [
+        {"task_id": p.task_id, "completion": completion or p.canonical_solution}
+        for p, completion in zip(problems, completions, strict=True)
+    ]
+    write_jsonl(folder / "s.jsonl", rows)
+    return [
+        "grade",
+        "--problems",
+        str(folder / "p.jsonl"),
+        "--samples",
+        str(folder / "s.jsonl"),
+        "--workers",
+        "1",
+    ]
+
+
+def test_one_row_never_takes_others_with_it(tmp_path: Path) -> None:
+    """A lone surrogate in an exception, in a program and in the test's report; a completion of 9 MB."""
+    raising = "    raise ValueError(chr(0xd83d))\n"
+    answering = "    return '\ud83d'\n"
+    arguments = samples_of(tmp_path, ["", raising, answering, "    return False\n#" + "x" * 9_000_000, ""])
+    assert main([*arguments, "--out", str(tmp_path / "v.jsonl")]) == 0
+    rows = read_jsonl(tmp_path / "v.jsonl")
+    assert [row["verdict"] for row in rows] == ["passed", "error", "error", "wrong", "passed"]
+    assert rows[1]["reason"].endswith("\ud83d")
+    assert main(["score", str(tmp_path / "v.jsonl")]) == 0
+
+
+def test_problems_that_cannot_be_judged_are_named_and_what_is_known_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [*samples_of(tmp_path, ["", "", ""]), "--out", str(tmp_path / "v.jsonl")]
+    rows = read_jsonl(tmp_path / "p.jsonl")
+    broken = [rows[0], {**rows[1], "test": "import no_such_module\n" + rows[1]["test"]}, rows[2]]
+    write_jsonl(tmp_path / "p.jsonl", broken)
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert "HumanEval/1: its tests cannot be run: ModuleNotFoundError" in said
+    assert "2 verdicts are kept" in said
+    kept = (tmp_path / "v.jsonl.part").read_text().splitlines()
+    assert [json.loads(line)["outcome"]["verdict"] for line in kept[1:]] == ["passed", "passed"]
+    assert main([*arguments, "--record-infrastructure"]) == 0
+    assert [row["verdict"] for row in read_jsonl(tmp_path / "v.jsonl")] == [
+        "passed",
+        "infrastructure",
+        "passed",
+    ]
+    assert not (tmp_path / "v.jsonl.part").exists()
+    write_jsonl(tmp_path / "p.jsonl", rows)
+    assert main(arguments) == 0
+    assert [row["verdict"] for row in read_jsonl(tmp_path / "v.jsonl")] == ["passed"] * 3
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_compressed_and_marked_files_are_graded_and_scored(tmp_path: Path, encoding: str) -> None:
+    arguments = samples_of(tmp_path, ["", "    return None\n"])
+    for name in ("p.jsonl", "s.jsonl"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        (tmp_path / name).write_bytes(gzip.compress(text.encode(encoding)))
+    assert main([*arguments, "--out", str(tmp_path / "v.jsonl")]) == 0
+    verdicts = (tmp_path / "v.jsonl").read_text(encoding="utf-8")
+    (tmp_path / "v.jsonl.gz").write_bytes(gzip.compress(verdicts.encode(encoding)))
+    assert main(["score", str(tmp_path / "v.jsonl"), str(tmp_path / "v.jsonl.gz")]) == 0
+
+
+@pytest.mark.parametrize("limit", ["--cpu-s", "--wall-s"])
+@pytest.mark.parametrize("value", ["inf", "nan", "0", "-1", "1e300"])
+def test_limits_that_are_none_are_refused_before_the_work(
+    limit: str, value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [*samples_of(tmp_path, [""]), "--out", str(tmp_path / "v.jsonl"), f"{limit}={value}"]
+    assert main(arguments) == 2
+    assert f"grading limit {limit[2:].replace('-', '_')} must be" in capsys.readouterr().err
+    assert not list(tmp_path.glob("v.jsonl*"))
+
+
+@pytest.mark.parametrize("place", ["s.jsonl", "p.jsonl", "folder", "p.jsonl/x"])
+def test_verdicts_go_over_no_input_and_into_no_folder(place: str, tmp_path: Path) -> None:
+    arguments = samples_of(tmp_path, [""])
+    (tmp_path / "folder").mkdir()
+    before = {path: path.read_bytes() for path in tmp_path.glob("*.jsonl")}
+    assert main([*arguments, "--out", str(tmp_path / place)]) == 2
+    assert {path: path.read_bytes() for path in tmp_path.glob("*.jsonl")} == before
+
+
+def test_where_answers_are_compared_no_jail_has_to_work(tmp_path: Path) -> None:
+    write_jsonl(
+        tmp_path / "p.jsonl", [{"shape": "answer", "task_id": "q/1", "question": "40 + 2?", "answer": "42"}]
+    )
+    write_jsonl(tmp_path / "s.jsonl", [{"task_id": "q/1", "completion": "#### 42"}])
+    files = ["--problems", str(tmp_path / "p.jsonl"), "--samples", str(tmp_path / "s.jsonl")]
+    assert main(["grade", *files, "--out", str(tmp_path / "v.jsonl"), "--jail", "docker"]) == 0
+    assert read_jsonl(tmp_path / "v.jsonl")[0]["verdict"] == "passed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,54 @@ def test_every_command_has_help_with_an_example(name: str, capsys: pytest.Captur
     assert out.startswith(f"Usage: xpflow {name}")
     if "Commands:" not in out:  # else its sub-commands have them
         assert f"xpflow {name}" in out.partition("Examples:")[2]
+
+
+TEXT = "\u2212 \u00e9 \U0001f600 \ud83d \udcff"
+PRINTS = (
+    "import sys; from xpflow.cli import main; main(['--version']);"
+    f"print({TEXT!a}); print({TEXT!a}, file=sys.stderr)"
+)
+CODES = r"\u2212 \xe9 \U0001f600 \ud83d \udcff"
+
+
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [
+        ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, CODES),
+        ({"PYTHONIOENCODING": "ascii:strict"}, CODES),
+        ({"PYTHONIOENCODING": "latin-1"}, CODES.replace(r"\xe9", "\u00e9")),
+        ({"PYTHONIOENCODING": "utf-8"}, "\u2212 \u00e9 \U0001f600 " + r"\ud83d \udcff"),
+        ({"LC_ALL": "C"}, "\u2212 \u00e9 \U0001f600 " + r"\ud83d \udcff"),
+    ],
+)
+def test_whatever_the_locale_everything_is_printed_and_nothing_lost(
+    settings: dict[str, str], shown: str
+) -> None:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("LC_", "LANG", "PYTHON"))}
+    kept["PYTHONPATH"] = os.pathsep.join(sys.path)
+    command = [sys.executable, "-c", PRINTS]
+    done = subprocess.run(command, env=kept | settings, capture_output=True, check=False)
+    encoding = settings.get("PYTHONIOENCODING", "utf-8").partition(":")[0]
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode(encoding).splitlines() == [f"xpflow {__version__}", shown]
+    assert done.stderr.decode(encoding).splitlines() == [shown]
+
+
+@pytest.mark.parametrize(
+    "command", [("decoders",), ("objectives",), ("config", "show"), ("plan", "config/smoke.yaml")]
+)
+def test_commands_print_in_a_locale_without_utf_8(command: tuple[str, ...]) -> None:
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    paths = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "xpflow", *command],
+        env={**os.environ, **plain, **paths},
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode("ascii")
 
 
 def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:

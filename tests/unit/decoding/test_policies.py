@@ -97,6 +97,16 @@ def test_a_wrong_file_is_an_artifact_error(tmp_path):
         load_policy(tmp_path / "p.safetensors")
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_policy_with_a_weight_that_is_not_finite_is_named_with_its_tensor(tmp_path, value):
+    policy = LearnedPolicy(PolicyShape(width=16), generator=torch.Generator().manual_seed(4))
+    name, weights = next(iter(policy.state_dict().items()))
+    weights.view(-1)[3] = value
+    policy.save(tmp_path / "p.safetensors")
+    with pytest.raises(ArtifactError, match=rf"p\.safetensors: tensor {name} has values that are not finite"):
+        load_policy(tmp_path / "p.safetensors")
+
+
 def test_features_are_probabilities_entropy_margin_progress_and_time():
     logits = torch.log(torch.tensor([[[0.5, 0.2, 0.2, 0.05, 0.05]]]))
     features = policy_features(logits, torch.tensor([[0.4]]), torch.tensor([0.25]))[0, 0]

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from xpflow import grading
+from fakes.jails import ADD, fake
 from xpflow.errors import DataError, GradingError, SandboxUnavailable
 from xpflow.grading.grade import Grader, grade_program
 from xpflow.grading.jails import JAILS
-from xpflow.grading.jails.base import Jail, Launch, Payload
+from xpflow.grading.jails.base import Jail, Launch
 from xpflow.grading.jails.choose import choose_jail
 from xpflow.grading.samples import grade_samples
 from xpflow.grading.verdict import Limits, Verdict, VerdictName
 from xpflow.problems import Problem
 from xpflow.problems.benchmark import load_benchmark
 
-FAKE_WORKER = Path(__file__).parents[2] / "fakes" / "worker.py"
-SOURCE = Path(grading.__file__).parents[2]
-ADD = Problem("add", "Add.", "add", ("assert add(1, 2) == 3", "assert add(-1, 1) == 0"), "", "t", "t", "mbpp")
 RIGHT = "def add(a, b):\n    return a + b\n"
 
 
@@ -33,16 +29,6 @@ def grader(request: pytest.FixtureRequest) -> Iterator[Grader]:
         pytest.skip(error.message)
     with Grader(jail, workers=2, limits=Limits(cpu_s=0.5, wall_s=10.0)) as opened:
         yield opened
-
-
-def fake(first_dies: bool = False) -> Jail:
-    """A jail of fake workers; with `first_dies`, seat 1 ends before it has said hello."""
-
-    def launch(folder: str, seat: int, payload: Payload) -> Launch:
-        script = ["-c", "pass"] if first_dies and seat == 1 else [str(FAKE_WORKER)]
-        return Launch([sys.executable, *script], {"PYTHONPATH": str(SOURCE)}, folder)
-
-    return Jail("fake", True, lambda: None, launch)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 
 from xpflow.errors import SandboxUnavailable
 from xpflow.grading.grade import Grader, _job
-from xpflow.grading.jails import JAILS, apptainer, docker, docker_bridge
+from xpflow.grading.jails import JAILS, apptainer, bwrap, docker, docker_bridge
 from xpflow.grading.jails.base import INSIDE, WORKER, Jail
 from xpflow.grading.jails.choose import choose_jail, resolved
 from xpflow.problems import Problem
@@ -24,7 +24,7 @@ from xpflow.problems import Problem
 ADD = Problem("add", "Add.", "add", ("assert add(1, 2) == 3",), "", "t", "t", "mbpp")
 RIGHT, BUSY = "def add(a, b):\n    return a + b\n", "while True:\n    pass\n"
 WORKING = [name for name in JAILS if JAILS[name].contains and JAILS[name].why_not() is None]
-GONE_S = 5.0
+GONE_S = 60.0  # only waited for where something is left
 
 
 @pytest.fixture
@@ -48,12 +48,10 @@ def test_a_jail_without_its_tools_or_image_says_what_is_missing(
         monkeypatch.delenv(variable, raising=False)
         if image is not None:
             monkeypatch.setenv(variable, image)
-    start = time.monotonic()
     with pytest.raises(SandboxUnavailable) as caught:
         choose_jail(name)
     assert re.search("not? .*(installed|image|engine)", caught.value.message)
     assert caught.value.hint
-    assert time.monotonic() - start < 2.0
 
 
 @pytest.mark.usefixtures("fresh")
@@ -70,6 +68,72 @@ def test_no_jail_is_not_replaced_by_one_that_contains_nothing(
     monkeypatch.setattr("xpflow.grading.jails.bwrap.JAIL", broken)
     with pytest.raises(SandboxUnavailable, match="it is broken") as caught:
         choose_jail(name)
+    assert "name another jail" in caught.value.hint
+
+
+BWRAP_SAYS = (
+    "bwrap: setting up uid map: Permission denied",
+    "bwrap: No permissions to create new namespace, likely because the kernel does not allow it",
+    "bwrap: Creating new namespace failed: Operation not permitted",
+    "bwrap: loopback: Failed RTM_NEWADDR: Operation not permitted",
+)
+
+
+@pytest.mark.parametrize("complaint", BWRAP_SAYS)
+@pytest.mark.parametrize(
+    ("setting", "value", "cause", "cure"),
+    [
+        ("kernel/apparmor_restrict_unprivileged_userns", "1", "AppArmor", "/etc/apparmor.d/bwrap"),
+        ("kernel/unprivileged_userns_clone", "0", "the kernel refuses", "kernel.unprivileged_userns_clone=1"),
+        ("user/max_user_namespaces", "0", "no user namespaces", "sysctl user.max_user_namespaces="),
+    ],
+)
+def test_refused_namespaces_have_a_cause_and_a_cure(
+    complaint: str, setting: str, value: str, cause: str, cure: str, tmp_path: Path
+) -> None:
+    (tmp_path / setting).parent.mkdir()
+    (tmp_path / setting).write_text(f"{value}\n", encoding="ascii")
+    found = bwrap.explained(complaint, tmp_path)
+    assert f"{setting.replace('/', '.')} = {value}" in found
+    assert cause in found
+    assert cure in found
+    assert complaint in found
+    assert "is installed" in found
+
+
+def test_refused_namespaces_without_a_known_cause_name_the_likely_ones(tmp_path: Path) -> None:
+    for setting, value in (
+        ("kernel/apparmor_restrict_unprivileged_userns", "0"),
+        ("user/max_user_namespaces", "9"),
+    ):
+        (tmp_path / setting).parent.mkdir()
+        (tmp_path / setting).write_text(value, encoding="ascii")
+    found = bwrap.explained(BWRAP_SAYS[0], tmp_path)
+    assert "seccomp" in found
+    assert "kernel.apparmor_restrict_unprivileged_userns=0" in found
+    assert bwrap.explained("bwrap: Unknown option --perms", tmp_path) == "bwrap: Unknown option --perms"
+
+
+@pytest.mark.parametrize("complaint", [None, BWRAP_SAYS[0]])
+def test_bubblewrap_is_to_be_installed_only_where_it_is_not(
+    complaint: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if complaint is not None:
+        (tmp_path / "bwrap").write_text(f"#!/bin/sh\necho '{complaint}' >&2\nexit 1\n", encoding="utf-8")
+        (tmp_path / "bwrap").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for looked in (bwrap.why_not, bwrap._as_root):
+        looked.cache_clear()
+    try:
+        with pytest.raises(SandboxUnavailable) as caught:
+            choose_jail("bwrap")
+    finally:
+        monkeypatch.undo()
+        for looked in (bwrap.why_not, bwrap._as_root):
+            looked.cache_clear()
+    assert ("install the package" in str(caught.value)) == (complaint is None)
+    assert "install bubblewrap" not in str(caught.value)
+    assert complaint is None or ("AppArmor" in str(caught.value) and complaint in str(caught.value))
     assert "name another jail" in caught.value.hint
 
 

@@ -129,7 +129,7 @@ def test_an_error_shows_the_call_but_no_comparison_and_before_any_call_neither()
     assert (found["verdict"], found["call"], "found" in found) == ("error", "add(1, 2)", False)
     found = run(FakeJail(say("raised", "N", "ValueError", "ValueError", "")))
     assert (found["test"], found["call"]) == ("assert add(1, 2) == 3", "add(1, 2)")
-    found = run(FakeJail(value(3)), {"setup": "1 / 0"})
+    found = run(FakeJail(value(3)), {"setup": "add.x"})
     assert (found["verdict"], "test" in found, "call" in found) == ("error", False, False)
     found = run(FakeJail(value(3)), {"tests": ["add(1, 2)\nraise AssertionError('no')"]})
     assert (found["verdict"], found["test"], "found" in found) == (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -19,7 +20,7 @@ from pyarrow import parquet
 from fakes.hub import FakeHub, serving
 from xpflow.errors import HubError
 from xpflow.hub.fetch import fetch
-from xpflow.hub.remote import RemoteFile
+from xpflow.hub.remote import RemoteFile, translated
 from xpflow.hub.repo import HubRepo
 from xpflow.models.registry import HUB_MODELS
 
@@ -159,6 +160,14 @@ def test_no_access_and_wrong_revisions_are_errors_before_the_download(
     assert all(text in done.stderr for text in expected), done.stderr
     assert desk.hub.sent == []
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.ENOTDIR])
+def test_a_cache_that_cannot_be_written_to_can_be_put_elsewhere(number: int) -> None:
+    with pytest.raises(HubError) as caught, translated(HubRepo("name", "owner/name", "0" * 40)):
+        raise OSError(number, "no", "/home/nobody/.cache/huggingface")
+    assert "/home/nobody/.cache/huggingface" in caught.value.message
+    assert "HF_HOME" in caught.value.hint
 
 
 def test_offline_mode_and_unknown_names_are_errors_that_say_so(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -164,6 +165,64 @@ def test_broken_config_files_are_named(saved: Path) -> None:
     (saved / "config.json").unlink()
     with pytest.raises(ModelLoadError, match="no such file"):
         load_checkpoint(saved)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("place", [0, 77, -1])
+def test_a_weight_that_is_not_finite_is_named_with_its_file(
+    saved: Path, name: str, value: float, dtype: torch.dtype, place: int
+) -> None:
+    def spoil(tensors: dict[str, Tensor]) -> None:
+        for key in tensors:
+            tensors[key] = tensors[key].to(dtype)
+        tensors[NORM[name]][place] = value
+
+    rewrite(saved, spoil)
+    for wanted in (torch.float32, torch.bfloat16, None):
+        with pytest.raises(ModelLoadError) as caught:
+            load_checkpoint(saved, dtype=wanted)
+        assert str(saved / "model.safetensors") in caught.value.message
+        assert f"tensor {NORM[name]} has 1 values that are not finite, of 128" in caught.value.message
+
+
+def test_a_weight_that_the_chosen_precision_cannot_hold_is_an_error(saved: Path, name: str) -> None:
+    large = torch.full((128,), 1e300, dtype=torch.float64)
+    rewrite(saved, lambda tensors: tensors.update({NORM[name]: large}))
+    with pytest.raises(ModelLoadError, match=f"{NORM[name]} has 128 values that are not finite"):
+        load_checkpoint(saved)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.float8_e4m3fn])
+def test_quantised_weights_are_not_read_as_numbers(saved: Path, name: str, dtype: torch.dtype) -> None:
+    rewrite(saved, lambda tensors: tensors.update({NORM[name]: torch.ones(128).to(dtype)}))
+    with pytest.raises(ModelLoadError, match=f"{NORM[name]} is stored as .*: quantised weights"):
+        load_checkpoint(saved)
+
+
+def test_weights_that_are_there_twice_or_would_be_adapted_are_an_error(saved: Path) -> None:
+    (saved / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {}}))
+    with pytest.raises(ModelLoadError, match="weights twice"):
+        load_checkpoint(saved)
+    (saved / "model.safetensors.index.json").unlink()
+    (saved / "adapter_config.json").write_text("{}")
+    with pytest.raises(ModelLoadError, match=r"adapter_config\.json: an adapter that would not be applied"):
+        load_checkpoint(saved)
+
+
+@pytest.mark.parametrize(("mask", "file", "folder"), [(0o022, 0o644, 0o755), (0o027, 0o640, 0o750)])
+@pytest.mark.parametrize("shard_bytes", [None, 200_000])
+def test_files_and_folder_have_the_mode_of_the_umask(
+    name: str, make_model: Make, tmp_path: Path, mask: int, file: int, folder: int, shard_bytes: int | None
+) -> None:
+    before = os.umask(mask)
+    try:
+        for _ in range(2):  # new, and over what is there
+            save_checkpoint(make_model(name), None, tmp_path / "m", shard_bytes)
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "m").iterdir()} == {file}
+    assert (tmp_path / "m").stat().st_mode & 0o777 == folder
 
 
 @pytest.mark.parametrize("auto", [AutoModel, AutoModelForMaskedLM, AutoModelForCausalLM])

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from xpflow.errors import ConfigError
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.load import load_model
 from xpflow.models.registry import MODELS, SHIPPED_NAMES, architecture_name, model_folder
 from xpflow.models.untrained import SpecialIds, micro_config, new_model, tiny_models
+from xpflow.study.config.training import LoraSettings
+from xpflow.training.weights import with_adapters
 
 IDS = torch.arange(3, 15)[None]
 NAMES = {MODELS[name].architecture: name for name in SHIPPED_NAMES}
@@ -57,6 +61,34 @@ def test_adapters_go_on_attention_and_head_and_on_no_routed_expert(name: str) ->
     assert len(chosen) > len(model._no_split_modules)
     assert all(isinstance(model.get_submodule(key), torch.nn.Linear) for key in chosen)
     assert not any(".experts." in key for key in chosen)
+
+
+@pytest.mark.parametrize("name", list(ARCHITECTURES))
+@pytest.mark.parametrize("dense", [0, 1, 2, 4])
+def test_adapters_go_on_every_linear_that_is_no_routed_expert(name: str, dense: int) -> None:
+    ids = SpecialIds(mask_token_id=4, eos_token_id=1, pad_token_id=0)
+    config = micro_config(NAMES[name], 61, ids)
+    if hasattr(config, "first_k_dense_replace"):
+        config.first_k_dense_replace = dense
+    model = new_model(config, 0)
+    linears = {key for key, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    adapted = with_adapters(model, LoraSettings(rank=2), 0)
+    chosen = {
+        key.removeprefix("base_model.model.").removesuffix(".lora_A.default")
+        for key, _ in adapted.named_modules()
+        if key.endswith(".lora_A.default")
+    }
+    assert chosen == {key for key in linears if ".experts." not in key}
+
+
+@pytest.mark.parametrize("name", list(ARCHITECTURES))
+def test_an_architecture_whose_pattern_fits_nothing_is_an_error(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = {name: replace(ARCHITECTURES[name], lora_targets="nothing")}
+    monkeypatch.setattr("xpflow.training.weights.ARCHITECTURES", nothing)
+    with pytest.raises(ConfigError, match="has no module that its lora_targets 'nothing' name"):
+        with_adapters(micro(name), LoraSettings(rank=2), 0)
 
 
 @torch.no_grad()

@@ -12,11 +12,13 @@ from xpflow.errors import ConfigError
 from xpflow.planning import make_plan
 from xpflow.planning.assumptions import GPUS, Assumptions, find_gpu, parse_prompt_tokens
 from xpflow.planning.remedies import apply_changes, misfits, policy_costs, remedies
+from xpflow.planning.stages import Aligning
 from xpflow.study.config import StudyConfig, study_from_mapping
 from xpflow.study.rows import expand
 
 Make = Callable[..., StudyConfig]
 GIVEN = Assumptions()
+MODEL = "llada-8b-instruct"
 TIGHT: dict[str, Any] = {"micro_batch": None, "vocab_chunk": 0, "activation_checkpointing": False}
 
 
@@ -45,6 +47,39 @@ def test_every_stage_and_every_decoding_is_planned(paper_like: Make) -> None:
     assert len(plan.study.workloads()) == len(expand(config))
     assert len(plan.entries) == 2 * len(plan.stages)
     plan.check()
+
+
+def test_what_an_update_takes_is_what_its_objective_says(paper_like: Make) -> None:
+    outside = "./tests/fakes/objectives.py:SOFT_MASKS"
+    runs = [
+        {"name": "paper"},
+        {"name": "kl", "settings": {"kl_weight": 0.1}},
+        {"name": "clean", "settings": {"clean_weight": 0.1}},
+        {"name": "outside", "objective": outside},
+    ]
+    arms = [
+        {"name": run["name"], "decoder": "mask_prediction", "weights": run["name"], "models": [MODEL]}
+        for run in runs
+    ]
+    config = paper_like(
+        training={"runs": runs},
+        evaluation={"arms": arms},
+        grpo={"weights": "base"},
+        reporting={"baseline_arm": "paper", "flow_arm": "kl", "trace_arm": None},
+    )
+    plan = make_plan(config, [GPUS["h200"]], [8])
+    found = {one.name.split()[-1]: one.alignment for one in plan.stages if isinstance(one, Aligning)}
+    assert set(found) == {"paper", "kl", "clean", "outside"}
+    passes = {name: one.works()[0].times for name, one in found.items()}
+    logits = {name: one.memory().parts["logits"] for name, one in found.items()}
+    # forward, backward, and the forward of activation checkpointing; then the reference's or the first one
+    assert {name: times / passes["paper"] for name, times in passes.items()} == pytest.approx(
+        {"paper": 1.0, "kl": 5 / 4, "clean": 1.0, "outside": 5 / 4}
+    )
+    assert {name: size / logits["paper"] for name, size in logits.items()} == pytest.approx(
+        {"paper": 1.0, "kl": 36 / 20, "clean": 28 / 20, "outside": 24 / 20}
+    )
+    assert ["base model" in one.memory().parts for one in found.values()] == [False, True, False, False]
 
 
 def test_blocks_are_the_protocols_unless_the_study_says_otherwise(paper_like: Make) -> None:

@@ -81,11 +81,38 @@ def test_every_contrast_is_evaluated_on_every_model_and_benchmark(evaluated: tup
     assert all(result.difference.n_seeds == 3 for result in contrasts)
 
 
-def test_holm_corrects_the_ablations_as_one_family(evaluated: tuple) -> None:
-    _, _, contrasts = evaluated
-    family = [result for result in contrasts if result.contrast.kind == "ablation"]
-    assert [result.holm_p for result in family] == holm([result.test.p_value for result in family])
-    assert all(result.holm_p is None for result in contrasts if result.contrast.kind != "ablation")
+def test_holm_corrects_all_claims_as_one_family(evaluated: tuple) -> None:
+    plan, _, contrasts = evaluated
+    plain = {result.contrast.kind for result in contrasts}
+    registered = [replace(one, registered=one.b == "mask-paper") for one in plan.contrasts]
+    outcomes = evaluated[1]
+    results = evaluate_contrasts(replace(plan, contrasts=tuple(registered)), outcomes)
+    family = [result for result in results if result.holm_p is not None]
+    assert {(result.contrast.kind, result.contrast.registered) for result in family} == {
+        ("primary", False),
+        ("ablation", False),
+        ("check", True),
+    }
+    assert plain == {"primary", "ablation", "check"}
+    assert [result.holm_p for result in family] == holm([result.difference.p_value for result in family])
+
+
+def test_a_claim_that_does_not_survive_holm_is_undecided_whatever_its_interval(evaluated: tuple) -> None:
+    result = next(one for one in evaluated[2] if one.holm_p is not None)
+    decided = replace(result, difference=_estimate(0.01, 0.2), holm_p=0.05)
+    assert decided.judgement == "confirmed"
+    assert replace(decided, holm_p=0.051).judgement == "undecided"
+    assert replace(decided, holm_p=None).judgement == "confirmed"  # asked, not claimed
+    assert replace(decided, holm_p=0.04, confidence=0.99).judgement == "undecided"
+
+
+@pytest.mark.parametrize(("confidence", "fewest"), [(0.95, 6), (0.99, 8), (0.9, 5)])
+def test_too_few_problems_are_no_judgement(confidence: float, fewest: int) -> None:
+    for n_problems in (1, fewest - 1, fewest):
+        estimate = replace(_estimate(0.5, 1.0), n_problems=n_problems)
+        expected = "confirmed" if n_problems == fewest else "undecided: too few"
+        assert judge(estimate, 0.0, "greater", confidence) == expected
+        assert judge(estimate, 0.0, "different", confidence) == expected
 
 
 def test_threshold_at_another_nfe_is_said_not_to_be_equal(evaluated: tuple) -> None:

@@ -79,7 +79,7 @@ def start(arguments: list[str]) -> subprocess.Popen[str]:
 
 def finish(arguments: list[str]) -> tuple[int, str]:
     process = start(arguments)
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=1200)
     return process.returncode, errors
 
 
@@ -97,8 +97,8 @@ def end_at(process: subprocess.Popen[str], text: str, number: signal.Signals) ->
     assert len(ranks) == 2
     process.send_signal(number)
     process.stderr.close()
-    code = process.wait(timeout=60)
-    deadline = time.monotonic() + 30
+    code = process.wait(timeout=600)
+    deadline = time.monotonic() + 300
     while any(Path(f"/proc/{rank}").exists() for rank in ranks):
         assert time.monotonic() < deadline, "a rank was left behind"
         time.sleep(0.1)

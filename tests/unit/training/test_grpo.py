@@ -206,7 +206,7 @@ def test_a_state_of_other_problems_or_settings_is_refused(engine: RolloutEngine,
         PolicyTrainer(engine, PROBLEMS, settings(updates=2), 0),
         PolicyTrainer(engine, PROBLEMS, settings(updates=1), 1),
     ):
-        with pytest.raises(ArtifactError, match="other settings"):
+        with pytest.raises(ArtifactError, match="state of another training"):
             other.run(lambda row: None, state)
 
 

@@ -68,7 +68,7 @@ def test_a_state_of_another_recipe_or_a_broken_one_is_refused(
 ) -> None:
     state = tmp_path / "state.pt"
     train(make_model("llada-micro"), tokenizer, state)
-    with pytest.raises(ArtifactError, match="other settings"):
+    with pytest.raises(ArtifactError, match="state of another training"):
         train(make_model("llada-micro"), tokenizer, state, recipe=replace(RECIPE, steps=9))
     state.write_bytes(state.read_bytes()[:100])
     with pytest.raises(ArtifactError, match="no training state"):

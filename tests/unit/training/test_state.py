@@ -102,7 +102,7 @@ def test_a_sharded_state_of_other_settings_is_refused(
     with pytest.raises(Killed):
         run(trainer(model, data, True), state, end=2)
     for sharded in (True, False):
-        with pytest.raises(ArtifactError, match="other settings"):
+        with pytest.raises(ArtifactError, match="state of another training"):
             run(trainer(model, data, sharded, updates=5), state)
 
 

@@ -143,7 +143,7 @@ def test_a_state_of_other_data_or_settings_is_refused(
         tuner(model, data, block(3), PRESERVING, True, 0),
         tuner(model, data, block(3), PAPER, True, 1),
     ):
-        with pytest.raises(ArtifactError, match="other settings"):
+        with pytest.raises(ArtifactError, match="state of another training"):
             trainer.run(kill_at(99), state)
 
 

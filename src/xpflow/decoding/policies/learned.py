@@ -133,6 +133,12 @@ class LearnedPolicy(nn.Module):
             raise ArtifactError(
                 f"not a saved step-size policy: {path} ({error})", hint="train one: xpflow grpo"
             ) from error
+        for name, value in policy.state_dict().items():
+            if not bool(value.isfinite().all()):
+                raise ArtifactError(
+                    f"{path}: tensor {name} has values that are not finite",
+                    hint="train it again: xpflow grpo",
+                )
         policy.notes = card["notes"]
         return policy.eval()
 

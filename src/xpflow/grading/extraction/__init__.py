@@ -17,6 +17,7 @@ EXTRACTIONS: Table[Extraction] = Table(
         "human-eval": "xpflow.grading.extraction.blocks:HUMAN_EVAL",
         "micropy-v1": "xpflow.grading.extraction.blocks:MICROPY_V1",
         "first-block-v1": "xpflow.grading.extraction.blocks:FIRST_BLOCK_V1",
+        "markdown-v1": "xpflow.grading.extraction.markdown:MARKDOWN_V1",
         "opencompass-humaneval-v2": "xpflow.grading.extraction.opencompass:HUMANEVAL_V2",
         "opencompass-mbpp": "xpflow.grading.extraction.opencompass:MBPP",
         "lm-eval-humaneval-instruct": "xpflow.grading.extraction.harness:LM_EVAL_HUMANEVAL",

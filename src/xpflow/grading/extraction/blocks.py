@@ -25,14 +25,18 @@ def first_block(text: str, problem: Problem) -> str:
     block = FENCED.search(code) or _OPEN_BLOCK.search(code)
     if block is not None:
         code = block[1]
-    if not problem.kind.continues:
-        return code
-    if not _defines(code, problem.entry_point):
+    return continued(code, problem) if problem.kind.continues else code
+
+
+def continued(code: str, problem: Problem) -> str:
+    """Return a prompt with code behind it: a definition as it is, a body with its indentation."""
+    if not defines(code, problem.entry_point):
         code = _indented(code)
     return f"{problem.prompt.rstrip(' ')}{_newline(problem.prompt)}{code}"
 
 
-def _defines(code: str, name: str) -> bool:
+def defines(code: str, name: str) -> bool:
+    """Return whether code defines a function of this name at its top level."""
     return re.search(rf"^(?:async\s+)?def\s+{re.escape(name)}\b", code, re.MULTILINE) is not None
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from xpflow.errors import GradingError
 from xpflow.grading.extraction import EXTRACTIONS
 from xpflow.problems.problem import Problem
 
@@ -30,6 +31,15 @@ def extract(text: str, problem: Problem, rule: str) -> str:
     """Return what `text` answers `problem` with, by a rule; a protocol names its rule.
 
     Raises:
-        ConfigError: there is no such rule.
+        ConfigError: there is no such rule. GradingError: the rule fails on this answer, which is the rule's
+            fault and says nothing about the answer.
     """
-    return EXTRACTIONS[rule].take(text, problem)
+    take = EXTRACTIONS[rule].take
+    try:
+        return take(text, problem)
+    except Exception as error:
+        raise GradingError(
+            f"extraction rule {rule!r} failed on an answer to {problem.task_id}: "
+            f"{type(error).__name__}: {error}",
+            hint="it says nothing about the answer: mend the rule, or name another one",
+        ) from error

@@ -58,7 +58,7 @@ def launch(folder: str, seat: int, payload: Payload) -> Launch:
         ),
         *(("--add-caps", "CAP_SETUID,CAP_SETGID,CAP_KILL") if as_root else ()),
         *_binds(folder, payload, as_root),
-        os.environ.get(IMAGE, ""),
+        image(),
         *("sh", "-c", FIRST, "sh", *settings),
         *python_words("python3", payload, uid),
     ]
@@ -93,4 +93,9 @@ def _command() -> str | None:
     return shutil.which("apptainer") or shutil.which("singularity")
 
 
-JAIL = Jail("apptainer", True, why_not, launch)
+def image() -> str:
+    """Return the image that is named; empty where none is."""
+    return os.environ.get(IMAGE, "")
+
+
+JAIL = Jail("apptainer", True, why_not, launch, image)

@@ -63,12 +63,14 @@ class Jail:
         why_not: () -> why it cannot be used here; None: it can.
         launch: (folder, seat, payload) -> how to start a payload, with an empty private directory and a
             number that tells seats apart.
+        image: () -> the image whose files programs see; empty where they see none but the interpreter's.
     """
 
     name: str
     contains: bool
     why_not: Callable[[], str | None]
     launch: Callable[[str, int, Payload], Launch]
+    image: Callable[[], str] = str
 
 
 def arguments(uid: int | None, contained: bool, folder: str) -> str:

@@ -9,6 +9,7 @@ against kernel bugs, or a bound on the memory of all processes of one program to
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import sysconfig
@@ -28,6 +29,36 @@ from xpflow.grading.jails.base import (
     user_of,
 )
 
+# What bubblewrap says where it may not make namespaces, or not fill them.
+REFUSED = re.compile(
+    "namespace|[ug]id map|RTM_NEWADDR|Operation not permitted|Permission denied|No space left", re.IGNORECASE
+)
+APPARMOR_CURE = (
+    "allow it to bwrap alone: write `abi <abi/4.0>, profile bwrap /usr/bin/bwrap flags=(unconfined) { userns,"
+    " }` to /etc/apparmor.d/bwrap and run `apparmor_parser -r /etc/apparmor.d/bwrap`; or to every program:"
+    " `sysctl kernel.apparmor_restrict_unprivileged_userns=0`"
+)
+CONTAINER_CURE = (
+    "start it with more rights (docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined)"
+)
+# A file below /proc/sys -> the value that refuses namespaces to a plain user, who does that, and what helps.
+CAUSES = {
+    "kernel/apparmor_restrict_unprivileged_userns": (
+        "1",
+        "AppArmor refuses user namespaces to plain users",
+        APPARMOR_CURE,
+    ),
+    "kernel/unprivileged_userns_clone": (
+        "0",
+        "the kernel refuses user namespaces to plain users",
+        "`sysctl kernel.unprivileged_userns_clone=1`",
+    ),
+    "user/max_user_namespaces": (
+        "0",
+        "the kernel allows no user namespaces",
+        "`sysctl user.max_user_namespaces=15000`",
+    ),
+}
 JAIL_HOME = "/py"  # the interpreter's prefix inside
 
 
@@ -105,8 +136,29 @@ def why_not() -> str | None:
     if not sys.platform.startswith("linux"):
         return f"it needs Linux, this is {sys.platform}"
     if shutil.which("bwrap") is None:
-        return "bubblewrap is not installed"
-    return None if _as_root() else probe(Launch(_command(False, 0, WORKER), {}, "/"))
+        return "bubblewrap is not installed: install the package `bubblewrap`"
+    if _as_root():
+        return None
+    complaint = probe(Launch(_command(False, 0, WORKER), {}, "/"))
+    return None if complaint is None else explained(complaint)
+
+
+def explained(complaint: str, settings: Path = Path("/proc/sys")) -> str:
+    """Return bubblewrap's complaint with its cause and cure, where it was refused namespaces of its own."""
+    if not REFUSED.search(complaint):
+        return complaint
+    for name, (refusing, cause, cure) in CAUSES.items():
+        try:
+            value = (settings / name).read_text(encoding="ascii").strip()
+        except OSError:
+            continue
+        if value == refusing:
+            setting = f"{name.replace('/', '.')} = {value}"
+            return f"bubblewrap is installed, but {cause} ({setting}): {cure} [{complaint}]"
+    return (
+        f"bubblewrap is installed, but it is refused namespaces of its own. In a container: {CONTAINER_CURE}."
+        f" On Ubuntu 24.04 AppArmor may be the cause: {APPARMOR_CURE} [{complaint}]"
+    )
 
 
 JAIL = Jail("bwrap", True, why_not, launch)

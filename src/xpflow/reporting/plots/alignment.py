@@ -9,6 +9,7 @@ held-out real answers and the full-budget pass rate.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -118,10 +119,13 @@ def _accuracy_axis(axes: Any) -> None:
 
 
 def _reference(axes: Any, value: float) -> None:
-    axes.axhline(value, color=INK, linewidth=1.1, linestyle=DOTTED, zorder=1.5)
+    if isfinite(value):
+        axes.axhline(value, color=INK, linewidth=1.1, linestyle=DOTTED, zorder=1.5)
 
 
 def _label(axes: Any, title: str, y_label: str) -> None:
+    if not axes.lines:
+        axes.text(0.5, 0.5, "not logged", transform=axes.transAxes, ha="center", color=GREY)
     axes.set_title(title)
     axes.set_ylabel(y_label)
     axes.set_xlabel("update")

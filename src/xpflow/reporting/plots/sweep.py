@@ -61,7 +61,10 @@ def figure_sweep(
             row[0].set_ylabel("problems solved")
         handles, labels = _legend_entries(axes)
         drawing.legend(handles, labels, loc="outside upper center", ncols=2)
-        note(drawing, "Bands: extremes over seeds. Bars: 95 % Wilson interval over problems.")
+        note(
+            drawing,
+            f"Bands: extremes over seeds. Bars: {100 * plan.confidence:g} % Wilson interval over problems.",
+        )
         return save(drawing, folder, f"sweep_{axis}", formats)
 
 

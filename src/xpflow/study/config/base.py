@@ -1,4 +1,4 @@
-"""What every block of a study shares: unknown keys are errors, values are frozen, budgets fractions."""
+"""What every block of a study shares: unknown keys and what is not finite are errors, values are frozen."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Block(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
+        allow_inf_nan=False,  # no setting means anything there
         frozen=True,
-        allow_inf_nan=False,
         validate_default=True,
         validate_by_name=True,
         serialize_by_alias=True,  # a key may be a word of Python's, as `from`

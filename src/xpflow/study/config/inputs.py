@@ -41,6 +41,18 @@ class DataSources(Block):
     mbpp_sanitized: str | None = Field(
         default=None, description="File in sanitized MBPP's schema; null: the hub, at the revision below"
     )
+    humaneval_plus: str | None = Field(
+        default=None, description="File of evalplus/humanevalplus; null: the hub, at the revision below"
+    )
+    mbpp_plus: str | None = Field(
+        default=None, description="File of evalplus/mbppplus; null: the hub, at the revision below"
+    )
+    humaneval_plus_revision: str | None = Field(
+        default=None, description="Commit of the hub data set; there is no default, name one"
+    )
+    mbpp_plus_revision: str | None = Field(
+        default=None, description="Commit of the hub data set; there is no default, name one"
+    )
     mbpp_revision: str = Field(
         default="4bb6404fdc6cacfda99d4ac4205087b89d32030c", description="Commit of the hub data set"
     )

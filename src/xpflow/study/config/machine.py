@@ -8,6 +8,7 @@ from pydantic import Field
 
 from xpflow.study.config.base import Block
 
+MOST = 10_000_000  # seconds or MiB that the grader takes as a limit; infinity is none
 DEVICE = r"^(cpu|cuda(:[0-9]{1,3})?)$"
 
 
@@ -60,10 +61,12 @@ class GradingBlock(Block):
     )
     workers: int = Field(default=2, gt=0, description="Programs that run at a time")
     cpu_s: float = Field(
-        default=2.0, gt=0, description="CPU limit of one program, in seconds; the one that decides"
+        default=2.0, gt=0, le=MOST, description="CPU limit of one program, in seconds; the one that decides"
     )
     wall_s: float = Field(
-        default=10.0, gt=0, description="Wall-clock limit, in seconds: ends programs that wait"
+        default=10.0, gt=0, le=MOST, description="Wall-clock limit, in seconds: ends programs that wait"
     )
-    memory_mib: int = Field(default=512, gt=0, description="Address-space limit of one program, in MiB")
+    memory_mib: int = Field(
+        default=512, gt=0, le=MOST, description="Address-space limit of one program, in MiB"
+    )
     retries: int = Field(default=2, ge=0, description="New tries after a failure of the infrastructure")

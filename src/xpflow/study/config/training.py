@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from xpflow.errors import DataError
 from xpflow.study.config.base import Block, Budget, Scalar
 
-PROBES = 32  # own answers, beside the prompts, that only a run's log looks at
+PROBES = 32  # own answers that only the log looks at, beside `selfdata.prompts`
 
 
 class SelfdataBlock(Block):

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from xpflow.study.config.base import Block
 from xpflow.training.corruption import Corrupted
-from xpflow.training.objective import Loss, Objective, Term
+from xpflow.training.objective import Cost, Loss, Objective, Term
 from xpflow.training.student import Prediction, Student
 
 Outputs = tuple[Prediction, Prediction | None]
@@ -61,9 +61,16 @@ class XPredictionLoss(Loss):
         return {name: Term(values, over[name], self.weights[name]) for name, values in found.items()}
 
 
+def cost(settings: XPredictionSettings) -> Cost:
+    """Return what the terms take: KL the reference, its logits and both log-softmaxes; ce a log-softmax."""
+    kl, clean = settings.kl_weight > 0, settings.clean_weight > 0
+    return Cost(free=int(kl), reference=kl, logit_bytes=16 * kl + 8 * clean)
+
+
 OBJECTIVE = Objective(
     settings=XPredictionSettings,
     make=XPredictionLoss,
     about="clean tokens learn to predict their own embeddings (Eq. 11-12), by squared error",
     examples=({}, {"kl_weight": 0.3, "clean_weight": 0.3}),
+    cost=cost,
 )

@@ -9,9 +9,8 @@ settings of the block `grpo`.
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,19 +18,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xpflow.artifacts.io import sha256_file, write_jsonl
 from xpflow.decoding.policies.learned import LearnedPolicy, PolicyShape
 from xpflow.decoding.policies.load import load_policy
-from xpflow.errors import DataError
-from xpflow.problems import problems_from_file
-from xpflow.problems.benchmark import load_benchmark
 from xpflow.problems.problem import Problem
-from xpflow.runtime.answers import make_grader
-from xpflow.runtime.models import model_protocol, open_model
-from xpflow.runtime.processes import joined
-from xpflow.study.config.root import StudyConfig
 from xpflow.study.config.training import GrpoBlock
 from xpflow.training.examples import epoch_order
+from xpflow.training.finite import require_finite, require_finite_tensors, take_step
+from xpflow.training.guard import model_facts, problems_facts, weights_sha256
 from xpflow.training.policy.rollout import RolloutEngine, Rollouts, RolloutShards, pooled
 from xpflow.training.policy.update import (
     PolicyBatch,
@@ -43,12 +36,18 @@ from xpflow.training.policy.update import (
 )
 from xpflow.training.state import Progress, TrainingState
 
+LOOK = "nothing was saved of it: look at the model's weights, and at the settings of block `grpo`"
+NO_PROBLEMS = "the benchmarks have no validation problems: grpo.validate_every: 0 validates nothing"
 Row = dict[str, Any]
 Validate = Callable[[LearnedPolicy], float]
 
 
 class PolicyTrainer:
-    """Trains one policy on one frozen model; `run` goes to the last update, resuming from its state."""
+    """Trains one policy on one frozen model; `run` goes to the last update, resuming from its state.
+
+    `facts` are what else the result depends on (limits of the grader, validation, code): a saved state must
+    agree with them, as with the model, the problems, the settings and the seed.
+    """
 
     def __init__(
         self,
@@ -57,6 +56,7 @@ class PolicyTrainer:
         block: GrpoBlock,
         seed: int,
         validate: Validate | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         self.engine, self.problems, self.block = engine, problems, block
         self.seed, self.validate, self.team = seed, validate, engine.team
@@ -64,12 +64,12 @@ class PolicyTrainer:
         shape = PolicyShape(width=block.hidden, kappa_min=block.kappa_min, kappa_max=block.kappa_max)
         self.policy = LearnedPolicy(shape, generator=torch.Generator().manual_seed(seed)).to(engine.device)
         self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=block.learning_rate)
+        self.facts = dict(facts or {})
 
     def run(self, report: Callable[[Row], None], state: Path | None = None) -> list[Row]:
         """Train all updates and return the log; the policy ends as the last or the best validated one."""
         holder = _Holder(self.policy)
-        guard = {**self.block.model_dump(), "seed": self.seed, "problems": [p.task_id for p in self.problems]}
-        kept = TrainingState(guard, holder, [self.optimizer])
+        kept = TrainingState(self._guard() if state else {}, holder, [self.optimizer])
         found = kept.load(state) if state else Progress()
         update, rows = found.update, list(found.rows)
         self.team.wait()  # nobody saves before all have read
@@ -82,6 +82,7 @@ class PolicyTrainer:
             row["seconds"] = round(time.monotonic() - started, 3)
             if self.validate and (update % self.block.validate_every == 0 or update == self.block.updates):
                 row["val_pass"] = self.validate(self.policy)
+                require_finite({"val_pass": row["val_pass"]}, f"update {update}, validation", NO_PROBLEMS)
                 holder.offer(row["val_pass"], self.policy)
             rows.append(row)
             report(row)
@@ -89,6 +90,24 @@ class PolicyTrainer:
                 kept.save(state, Progress(update, rows))
         holder.restore(self.policy)
         return rows
+
+    def _guard(self) -> dict[str, Any]:
+        """Return all that the policy depends on; the leader looks at the model, which all have."""
+        engine, start = self.engine, self.block.warm_start
+        model = model_facts(engine.model, engine.tokenizer) if self.team.leads else None
+        teacher = load_policy(start) if start else None
+        return {
+            **self.facts,
+            "model": self.team.gather(model)[0],
+            "problems": problems_facts(self.problems),
+            "protocol": engine.prompter.protocol.label,
+            "gen_length": engine.length,
+            "grpo": self.block.model_dump(exclude={"checkpoint_every"}),
+            "teacher": weights_sha256(teacher) if isinstance(teacher, nn.Module) else start,
+            "precision": str(next(engine.model.parameters()).dtype),
+            "draws": engine.device.type,
+            "seed": self.seed,
+        }
 
     def _warm_start(self, spec: str) -> None:
         """Clone a hand-made policy on the states that it visits."""
@@ -98,11 +117,16 @@ class PolicyTrainer:
         for number in self.shards.own:
             part = self.shards.part(problems, number, self.block.group_size)
             chosen = self.engine.roll(part, self.block.train_budget, Teacher(load_policy(spec))).decisions
+            require_finite_tensors(chosen.named(), f"warm start from {spec}", LOOK)
             seen.append((torch.cat(chosen.features).cpu(), torch.cat(chosen.steps).cpu()))
         columns = zip(*self.shards.gather(seen), strict=True)
         features, targets = (torch.cat(column).to(self.engine.device) for column in columns)
         keep = torch.randperm(len(features), generator=torch.Generator().manual_seed(self.seed))[:8192]
-        clone(self.policy, features[keep].float(), targets[keep].float(), self.block.warm_start_updates)
+        error = clone(
+            self.policy, features[keep].float(), targets[keep].float(), self.block.warm_start_updates
+        )
+        require_finite({"squared error": error}, f"warm start from {spec}", LOOK)
+        self._require_finite_policy(f"warm start from {spec}")
         self._agree()
 
     def _update(self, update: int) -> Row:
@@ -110,14 +134,17 @@ class PolicyTrainer:
         block, own = self.block, [self._roll(update, number) for number in self.shards.own]
         parts = self.shards.gather([_summary(rolled) for rolled in own])
         task_R, t_RN = torch.cat([part.task_R for part in parts]), torch.cat([part.t_RN for part in parts])
+        where = f"update {update + 1}"
+        require_finite_tensors({"task reward": task_R, "final progress t": t_RN}, f"{where}, rewards", LOOK)
         advantage_RN, flat = advantages(task_R, t_RN, block)
+        require_finite_tensors({"advantage": advantage_RN}, where, LOOK)
         batches = [
             PolicyBatch.of(rolled.decisions, advantage_RN.chunk(self.shards.count)[number])
             for rolled, number in zip(own, self.shards.own, strict=True)
         ]
         count = torch.stack(self.shards.gather([batch.counting.cpu() for batch in batches])).sum()
-        for _ in range(block.epochs):
-            self._step(batches, count.to(self.engine.device))
+        for _ in range(block.epochs if int(count) else 0):  # Adam moves by its moments without a gradient too
+            self._step(batches, count.to(self.engine.device), where)
         sizes = [len(part.task_R) for part in parts]
         reward = float((task_R[:, None] + block.completion_weight * t_RN).mean())
         return {
@@ -129,8 +156,12 @@ class PolicyTrainer:
             "nfe": pooled([part.nfe for part in parts], sizes),
         }
 
-    def _step(self, batches: list[PolicyBatch], count: Tensor) -> None:
-        """Move the policy along the gradients of all parts, summed in their order."""
+    def _step(self, batches: list[PolicyBatch], count: Tensor, where: str) -> None:
+        """Move the policy along the gradients of all parts, summed in their order.
+
+        Raises:
+            TrainingError: a gradient or, afterwards, a weight is not finite; `where` begins its message.
+        """
         own = [
             [gradient.cpu() for gradient in batch.gradient(self.policy, count, self.block.clip)]
             for batch in batches
@@ -141,9 +172,15 @@ class PolicyTrainer:
                 total += gradient
         for parameter, gradient in zip(self.policy.parameters(), first, strict=True):
             parameter.grad = gradient.to(parameter.device)
+        named = {name: p.grad for name, p in self.policy.named_parameters() if p.grad is not None}
+        require_finite_tensors(named, f"{where}, gradients of the clipped loss", LOOK)
         nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)
-        self.optimizer.step()
+        take_step(self.optimizer, where, LOOK)
+        self._require_finite_policy(f"{where}, policy weights after it")
         self._agree()
+
+    def _require_finite_policy(self, where: str) -> None:
+        require_finite_tensors(dict(self.policy.named_parameters()), where, LOOK)
 
     def _agree(self) -> None:
         """Take over the leader's policy: processors may differ in the last bit."""
@@ -163,7 +200,9 @@ class PolicyTrainer:
         if block.exploration == "trajectory":
             shifts = antithetic_shifts(len(problems), block.group_size, block.trajectory_scale, generator)
             policy = TrajectoryPolicy(self.policy, generator, shifts)
-        return self.engine.roll(problems, block.train_budget, policy)
+        rolled = self.engine.roll(problems, block.train_budget, policy)
+        require_finite_tensors(rolled.decisions.named(), f"update {update + 1}, rollouts", LOOK)
+        return rolled
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,67 +241,3 @@ class _Holder(nn.Module):
         """Put the best validated weights back, if anything was validated."""
         if float(self.score) >= 0:
             policy.load_state_dict(self.best.state_dict())
-
-
-def train_policy_to_folder(
-    study: StudyConfig, model: str | Path, problems_file: Path, seed: int, out: Path
-) -> None:
-    """Train a policy on the problems of a file; writes `policy.safetensors` and `log.jsonl` into `out`.
-
-    Called by every process of a job; the leader writes. The state waits in `out`.state.
-    """
-    block = study.grpo
-    problems = problems_from_file(problems_file)
-    if not problems:
-        raise DataError(
-            f"{problems_file} has no problems", hint="the base model solved none; train on others"
-        )
-    length, protocol = study.solvable.gen_length, model_protocol(study, block.model)
-    with joined(study.runtime.device) as (team, device), make_grader(study, team.local_size) as grader:
-        frozen, tokenizer = open_model(study, model, device)
-        engine = RolloutEngine(frozen, tokenizer, grader, length, block.decoder, protocol, team)
-        trainer = PolicyTrainer(engine, problems, block, seed, _validation(study, engine))
-        report = _printer(block.updates) if team.leads else _silent
-        rows = trainer.run(report, out.with_name(out.name + ".state"))
-    if not team.leads:
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    notes = {
-        "seed": seed,
-        "settings": block.model_dump(mode="json"),
-        "protocol": protocol.label,
-        "problems_sha256": sha256_file(problems_file),
-    }
-    trainer.policy.save(out / "policy.safetensors", **notes)
-    write_jsonl(out / "log.jsonl", rows)
-    out.with_name(out.name + ".state").unlink(missing_ok=True)
-
-
-def _validation(study: StudyConfig, engine: RolloutEngine) -> Any:
-    """Return a function that gives a policy's pass rate on validation problems of the study's benchmarks."""
-    block = study.grpo
-    if not block.validate_every:
-        return None
-    budget, sources = study.reporting.headline_budget, study.problems.sources.model_dump()
-    problems = [
-        problem
-        for benchmark in study.problems.benchmarks
-        for problem in load_benchmark(benchmark.entry, "validation", block.validation_limit, sources)
-    ]
-
-    def validate(policy: LearnedPolicy) -> float:
-        return engine.pass_rate(problems, budget, policy)
-
-    return validate
-
-
-def _silent(row: Row) -> None:
-    """Say nothing: the leader does."""
-
-
-def _printer(updates: int) -> Any:
-    def report(row: Row) -> None:
-        shown = " ".join(f"{key} {value:.3f}" for key, value in row.items() if key != "update")
-        print(f"grpo update {row['update'] + 1}/{updates}: {shown}", file=sys.stderr, flush=True)
-
-    return report

@@ -31,6 +31,7 @@ from xpflow.protocols.prompter import Prompter
 from xpflow.protocols.protocol import Protocol
 from xpflow.runtime.answers import answered, passed
 from xpflow.runtime.processes import ALONE, Team
+from xpflow.training.finite import require_finite_weights
 
 
 @dataclass(slots=True)
@@ -63,6 +64,11 @@ class Decisions:
             self.densities.append(step.action.log_prob_BM[active_BM])
         self.rollouts.append(step.info.rows_B[:, None].expand_as(active_BM)[active_BM])
         self.offsets.append(step.offset_BM[active_BM])
+
+    def named(self) -> dict[str, Tensor]:
+        """Return what was recorded of the policy, by its name in the paper's terms."""
+        parts = {"features": self.features, "step sizes": self.steps, "log-densities": self.densities}
+        return {name: torch.cat(values) for name, values in parts.items() if values}
 
 
 @dataclass(slots=True)
@@ -105,6 +111,7 @@ class RolloutEngine:
         self.model, self.tokenizer, self.grader, self.length = model, tokenizer, grader, length
         self.decoder, self.team, self.device = decoder, team, next(model.parameters()).device
         self.prompter = Prompter(protocol or find_protocol(), tokenizer)
+        require_finite_weights(model, "the frozen model")
 
     def encode(self, problem: Problem) -> list[int]:
         """Return the prompt ids of a problem."""

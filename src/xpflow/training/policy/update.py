@@ -144,11 +144,15 @@ def advantages(task_R: Tensor, t_RN: Tensor, block: GrpoBlock) -> tuple[Tensor, 
     """Return per-token advantages `[R, N]` relative to the group, and the share of groups without variance.
 
     (reward - group mean) / (group standard deviation + `std_floor`); the deviation divides by G - 1.
+
+    Where all rewards of a group are equal at a token the advantage is exactly 0: the mean of equal numbers is
+    rounded, and divided by `std_floor` that noise would be learned from.
     """
     reward_RN = task_R[:, None] + block.completion_weight * t_RN
     reward_PGN = reward_RN.view(-1, block.group_size, reward_RN.shape[1])
     centred = reward_PGN - reward_PGN.mean(1, keepdim=True)
     scaled = centred / (reward_PGN.std(1, keepdim=True) + block.std_floor)
+    scaled = scaled.masked_fill((reward_PGN == reward_PGN[:, :1]).all(1, keepdim=True), 0.0)
     task_PG = task_R.view(-1, block.group_size)
     flat_P = (task_PG == task_PG[:, :1]).all(-1)
     if block.drop_flat_groups:

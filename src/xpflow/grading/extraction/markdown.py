@@ -1,0 +1,216 @@
+"""An extraction rule for answers in Markdown as models write it: any fence, several blocks, prose around.
+
+`first-block-v1` takes what stands between the first fences, and knows a fence only by its bare form. This
+rule reads fences line by line, as CommonMark has them and a little more: a language followed by anything, a
+closer followed by prose, indentation, list items and quotations, tildes, a fence that only closes. Of several
+blocks it takes the one that defines the function, with those before it that it needs.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from xpflow.grading.extraction.blocks import continued
+from xpflow.grading.extraction.rule import Extraction
+from xpflow.problems.problem import Problem
+
+# Before a fence at the start of a line: indentation, marks of quotations, a list item's mark.
+_LEAD = r"(?P<lead>[ \t>]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?)"
+_FENCE_LINE = re.compile(_LEAD + r"(?P<fence>`{3,}|~{3,})")
+_FENCE_WITHIN = re.compile(r"(?<![`'\"])(?P<fence>`{3,})(?!['\"])")
+_CODE = re.compile(
+    r"(?:(?:def|class|import|from|return|async|for|while|if|with|try)\b|@\w|[A-Za-z_]\w*\s*=[^=])"
+)
+_LANGUAGE = re.compile(r"[ \t]*[{.]*([A-Za-z][\w+#.-]*)?\}?[ \t]*")
+_PYTHON = re.compile(r"(?:i?py|python|sage)[\d.+-]*", re.IGNORECASE)
+_OTHER = re.compile(
+    r"bash|sh|shell|zsh|console|terminal|cmd|powershell|text|txt|plain|plaintext|output|json|yaml|toml|xml|html"
+    r"|css|sql|markdown|md|latex|diff|java|javascript|js|typescript|ts|c|cpp|c\+\+|csharp|go|rust|ruby|r"
+    r"|pycon|doctest"
+)
+_NAMED = re.compile(r"^(?:(?:async\s+)?def|class)\s+(\w+)|^(\w+)\s*(?::[^=\n]*)?=[^=]", re.MULTILINE)
+_IMPORT = re.compile(r"^(?:from[ \t]+\S+[ \t]+)?import[ \t]+(.+)$", re.MULTILINE)
+_INNER = 40  # fences that are looked at to tell a block's end from an example in a docstring
+
+
+@dataclass(slots=True)
+class _Block:
+    """A fenced part of an answer: language in lower case, the fence and lead that opened it, its lines.
+
+    `closed` says whether a fence ended it, `inner` whether an example in its docstring is open.
+    """
+
+    language: str
+    fence: str
+    lead: str
+    lines: list[str] = field(default_factory=list)
+    closed: bool = False
+    inner: bool = False
+
+    @property
+    def code(self) -> str:
+        """Its text, without the indentation of its fence."""
+        lead = re.compile(rf"[ \t{'>' if '>' in self.lead else ''}]{{0,{len(self.lead)}}}")
+        return "".join(lead.sub("", line, count=1) + "\n" for line in self.lines)
+
+    def deeper(self, lead: str) -> bool:
+        """Return whether a fence with this lead lies too deep to end the block, by CommonMark's measure."""
+        return len(lead.expandtabs(4)) > len(self.lead.expandtabs(4)) + 3
+
+
+def fenced_program(text: str, problem: Problem) -> str:
+    """Return the program in the fenced blocks of an answer, else the whole answer.
+
+    Of several blocks it is the last that defines the entry point, behind earlier ones whose names it uses;
+    else what stands before a fence that only closes; else the first that is Python or says no language. Where
+    an answer continues a prompt, a body or a definition is put behind it as by `first-block-v1`.
+    """
+    before, blocks = _blocks(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+    code = _chosen(before, blocks, problem)
+    return continued(code, problem) if problem.kind.continues else code
+
+
+def _chosen(before: str, blocks: Sequence[_Block], problem: Problem) -> str:
+    codes = [_dedented(block.code, problem) for block in blocks if _may_be_python(block)]
+    defining = [place for place, code in enumerate(codes) if problem.entry_point in _defined(code)]
+    if defining:
+        return _with_needed(codes, defining[-1], problem.entry_point)
+    if blocks and not blocks[0].closed and not _known(blocks[0].language) and _is_code(before, problem):
+        return before  # the partner of this fence stood in the prompt
+    candidates = [*codes, *(block.code for block in blocks), before]
+    return next((code for code in candidates if code.strip()), before)
+
+
+def _blocks(lines: Sequence[str]) -> tuple[str, list[_Block]]:
+    """Return the text before the first fence, and the blocks; one that is not closed goes to the end."""
+    before: list[str] = []
+    blocks: list[_Block] = []
+    block: _Block | None = None
+    fences = [(n, found["lead"]) for n, line in enumerate(lines) if (found := _FENCE_LINE.match(line))]
+    passed = 0  # of the fences
+    for line in lines:
+        found = _FENCE_LINE.match(line)
+        passed += found is not None
+        opens = block is None
+        if block is not None:
+            if found and _ends(block, found, fences[passed - 1 : passed + _INNER]):
+                opens = _names_language(line[found.end("fence") :])
+                block.closed, block = not opens, None
+            elif not found and (end := _closer_within(line, block)) is not None:
+                block.lines.append(line[:end])
+                block.closed, block = True, None
+            else:
+                block.lines.append(line)
+        if opens:
+            opened = _opened(line, found)
+            if opened is not None:
+                blocks.append(opened)
+                block = None if opened.closed else opened
+            elif not blocks:
+                before.append(line)
+    return "\n".join(before), blocks
+
+
+def _opened(line: str, found: re.Match[str] | None) -> _Block | None:
+    """Return the block that a line opens, if it does: by a fence at its start, or behind some prose."""
+    lead = found["lead"] if found else ""
+    found = found or _FENCE_WITHIN.search(line)
+    if found is None:
+        return None
+    info = line[found.end("fence") :].lstrip()
+    language, code = "", info
+    if not _CODE.match(info):
+        said = _LANGUAGE.match(info)
+        assert said is not None
+        language, code = (said[1] or "").lower(), info[said.end() :]
+        if code and not _known(language):  # several words: prose behind a fence that only closes
+            language = ""
+    block = _Block(language, found["fence"], lead)
+    if _CODE.match(code):
+        end = _FENCE_WITHIN.search(code)
+        block.lines.append(code[: end.start()] if end else code)
+        block.closed = end is not None
+    return block
+
+
+def _ends(block: _Block, found: re.Match[str], fences: Sequence[tuple[int, str]]) -> bool:
+    """Return whether a line that begins with a fence ends a block; `fences` are it and the next ones.
+
+    A shorter fence, or one of the other kind, does not. Nor do fences that lie deeper, if they come in pairs:
+    they are an example in a docstring.
+    """
+    if found["fence"][0] != block.fence[0] or len(found["fence"]) < len(block.fence):
+        return False
+    if not block.deeper(found["lead"]):
+        return True
+    if not block.inner:
+        run = next((n for n, (_, lead) in enumerate(fences) if not block.deeper(lead)), len(fences))
+        if run % 2:
+            return True
+    block.inner = not block.inner
+    return False
+
+
+def _closer_within(line: str, block: _Block) -> int | None:
+    """Return where a fence in the middle of a line ends a block; in a string of the program it does not."""
+    end = _FENCE_WITHIN.search(line)
+    if end is None or end["fence"] != block.fence:
+        return None
+    before = line[: end.start()]
+    return None if before.count("'") % 2 or before.count('"') % 2 else end.start()
+
+
+def _names_language(info: str) -> bool:
+    """Return whether what stands behind a fence begins a block: a language, and not the prose after one."""
+    said = _LANGUAGE.match(info)
+    return bool(said and said[1] and _known(said[1].lower()))
+
+
+def _known(language: str) -> bool:
+    return _PYTHON.fullmatch(language) is not None or _OTHER.fullmatch(language) is not None
+
+
+def _may_be_python(block: _Block) -> bool:
+    return not block.language or _PYTHON.fullmatch(block.language) is not None
+
+
+def _dedented(code: str, problem: Problem) -> str:
+    """Return code without an indentation that all its lines share, unless it is a body that has one."""
+    flat = textwrap.dedent(code)
+    return flat if not problem.kind.continues or problem.entry_point in _defined(flat) else code
+
+
+def _is_code(text: str, problem: Problem) -> bool:
+    """Return whether text begins like a program, or like the body that the prompt asks for."""
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    body = problem.kind.continues and first.startswith((" ", "\t"))
+    return body or _CODE.match(first) is not None or problem.entry_point in _defined(text)
+
+
+def _with_needed(codes: Sequence[str], place: int, entry_point: str) -> str:
+    """Return a block behind those before it that define what it uses and does not define itself."""
+    taken = [codes[place]]
+    used, defined = set(re.findall(r"\w+", codes[place])), _defined(codes[place])
+    for code in reversed(codes[:place]):
+        here = _defined(code)
+        if entry_point not in here and (here - defined) & used:
+            taken.insert(0, code.rstrip("\n") + "\n\n")
+            used.update(re.findall(r"\w+", code))
+            defined |= here
+    return "".join(taken)
+
+
+def _defined(code: str) -> frozenset[str]:
+    """Return the names that code gives a meaning to at its top level; by its text, nothing is parsed."""
+    names = {name for pair in _NAMED.findall(code) for name in pair if name}
+    for imported in _IMPORT.findall(code):
+        names.update(re.split(r"\s+as\s+", part.strip(" ()"))[-1] for part in imported.split(","))
+    return frozenset(names)
+
+
+MARKDOWN_V1 = Extraction(
+    "markdown-v1", "the code block that defines the function, however it is fenced", fenced_program
+)
