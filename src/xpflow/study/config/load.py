@@ -183,6 +183,8 @@ def _parse(text: str, source: str) -> tuple[dict[str, Any], Lines]:
         mark = getattr(error, "problem_mark", None)
         where = f"{source}, line {mark.line + 1}" if mark else source
         raise ConfigError(f"{where}: not YAML ({getattr(error, 'problem', error)})", hint=HINT) from error
+    except RecursionError as error:
+        raise ConfigError(f"{source}: nested too deeply", hint=HINT) from error
     if data is None:
         return {}, {}
     if not isinstance(data, dict):
