@@ -111,8 +111,9 @@ class _Today:
     def names_at(self, path: str) -> dict[str, str]:
         """Return the names that the manifest at a path has to have."""
         names = self.layout.names_at(path)
-        if names.keys() == {"benchmark"} and names["benchmark"] in self.study.benchmark_names:
-            names["split"] = self.study.benchmark(names["benchmark"]).split
+        if "split" not in names and names.keys() == {"benchmark"}:
+            chosen = {one.name: one.split for one in self.study.problems.benchmarks}
+            names |= {"split": chosen[names["benchmark"]]} if names["benchmark"] in chosen else {}
         return names
 
     def outside_flaw(self, one: InputRecord) -> str:

@@ -156,6 +156,8 @@ class Layout:
         names = next((found.groupdict() for form in self._forms() if (found := form.fullmatch(place))), {})
         if "shard" in names:
             names["shard"] = names["shard"].replace("-of-", "/")
+        if _form(self.training_problems("{benchmark}")).fullmatch(place):
+            names["split"] = "train"
         return names
 
     def _forms(self) -> list[re.Pattern[str]]:

@@ -19,6 +19,7 @@ from xpflow.cli import main
 from xpflow.study import freshness
 from xpflow.study.config import StudyConfig, load_study
 from xpflow.study.freshness import mark, no_future, outdated, told
+from xpflow.study.layout import Layout
 
 ROWS = RESULTS / "llada-micro/eval/micropy-he"
 PROBLEMS = RESULTS / "problems/micropy-he.jsonl"
@@ -124,6 +125,41 @@ def test_whatever_was_done_to_a_file_it_is_made_again_with_what_follows(
     found = outdated(study())
     assert kinds(found) == expected
     assert any(why in reason for reason in found.values())
+
+
+def test_each_place_of_a_study_is_known_by_its_names(inside: Path) -> None:
+    """What stages write there is compared with these: a wrong one would make it again for ever."""
+    layout = Layout(RESULTS, FIGURES)
+    known = {
+        layout.problems("b"): {"benchmark": "b"},
+        layout.training_problems("b"): {"benchmark": "b", "split": "train"},
+        layout.selfdata("m", 1): {"model": "m", "seed": "1"},
+        layout.selfdata_part("m", 1, "2-of-3"): {"model": "m", "seed": "1", "shard": "2/3"},
+        layout.run_log("m", "r", 1): {"model": "m", "run": "r", "seed": "1", "file": "log.jsonl"},
+        layout.solvable("m"): {"model": "m"},
+        layout.policy_file(1): {"seed": "1", "file": "policy.safetensors"},
+        layout.part("m", "b", "r+trained", 1, "2-of-3") / "samples.jsonl": {
+            "model": "m",
+            "benchmark": "b",
+            "kind": "r+trained",
+            "seed": "1",
+            "shard": "2/3",
+            "file": "samples.jsonl",
+        },
+        layout.trace: {},
+        layout.figure("table1", "md"): {},
+    }
+    assert {path: layout.names_at(path.as_posix()) for path in known} == known
+
+
+def test_training_problems_of_a_benchmark_that_is_evaluated_too_are_up_to_date(inside: Path) -> None:
+    training = Layout(RESULTS, FIGURES).training_problems("micropy-he")
+    words = ["problems", "export", "micropy-he", "--split", "train", "--config", RESULTS / "study.yaml"]
+    assert main([str(word) for word in (*words, "--limit", 2, "--out", training)]) == 0
+    assert outdated(study()) == {}
+    for ending in ("", ENDING):  # and are no problems to be evaluated on
+        shutil.copy(f"{training}{ending}", f"{PROBLEMS}{ending}")
+    assert outdated(study())[PROBLEMS.as_posix()] == "it is not of this place, but of split train"
 
 
 def swap(one: Path, two: Path) -> None:
