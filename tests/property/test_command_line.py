@@ -31,7 +31,7 @@ VALUES = [
     *("", " ", "abc", "0", "-1", "1", "1/4", "1/0", "0/0", "3/2", "nan", "inf", "1e400", "9" * 30, "0x10"),
     *("humaneval", "flow", "threshold", "llada-micro", "bwrap", "constant:0.5", "constant:", "confidence:x"),
     *("decoder=flow", "gen_length=8", "gen_length=x", "=", "temperature=inf", "suppress=none", "a=b=c"),
-    *("a\0b", "caf\udce9", "\udcff", "x" * 300, "ünï", "a\nb", "--", "..", ".", "/", "/dev/null", "/proc/x"),
+    *("a\0b", "caf\udce9", "\udcff", "x" * 300, "ünï", "a\nb", "--", "..", ".", "/dev/null", "/proc/x"),
     *("folder", "empty", "binary", "text.jsonl", "samples.jsonl", "study.yaml", "deep.yaml", "list.yaml"),
     *("deep.json", "file/x", "new", "new.jsonl", "new.npz", "new.tar.xz", "plug.py", "plug.py:X", "no.py:X"),
     *("results/s", "results/nosuch", "folder/config.json", "a,b,c,d", "llada-micro,humaneval,mask-base,1/4"),

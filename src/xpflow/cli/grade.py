@@ -79,10 +79,10 @@ def grade(
     wanted = jail or (study.grading.jail if study else None)
     rows, asked = read_jsonl(samples), _problems(benchmark, problems, split, study)
     record = None
-    if study is not None:
+    names = {name: rows[0][name] for name in ("model", "benchmark") if rows and name in rows[0]}
+    if study is not None and len(names) == 2:  # else they are samples of no stage: nothing to note of one
         from xpflow.cli.recording import stage_record
 
-        names = {name: rows[0][name] for name in ("model", "benchmark") if rows and name in rows[0]}
         record = stage_record(study, "grade", **names)
         record.read(samples, *filter(None, [problems]))
     noted = Journal(f"{out}{ENDING}", _conditions(wanted, limits))
