@@ -15,12 +15,13 @@ import torch
 
 from common import DTYPES, now, parser, random_model, random_prompts, rates, sizes
 from report import Report
-from xpflow.planning.alignment import Alignment, Variant
+from xpflow.planning.alignment import Alignment
 from xpflow.planning.work import Forward
 from xpflow.runtime.machine import Machine
 from xpflow.study.config.machine import RuntimeBlock
 from xpflow.study.config.training import FullSettings, LoraSettings, TrainingBlock, TrainingRun
 from xpflow.training.examples import Example, OwnAnswers
+from xpflow.training.objectives import OBJECTIVES
 from xpflow.training.trainer import Trainer
 from xpflow.training.tuning import tuner
 
@@ -119,11 +120,11 @@ def runtime(opts: argparse.Namespace) -> RuntimeBlock:
 
 def planned(opts: argparse.Namespace, model: Any, full: bool) -> Alignment:
     """Return what `xpflow plan` says of such an alignment, for comparison with the measured peak."""
-    settings = block(opts)
+    settings, objective = block(opts), OBJECTIVES["x_prediction"]
     return Alignment(
         arch=sizes(model),
         settings=settings.full if full else settings.lora,
-        variant=Variant(name="bench", kl_weight=opts.kl_weight),
+        cost=objective.cost(objective.checked({"kl_weight": opts.kl_weight})),
         runtime=runtime(opts),
         length=opts.gen_length,
         prompt=opts.prompt_tokens,

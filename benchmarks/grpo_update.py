@@ -89,7 +89,8 @@ def measure(
     opts: argparse.Namespace, timed: TimedForward, grader: TimedGrader, measured: dict[str, float]
 ) -> dict[str, Any]:
     """Return the split of the fastest of `repeats` updates, after one that warms up."""
-    engine: Any = TimedEngine(timed, load_tokenizer(SHIPPED / "llada-micro"), grader, opts.gen_length)  # type: ignore[arg-type]
+    tokenizer, decoder = load_tokenizer(SHIPPED / "llada-micro"), GrpoBlock().decoder
+    engine: Any = TimedEngine(timed, tokenizer, grader, opts.gen_length, decoder)  # type: ignore[arg-type]
     engine.device = opts.device
     engine.prompts = random_prompts(timed.model, 64, opts.prompt_tokens, opts.seed)
     problems = load_benchmark("micropy-mbpp", "train", opts.prompts)

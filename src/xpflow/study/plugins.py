@@ -123,6 +123,12 @@ def prompts(study: StudyConfig) -> Chosen:
     return {one for name in names for one in asking(study, name, *study.benchmark_names)}
 
 
+def figures(study: StudyConfig) -> Chosen:
+    """Return those of the figures: the picture of a decoding asks its model's tokenizer, too."""
+    row = trace_row(study)
+    return {*report(study), *(model(study, row.model) if row else ())}
+
+
 def report(study: StudyConfig) -> Chosen:
     """Return those of tables and figures: what the arms are called, and what protocols and benchmarks are."""
     decoders = {f"decoder:{arm.decoder}" for arm in study.evaluation.arms}

@@ -133,7 +133,7 @@ def test_a_file_without_manifest_is_trouble(inside: Path, told: Told) -> None:
         (lambda: (RESULTS / "problems/micropy-he.jsonl.manifest.json").unlink(), "had a manifest"),
         (lambda: (RUN / "verdicts.jsonl").write_text(""), "verdicts.jsonl is empty"),
         (lambda: (RUN / "samples.jsonl").unlink(), "no such file"),
-        (lambda: (RUN / "samples.jsonl").write_bytes(b"\xff"), "not JSON lines"),
+        (lambda: (RUN / "samples.jsonl").write_bytes(b"\xff"), "not UTF-8"),
         (lambda: shutil.rmtree(RUN), "no such file"),
         (lambda: (RUN / "merge.manifest.json").write_text("{}"), "merge.manifest.json"),
         (lambda: (RESULTS / "left-out.json").write_text("{}"), "left-out.json"),

@@ -32,6 +32,7 @@ def folder(tmp_path_factory):
         mask_token_id=mask,
         eos_token_id=eos,
         pad_token_id=eos,
+        bos_token_id=eos,
         eot_token_id=tokenizer.convert_tokens_to_ids("<|eot_id|>"),
     )
     path = tmp_path_factory.mktemp("model")

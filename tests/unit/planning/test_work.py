@@ -82,7 +82,7 @@ class Counting:
     def __call__(self, **inputs: Any) -> Any:
         self.windows.append(inputs["input_ids"].shape[1])
         output = self.model(**inputs)
-        output.logits[..., 1] = -torch.inf
+        output.logits[..., 1] = torch.finfo(output.logits.dtype).min
         return output
 
     def get_input_embeddings(self) -> Any:
