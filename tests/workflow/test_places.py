@@ -14,7 +14,7 @@ import pytest
 from workflow import prepare_container
 
 ROOT = Path(__file__).parents[2]
-DEBIAN = "http://deb.debian.org/debian"
+DEBIAN = "http://mirror.example/debian"
 
 
 def test_a_studys_path_may_hold_blanks_quotes_dollars_and_braces(
