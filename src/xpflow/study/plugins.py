@@ -120,7 +120,8 @@ def trace(study: StudyConfig) -> Chosen:
 def prompts(study: StudyConfig) -> Chosen:
     """Return those of the page of first prompts."""
     names = study.model_names
-    return {one for name in names for one in asking(study, name, *study.benchmark_names)}
+    asked = {one for name in names for one in asking(study, name, *study.benchmark_names)}
+    return {*asked, *(one for name in names for one in model(study, name))}  # for their tokenizers
 
 
 def figures(study: StudyConfig) -> Chosen:
