@@ -139,7 +139,7 @@ STAGES: dict[str, Stage] = {
         lambda study, names: fp.report(study), lambda study, names: plugins.report(study), table_files
     ),
     "figures": Stage(
-        lambda study, names: fp.report(study), lambda study, names: plugins.report(study), figure_files
+        lambda study, names: fp.report(study), lambda study, names: plugins.figures(study), figure_files
     ),
 }
 
