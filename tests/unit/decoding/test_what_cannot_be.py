@@ -169,7 +169,7 @@ def test_a_saved_policy_that_is_not_finite_is_refused(tmp_path: Path) -> None:
     with torch.no_grad():
         policy.head.weight[0, 0] = float("nan")
     policy.save(tmp_path / "p.safetensors")
-    with pytest.raises(ArtifactError, match=r"head\.weight is not finite"):
+    with pytest.raises(ArtifactError, match=r"head\.weight has values that are not finite"):
         load_policy(tmp_path / "p.safetensors")
 
 
