@@ -48,7 +48,7 @@ lock: .venv/.dev  ## write the lock files again from pyproject.toml (needs uv on
 clean:  ## remove .venv and caches; results/ and paper_figures/ stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist src/xpflow.egg-info
 
-LOCK_OPTIONS = --quiet --generate-hashes --python-version 3.11 --no-emit-package torch --no-emit-package setuptools \
+LOCK_OPTIONS = --quiet --generate-hashes --universal --python-version 3.11 --no-emit-package torch --no-emit-package setuptools \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 # The first of these that is CPython 3.11; `make PYTHON=/path/to/python3.11 ...` chooses another.

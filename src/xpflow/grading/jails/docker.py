@@ -55,7 +55,7 @@ def launch(folder: str, seat: int, payload: Payload) -> Launch:
 def why_not() -> str | None:
     """Return why it cannot be used here."""
     if importlib.util.find_spec("docker") is None:
-        return "the package `docker` is not installed (pip install xpflow[docker])"
+        return "the package `docker` is not installed"
     if not os.environ.get(IMAGE):
         return f"no image: set {IMAGE} to one with Python 3.11 that the engine has"
     return probe(launch("/tmp", 0, WORKER))
