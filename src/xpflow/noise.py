@@ -52,6 +52,10 @@ class Noise(Protocol):
     def ids(self) -> tuple[int, ...]:
         """Return the ids of the vocabulary that stand for noise."""
 
+    @property
+    def draws(self) -> bool:
+        """Return whether the start is drawn: two seeds start from different noise."""
+
     def start(self, random: RowRandom, row: int, count: int) -> Tensor:
         """Return the ids that `count` open positions of a row start with, `[count]` on the CPU."""
 
@@ -73,6 +77,11 @@ class OneMask:
         """Return the mask id."""
         return (self.id,)
 
+    @property
+    def draws(self) -> bool:
+        """Return False: every start is the same."""
+        return False
+
     def start(self, random: RowRandom, row: int, count: int) -> Tensor:
         """Return the mask id `count` times."""
         return torch.full((count,), self.id)
@@ -90,6 +99,11 @@ class ManyMasks:
     """Several mask ids: every open position starts with one of them, drawn uniformly."""
 
     ids: tuple[int, ...]
+
+    @property
+    def draws(self) -> bool:
+        """Return whether there are several."""
+        return len(set(self.ids)) > 1
 
     def start(self, random: RowRandom, row: int, count: int) -> Tensor:
         """Return `count` mask ids."""
@@ -113,6 +127,11 @@ class Gaussian:
     def ids(self) -> tuple[int, ...]:
         """Return nothing: every id of the vocabulary may be an answer."""
         return ()
+
+    @property
+    def draws(self) -> bool:
+        """Return True, unless the scale is 0."""
+        return self.scale != 0
 
     def start(self, random: RowRandom, row: int, count: int) -> Tensor:
         """Return `NO_TOKEN` `count` times."""

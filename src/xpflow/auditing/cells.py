@@ -185,10 +185,10 @@ def what_tables_say(figures: Path, cell: Cell, graph: Graph) -> tuple[dict[str, 
 
 
 def answers_to(task: str, runs: Sequence[Run]) -> Iterator[tuple[str, Fields, Fields]]:
-    """Yield (seed's folder, sample, verdict) of one problem."""
+    """Yield (seed's folder and the answer's name, sample, verdict) of one problem."""
     for run in runs:
-        if task in run.samples:
-            yield run.folder.name, run.samples[task], run.verdicts[task]
+        for answer in (one for one in run.samples if one.task == task):
+            yield f"{run.folder.name}, {answer}", run.samples[answer], run.verdicts[answer]
 
 
 def rendered_cell(found: Explanation) -> Iterator[str]:
@@ -203,7 +203,7 @@ def rendered_cell(found: Explanation) -> Iterator[str]:
     yield f"decoder {found.arm.decoder}, policy {found.arm.policy}: {settings}"
     for run, sample, judged in answers_to(task, found.runs) if task else ():
         reason = f" ({judged['reason']})" if judged.get("reason") else ""
-        yield f"{run}, {task}: {judged['verdict']}{reason}, NFE {sample['nfe']:g}, answered"
+        yield f"{run}: {judged['verdict']}{reason}, NFE {sample['nfe']:g}, answered"
         yield from (f"  | {line}" for line in str(sample["completion"]).splitlines())
     if found.lineage.steps:
         yield "made by, the nearest first:"
@@ -237,7 +237,7 @@ def _readable_runs(results: Path, rows: Sequence[Row]) -> tuple[list[Run], list[
 
 
 def _require_task(question: Question, runs: Sequence[Run]) -> None:
-    known, task = {task for run in runs for task in run.samples}, question.task
+    known, task = {answer.task for run in runs for answer in run.samples}, question.task
     if task is not None and runs and task not in known:
         raise ArtifactError(
             f"{question.cell.text} has no problem {task[:SHOWN]!r}", hint=nearest(task, known)

@@ -23,7 +23,7 @@ from xpflow.runtime.models import model_source
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.training import BASE
 from xpflow.study.layout import SAMPLES, Layout
-from xpflow.study.result_files import Fields, read_run, readable
+from xpflow.study.result_files import Answer, Fields, read_run, readable
 from xpflow.study.rows import Row, expand
 
 
@@ -133,6 +133,7 @@ class Choice:
     sample: Fields
     verdict: Fields
     made_on: DeviceClass | None
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,13 +210,13 @@ def _problems(path: Path) -> dict[str, Problem]:
 def _choices(results: Path, row: Row, problems: dict[str, Problem]) -> list[Choice]:
     """Return the samples of a row in their order; DataError where its files do not fit together."""
     run = read_run(results, row)
-    if odd := sorted(run.samples.keys() ^ problems.keys()):
+    if odd := sorted({answer.task for answer in run.samples} ^ problems.keys()):
         raise DataError(f"{run.folder}: not of the problems of {row.benchmark} (first: {odd[0]})")
     try:
         device = made_on(run.folder / SAMPLES)
     except (ArtifactError, OSError) as error:
         raise DataError(f"{run.folder}: a manifest cannot be read ({error})") from error
     return [
-        Choice(row, run.folder, problems[task], sample, run.verdicts[task], device)
-        for task, sample in run.samples.items()
+        Choice(row, run.folder, problems[answer.task], sample, run.verdicts[answer], device, answer)
+        for answer, sample in run.samples.items()
     ]

@@ -30,7 +30,7 @@ GRADED = ("verdict", "mode", "protocol")  # of a verdict, times and reasons asid
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A sample that was decoded and graded again.
+    """A sample that was decoded and graded again; `answer` names its problem, and its number among several.
 
     differs: names of the fields that are not equal, TEXT where the answer is not that of its own tokens.
     nfe, verdicts: then and now. made_on: the device class that made it, None where no manifest says so.
@@ -38,7 +38,7 @@ class Replayed:
     """
 
     place: str
-    task_id: str
+    answer: str
     differs: tuple[str, ...]
     nfe: tuple[float, float]
     verdicts: tuple[str, str]
@@ -89,18 +89,18 @@ def _replayed(
     decoder = _decoder(study, weights, asked)
     rule = decoder.protocol.extraction
     for one in choices:
-        again = decoder.sample(one.row, one.problem.task_id)
+        again = decoder.sample(one.row, *one.answer)
         answer = extract(again["completion"], one.problem, rule(one.problem.shape))
         [graded] = grader.grade([(one.problem, answer)])
         if graded.verdict == "infrastructure":
             raise GradingError(
-                f"{one.folder}, {one.problem.task_id} could not be graded: {graded.reason}",
+                f"{one.folder}, {one.answer} could not be graded: {graded.reason}",
                 hint="replay again; `xpflow doctor` says what works here",
             )
         now = {"verdict": graded.verdict, "mode": graded.mode, "protocol": decoder.protocol.label}
         yield Replayed(
             str(one.folder),
-            one.problem.task_id,
+            str(one.answer),
             differences(one, again, now, _text(decoder, one)),
             (float(one.sample["nfe"]), float(again["nfe"])),
             (str(one.verdict["verdict"]), graded.verdict),
@@ -154,9 +154,7 @@ def _text(decoder: Any, one: Choice) -> str | None:
 
 def _failed(one: Choice, why: str) -> Replayed:
     nfe, verdict = float(one.sample["nfe"]), str(one.verdict["verdict"])
-    return Replayed(
-        str(one.folder), one.problem.task_id, (), (nfe, nfe), (verdict, verdict), one.made_on, why
-    )
+    return Replayed(str(one.folder), str(one.answer), (), (nfe, nfe), (verdict, verdict), one.made_on, why)
 
 
 def report(done: Sequence[Replayed], here: DeviceClass) -> tuple[bool, list[str]]:
@@ -171,7 +169,7 @@ def report(done: Sequence[Replayed], here: DeviceClass) -> tuple[bool, list[str]
             classes[one.made_on or here].append(one)
     own = classes.pop(here, [])
     different = [one for one in own if one.differs]
-    lines = [f"not replayed  {one.place} {one.task_id}: {one.failed}" for one in failed]
+    lines = [f"not replayed  {one.place} {one.answer}: {one.failed}" for one in failed]
     lines += [_difference(one) for one in different]
     if own or not (classes or failed):
         equal = len(own) - len(different)
@@ -204,4 +202,4 @@ def _difference(one: Replayed) -> str:
     said = {"nfe": "NFE {:g} -> {:g}".format(*one.nfe), "verdict": "{} -> {}".format(*one.verdicts)}
     said["completion"] = "other answer"
     words = [said.get(name, f"other {name}") for name in one.differs]
-    return f"differs       {one.place} {one.task_id}: {', '.join(words)}"
+    return f"differs       {one.place} {one.answer}: {', '.join(words)}"

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from xpflow.study.config import StudyConfig
 
 app = new_app()
+OF_BENCHMARK = ("split", "limit", "samples_per_task", "shard", "out")  # options that --prompt does not take
 
 
 @app.command(
     epilog=examples(
         "xpflow decode --model llada-micro --benchmark micropy-he --decoder flow --budget 1/4 --out s.jsonl",
         "xpflow decode --benchmark mbpp --decoder threshold --set threshold=0.8 --limit 10 --out s.jsonl",
+        "xpflow decode --benchmark mbpp --samples-per-task 20 --set temperature=0.8 --out s.jsonl",
         "xpflow decode --model llada-8b/ --protocol llada-opencompass --benchmark humaneval --out s.jsonl",
         "xpflow decode --prompt 'Return the sum of the squares of a list.' --decoder flow --budget 1/2",
     )
@@ -41,6 +43,14 @@ def decode(
     budget: Annotated[str, typer.Option(help="Steps / generation length")] = "1/1",
     split: Annotated[str | None, typer.Option(help="Split of the benchmark")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first problems")] = None,
+    samples_per_task: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Samples of each problem, with seeds of their own; several need a temperature or another "
+            "draw; default: the arm's, or 1",
+        ),
+    ] = None,
     shard: Annotated[str, typer.Option(help="K/N: every N-th batch from the K-th")] = "1/1",
     policy: Annotated[
         str | None,
@@ -74,7 +84,15 @@ def decode(
 
     `xpflow decoders` lists the decoders, `xpflow decoders NAME` the settings of one.
     """
-    from xpflow.cli.decode_choice import Choice, pairs_of, policy_of, problems_of, protocol_of, settings_of
+    from xpflow.cli.decode_choice import (
+        Choice,
+        pairs_of,
+        policy_of,
+        problems_of,
+        protocol_of,
+        samples_of,
+        settings_of,
+    )
     from xpflow.decoding.samples import parse_shard
     from xpflow.errors import ConfigError
     from xpflow.protocols.prompter import Prompter
@@ -84,7 +102,7 @@ def decode(
     if (benchmark is None) == (prompt is None):
         raise ConfigError("give --benchmark or --prompt", hint="`xpflow decode --help` has examples")
     if prompt is not None:
-        unused(context, "--prompt is one text, and is shown", "split", "limit", "shard", "out")
+        unused(context, "--prompt is one text, and is shown", *OF_BENCHMARK)
     elif out is None:
         raise ConfigError("--out is missing", hint="say where the samples go, as --out samples.jsonl")
     if config is None:
@@ -94,7 +112,7 @@ def decode(
     choice = Choice(study_model or model, benchmark, decoder, budget, arm, pairs_of(set_ or []), asked.name)
     settings = settings_of(choice, study)
     chosen = policy_of(policy, arm, study, settings.decoder)
-    parts = parse_shard(shard)
+    parts, samples = parse_shard(shard), samples_of(samples_per_task, arm, study, settings, model)
     problems = problems_of(benchmark, split, limit, study) if benchmark else []
     loaded, tokenizer = _load(model, study, threads)
     warn_unaligned(settings.decoder, model)
@@ -102,7 +120,7 @@ def decode(
     if prompt is not None:
         _show(loaded, prompter, prompt, settings, chosen, seed, trace)
     elif out is not None:
-        _decode_benchmark(loaded, prompter, problems, settings, chosen, seed, parts, (out, trace))
+        _decode_benchmark(loaded, prompter, problems, settings, chosen, seed, parts, samples, (out, trace))
 
 
 def _decode_benchmark(
@@ -113,12 +131,13 @@ def _decode_benchmark(
     policy: str | None,
     seed: int,
     shard: tuple[int, int],
+    samples: int,
     files: tuple[Path, Path | None],
 ) -> None:
     from xpflow.artifacts.io import write_jsonl
     from xpflow.cli.progress import progress
     from xpflow.decoding import save_traces
-    from xpflow.decoding.samples import decode_samples
+    from xpflow.decoding.samples import decode_samples, sample_numbers
 
     out, trace = files
     by_id = {problem.task_id: problem for problem in problems}
@@ -131,9 +150,10 @@ def _decode_benchmark(
             settings,
             policy,
             seed=seed,
+            samples=sample_numbers(samples),
             shard=shard,
             trace=trace is not None,
-            progress=lambda done: report(done, len(items)),
+            progress=lambda done: report(done, samples * len(items)),
         )
     if trace is not None:
         save_traces(trace, traces)

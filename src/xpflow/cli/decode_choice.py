@@ -95,6 +95,31 @@ def policy_of(given: str | None, arm: str | None, study: StudyConfig | None, dec
     return given
 
 
+def samples_of(
+    given: int | None, arm: str | None, study: StudyConfig | None, settings: DecodeSettings, model: str
+) -> int:
+    """Return how many samples of each problem to take: as many as given, else the arm's, else one.
+
+    Raises:
+        ConfigError: several, and neither decoder nor noise draws anything: all would be the same.
+    """
+    from xpflow.study.rows import samples_of as of_arm
+
+    if given is None and arm is not None and study is not None:
+        given = of_arm(study, study.arm(arm))
+    if given is None or given == 1:
+        return 1
+    from xpflow.decoding.samples import require_draws
+    from xpflow.models.checkpoint import read_config
+    from xpflow.models.registry import model_folder
+    from xpflow.noise import noise_of
+    from xpflow.runtime.models import model_source
+
+    folder = model_folder(model if study is None else model_source(study, model))
+    require_draws(settings, noise_of(read_config(folder)))
+    return given
+
+
 def problems_of(
     benchmark: str, split: str | None, limit: int | None, study: StudyConfig | None
 ) -> list[Problem]:

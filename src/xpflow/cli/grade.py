@@ -186,16 +186,26 @@ def _limits(study: StudyConfig | None, given: dict[str, float | int | None]) -> 
 
 
 def _summary(verdicts: list[Verdict], asked: list[Problem]) -> str:
-    """Return the counts of verdicts: the share is of all problems, and those without a sample are named."""
+    """Return the counts of verdicts: the share is of the answers to all problems, and problems without all of
+    theirs are named.
+    """
+    from collections import Counter
+
     from xpflow.grading.verdict import VERDICTS
 
     counts = {name: sum(verdict.verdict == name for verdict in verdicts) for name in VERDICTS}
     others = ", ".join(f"{name} {count}" for name, count in counts.items() if count and name != "passed")
-    graded = {verdict.task_id for verdict in verdicts}
-    missing = [problem.task_id for problem in asked if problem.task_id not in graded]
-    answers = len(verdicts) + len(missing)
+    graded = Counter(verdict.task_id for verdict in verdicts)
+    each = max(graded.values(), default=1)
+    missing = [problem.task_id for problem in asked if not graded[problem.task_id]]
+    fewer = [problem.task_id for problem in asked if 0 < graded[problem.task_id] < each]
+    answers = each * len(asked)
     share = f" ({100 * counts['passed'] / answers:.1f} %)" if verdicts else ""
     text = f"passed {counts['passed']} of {answers}{share}{'; ' + others if others else ''}"
-    if missing:
-        text += f"; no sample of {len(missing)} ({', '.join(missing[:5])}{', ...' * (len(missing) > 5)})"
-    return text
+    text += f"; {each} samples of each problem" if each > 1 else ""
+    text += f"; no sample of {_named(missing)}" if missing else ""
+    return text + (f"; fewer than {each} samples of {_named(fewer)}" if fewer else "")
+
+
+def _named(tasks: list[str]) -> str:
+    return f"{len(tasks)} ({', '.join(tasks[:5])}{', ...' * (len(tasks) > 5)})"

@@ -140,6 +140,10 @@ class Event:
 COMMIT = Event("commit", "write", "commit", "o", "fixed")
 
 
+def _has_temperature(settings: Any) -> bool:
+    return getattr(settings, "temperature", 0.0) > 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoder:
     """One decoder. Only the first four are needed; the others have a default that holds for most.
@@ -149,7 +153,8 @@ class Decoder:
     how many forwards a row takes (fewer only where no later one could change it); "adaptive": the row
     decides, and the budget is a cap. shown: settings whose values belong to its label. examples: settings
     that tests run it with; the first is the default. replay: the states of a trace (`xpflow.traces.replay`),
-    where tokens and events do not say all of a state.
+    where tokens and events do not say all of a state. draws: whether it draws random numbers under some
+    settings, so that two seeds can give two answers; by default, above a `temperature` of 0.
     """
 
     settings: type[DecodeSettings]
@@ -165,6 +170,7 @@ class Decoder:
     examples: tuple[Mapping[str, Any], ...] = ({},)
     events: tuple[Event, ...] = (COMMIT,)
     replay: Callable[[Any], Any] | None = None
+    draws: Callable[[Any], bool] = _has_temperature
 
     def label(self, settings: Sequence[Mapping[str, Any]] = (), policy: str = "none") -> str:
         """Return a short name in the field's terms: title, policy, shown values, parts that are off.

@@ -2,19 +2,23 @@
 
 `decode` sorts its rows by prompt length and takes `batch_size` of them at a time. A shard takes every n-th of
 those batches; decoded alone it forms the same batches again, so cutting changes nothing, not even rounding.
+Several samples of each task are several runs over the same batches, each with seeds of its own: the first is
+the run of one sample.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from xpflow.budget import budget_text
 from xpflow.decoding.decode import batches, decode
 from xpflow.decoding.entry import DecodeSettings
+from xpflow.decoding.registry import decoder_entry
 from xpflow.decoding.trace import Trace
 from xpflow.errors import ConfigError
+from xpflow.noise import Noise, noise_of
 
 
 def shard_rows(prompts: Sequence[Sequence[int]], batch_size: int, k: int, n: int) -> list[int]:
@@ -22,6 +26,7 @@ def shard_rows(prompts: Sequence[Sequence[int]], batch_size: int, k: int, n: int
     return sorted(row for batch in batches(prompts, batch_size)[k - 1 :: n] for row in batch)
 
 
+T = TypeVar("T")
 Named = tuple[str, Sequence[int]]  # task id, token ids of the prompt
 Read = Callable[[str, list[int]], str]  # from a task id and the response tokens to the answer
 
@@ -34,43 +39,91 @@ def decode_samples(
     policy: Any = None,
     *,
     seed: int = 0,
+    samples: Sequence[int] | None = None,
     shard: tuple[int, int] = (1, 1),
     trace: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[list[dict[str, Any]], list[Trace]]:
     """Decode the answer to every prompt; `read` turns its tokens into the completion.
 
+    samples: numbers of the samples of each task, which rows then carry as `sample`; None: one, unnumbered,
+    with the tokens of sample 0. `progress` is called with the number of finished rows.
+
     Returns:
-        Rows {task_id, completion, nfe, seed, decoder, budget, tokens} in the order of the items, and their
-        traces (none unless asked for). A row draws from its own seed; shard (k, n) is every n-th batch from
-        the k-th, so the shards together are the rows of one run, to the bit.
+        Rows {task_id, completion, nfe, seed, decoder, budget, tokens} in the order of the items and,
+        for each, of the samples, and their traces (none unless asked for). A row draws from its own seed;
+        shard (k, n) is every n-th batch from the k-th, so the shards together are the rows of one run, to
+        the bit.
+    Raises:
+        ConfigError: several samples are asked for, and nothing is drawn.
     """
+    if samples is not None and len(samples) > 1:
+        require_draws(settings, noise_of(model.config))
     prompts = [list(prompt) for _, prompt in items]
     chosen = shard_rows(prompts, settings.batch_size, *shard)
     items, prompts = [items[row] for row in chosen], [prompts[row] for row in chosen]
-    seeds = [row_seed(seed, task_id) for task_id, _ in items]
-    result = decode(model, prompts, settings, policy, seeds=seeds, trace=trace, progress=progress)
-    rows = [
-        {
-            "task_id": task_id,
-            "completion": read(task_id, tokens),
-            "nfe": nfe,
-            "seed": seed,
-            "decoder": settings.decoder,
-            "budget": budget_text(settings.budget),
-            "tokens": tokens,
-        }
-        for (task_id, _), tokens, nfe in zip(items, result.tokens.tolist(), result.nfe.tolist(), strict=True)
-    ]
-    traces = result.trace or []
-    for (task_id, _), one in zip(items, traces, strict=False):
-        one.head["task_id"] = task_id
-    return rows, traces
+    runs: list[list[dict[str, Any]]] = []
+    traces: list[list[Trace]] = []
+    for number in [None] if samples is None else samples:
+        seeds = [row_seed(seed, task_id, number or 0) for task_id, _ in items]
+        after = _after(progress, len(runs) * len(items))
+        result = decode(model, prompts, settings, policy, seeds=seeds, trace=trace, progress=after)
+        numbered = {} if number is None else {"sample": number}
+        runs.append(
+            [
+                {
+                    "task_id": task_id,
+                    **numbered,
+                    "completion": read(task_id, tokens),
+                    "nfe": nfe,
+                    "seed": seed,
+                    "decoder": settings.decoder,
+                    "budget": budget_text(settings.budget),
+                    "tokens": tokens,
+                }
+                for (task_id, _), tokens, nfe in zip(
+                    items, result.tokens.tolist(), result.nfe.tolist(), strict=True
+                )
+            ]
+        )
+        for (task_id, _), one in zip(items, result.trace or [], strict=False):
+            one.head |= {"task_id": task_id, **numbered}
+        traces.append(result.trace or [])
+    return _by_task(runs), _by_task(traces)
 
 
-def row_seed(seed: int, task_id: str) -> int:
-    """Return the seed of one row: a function of the run's seed and the task's id alone."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:{task_id}".encode()).digest()[:7], "big")
+def _by_task(runs: Sequence[Sequence[T]]) -> list[T]:
+    """Return the rows of several runs over the same tasks, all of a task one after the other."""
+    return [row for of_one in zip(*runs, strict=True) for row in of_one]
+
+
+def _after(progress: Callable[[int], None] | None, before: int) -> Callable[[int], None] | None:
+    return None if progress is None else lambda done: progress(before + done)
+
+
+def sample_numbers(count: int) -> range | None:
+    """Return the numbers of `count` samples of each task; None for one: its rows carry no number."""
+    return range(count) if count > 1 else None
+
+
+def require_draws(settings: DecodeSettings, noise: Noise | None) -> None:
+    """Raise ConfigError where several samples of a task would all be the same; noise None: one mask."""
+    if decoder_entry(settings.decoder).draws(settings) or (noise is not None and noise.draws):
+        return
+    raise ConfigError(
+        f"several samples per task, and {settings.decoder} draws nothing under these settings: all of a task "
+        "would be the same",
+        hint="give it a temperature, as --set temperature=0.8 (`settings: {temperature: 0.8}` of an arm)",
+    )
+
+
+def row_seed(seed: int, task_id: str, sample: int = 0) -> int:
+    """Return the seed of one row: a function of the run's seed, the task's id and the sample's number alone.
+
+    That of sample 0 is that of the only sample, where there is one.
+    """
+    text = f"{sample}/{seed}:{task_id}" if sample else f"{seed}:{task_id}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from xpflow.decoding import DecodeSettings, Trace, settings_from
 from xpflow.decoding.decode import batches
-from xpflow.decoding.samples import decode_samples, shard_rows
+from xpflow.decoding.samples import decode_samples, sample_numbers, shard_rows
 from xpflow.errors import ConfigError
 from xpflow.problems.problem import Problem
 from xpflow.protocols.find import find_protocol
@@ -49,18 +49,24 @@ class Decoder:
 
     def samples(self, row: Row, shard: Shard, progress: Callable[[int], None] | None = None) -> list[Sample]:
         """Return the samples of one row, or of a shard of it, with columns that say which row it is."""
-        return self._samples(row, self.items, shard, progress)
+        return self._samples(row, self.items, shard, progress, sample_numbers(row.samples))
 
-    def sample(self, row: Row, task_id: str) -> Sample:
-        """Return the sample of one problem, decoded in the batch of a whole run (last bits depend on it)."""
+    def sample(self, row: Row, task_id: str, number: int = 0) -> Sample:
+        """Return a sample of one problem, decoded in the batch of a whole run (last bits depend on it)."""
         prompts = [list(prompt) for _, prompt in self.items]
         place = [name for name, _ in self.items].index(task_id)
         [beside] = [rows for rows in batches(prompts, self._way(row)[0].batch_size) if place in rows]
-        found = self._samples(row, [self.items[number] for number in beside], (1, 1), None)
+        items = [self.items[other] for other in beside]
+        found = self._samples(row, items, (1, 1), None, [number] if row.samples > 1 else None)
         return found[beside.index(place)]
 
     def _samples(
-        self, row: Row, items: Sequence[Any], shard: Shard, progress: Callable[[int], None] | None
+        self,
+        row: Row,
+        items: Sequence[Any],
+        shard: Shard,
+        progress: Callable[[int], None] | None,
+        numbers: Sequence[int] | None,
     ) -> list[Sample]:
         settings, policy = self._way(row)
         found, _ = decode_samples(
@@ -70,6 +76,7 @@ class Decoder:
             settings,
             policy,
             seed=row.seed,
+            samples=numbers,
             shard=shard,
             progress=progress,
         )
@@ -117,7 +124,7 @@ def run_job(decoder: Decoder, job: Job, shard: Shard = (1, 1), report: Report | 
     A shard holds whole batches, so the samples do not depend on how many shards there are. `report` is called
     with (done, total) answers.
     """
-    total = decoder.count(shard) * len(job.rows)
+    total = decoder.count(shard) * sum(row.samples for row in job.rows)
     samples: list[Sample] = []
     for row in job.rows:
         samples += decoder.samples(row, shard, _after(report, len(samples), total))

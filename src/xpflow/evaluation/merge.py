@@ -12,23 +12,23 @@ from xpflow.artifacts.io import read_jsonl, write_jsonl
 from xpflow.errors import ArtifactError, DataError
 from xpflow.study.config.base import parse_budget
 from xpflow.study.layout import SAMPLES, VERDICTS, row_folder
-from xpflow.study.result_files import Fields
+from xpflow.study.result_files import Answer, Fields, require_all_samples, sample_number
 
 
 def merge_rows(parts: Iterable[Path], out: Path) -> int:
-    """Merge JSON-lines files by `task_id`, numbers in it by value; returns the number of rows.
+    """Merge JSON-lines files by `task_id`, numbers in it by value, and `sample`; returns the number of rows.
 
     Raises:
-        DataError: a row has no task_id, or two have the same.
+        DataError: a row has no task_id, or two have the same and the same sample.
     """
-    rows: dict[str, Fields] = {}
+    rows: dict[Answer, Fields] = {}
     for part in parts:
         for row in read_jsonl(part):
-            task = _task(row, part)
-            if task in rows:
-                raise DataError(f"{part}: {task} comes twice", hint="are these shards of one run?")
-            rows[task] = row
-    write_jsonl(out, (rows[task] for task in sorted(rows, key=_natural)))
+            answer = _answer(row, part)
+            if answer in rows:
+                raise DataError(f"{part}: {answer} comes twice", hint="are these shards of one run?")
+            rows[answer] = row
+    write_jsonl(out, (rows[answer] for answer in sorted(rows, key=_natural)))
     return len(rows)
 
 
@@ -44,31 +44,37 @@ def tasks_of(problems: Path) -> list[str]:
 def merge_evaluation(parts: Iterable[Path], tasks: Sequence[str], out: Path) -> list[Path]:
     """Merge graded shards into one folder per arm, budget and seed below `out`; returns the folders.
 
+    Rows are in the order of the tasks, and of the samples of each.
+
     Args:
         parts: folders that hold samples.jsonl (of a decoding job) and verdicts.jsonl (of the same rows).
         tasks: every task of the benchmark, in the order of the published files.
         out: results/<study>/<model>/eval/<benchmark>.
     Raises:
-        DataError: a run lacks a task or has one twice, or a shard's two files do not fit together.
+        DataError: a run lacks a task or a sample of one, or has one twice, or a shard's two files do not fit
+            together.
     """
-    runs: dict[str, dict[str, tuple[Fields, Fields]]] = defaultdict(dict)
+    runs: dict[str, dict[Answer, tuple[Fields, Fields]]] = defaultdict(dict)
     for part in parts:
         for sample, verdict in _pairs(part):
-            run, task = _run(sample, part), sample["task_id"]
-            if task in runs[run]:
-                raise DataError(f"{part}: {task} comes twice in {run}", hint="are these shards of one job?")
-            runs[run][task] = (sample, verdict)
+            run, answer = _run(sample, part), _answer(sample, part)
+            if answer in runs[run]:
+                raise DataError(f"{part}: {answer} comes twice in {run}", hint="are these shards of one job?")
+            runs[run][answer] = (sample, verdict)
     for run, pairs in sorted(runs.items()):
-        _check_tasks(run, pairs, tasks)
-        write_jsonl(out / run / SAMPLES, (pairs[task][0] for task in tasks))
-        write_jsonl(out / run / VERDICTS, (pairs[task][1] for task in tasks))
+        _check_tasks(run, {answer.task for answer in pairs}, tasks)
+        samples = 1 + max(answer.sample for answer in pairs)
+        require_all_samples(run, pairs, samples)
+        order = [Answer(task, number) for task in tasks for number in range(samples)]
+        write_jsonl(out / run / SAMPLES, (pairs[answer][0] for answer in order))
+        write_jsonl(out / run / VERDICTS, (pairs[answer][1] for answer in order))
     return [out / run for run in sorted(runs)]
 
 
 def _pairs(part: Path) -> list[tuple[Fields, Fields]]:
     """Return the rows of a graded shard: verdicts stand in the order of the samples."""
     samples, verdicts = read_jsonl(part / SAMPLES), read_jsonl(part / VERDICTS)
-    if [_task(row, part) for row in samples] != [_task(row, part) for row in verdicts]:
+    if [_answer(row, part) for row in samples] != [_answer(row, part) for row in verdicts]:
         raise DataError(f"{part}: {VERDICTS} is not of {SAMPLES}", hint="grade the samples again")
     return list(zip(samples, verdicts, strict=True))
 
@@ -99,7 +105,11 @@ def _task(row: Fields, part: Path) -> str:
     return str(task)
 
 
-def _natural(text: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Return a key that sorts task/2 before task/10; the text itself decides between equals."""
-    pieces = re.split(r"(\d+)", text)
-    return [(1, int(p), "") if p.isdecimal() else (0, 0, p) for p in pieces], text
+def _answer(row: Fields, part: Path) -> Answer:
+    return Answer(_task(row, part), sample_number(row, str(part)))
+
+
+def _natural(answer: Answer) -> tuple[list[tuple[int, int, str]], Answer]:
+    """Return a key that sorts task/2 before task/10; between equals the text decides, then the sample."""
+    pieces = re.split(r"(\d+)", answer.task)
+    return [(1, int(p), "") if p.isdecimal() else (0, 0, p) for p in pieces], answer

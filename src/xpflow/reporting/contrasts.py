@@ -3,6 +3,7 @@
 Intervals and p-values of differences come from `xpflow.stats.bootstrap`. Holm's correction is over all claims
 (those registered, and the paper's) on all their models and benchmarks; one that does not survive it is
 undecided. McNemar's exact test takes the first seed only, and with one seed its p-value is the difference's.
+Several samples of a problem count by their mean; McNemar's test needs one of each arm.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from xpflow.reporting.paper import table1_count, table2_count
 from xpflow.reporting.report_spec import Contrast, Direction, ReportPlan
 from xpflow.reporting.results import CellStats, Outcomes
 from xpflow.reporting.tables import facts
-from xpflow.stats.bootstrap import Estimate, Passed, fewest_problems, paired_difference, paired_ratio
+from xpflow.stats.bootstrap import Estimate, fewest_problems, paired_difference, paired_ratio
 from xpflow.stats.paired import McNemar, holm, mcnemar
 from xpflow.study.config.base import budget_text
 
@@ -35,7 +36,7 @@ class ContrastResult:
     a: CellStats
     b: CellStats
     difference: Estimate
-    test: McNemar
+    test: McNemar | None  # None: an arm has several samples of each problem
     confidence: float = 0.95
     holm_p: float | None = None  # None: no claim
 
@@ -115,12 +116,9 @@ def _evaluate(
     difference = paired_difference(
         passed_a, passed_b, resamples=plan.resamples, seed=plan.bootstrap_seed, confidence=plan.confidence
     )
-    test = mcnemar(*_first_seed(passed_a, passed_b))
+    one_each = outcomes.samples(*a) == outcomes.samples(*b) == 1
+    test = mcnemar(passed_a[0] > 0, passed_b[0] > 0) if one_each else None
     return ContrastResult(contrast, model, benchmark, stats_a, stats_b, difference, test, plan.confidence)
-
-
-def _first_seed(passed_a: Passed, passed_b: Passed) -> tuple[Passed, Passed]:
-    return passed_a[0], passed_b[0]
 
 
 def _require_pairs(
@@ -158,6 +156,10 @@ def paper_difference(plan: ReportPlan, result: ContrastResult) -> float | None:
     return None if full is None or without is None else full.percent - without.percent
 
 
+SEVERAL = (
+    "McNemar's test needs one sample of each problem: a dash where an arm has several. Their differences are "
+    "of each problem's mean over its samples."
+)
 SIGNS = {"greater": "a > b", "less": "a < b", "different": "a ≠ b"}
 COLUMNS = (
     Column("contrast"),
@@ -205,6 +207,7 @@ def _notes(plan: ReportPlan, contrasts: list[ContrastResult]) -> tuple[str, ...]
         "with one more at its worst and, with several seeds, Student's t; an arm with one run is paired with "
         "every seed of the other.",
         "McNemar: problems only a solves : only b solves, exact two-sided p, first seed only.",
+        *((SEVERAL,) if any(result.test is None for result in contrasts) else ()),
         f"Holm p: over all {len(family)} claims (registered, or the paper's), of the p-values that belong to "
         "the intervals (bootstrap_p in the CSV; with one seed McNemar's).",
         f"Judged: by the interval, and a claim only if its Holm p is at most {level:.3g}. Fewer than "
@@ -218,7 +221,6 @@ def _notes(plan: ReportPlan, contrasts: list[ContrastResult]) -> tuple[str, ...]
 def _row(plan: ReportPlan, result: ContrastResult) -> tuple[Lines, ...]:
     difference, interval = result.difference, result.difference.interval.scaled(100)
     expected = paper_difference(plan, result)
-    p_value = f"p = {result.test.p_value:.2g}"
     nfe_warning = " (not equal)" if result.contrast.equal_nfe and not result.equal_nfe else ""
     return (
         (result.contrast.name, _budgets(result)),
@@ -230,12 +232,17 @@ def _row(plan: ReportPlan, result: ContrastResult) -> tuple[Lines, ...]:
             f"{number(100 * difference.value)} [{number(interval.low)}, {number(interval.high)}]",
             f"{difference.n_seeds} seeds × {difference.n_problems}",
         ),
-        (f"{result.test.only_a}:{result.test.only_b}", p_value),
+        _mcnemar(result),
         EMPTY if result.holm_p is None else (f"{result.holm_p:.2g}",),
         EMPTY if expected is None else (number(expected),),
         _claim(result),
         (result.judgement,),
     )
+
+
+def _mcnemar(result: ContrastResult) -> Lines:
+    test = result.test
+    return EMPTY if test is None else (f"{test.only_a}:{test.only_b}", f"p = {test.p_value:.2g}")
 
 
 def _claim(result: ContrastResult) -> Lines:
@@ -272,9 +279,9 @@ def _record(plan: ReportPlan, result: ContrastResult) -> dict[str, Any]:
         "bootstrap_p": difference.p_value,
         "seeds": difference.n_seeds,
         "problems": difference.n_problems,
-        "only_a": result.test.only_a,
-        "only_b": result.test.only_b,
-        "mcnemar_p": result.test.p_value,
+        "only_a": None if result.test is None else result.test.only_a,
+        "only_b": None if result.test is None else result.test.only_b,
+        "mcnemar_p": None if result.test is None else result.test.p_value,
         "holm_p": result.holm_p,
         "paper_points": paper_difference(plan, result),
         "judgement": result.judgement,

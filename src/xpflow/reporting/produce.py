@@ -17,12 +17,13 @@ from xpflow.reporting.alignment_table import alignment_table, full_budget_rows, 
 from xpflow.reporting.claims import claims_markdown, claims_record, judge_claims
 from xpflow.reporting.contrasts import contrasts_table, evaluate_contrasts
 from xpflow.reporting.from_config import plan_from_config
+from xpflow.reporting.pass_at_k import pass_at_k_table
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import Outcomes, load_results
 from xpflow.reporting.tables import table1, table2, write_table
 from xpflow.study.config import StudyConfig
 from xpflow.study.layout import Layout
-from xpflow.study.rows import Row, policy_seeds, trained_runs
+from xpflow.study.rows import Row, policy_seeds, takes_several, trained_runs
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,9 @@ class Figure:
 
 
 def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
-    """Write Tables 1 and 2, the contrasts, the claims, and what alignment did where a study aligns.
+    """Write Tables 1 and 2, the contrasts and claims, pass@k of several samples, and what alignment did.
+
+    The last two only where a study has them.
 
     `results` is results/<study>, `out` paper_figures/<study>; returns the paths. An incomplete study is an
     error that names the first missing file.
@@ -81,6 +84,8 @@ def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
     contrasts = evaluate_contrasts(plan, outcomes)
     claims = judge_claims(plan, outcomes, contrasts)
     tables = [table1(plan, outcomes), table2(plan, outcomes), contrasts_table(plan, contrasts)]
+    if takes_several(config):
+        tables.append(pass_at_k_table(plan, outcomes))
     if trained_runs(config):
         tables.append(alignment_table(plan, sources.alignment_log()))
     paths = [path for table in tables for path in write_table(table, out)]

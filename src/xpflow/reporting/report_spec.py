@@ -145,6 +145,10 @@ class ReportPlan:
     def seeds(self) -> tuple[int, ...]:
         return tuple(sorted({row.seed for row in self.rows}))
 
+    def samples(self, arm: str) -> int:
+        """Return how many samples of each problem an arm takes."""
+        return max((row.samples for row in self.rows if row.arm == arm), default=1)
+
     @property
     def protocols(self) -> dict[str, str]:
         """Return the protocol of each model."""

@@ -1,4 +1,4 @@
-"""The results of a study as one tidy table: a row per problem and run.
+"""The results of a study as one tidy table: a row per sample of a problem and run.
 
 A report is made of a complete study or not at all: a missing or cut-short file is an error that names it.
 With an infrastructure verdict (the grader failed, not the program) there is no table: it is no wrong answer.
@@ -19,13 +19,16 @@ from numpy.typing import NDArray
 from xpflow.artifacts.io import read_jsonl
 from xpflow.errors import ArtifactError, DataError, GradingError
 from xpflow.protocols.find import UNNAMED
+from xpflow.stats.bootstrap import Passed
 from xpflow.stats.rates import PassRate, pass_rate
 from xpflow.study.config.base import budget_text
 from xpflow.study.layout import SAMPLES, VERDICTS, Layout
 from xpflow.study.result_files import (
+    Answer,
     Fields,
     columns_of,
     require_same_problems,
+    rows_by_answer,
     rows_by_task,
     wrong_nfe,
     wrong_verdict,
@@ -33,7 +36,7 @@ from xpflow.study.result_files import (
 from xpflow.study.rows import Row
 
 KNOWN = frozenset({"passed", "wrong", "error", "timeout", "memory"})  # verdicts that are counted
-COLUMNS = ("model", "benchmark", "arm", "budget", "seed", "task_id", "verdict", "mode", "nfe")
+COLUMNS = ("model", "benchmark", "arm", "budget", "seed", "task_id", "sample", "verdict", "mode", "nfe")
 
 
 def load_results(
@@ -80,29 +83,30 @@ def _require_all_problems(results: Path, found: Mapping[Row, list[Fields]]) -> N
 def load_row(results: Path, row: Row, protocol: str | None = None) -> list[Fields]:
     """Read the verdicts and executed NFE of one run; DataError if they are of another protocol."""
     folder, key = Layout.of_results(results).row(row), columns_of(row)
-    verdicts = read_verdicts(folder / VERDICTS, protocol)
-    samples = rows_by_task(folder / SAMPLES, wrong_nfe)
+    verdicts = read_verdicts(folder / VERDICTS, protocol, row.samples)
+    samples = rows_by_answer(folder / SAMPLES, wrong_nfe, row.samples)
     require_same_problems(folder, samples, verdicts)
     return [
         {
             **key,
-            "task_id": task,
-            "verdict": verdicts[task]["verdict"],
-            "mode": verdicts[task].get("mode", "strict"),
-            "nfe": samples[task]["nfe"],
+            "task_id": answer.task,
+            "sample": answer.sample,
+            "verdict": verdicts[answer]["verdict"],
+            "mode": verdicts[answer].get("mode", "strict"),
+            "nfe": samples[answer]["nfe"],
         }
-        for task in sorted(verdicts)
+        for answer in sorted(verdicts)
     ]
 
 
-def read_verdicts(path: Path, protocol: str | None = None) -> dict[str, Fields]:
-    """Read one verdict per problem.
+def read_verdicts(path: Path, protocol: str | None = None, samples: int = 1) -> dict[Answer, Fields]:
+    """Read `samples` verdicts per problem.
 
     Raises:
         GradingError: one is `infrastructure`. DataError: one is unknown, or of another protocol than
             `protocol` (rows that name none are of the micro models').
     """
-    rows = rows_by_task(path, wrong_verdict)
+    rows = rows_by_answer(path, wrong_verdict, samples)
     require_graded(path, list(rows.values()), protocol)
     return rows
 
@@ -169,7 +173,7 @@ def read_nfe(path: Path) -> list[tuple[str, float]]:
 
 @dataclass(frozen=True, slots=True)
 class CellStats:
-    """One table cell: the pass rate over seeds and problems, and the mean executed NFE."""
+    """One table cell: the pass rate over seeds, problems and samples, and the mean executed NFE."""
 
     rate: PassRate
     nfe: float
@@ -177,13 +181,16 @@ class CellStats:
 
 
 class Outcomes:
-    """Seeds x problems matrices out of the tidy table, by (model, benchmark, arm, budget)."""
+    """Seeds x problems matrices out of the tidy table, by (model, benchmark, arm, budget).
+
+    Several samples of a problem count by their mean: the unbiased estimate of pass@1.
+    """
 
     def __init__(self, table: pd.DataFrame) -> None:
         groups = table.groupby(["model", "benchmark", "arm", "budget"], sort=True)
         self._modes = table[["benchmark", "task_id", "mode"]].drop_duplicates()
         self._groups: dict[tuple[str, str, str, str], pd.DataFrame] = dict(iter(groups))
-        self._passed: dict[tuple[str, str, str, str], NDArray[np.bool_]] = {}
+        self._passed: dict[tuple[str, str, str, str], Passed] = {}
 
     def frame(self, model: str, benchmark: str, arm: str, budget: Fraction) -> pd.DataFrame:
         """Return the rows of one table cell, all seeds; DataError when there are none."""
@@ -192,21 +199,41 @@ class Outcomes:
             raise DataError("no results for " + " / ".join(key), hint="the study does not evaluate this cell")
         return self._groups[key]
 
-    def passed(self, model: str, benchmark: str, arm: str, budget: Fraction) -> NDArray[np.bool_]:
-        """Return bool [S, P], seeds and task ids sorted; DataError unless every seed has all problems."""
+    def samples(self, model: str, benchmark: str, arm: str, budget: Fraction) -> int:
+        """Return how many samples of each problem one cell has."""
+        return int(self.frame(model, benchmark, arm, budget)["sample"].max()) + 1
+
+    def passed(self, model: str, benchmark: str, arm: str, budget: Fraction) -> Passed:
+        """Return whether each problem passed, [S, P], or the share of its samples that did.
+
+        bool for one sample, else float64; seeds and task ids sorted. Raises DataError unless every seed has
+        all samples of all problems.
+        """
         key = (model, benchmark, arm, budget_text(budget))
         if key not in self._passed:
             self._passed[key] = self._matrix(self.frame(model, benchmark, arm, budget), " / ".join(key))
         return self._passed[key]
 
+    def correct(
+        self, model: str, benchmark: str, arm: str, budget: Fraction
+    ) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+        """Return how many samples of each problem passed, and how many there are, int [S, P] each."""
+        key = (model, benchmark, arm, budget)
+        samples, passed_SP = self.samples(*key), self.passed(*key)
+        return np.rint(passed_SP * samples).astype(int), np.full(passed_SP.shape, samples)
+
     @staticmethod
-    def _matrix(frame: pd.DataFrame, where: str) -> NDArray[np.bool_]:
+    def _matrix(frame: pd.DataFrame, where: str) -> Passed:
         wide = frame.assign(passed=frame["verdict"] == "passed").pivot(
-            index="seed", columns="task_id", values="passed"
+            index="seed", columns=["task_id", "sample"], values="passed"
         )
-        if wide.isna().to_numpy().any():
+        samples = int(frame["sample"].max()) + 1
+        if wide.isna().to_numpy().any() or wide.shape[1] % samples:
             raise DataError(f"{where}: the seeds were not run on the same problems")
-        return np.asarray(wide.to_numpy(), dtype=bool)
+        found = np.asarray(wide.sort_index(axis=1).to_numpy(), dtype=bool)
+        if samples == 1:
+            return found
+        return np.asarray(found.reshape(len(found), -1, samples).mean(axis=2), dtype=np.float64)
 
     def tasks(self, model: str, benchmark: str, arm: str, budget: Fraction) -> tuple[str, ...]:
         """Return the problems of one cell, in the order of the columns of `passed`."""
@@ -223,7 +250,8 @@ class Outcomes:
     ) -> CellStats:
         """Return the aggregate of one cell."""
         frame = self.frame(model, benchmark, arm, budget)
-        rate = pass_rate(self.passed(model, benchmark, arm, budget), confidence)
+        samples = self.samples(model, benchmark, arm, budget)
+        rate = pass_rate(self.passed(model, benchmark, arm, budget), confidence, samples)
         return CellStats(
             rate, float(frame["nfe"].mean()), tuple(sorted({int(seed) for seed in frame["seed"]}))
         )

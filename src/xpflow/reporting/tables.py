@@ -22,6 +22,8 @@ READING = (
     "problems as the unit]; below: solved/asked over all seeds, mean executed NFE"
 )
 
+SEVERAL = "; several samples of a problem count by their mean (pass@1), and solved/asked is over all of them"
+
 
 def facts(plan: ReportPlan, *, reading: bool = True) -> tuple[tuple[str, str], ...]:
     """Return the header of a table; `reading` adds how to read an accuracy cell."""
@@ -37,7 +39,8 @@ def facts(plan: ReportPlan, *, reading: bool = True) -> tuple[tuple[str, str], .
         *plan.settings,
     ]
     if reading:
-        lines.append(("Cells", READING.format(confidence=100 * plan.confidence)))
+        several = SEVERAL if any(row.samples > 1 for row in plan.rows) else ""
+        lines.append(("Cells", READING.format(confidence=100 * plan.confidence) + several))
     if note := container_note():
         lines.append(("Container", note))
     return (*lines, ("Beware", caution(model.name for model in plan.models)))
@@ -73,6 +76,7 @@ def arm_notes(plan: ReportPlan, names: list[str]) -> tuple[str, ...]:
         if seeds:
             text = f"{arm.label}, weights {arm.weights_label}, policy {arm.policy}"
             text += f", {arm.settings}" if arm.settings else ""
+            text += f", {plan.samples(name)} samples of each problem" if plan.samples(name) > 1 else ""
             notes.append(f"{name}: {text}; seeds {', '.join(map(str, seeds))}.")
     return tuple(notes)
 

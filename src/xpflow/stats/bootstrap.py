@@ -5,7 +5,8 @@ An interval here is the widest of three, each of which knows something that the 
 - *Few or equal problems* (always): a Bayesian bootstrap over problems in which each end reckons with one more
   problem, the worst possible for that end (Gaffke 2005; Learned-Miller and Thomas 2020). For one pass rate it
   is Clopper and Pearson's exact interval. With one seed it leaves out zero only where McNemar's exact test
-  says so too, and `p_value` is that test's.
+  says so too, and `p_value` is that test's. Where problems have several samples there is no such test: each
+  counts by the share of its samples that passed.
 - *Seeds and problems together* (several seeds): every resample draws seeds and problems, with replacement and
   crossed, the same for both arms (percentile interval).
 - *Few seeds* (several seeds): Student's t on a two-way analysis of variance of seeds and problems, with
@@ -54,8 +55,8 @@ from xpflow.errors import DataError
 from xpflow.stats.intervals import Interval
 from xpflow.stats.paired import mcnemar
 
-Passed = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+Passed = NDArray[np.bool_] | Floats  # whether a problem passed, or the share of its samples that did
 Compare = Callable[[Floats, Floats], Floats]
 
 RESAMPLES = 10_000
@@ -86,8 +87,8 @@ def paired_difference(
 ) -> Estimate:
     """Return the difference of mean pass rates, a minus b.
 
-    bool [S, P] each, one row allowed for an arm without seeds; columns are the same problems in the same
-    order.
+    bool [S, P] each, or the shares of several samples that passed, one row allowed for an arm without seeds;
+    columns are the same problems in the same order.
     """
     a_SP, b_SP = _aligned(passed_a, passed_b)
     value = float(a_SP.mean() - b_SP.mean())
@@ -186,13 +187,17 @@ def _over_problems(a_SP: Floats, b_SP: Floats, question: _Question) -> _Part:
     lows_R = question.compare(sums_a_R / total_R, (sums_b_R + more_R) / total_R)
     highs_R = question.compare((sums_a_R + more_R) / total_R, sums_b_R / total_R)
     part = _percentiles(lows_R, highs_R, question)
-    if len(a_SP) > 1:
+    if len(a_SP) > 1 or not (_is_whole(a_SP) and _is_whole(b_SP)):
         return part
     exact = mcnemar(a_SP[0] > 0, b_SP[0] > 0).p_value
     if exact <= 1 - question.confidence:
         return _Part(part.low, part.high, exact)
     # the draws say so too, but for their own noise
     return _Part(min(part.low, question.null), max(part.high, question.null), exact)
+
+
+def _is_whole(values: Floats) -> bool:
+    return bool(((values == 0) | (values == 1)).all())
 
 
 def _over_few_seeds(x_SP: Floats, question: _Question) -> list[_Part]:

@@ -12,20 +12,21 @@ from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from xpflow.budget import budget_text
 from xpflow.errors import ConfigError, XpflowError, nearest
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.registry import architecture_name, model_entry
-from xpflow.models.stored import read_json
+from xpflow.models.stored import read_fields, read_json
 from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.protocols import PROTOCOLS
 from xpflow.study.config.evaluation import Arm
 from xpflow.study.config.inputs import BenchmarkChoice
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.config.training import BASE
-from xpflow.study.rows import policy_seeds, trained_runs
+from xpflow.study.rows import policy_seeds, samples_of, trained_runs
 
 if TYPE_CHECKING:
     from xpflow.decoding.entry import DecodeSettings
@@ -36,6 +37,10 @@ NOT_SETTINGS = {"decoder": "an arm's `decoder`", "budget": "an arm's `budgets`, 
 
 def check_study(config: StudyConfig, source: str) -> None:
     """Raise ConfigError that names the key whose value no stage could use; imports no torch."""
+    for model in config.models:
+        if model.directory is not None and Path(model.directory).is_dir():
+            with told(f"{source}: models[{model.name}].directory"):
+                read_fields(model.directory)
     for choice in config.problems.benchmarks:
         with told(f"{source}: problems.benchmarks[{choice.name}]"):
             _check_benchmark(config, choice)
@@ -195,8 +200,22 @@ def _check_arm(config: StudyConfig, arm: Arm, model: str, benchmark: str, budget
     for name in {**config.evaluation.settings, **arm.settings_for(model)}.keys() & NOT_SETTINGS:
         raise ConfigError(f"{name} is no setting", hint=f"it is {NOT_SETTINGS[name]}")
     _check_policy(arm.policy)
-    values = arm_settings(config, arm, model, benchmark, budget)
-    _check_decoding(config, model, settings_from(arm.decoder, values))
+    settings = settings_from(arm.decoder, arm_settings(config, arm, model, benchmark, budget))
+    _check_decoding(config, model, settings)
+    if samples_of(config, arm) > 1:
+        _check_draws(config, model, settings)
+
+
+def _check_draws(config: StudyConfig, model: str, settings: DecodeSettings) -> None:
+    """Refuse several samples where nothing is drawn; weights that are not here yet may start from draws."""
+    from xpflow.decoding.samples import require_draws
+    from xpflow.noise import noise_of
+
+    fields = model_fields(config, model)
+    if fields is not None:
+        require_draws(settings, noise_of(SimpleNamespace(**fields)))
+    elif model_entry(config.model(model).directory or model):  # a published one: it starts from one mask
+        require_draws(settings, None)
 
 
 def _check_policy(spec: str) -> None:
@@ -228,11 +247,15 @@ def block_length(config: StudyConfig, model: str) -> int | None:
     kind = architecture_name(place)
     if kind is None or kind not in set(ARCHITECTURES):
         return None
+    return ARCHITECTURES[kind].sizes(model_fields(config, model) or {}).block_length
+
+
+def model_fields(config: StudyConfig, model: str) -> dict[str, Any] | None:
+    """Return what a model's config.json says; None where it is not here yet."""
+    place = config.model(model).directory or model
     entry = model_entry(place)
-    folder = entry.shipped_folder if entry else None
-    file = (folder / "config.json") if folder is not None else Path(place) / "config.json"
-    fields = read_json(file) if file.is_file() else {}
-    return ARCHITECTURES[kind].sizes(fields).block_length
+    file = (entry.shipped_folder if entry else Path(place)) / "config.json"
+    return read_json(file) if file.is_file() else None
 
 
 def stage_rows(config: StudyConfig, source: str) -> Iterator[tuple[str, str, Callable[[], DecodeSettings]]]:

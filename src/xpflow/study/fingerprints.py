@@ -15,8 +15,9 @@ from xpflow.artifacts.canonical import digest
 from xpflow.artifacts.io import sha256_file
 from xpflow.models.registry import hub_model
 from xpflow.protocols.find import find_protocol
+from xpflow.study.config.evaluation import Arm
 from xpflow.study.config.root import StudyConfig
-from xpflow.study.rows import Job
+from xpflow.study.rows import Job, samples_of
 
 PACKAGE = Path(__file__).parents[1]
 MODELS, POLICIES = PACKAGE / "models" / "shipped", PACKAGE / "policies" / "shipped"
@@ -72,7 +73,14 @@ def decode(config: StudyConfig, job: Job) -> str:
     length = config.benchmark(job.benchmark).gen_length
     arms = {row.arm: config.arm(row.arm) for row in job.rows}
     ways = [
-        (name, arm.decoder, arm.settings_for(job.model), arm.policy, _policy(arm.policy))
+        (
+            name,
+            arm.decoder,
+            arm.settings_for(job.model),
+            arm.policy,
+            _policy(arm.policy),
+            *_several(config, arm),
+        )
         for name, arm in arms.items()
     ]
     block = config.evaluation
@@ -91,7 +99,7 @@ def trace(config: StudyConfig) -> str:
     choice = config.models[0]
     which = (report.trace_arm, report.trace_problem, report.headline_budget, choice.block_length)
     how = (_base(config, choice.name), _protocols(config, choice.name))
-    return fingerprint(which, config.evaluation, config.problems, how)
+    return fingerprint(which, _evaluation(config), config.problems, how)
 
 
 def prompts(config: StudyConfig) -> str:
@@ -106,7 +114,23 @@ def report(config: StudyConfig) -> str:
     weights = [_base(config, name) for name in config.model_names]
     machine: dict[str, Any] = {"runtime": True, "pretrain": True, "grading": {"workers", "retries"}}
     protocols = _protocols(config, *config.model_names)
-    return fingerprint(config.model_dump(mode="json", exclude=machine), weights, protocols)
+    settings = {**config.model_dump(mode="json", exclude=machine), "evaluation": _evaluation(config)}
+    return fingerprint(settings, weights, protocols)
+
+
+def _several(config: StudyConfig, arm: Arm) -> list[int]:
+    """Return how many samples of each problem an arm takes; nothing for one, as before there were several."""
+    count = samples_of(config, arm)
+    return [count] if count > 1 else []
+
+
+def _evaluation(config: StudyConfig) -> dict[str, Any]:
+    """Return block `evaluation`, without what says that there is one sample of each problem."""
+    block = config.evaluation.model_dump(mode="json")
+    for part, neutral in ((block, 1), *((arm, None) for arm in block["arms"])):
+        if part["samples_per_task"] == neutral:
+            del part["samples_per_task"]
+    return block
 
 
 def _base(config: StudyConfig, model: str) -> tuple[Any, ...]:

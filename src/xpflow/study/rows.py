@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
 from typing import NamedTuple
@@ -38,13 +38,17 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Row:
-    """One decoding of a whole benchmark: one samples file and one verdicts file."""
+    """One decoding of a whole benchmark: one samples file and one verdicts file.
+
+    samples: how many of each problem; no part of the row's identity.
+    """
 
     model: str
     benchmark: str
     arm: str
     budget: Fraction
     seed: int
+    samples: int = field(default=1, compare=False)
 
     @property
     def cell(self) -> Cell:
@@ -55,7 +59,7 @@ class Row:
 def expand(config: StudyConfig) -> list[Row]:
     """Return every row of the evaluation, in the order models, benchmarks, arms, budgets, seeds."""
     return [
-        Row(model, benchmark, arm.name, budget, seed)
+        Row(model, benchmark, arm.name, budget, seed, samples_of(config, arm))
         for model in config.model_names
         for benchmark in config.benchmark_names
         for arm in config.evaluation.arms
@@ -68,6 +72,16 @@ def expand(config: StudyConfig) -> list[Row]:
 def seeds_of(config: StudyConfig, arm: Arm) -> tuple[int, ...]:
     """Return the seeds that an arm is run with."""
     return config.study.seeds if arm.seeds == "all" else config.study.seeds[:1]
+
+
+def samples_of(config: StudyConfig, arm: Arm) -> int:
+    """Return how many samples of each problem an arm takes."""
+    return arm.samples_per_task or config.evaluation.samples_per_task
+
+
+def takes_several(config: StudyConfig) -> bool:
+    """Return whether an arm takes several samples of each problem."""
+    return any(samples_of(config, arm) > 1 for arm in config.evaluation.arms)
 
 
 def trained_runs(config: StudyConfig) -> list[tuple[str, str, int]]:

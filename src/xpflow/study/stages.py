@@ -17,7 +17,7 @@ from xpflow.study import fingerprints as fp
 from xpflow.study import plugins
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.layout import LOG, Layout
-from xpflow.study.rows import Job, expand, find_job, policy_seeds, trace_row, trained_runs
+from xpflow.study.rows import Job, expand, find_job, policy_seeds, takes_several, trace_row, trained_runs
 
 Names = Mapping[str, Any]
 JOB = ("model", "benchmark", "weights", "trained", "seed")  # the names of a decoding job
@@ -39,7 +39,8 @@ class Stage:
 
 def table_names(study: StudyConfig) -> list[str]:
     """Return the names of a study's tables, without endings."""
-    return ["table1", "table2", "contrasts", *(["alignment"] if trained_runs(study) else [])]
+    several = ["pass_at_k"] if takes_several(study) else []
+    return ["table1", "table2", "contrasts", *several, *(["alignment"] if trained_runs(study) else [])]
 
 
 def figure_names(study: StudyConfig) -> list[str]:

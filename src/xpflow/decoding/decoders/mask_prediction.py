@@ -65,4 +65,5 @@ DECODER = Decoder(
     title="mask prediction",
     source="LLaDA (Nie et al. 2025), generate.py; LLaDA2.0, generate",
     examples=({}, {"temperature": 0.8}, {"remasking": "random"}),
+    draws=lambda settings: settings.temperature > 0 or settings.remasking == "random",
 )

@@ -29,6 +29,9 @@ class Arm(Block):
     budgets: tuple[Budget, ...] = Field(default=(), description="Budgets; empty: evaluation.budgets")
     models: tuple[str, ...] = Field(default=(), description="Models; empty: all of the study")
     benchmarks: tuple[str, ...] = Field(default=(), description="Benchmarks; empty: all of the study")
+    samples_per_task: int | None = Field(
+        default=None, ge=1, description="Samples per task; null: evaluation.samples_per_task"
+    )
     seeds: Literal["all", "first"] = Field(
         default="all",
         description="first: nothing in the arm depends on the seed (base weights, no trained policy)",
@@ -121,6 +124,12 @@ class EvaluationBlock(Block):
         gt=0,
         description="Rows decoded together; changes last bits of logits, and answers where a choice hangs on "
         "them: those of flow on unaligned weights most (2 of 20 in fp32)",
+    )
+    samples_per_task: int = Field(
+        default=1,
+        ge=1,
+        description="Samples of each problem, with seeds of their own; several need a temperature or another "
+        "draw",
     )
     settings: dict[str, Scalar] = Field(
         default={"suppress": "special"},
