@@ -40,8 +40,8 @@ def pass_at_k_table(plan: ReportPlan, outcomes: Outcomes) -> Table:
         columns=(*COLUMNS, *(Column(f"pass@{k}", align="r") for k in ks)),
         sections=(tuple(_row(plan, outcomes, key, found, ks) for key, found in cells),),
         notes=(
-            "pass@k: 1 - C(n - c, k) / C(n, k) of n samples of which c pass (Chen et al. 2021), averaged over "
-            f"seeds and problems, in percent; {100 * plan.confidence:g} % interval over problems.",
+            "pass@k: 1 - C(n - c, k) / C(n, k) of n samples of which c pass (Chen et al. 2021), averaged "
+            f"over seeds and problems, in percent; {100 * plan.confidence:g} % interval over problems.",
             *arm_notes(plan, [key[2] for key, _ in cells]),
             *shared_mode_notes(plan, outcomes),
         ),

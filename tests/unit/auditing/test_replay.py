@@ -9,12 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from xpflow.artifacts.audit import STATUSES
+from xpflow.artifacts.io import write_jsonl
+from xpflow.auditing.cells import explain_cell, parse_cell, rendered_cell
 from xpflow.auditing.draw import draw_samples
 from xpflow.auditing.replay import TEXT, replay
+from xpflow.decoding.decode import batches, decode
 from xpflow.errors import ArtifactError
-from xpflow.study.config import load_study
+from xpflow.evaluation.decode_job import Decoder, run_job
+from xpflow.evaluation.merge import merge_evaluation
+from xpflow.grading.samples import grade_samples
+from xpflow.problems import problems_from_file
+from xpflow.study.config import StudyConfig, load_study
+from xpflow.study.rows import Job, expand
 
 RESULTS = Path("results/little")
 EVAL = RESULTS / "llada-micro/eval/micropy-he"
@@ -50,6 +59,74 @@ def test_a_field_that_was_changed_and_sealed_anew_is_named(
     study = load_study(RESULTS / "study.yaml")
     done = list(replay(study, RESULTS, draw_samples(study, RESULTS, 20, seed=0).chosen))
     assert [set(one.differs) for one in done if one.differs] == [names]
+
+
+def test_a_sample_is_decoded_beside_those_that_the_study_decoded_it_with(
+    inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[list[list[int]]] = []
+
+    def spy(model: Any, prompts: list[list[int]], *rest: Any, **options: Any) -> Any:
+        decoded.append(prompts)
+        return decode(model, prompts, *rest, **options)
+
+    monkeypatch.setattr("xpflow.decoding.samples.decode", spy)
+    for size in (32, 2):
+        study = of_batches(load_study(RESULTS / "study.yaml"), size)
+        problems = problems_from_file(RESULTS / "problems/micropy-he.jsonl")
+        whole = Decoder(study, "llada-micro", problems)
+        prompts = [list(prompt) for _, prompt in whole.items]
+        together = {row: [prompts[one] for one in rows] for rows in batches(prompts, size) for row in rows}
+        row = next(row for row in expand(study) if row.arm == "flow")
+        run = whole.samples(row, (1, 1))
+        for place, choice in enumerate(draw_samples(study, RESULTS, 20, seed=0, below=RUN).chosen):
+            decoded.clear()
+            [found] = replay(study, RESULTS, [choice])
+            assert decoded == [together[place]], "not the batch of the study"
+            assert found.answer == run[place]["task_id"]
+            assert whole.sample(row, found.answer) == run[place]
+
+
+def of_batches(study: StudyConfig, size: int) -> StudyConfig:
+    evaluation = study.evaluation.model_copy(update={"batch_size": size})
+    return study.model_copy(update={"evaluation": evaluation})
+
+
+def test_a_study_of_several_samples_is_read_explained_drawn_and_replayed(
+    inside: Path,
+) -> None:
+    fields = yaml.safe_load((RESULTS / "study.yaml").read_text())
+    mask, flow = fields["evaluation"]["arms"]
+    fields["evaluation"]["samples_per_task"], flow["samples_per_task"] = 2, 1
+    mask["settings"] = {"temperature": 0.8}
+    (RESULTS / "study.yaml").write_text(yaml.safe_dump(fields))
+    study = of_batches(load_study(RESULTS / "study.yaml"), 2)
+    [row] = [row for row in expand(study) if row.arm == "mask"]
+    problems = problems_from_file(RESULTS / "problems/micropy-he.jsonl")
+    decoder = Decoder(study, "llada-micro", problems)
+    samples = run_job(decoder, Job("llada-micro", "micropy-he", "base", False, 0, (row,)))
+    assert [one["sample"] for one in samples] == [0, 1] * 3
+    verdicts = [verdict.to_row() for verdict in grade_samples(problems, samples, workers=1)]
+    assert [one["sample"] for one in verdicts] == [0, 1] * 3
+    part = inside / "part"
+    write_jsonl(part / "samples.jsonl", samples)
+    write_jsonl(part / "verdicts.jsonl", verdicts)
+    merge_evaluation([part], [problem.task_id for problem in problems], EVAL)
+
+    chosen = draw_samples(study, RESULTS, 20, seed=0, below=EVAL / "mask").chosen
+    assert len(chosen) == 6
+    done = list(replay(study, RESULTS, chosen))
+    assert [one.differs for one in done] == [()] * 6
+    assert [one.answer for one in done[:2]] == [problems[0].task_id, f"{problems[0].task_id}, sample 1"]
+
+    question = parse_cell(f"llada-micro,micropy-he,mask,1/4,{problems[1].task_id}", study)
+    found = explain_cell(study, RESULTS, Path("paper_figures/little"), question, inside)
+    assert found.counted.answers == 6
+    lines = [line for line in rendered_cell(found) if line.startswith("seed0, ")]
+    assert [line.partition(":")[0] for line in lines] == [
+        f"seed0, {problems[1].task_id}",
+        f"seed0, {problems[1].task_id}, sample 1",
+    ]
 
 
 def test_a_forged_mean_nfe_is_told_with_the_exit_code(inside: Path, told: Told, edit: Edit) -> None:

@@ -79,6 +79,55 @@ def test_samples_have_human_evals_format_and_shards_merge_to_the_same_rows(folde
     check(traces[0])
 
 
+def test_several_samples_per_task_begin_with_the_single_run(folder, tmp_path):
+    common = ("--model", folder, "--benchmark", "humaneval", "--limit", 2, "--set", "gen_length=8")
+    common += ("--set", "temperature=0.8", "--seed", 3)
+    assert run(*common, "--out", tmp_path / "one.jsonl") == 0
+    assert run(*common, "--samples-per-task", 1, "--out", tmp_path / "same.jsonl") == 0
+    assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "same.jsonl").read_bytes()
+    assert run(*common, "--samples-per-task", 2, "--out", tmp_path / "two.jsonl") == 0
+    one, two = read_jsonl(tmp_path / "one.jsonl"), read_jsonl(tmp_path / "two.jsonl")
+    assert [(row["task_id"], row["sample"]) for row in two] == [
+        (f"HumanEval/{task}", sample) for task in (0, 1) for sample in (0, 1)
+    ]
+    assert [{**row, "sample": 0} for row in one] == two[::2]
+    for k in (1, 2):
+        shard = ("--set", "batch_size=1", "--shard", f"{k}/2", "--out", tmp_path / f"{k}.jsonl")
+        assert run(*common, "--samples-per-task", 2, *shard) == 0
+    merged = [str(tmp_path / name) for name in ("1.jsonl", "2.jsonl")]
+    assert main(["merge", "rows", *merged, "--out", str(tmp_path / "merged.jsonl")]) == 0
+    assert [row["sample"] for row in read_jsonl(tmp_path / "merged.jsonl")] == [0, 1, 0, 1]
+
+
+def test_several_samples_that_would_be_the_same_are_refused_before_the_model_is_loaded(
+    folder, tmp_path, capsys, monkeypatch
+):
+    def load(*_: object) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr("xpflow.cli.decode._load", load)
+    common = ("--model", folder, "--samples-per-task", 2)
+    assert run(*common, "--benchmark", "humaneval", "--out", tmp_path / "s.jsonl") == 2
+    said = capsys.readouterr().err
+    assert "mask_prediction draws nothing" in said
+    assert "--set temperature=0.8" in said
+    assert run(*common, "--prompt", "x") == 2
+    assert "--samples-per-task does nothing here" in capsys.readouterr().err
+    assert run(*common[:3], 0, "--benchmark", "humaneval", "--out", tmp_path / "s.jsonl") == 2
+
+
+def test_an_arm_brings_its_samples(folder, tmp_path):
+    study = tmp_path / "study.yaml"
+    arm = "{name: hot, decoder: mask_prediction, settings: {temperature: 0.8}, samples_per_task: 3}"
+    study.write_text(
+        f"evaluation: {{arms: [{arm}]}}\nreporting: {{baseline_arm: hot, flow_arm: hot, trace_arm: null}}\n"
+    )
+    arguments = ("--model", folder, "--study-model", "llada-micro", "--benchmark", "micropy-he", "--limit", 1)
+    arguments += ("--config", study, "--arm", "hot", "--budget", "1/4", "--out", tmp_path / "s.jsonl")
+    assert run(*arguments) == 0
+    assert [row["sample"] for row in read_jsonl(tmp_path / "s.jsonl")] == [0, 1, 2]
+
+
 def test_one_prompt_is_printed_as_it_resolves(folder, capsys):
     assert run("--model", folder, "--prompt", "Add one.", "--set", "gen_length=8", "--budget", "1/2") == 0
     lines = capsys.readouterr().out.splitlines()

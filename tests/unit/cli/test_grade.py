@@ -242,3 +242,36 @@ def test_where_answers_are_compared_no_jail_has_to_work(tmp_path: Path) -> None:
     files = ["--problems", str(tmp_path / "p.jsonl"), "--samples", str(tmp_path / "s.jsonl")]
     assert main(["grade", *files, "--out", str(tmp_path / "v.jsonl"), "--jail", "docker"]) == 0
     assert read_jsonl(tmp_path / "v.jsonl")[0]["verdict"] == "passed"
+
+
+def test_several_samples_keep_their_numbers_and_the_share_is_of_all_answers(
+    files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right, wrong, _ = read_jsonl(files[1])
+    bad = {**right, "completion": "    return None"}
+    rows = [{**row, "sample": n} for row in (right, wrong) for n, row in enumerate((row, bad, row))]
+    rows = [
+        {**row, "task_id": one["task_id"]} for row, one in zip(rows, [right] * 3 + [wrong] * 3, strict=True)
+    ]
+    samples, out = tmp_path / "several.jsonl", tmp_path / "verdicts.jsonl"
+    write_jsonl(samples, rows[:-1])
+    arguments = ["--problems", files[0], "--samples", str(samples), "--out", str(out), "--workers", "1"]
+    assert main(["grade", *arguments]) == 0
+    found = read_jsonl(out)
+    assert [(row["task_id"], row["sample"]) for row in found] == [
+        (row["task_id"], row["sample"]) for row in rows[:-1]
+    ]
+    said = capsys.readouterr().out
+    assert "passed 2 of 9 (22.2 %)" in said
+    assert "3 samples of each problem; no sample of 1 (MicroPy-HE/" in said
+    assert f"fewer than 3 samples of 1 ({wrong['task_id']})" in said
+
+
+def test_a_sample_that_is_no_number_is_an_error(
+    files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples = tmp_path / "odd.jsonl"
+    write_jsonl(samples, [{**row, "sample": "first"} for row in read_jsonl(files[1])])
+    arguments = ["--problems", files[0], "--samples", str(samples), "--out", str(tmp_path / "v.jsonl")]
+    assert main(["grade", *arguments, "--workers", "1"]) != 0
+    assert "field 'sample': expected a number from 0" in capsys.readouterr().err

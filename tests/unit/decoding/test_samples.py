@@ -45,7 +45,7 @@ def test_a_sample_depends_on_its_task_and_number_alone(rows) -> None:
     assert rows(DRAWS, samples=[2]) == several[2::3]
     parts = [rows(DRAWS, samples=range(3), shard=(k, 2)) for k in (1, 2)]
     order = {row["task_id"]: place for place, row in enumerate(several)}
-    assert sorted(sum(parts, []), key=lambda row: (order[row["task_id"]], row["sample"])) == several
+    assert sorted([*parts[0], *parts[1]], key=lambda row: (order[row["task_id"]], row["sample"])) == several
     assert rows({**DRAWS, "batch_size": 8}, samples=range(3)) == several
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xpflow.artifacts.io import write_jsonl
+from xpflow.artifacts.io import read_jsonl, write_jsonl
 from xpflow.cli import main
 from xpflow.errors import ArtifactError, DataError
 from xpflow.evaluation.merge import merge_evaluation, merge_rows
@@ -77,6 +77,36 @@ def test_rows_merge_to_the_same_bytes_in_any_order(tmp_path_factory: Any, data: 
     assert merge_rows(data.draw(st.permutations(parts)), folder / "out.jsonl") == len(TASKS)
     lines = (folder / "out.jsonl").read_text().splitlines()
     assert [line.split('"task_id": ')[1] for line in lines] == [f'"task/{number}"}}' for number in (1, 2, 10)]
+
+
+def several(folder: Path, names: list[tuple[str, int]]) -> Path:
+    """Write a graded part of one run with samples of these tasks and numbers."""
+    common = {"arm": "mask", "budget": "1/4", "seed": 0}
+    rows = [{"task_id": task, "sample": n, "completion": f"{task}.{n}"} for task, n in names]
+    write_jsonl(folder / "samples.jsonl", [{**row, **common} for row in rows])
+    write_jsonl(folder / "verdicts.jsonl", [{**row, "verdict": "passed"} for row in rows])
+    return folder
+
+
+def test_several_samples_stand_by_task_and_then_by_number(tmp_path: Path) -> None:
+    names = [(task, n) for task in TASKS for n in range(2)]
+    parts = [several(tmp_path / "1", names[3:][::-1]), several(tmp_path / "2", names[:3])]
+    [folder] = merge_evaluation(parts, TASKS, tmp_path / "out")
+    for name in ("samples", "verdicts"):
+        rows = read_jsonl(folder / f"{name}.jsonl")
+        assert [(row["task_id"], row["sample"]) for row in rows] == names
+        assert [row["completion"] for row in rows] == [f"{task}.{n}" for task, n in names]
+    assert merge_rows([part / "samples.jsonl" for part in parts], tmp_path / "rows.jsonl") == 6
+    tasks = [(row["task_id"], row["sample"]) for row in read_jsonl(tmp_path / "rows.jsonl")]
+    assert tasks == [(f"task/{task}", n) for task in (1, 2, 10) for n in range(2)]
+
+
+def test_a_missing_sample_or_one_given_twice_is_an_error(tmp_path: Path) -> None:
+    names = [(task, n) for task in TASKS for n in range(2)]
+    with pytest.raises(DataError, match="has 1 of 2 samples"):
+        merge_evaluation([several(tmp_path / "few", names[:-1])], TASKS, tmp_path / "out")
+    with pytest.raises(DataError, match="task/2, sample 1 comes twice"):
+        merge_evaluation([several(tmp_path / "twice", [*names, names[1]])], TASKS, tmp_path / "out")
 
 
 def test_a_missing_shard_is_an_error_and_not_a_smaller_benchmark(tmp_path: Path) -> None:

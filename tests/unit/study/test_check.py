@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from xpflow.decoding.decoders import DECODERS
 from xpflow.errors import ConfigError
-from xpflow.study.check import check_arms
+from xpflow.models.registry import SHIPPED
+from xpflow.study.check import check_arms, check_study
 from xpflow.study.config import StudyConfig, study_from_mapping
+
+MASK = {"name": "one", "decoder": "mask_prediction"}
 
 
 def study(**arm: Any) -> StudyConfig:
@@ -38,3 +44,59 @@ def test_an_unknown_decoder_or_setting_names_the_arm_and_the_nearest() -> None:
 def test_a_plug_in_of_a_study_lies_where_the_study_runs(path: str) -> None:
     with pytest.raises(ConfigError, match="does not lie below the folder"):
         study(decoder=path)
+
+
+def test_several_samples_need_an_arm_that_draws() -> None:
+    several = {"samples_per_task": 4}
+    with pytest.raises(ConfigError, match=r"arms\[one\]: several samples per task, and threshold") as caught:
+        check_arms(study(decoder="threshold", **several), "study.yaml")
+    assert "temperature" in caught.value.hint
+    check_arms(study(decoder="threshold", settings={"temperature": 0.5}, **several), "study.yaml")
+    check_arms(study(decoder="mask_prediction", settings={"remasking": "random"}, **several), "study.yaml")
+    whole = {"samples_per_task": 2, "arms": [{"name": "one", "decoder": "mask_prediction"}]}
+    with pytest.raises(ConfigError, match=r"arms\[one\]: several samples"):
+        check_arms(study_from_mapping({"evaluation": whole}), "study.yaml")
+    own = {**whole, "arms": [{**whole["arms"][0], "samples_per_task": 1}]}
+    check_arms(study_from_mapping({"evaluation": own}), "study.yaml")
+
+
+def test_noise_that_is_drawn_is_enough_for_several_samples(tmp_path: Path) -> None:
+    fields = json.loads((SHIPPED / "llada-micro/config.json").read_text())
+    for ids, fine in (([fields["mask_token_id"]], False), ([3, fields["mask_token_id"]], True)):
+        (tmp_path / "config.json").write_text(json.dumps({**fields, "mask_token_ids": ids}))
+        chosen = of_folder(tmp_path, evaluation={"arms": [{**MASK, "samples_per_task": 2}]})
+        with nullcontext() if fine else pytest.raises(ConfigError, match="draws nothing"):
+            check_arms(chosen, "study.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "not a JSON object"),
+        ('{"model_type": "lada"}', "unknown model_type 'lada'"),
+        (None, "no such file"),
+        ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling"),
+        ({"mask_token_id": 10**6}, "mask_token_id"),
+    ],
+)
+def test_a_config_of_a_model_that_cannot_be_used_is_found_without_torch(
+    tmp_path: Path, text: str | dict[str, Any] | None, said: str
+) -> None:
+    fields = json.loads((SHIPPED / "llada-micro/config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(fields))
+    check_study(of_folder(tmp_path), "study.yaml")
+    if text is None:
+        (tmp_path / "config.json").unlink()
+    else:
+        changed = text if isinstance(text, str) else json.dumps({**fields, **text})
+        (tmp_path / "config.json").write_text(changed)
+    with pytest.raises(ConfigError, match=rf"study.yaml: models\[llada-micro\].directory: .*{said}"):
+        check_study(of_folder(tmp_path), "study.yaml")
+
+
+def of_folder(folder: Path, **blocks: Any) -> StudyConfig:
+    """Return a study of one model, whose weights lie in a folder."""
+    model = {"name": "llada-micro", "directory": str(folder), "training": "full"}
+    evaluation = blocks.get("evaluation", {"arms": [MASK]})
+    report = {"baseline_arm": "one", "flow_arm": "one", "trace_arm": None}
+    return study_from_mapping({"models": [model], "evaluation": evaluation, "reporting": report})

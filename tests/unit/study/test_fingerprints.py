@@ -114,3 +114,16 @@ def test_the_content_of_a_checkpoint_counts_and_not_its_place(tmp_path: Any) -> 
     assert fp.selfdata(study("one"), "llada-micro") == fp.selfdata(study("two"), "llada-micro")
     (tmp_path / "two" / "model.safetensors").write_bytes(b"other weights")
     assert fp.selfdata(study("one"), "llada-micro") != fp.selfdata(study("two"), "llada-micro")
+
+
+def test_samples_per_task_concern_decodings_and_report_and_one_is_as_before_there_were_several() -> None:
+    arms = [arm.model_dump(mode="json") for arm in DEFAULT.evaluation.arms]
+    one = fp._evaluation(DEFAULT)
+    assert "samples_per_task" not in repr(one)
+    assert one.keys() == DEFAULT.evaluation.model_dump().keys() - {"samples_per_task"}
+    [first, *others] = arms
+    several = study_from_mapping({"evaluation": {"arms": [{**first, "samples_per_task": 3}, *others]}})
+    found = {name for name, value in all_of(several).items() if value != all_of(DEFAULT)[name]}
+    assert {name for name in found if not name.startswith("decode ")} == {"trace", "report"}
+    assert {name.split()[3] for name in found if name.startswith("decode ")} == {first["weights"]}
+    assert all_of(study_from_mapping({"evaluation": {"samples_per_task": 1}})) == all_of(DEFAULT)
