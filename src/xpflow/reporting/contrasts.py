@@ -195,7 +195,7 @@ def contrasts_table(plan: ReportPlan, contrasts: list[ContrastResult]) -> Table:
 
 def _notes(plan: ReportPlan, contrasts: list[ContrastResult]) -> tuple[str, ...]:
     family = [result for result in contrasts if result.holm_p is not None]
-    several = any(result.difference.n_seeds > 1 for result in family)
+    several = any(result.difference.n_seeds > 1 or result.test is None for result in family)
     least_p, level = 2 / (plan.resamples + 1) if several else 0.0, 1 - plan.confidence
     coarse = (
         f"With {plan.resamples} resamples no p is below {least_p:.2g}: too coarse for Holm's correction over "

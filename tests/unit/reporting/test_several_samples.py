@@ -19,7 +19,7 @@ from xpflow.stats.bootstrap import paired_difference
 from xpflow.stats.rates import pass_at_k
 from xpflow.study.config import StudyConfig, study_from_mapping
 from xpflow.study.layout import SAMPLES, VERDICTS, Layout
-from xpflow.study.stages import table_files
+from xpflow.study.stages import table_files, table_names
 
 # of eight problems, how many of two samples pass; with the flow arm the first sample of each alone
 CORRECT = {"mask": [0, 0, 0, 1, 1, 0, 0, 2], "flow": [1, 1, 2, 2, 2, 1, 2, 2]}
@@ -87,6 +87,13 @@ def test_a_study_of_two_samples_is_tabulated(tmp_path: Path) -> None:
     assert (pair["mcnemar_p"], pair["only_a"]) == ("", "")
     assert float(pair["difference_points"]) == pytest.approx(100 * 9 / 16)
     assert float(pair["low"]) < 100 * 9 / 16 < float(pair["high"])
+
+
+def test_every_table_has_a_caption_in_the_report() -> None:
+    captions = Path(__file__).parents[3] / "workflow/report"
+    assert "pass_at_k" in table_names(study())
+    for name in {*table_names(study()), *table_names(StudyConfig())}:
+        assert (captions / f"{name}.rst").is_file(), name
 
 
 def test_an_arm_of_one_sample_beside_one_of_two(tmp_path: Path) -> None:
