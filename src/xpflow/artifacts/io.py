@@ -204,9 +204,25 @@ def _unpacked(data: bytes, path: str | Path) -> bytes:
     return data
 
 
+def json_once(text: str) -> Any:
+    """Return the value of a JSON text; raises ValueError for an object that has one key twice.
+
+    Python's reader takes the last of them, other readers the first, and nobody is told.
+    """
+    return json.loads(text, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"key {next(name for name in names if names.count(name) > 1)!r} comes twice")
+    return found
+
+
 def _row(line: str, path: str | Path, number: int) -> dict[str, Any]:
     try:
-        row = json.loads(line.removeprefix("\ufeff"))  # also within, where files were put together
+        row = json_once(line.removeprefix("\ufeff"))  # also within, where files were put together
     except (ValueError, RecursionError) as error:  # ValueError also for a number of too many digits
         what = error.msg if isinstance(error, json.JSONDecodeError) else error
         raise ArtifactError(f"{path}, line {number}: not JSON ({what})", hint=_unreadable(path)) from error

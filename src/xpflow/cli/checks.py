@@ -19,6 +19,8 @@ from xpflow.errors import ConfigError
 
 NAME_OR_FOLDER = ("model", "policy")  # texts that may name a file or a folder
 LARGEST = 2**63
+AT_ONCE, MOST_AT_ONCE = ("threads", "workers"), 1024  # each takes memory, and more than cores help nobody
+MAY_BE_EMPTY = ("prompt", "policy", "set_")  # the last two have words of their own for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,10 @@ def check_values(function: Callable[..., Any], values: Mapping[str, Any]) -> Non
     for name, value in values.items():
         for one in value if isinstance(value, list | tuple) else [value]:
             _check_value(names.get(name, name), one)
+            if one == "" and name not in MAY_BE_EMPTY:
+                raise ConfigError(f"{names.get(name, name)} is empty", hint="give a value, or leave it out")
+            if name in AT_ONCE and isinstance(one, int) and one > MOST_AT_ONCE:
+                raise ConfigError(f"{names[name]}: {one} at once", hint=f"{MOST_AT_ONCE} at most")
     outputs = {name: mark for name, found in metadata.items() for mark in found if isinstance(mark, Output)}
     read = {name: value for name, value in values.items() if name not in outputs}
     inputs = [(names[name], path) for name, value in read.items() for path in _paths(name, value)]

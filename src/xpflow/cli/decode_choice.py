@@ -145,5 +145,7 @@ def pairs_of(texts: list[str]) -> dict[str, Any]:
         key, equals, value = text.partition("=")
         if not equals:
             raise ConfigError(f"--set {text!r} has no value", hint="write KEY=VALUE, as --set threshold=0.8")
+        if key.strip() in pairs:
+            raise ConfigError(f"--set {key.strip()} is given twice", hint="which one is meant?")
         pairs[key.strip()] = None if value.lower() == "none" and key != "suppress" else value
     return pairs

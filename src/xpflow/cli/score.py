@@ -43,7 +43,9 @@ def score(
         str | None, typer.Option(help="Split of the benchmark; its test split by default")
     ] = None,
     confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Level of the intervals")] = 0.95,
-    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap draws of a paired difference")] = 10_000,
+    resamples: Annotated[
+        int, typer.Option(min=100, max=1_000_000, help="Bootstrap draws of a paired difference")
+    ] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap")] = 0,
     samples_per_task: Annotated[
         int | None, typer.Option(min=1, help="Verdicts of each problem, where rows have no field `sample`")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -194,7 +196,10 @@ def load_traces(path: str | Path) -> list[Trace]:
                 ]
         lines = Path(path).read_text(encoding="utf-8").splitlines()
         return [_from_json(json.loads(line)) for line in lines]
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (
+        *(OSError, EOFError, zipfile.BadZipFile, zlib.error),
+        *(AttributeError, LookupError, TypeError, ValueError, RecursionError, OverflowError),
+    ) as error:
         raise ArtifactError(
             f"not a trace file: {path}", hint="xpflow decode --trace FILE writes one"
         ) from error

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from xpflow.errors import GradingError
-from xpflow.grading.doubt import has_solution, is_open, passed, retried, second_look
+from xpflow.grading.doubt import is_open, passed, retried, second_look, solution_of
 from xpflow.grading.exposure import refuse_exposed
 from xpflow.grading.jails.base import Jail
 from xpflow.grading.jails.choose import choose_jail
@@ -157,7 +157,7 @@ class Grader:
     def _canonical(self, problem: Problem) -> Outcome:
         """Return the outcome of a problem's own solution, with time enough."""
         if problem not in self._solutions:
-            job = _job(0, problem, problem.solution)
+            job = _job(0, problem, solution_of(problem))
             job.cpu_s = CANONICAL_S
             outcome = self._outcome(job)
             if outcome["verdict"] == "infrastructure" and not outcome.get("untestable"):
@@ -172,7 +172,7 @@ class Grader:
 
     def _second_look(self, problem: Problem, outcome: Outcome) -> Outcome:
         """Return an outcome that is open as it counts."""
-        if outcome["verdict"] == "infrastructure" or not has_solution(problem):
+        if outcome["verdict"] == "infrastructure" or not solution_of(problem):
             return outcome
         return second_look(problem, outcome, self._canonical(problem))
 
@@ -219,6 +219,11 @@ def require_tests(items: Sequence[tuple[Problem, str]]) -> None:
         if not problem.tests:
             raise GradingError(
                 f"{problem.task_id} has no tests", hint="prompt-only problems cannot be graded"
+            )
+        if problem.kind.continues and not problem.entry_point:
+            raise GradingError(
+                f"{problem.task_id} names no entry point: its tests would call nothing",
+                hint="the problem's `entry_point` is the name of the function that `check` is given",
             )
 
 

@@ -12,6 +12,7 @@ Covers: a program can only pass by answering every call with the right value. Do
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import os
 import resource
@@ -19,6 +20,7 @@ import secrets
 import signal
 import struct
 import sys
+import time
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -31,8 +33,10 @@ if TYPE_CHECKING or __package__:
         JailLost,
         Outcome,
         Overtime,
+        Stop,
         Unanswered,
         Uncarried,
+        Unhurried,
         Untestable,
         failure,
         finish,
@@ -48,8 +52,10 @@ else:
         JailLost,
         Outcome,
         Overtime,
+        Stop,
         Unanswered,
         Uncarried,
+        Unhurried,
         Untestable,
         failure,
         finish,
@@ -61,6 +67,9 @@ else:
 SLACK_S = 2.0  # wall time for the tests beyond the program's own (pool.py waits a little longer)
 ORACLE_MIB = 2048
 CACHED = 256  # problems whose tests stay compiled
+RECURSION = 5000
+PROGRAMS_OWN = ("wrong", "error", "timeout", "memory")
+_pool = [0, 1]  # descriptors of the pool's pipes: requests, replies
 
 
 def main() -> None:
@@ -71,14 +80,13 @@ def main() -> None:
     launch = json.loads(sys.argv[1])
     sys.path += launch.get("libraries", [])
     jail = Jail(launch)
+    keep_apart(jail)
     try:
         _, hello = jail.read()
     except (JailLost, Broken) as lost:
         sys.exit(f"{lost}")
-    signal.signal(signal.SIGALRM, overtime)
     limit = ORACLE_MIB << 20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    sys.setrecursionlimit(5000)
     tell({"ready": hello["ready"]})
     while (request := next_request()) is not None:
         tell(judge(jail, request))
@@ -87,6 +95,8 @@ def main() -> None:
 def judge(jail: Jail, request: dict[str, Any]) -> Outcome:
     """Return the outcome of one program."""
     program = Program(jail)
+    sys.setrecursionlimit(RECURSION)
+    signal.signal(signal.SIGALRM, overtime)
     signal.setitimer(signal.ITIMER_REAL, request["limits"]["wall_s"] + SLACK_S)
     try:
         run = run_shared if request["mode"] == "shared" else run_tests
@@ -100,7 +110,11 @@ def judge(jail: Jail, request: dict[str, Any]) -> Outcome:
         reason = f"broke the grader's format: {broken}"
         found = {"verdict": "error", "reason": reason, "doubt": isinstance(broken, Uncarried)}
     except Untestable as why:
-        found = {"verdict": "infrastructure", "reason": str(why), "untestable": True}
+        found = {
+            "verdict": "infrastructure",
+            "reason": str(why),
+            "untestable": not isinstance(why, Unhurried),
+        }
     except Overtime:
         found = {"verdict": "timeout", "reason": "its answers keep the tests busy", "doubt": True}
     except MemoryError:
@@ -113,7 +127,7 @@ def judge(jail: Jail, request: dict[str, Any]) -> Outcome:
         how = jail.ended()
     except JailLost as lost:
         return {"verdict": "infrastructure", "reason": str(lost), "spent": True}
-    if found["verdict"] != "passed" and how["stopped"] in ("cpu", "wall"):
+    if found["verdict"] in PROGRAMS_OWN and how["stopped"] in ("cpu", "wall"):
         found = verdict_of_end(how, request)
     return finish(found, how, request)
 
@@ -122,14 +136,22 @@ def run_tests(program: Program, request: dict[str, Any]) -> Outcome:
     """Run the tests of a problem here, against the program's functions there."""
     tests = prepared(request["key"], request["problem"])
     watcher, place = testcode.Watcher(tests.asserts), Place()
+    start = time.monotonic()
     try:
         kinds = program.start(request, tests.names)
         tell({"stage": "tests"})
     except (Exception, Unanswered) as error:
         return failure(error, 0, watcher, program, "")
+    ready = time.monotonic()
     try:
         found = run_trusted(program, kinds, tests, watcher, place)
-    except (Exception, Unanswered, SystemExit) as error:
+    except Stop:
+        raise
+    except Overtime:
+        if not program.calls and ready - start < request["limits"]["wall_s"] / 2:
+            raise Unhurried(f"its {place.where} took too long before the program was called") from None
+        raise
+    except BaseException as error:  # SystemExit, KeyboardInterrupt, and those of tests' own
         require_tests_own(error, program, tests.names, place.where)
         return failure(error, place.number, watcher, program, tests.line_of(error))
     if program.over is not None:  # a test with a bare `except` has swallowed it
@@ -165,8 +187,12 @@ def run_trusted(
             raise Untestable("its tests define no `check`")
         if tests.check not in space:
             reason = f"the program defines no {tests.check!r}"
-            return {"verdict": "error", "reason": reason, "doubt": True}
-        space["check"](space[tests.check])
+            return {"verdict": "error", "reason": reason, "doubt": True, "early": True}
+        said = space["check"](space[tests.check])
+        if inspect.iscoroutine(said) or inspect.isgenerator(said) or inspect.isasyncgen(said):
+            raise Untestable("its `check` is a coroutine or a generator: calling it runs no test")
+    if tests.names and not program.calls and program.over is None:
+        raise Untestable("its tests never call the program: any would pass")
     return {"verdict": "passed", "reason": ""}
 
 
@@ -221,12 +247,22 @@ def overtime(number: int, frame: FrameType | None) -> None:
     raise Overtime
 
 
+def keep_apart(jail: Jail) -> None:
+    """Take the pool's pipes off descriptors 0 and 1, where tests read and print, and from their forks."""
+    _pool[:] = [os.dup(descriptor) for descriptor in _pool]
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1):
+        os.dup2(nothing, descriptor)
+    private = (*_pool, jail.sink, jail.source)
+    os.register_at_fork(after_in_child=lambda: [os.dup2(nothing, one) for one in private] and None)
+
+
 def tell(message: Outcome) -> None:
     """Write one frame (4 bytes little-endian length, JSON) to the pool."""
     data = json.dumps(message).encode()
     data = struct.pack("<I", len(data)) + data
     while data:
-        data = data[os.write(1, data) :]
+        data = data[os.write(_pool[1], data) :]
 
 
 def next_request() -> dict[str, Any] | None:
@@ -237,10 +273,10 @@ def next_request() -> dict[str, Any] | None:
 
 
 def read_exactly(size: int) -> bytes | None:
-    """Read `size` bytes from stdin, or None when it ends before."""
+    """Read `size` bytes from the pool, or None when it ends before."""
     data = bytearray()
     while len(data) < size:
-        part = os.read(0, min(size - len(data), 1 << 20))
+        part = os.read(_pool[0], min(size - len(data), 1 << 20))
         if not part:
             return None
         data += part

@@ -69,6 +69,10 @@ class Untestable(Stop):
     """The benchmark's own prompt or tests do not run, or ask for what cannot be carried: no verdict."""
 
 
+class Unhurried(Untestable):
+    """The trusted code alone takes too long; on a busy machine it may be quicker another time."""
+
+
 class Unanswered(BaseException):
     """A call ended in something that no test may catch: SystemExit and its kind."""
 
@@ -114,13 +118,15 @@ def failure(error: BaseException, number: int, watcher: Watcher, program: Progra
         found["test"], found["call"] = text[:SHOWN], program.last_call()
     if found["verdict"] == "wrong" and place is not None:
         found["found"], found["expected"] = shown(place.found), shown(place.expected)
-    found["doubt"] = _doubt(error, own is not None, program)
+    found["doubt"], found["early"] = _doubt(error, own is not None, program), not program.calls
     return found
 
 
 def _doubt(error: BaseException, own: bool, program: Program) -> bool:
     if isinstance(error, Unanswered):
         return False
+    if own and not program.calls:  # the prompt is a part of it
+        return True
     if isinstance(error, AssertionError):
         return not own and not program.calls
     return not own or isinstance(error, (ImportError, OSError))

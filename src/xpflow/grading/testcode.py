@@ -174,7 +174,7 @@ def parsed(code: str) -> ast.Module:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return ast.parse(code)
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # also NUL, a surrogate, deep nesting
         return ast.Module(body=[], type_ignores=[])
 
 

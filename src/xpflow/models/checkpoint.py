@@ -38,9 +38,12 @@ def read_config(folder: str | Path) -> PretrainedConfig:
     fields = read_fields(folder)
     kind = fields.pop("model_type")
     try:
-        return ARCHITECTURES[kind].config(**fields)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise ModelLoadError(f"{Path(folder) / 'config.json'}: {error}") from error
+        config = ARCHITECTURES[kind].config(**fields)
+        config.to_dict()
+        return config
+    except Exception as error:  # transformers looks into fields that we do not read, in its own way
+        what = f"{type(error).__name__}: {error}"
+        raise ModelLoadError(f"{Path(folder) / 'config.json'}: cannot be read ({what})") from error
 
 
 def load_checkpoint(
@@ -129,7 +132,7 @@ def _fill(model: PreTrainedModel, file: Path, device: torch.device, dtype: torch
                 tensor = reader.get_tensor(name).to(device=device, dtype=dtype)
                 _require_finite(tensor, name, file)
                 place_tensor(model, name, tensor)
-    except (FileNotFoundError, SafetensorError) as error:
+    except (OSError, MemoryError, RuntimeError, SafetensorError) as error:  # also: no memory to map it
         raise ModelLoadError(f"{file}: {error or 'cannot be read'}", hint="fetch or make it again") from error
 
 

@@ -12,7 +12,12 @@ from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.checkpoint import load_checkpoint, read_config
 from xpflow.models.registry import architecture_name, model_folder
 from xpflow.models.stored import read_json
-from xpflow.models.tokenizer import name_special_tokens, require_template_tokens, special_ids
+from xpflow.models.tokenizer import (
+    name_special_tokens,
+    require_template_tokens,
+    require_whole_tokens,
+    special_ids,
+)
 
 
 def load_model(
@@ -55,6 +60,7 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
     kind = architecture_name(folder)
     if kind in set(ARCHITECTURES):
         name_special_tokens(tokenizer, ARCHITECTURES[kind].tokenizer, _named_in(Path(folder)))
+        require_whole_tokens(tokenizer, ARCHITECTURES[kind].tokenizer, folder)
     require_template_tokens(tokenizer, _named_in(Path(folder)), folder)
     return tokenizer
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xpflow.errors import ModelLoadError, nearest
+from xpflow.artifacts.io import json_once, read_text
+from xpflow.errors import ArtifactError, ModelLoadError, nearest
 from xpflow.models.architectures import ARCHITECTURES
 
 WEIGHTS = "model.safetensors"
@@ -97,12 +98,15 @@ def read_fields(folder: str | Path) -> dict[str, Any]:
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; raises ModelLoadError."""
+    if not path.exists():
+        raise ModelLoadError(f"no such file: {path}", hint="is this a model folder?")
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise ModelLoadError(f"no such file: {path}", hint="is this a model folder?") from error
-    except (TypeError, ValueError) as error:
+        found = json_once(read_text(path))
+    except (ArtifactError, ValueError, RecursionError) as error:
         raise ModelLoadError(f"{path}: not a JSON object ({error})") from error
+    if not isinstance(found, dict):
+        raise ModelLoadError(f"{path}: not a JSON object, but {type(found).__name__}")
+    return found
 
 
 def _indexed_tensors(folder: Path) -> dict[str, StoredTensor]:
@@ -137,7 +141,7 @@ def _header(file: Path) -> dict[str, StoredTensor]:
         }
     except FileNotFoundError as error:
         raise ModelLoadError(f"no such file: {file}", hint=_AGAIN) from error
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ModelLoadError(f"{file}: no safetensors header ({error})", hint=_AGAIN) from error
     promised, size = start + max((end for _, end in ranges.values()), default=0), file.stat().st_size
     if size != promised:

@@ -78,6 +78,12 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
             f"the model's chat template cannot be rendered: {type(error).__name__}: {error}",
             hint="it is chat_template.jinja in the model's folder, or in its tokenizer_config.json",
         ) from error
+    if text.strip() not in str(rendered):
+        raise ModelLoadError(
+            "the model's chat template does not print the text of a turn as it is: "
+            "answers would be to another prompt",
+            hint="it is chat_template.jinja in the model's folder, or in its tokenizer_config.json",
+        )
     return list(tokenizer(rendered, add_special_tokens=False)["input_ids"])
 
 
@@ -116,6 +122,27 @@ def require_template_tokens(
             raise ModelLoadError(
                 f"{folder}: the chat template prints {name}, and no file says which token that is",
                 hint="fetch tokenizer_config.json too; it belongs to the model",
+            )
+
+
+def require_whole_tokens(tokenizer: PreTrainedTokenizerBase, kind: TokenizerKind, folder: object) -> None:
+    """Raise ModelLoadError where a special token of the family would be read as plain characters.
+
+    A tokenizer.json without its `added_tokens` cuts `<|eot_id|>` in pieces, and every prompt is another one.
+    """
+    vocabulary = tokenizer.get_vocab()
+    template = tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else ""
+    for text in kind.special.values():
+        if text not in vocabulary:
+            if text in template:
+                raise ModelLoadError(
+                    f"{folder}: the chat template prints {text}, and the tokenizer has no such token",
+                    hint=_TOGETHER,
+                )
+        elif list(tokenizer(text, add_special_tokens=False)["input_ids"]) != [vocabulary[text]]:
+            raise ModelLoadError(
+                f"{folder}: the tokenizer cuts its special token {text} in pieces",
+                hint="tokenizer.json has lost its `added_tokens`: fetch it again",
             )
 
 

@@ -96,6 +96,8 @@ def problems_from_file(path: str | Path, *, source: str = "file") -> list[Proble
         if problem.task_id in problems:
             raise DataError(f"{where}, field 'task_id': {problem.task_id!r} occurs twice")
         problems[problem.task_id] = problem
+    if not problems:
+        raise DataError(f"{path} holds no problem", hint="is it the file that was meant?")
     return list(problems.values())
 
 

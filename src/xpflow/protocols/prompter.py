@@ -69,7 +69,7 @@ class Prompter:
             return self.protocol.template.render(turns)
         messages = [{"role": turn.role, "content": turn.content} for turn in turns]
         try:
-            return str(
+            rendered = str(
                 self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
             )
         except Exception as error:  # Jinja's own, or whatever a template's code raises
@@ -77,6 +77,13 @@ class Prompter:
                 f"the tokenizer's chat template cannot be used: {type(error).__name__}: {error}",
                 hint="mend chat_template.jinja in the model's folder, or name a protocol with a template",
             ) from error
+        if not all(turn.content.strip() in rendered for turn in turns):
+            raise ModelLoadError(
+                "the tokenizer's chat template does not print the text of a turn as it is: "
+                "answers would be to another prompt",
+                hint="mend chat_template.jinja in the model's folder, or name a protocol with a template",
+            )
+        return rendered
 
     def _ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])

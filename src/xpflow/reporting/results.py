@@ -127,6 +127,11 @@ def read_answers(path: Path, samples_per_task: int | None = None) -> dict[str, l
             raise DataError(f"{path}, row {number}: no task_id")
         if name := wrong_verdict(row):
             raise DataError(f"{path}, row {number}: {task} has no {name}, or one of another kind")
+        if isinstance(sample := row.get("sample", 0), bool) or not isinstance(sample, str | int):
+            raise DataError(
+                f"{path}, row {number}: field 'sample' of {task} is {sample!r}",
+                hint="a whole number or a name, which tells the samples of a problem apart",
+            )
         if any(row.get("sample") == other.get("sample") for other in found[str(task)]) and not (
             samples_per_task and "sample" not in row
         ):

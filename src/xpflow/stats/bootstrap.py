@@ -52,7 +52,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from xpflow.errors import DataError
-from xpflow.stats.intervals import Interval
+from xpflow.stats.intervals import Interval, require_level
 from xpflow.stats.paired import mcnemar
 
 Floats = NDArray[np.float64]
@@ -60,6 +60,7 @@ Passed = NDArray[np.bool_] | Floats  # whether a problem passed, or the share of
 Compare = Callable[[Floats, Floats], Floats]
 
 RESAMPLES = 10_000
+MOST_RESAMPLES = 1_000_000
 _CHUNK = 1_000  # resamples held in memory at once
 
 
@@ -74,11 +75,19 @@ class Estimate:
     n_problems: int
 
 
+def _require_draws(resamples: int) -> None:
+    if not 1 <= resamples <= MOST_RESAMPLES:
+        raise DataError(
+            f"{resamples} bootstrap draws", hint=f"between 1 and {MOST_RESAMPLES}, as {RESAMPLES}"
+        )
+
+
 def fewest_problems(confidence: float = 0.95) -> int:
     """Return how many problems it takes before any outcome can decide a paired comparison: 6 at 95 %.
 
     With n problems that all differ, and in one direction, McNemar's exact two-sided p is 2 / 2^n.
     """
+    require_level(confidence)
     return ceil(1 - log2(1 - confidence))
 
 
@@ -122,6 +131,8 @@ def mean_interval(
     """
     if values_P.size == 0 or not ((values_P >= 0) & (values_P <= 1)).all():
         raise DataError("an interval of a mean needs values between 0 and 1, one at least")
+    require_level(confidence)
+    _require_draws(resamples)
     weights_RP, more_R = _weights(values_P.size, resamples, seed)
     sums_R, total_R, tail = weights_RP @ values_P, weights_RP.sum(axis=1) + more_R, (1 - confidence) / 2
     low = float(np.quantile(sums_R / total_R, tail, method="lower"))
@@ -157,6 +168,10 @@ class _Question:
     resamples: int
     seed: int
     confidence: float
+
+    def __post_init__(self) -> None:
+        require_level(self.confidence)
+        _require_draws(self.resamples)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,12 @@ class Interval:
         return Interval(self.low * factor, self.high * factor)
 
 
+def require_level(confidence: float) -> None:
+    """Raise DataError for a level of confidence that is none, NaN among them."""
+    if not 0 < confidence < 1:
+        raise DataError(f"a level of confidence of {confidence!r}", hint="between 0 and 1, as 0.95")
+
+
 def wilson(successes: float, trials: int, confidence: float = 0.95) -> Interval:
     """Return the Wilson score interval of a rate.
 
@@ -41,6 +47,7 @@ def wilson(successes: float, trials: int, confidence: float = 0.95) -> Interval:
             f"cannot build an interval from {successes:g} passes of {trials} problems",
             hint="counts must satisfy 0 <= passes <= problems, with at least one problem",
         )
+    require_level(confidence)
     low, high = proportion_confint(successes, trials, alpha=1 - confidence, method="wilson")
     # at 0 and n the ends are exactly 0 and 1; rounding leaves them an ulp inside
     return Interval(0.0 if successes == 0 else float(low), 1.0 if successes == trials else float(high))

@@ -14,10 +14,10 @@ weights that are not finite.
 from __future__ import annotations
 
 import json
-import pickle
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from torch.distributed.tensor import distribute_tensor
 from xpflow.artifacts.io import atomic_write_text, atomic_writer
 from xpflow.errors import ArtifactError
 from xpflow.runtime.processes import Team
-from xpflow.training.finite import require_finite_weights
+from xpflow.training.finite import require_finite_tensors, require_finite_weights
 from xpflow.training.guard import require_same
 
 ABOUT = "about.json"
@@ -81,10 +81,14 @@ class TrainingState:
             return Progress()
         state = read_state(path)
         self.check(state.get("settings"), path)
-        self.module.load_state_dict(state["module"])
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        return Progress(**json.loads(state["progress"]))
+        with whole(path):
+            for number, saved in enumerate(state["optimizers"]):
+                require_finite_state(saved, f"{path}: optimizer {number}")
+            self.module.load_state_dict(state["module"])
+            for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(saved)
+            self.require_finite(found := Progress(**json.loads(state["progress"])))
+        return found
 
     def check(self, found: Any, path: Path) -> None:
         """Raise ArtifactError that says what differs, unless the guard in a file is ours."""
@@ -158,7 +162,9 @@ class RunState:
         self.team.wait()
 
     def _load_shards(self, folder: Path) -> Progress:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        with whole(folder):
+            about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+            about = {"settings": about["settings"], "progress": Progress(**about["progress"])}
         self.plain.check(about["settings"], folder)
         tree = self._tree()
         with warnings.catch_warnings():  # that one process loads alone is meant
@@ -170,7 +176,8 @@ class RunState:
             model_state_dict=tree["model"],
             optim_state_dict=tree["optimizer"],
         )
-        return Progress(**about["progress"])
+        found: Progress = about["progress"]
+        return found
 
     def _tree(self) -> dict[str, Any]:
         model, optimizer = get_state_dict(self.root, self.plain.optimizers)
@@ -180,30 +187,54 @@ class RunState:
         """Give every process its part of the state that one process wrote."""
         state = read_state(path)
         self.plain.check(state.get("settings"), path)
-        with torch.no_grad():
-            for name, own in self.plain.module.state_dict().items():
-                own.copy_(_part(state["module"][name], own))
-        for optimizer, saved in zip(self.plain.optimizers, state["optimizers"], strict=True):
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            for number, entry in saved["state"].items():
-                for key, value in entry.items():
-                    if value.shape == parameters[number].shape:
-                        entry[key] = _part(value, parameters[number])
-            optimizer.load_state_dict(saved)
-        return Progress(**json.loads(state["progress"]))
+        with whole(path):
+            with torch.no_grad():
+                for name, own in self.plain.module.state_dict().items():
+                    own.copy_(_part(state["module"][name], own))
+            for optimizer, saved in zip(self.plain.optimizers, state["optimizers"], strict=True):
+                parameters = [p for group in optimizer.param_groups for p in group["params"]]
+                for number, entry in saved["state"].items():
+                    for key, value in entry.items():
+                        if value.shape == parameters[number].shape:
+                            entry[key] = _part(value, parameters[number])
+                optimizer.load_state_dict(saved)
+            return Progress(**json.loads(state["progress"]))
 
 
 def read_state(path: Path) -> dict[str, Any]:
     """Return the dictionary of a state file (tensors and plain values only); raises ArtifactError."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+    except Exception as error:  # of pickles, archives and tensors that are none
         raise ArtifactError(
             f"{path} is no training state: {error}", hint=f"remove it to start over: rm {path}"
         ) from error
     if not isinstance(state, dict):
         raise ArtifactError(f"{path} is no training state", hint=f"remove it to start over: rm {path}")
     return state
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with a state that lacks a part, or has a strange one, into an error."""
+    try:
+        yield
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"{path} is no whole training state: {type(error).__name__}: {error}"[:400],
+            hint=f"remove it to start over: rm -r {path}",
+        ) from error
+
+
+def require_finite_state(saved: Mapping[str, Any], what: str) -> None:
+    """Raise TrainingError for an optimizer's saved state that holds NaN or infinity."""
+    tensors = {
+        f"{key} of parameter {number}": value
+        for number, entry in saved["state"].items()
+        for key, value in entry.items()
+        if isinstance(value, Tensor)
+    }
+    require_finite_tensors(tensors, what, "the state is damaged: remove it to start over")
 
 
 def shards_of(path: Path) -> Path:
@@ -213,7 +244,8 @@ def shards_of(path: Path) -> Path:
 
 def newest(folder: Path) -> Path | None:
     """Return the newest whole state in a folder, if there is one."""
-    found = {int(f.name.split("-")[1]): f for f in folder.glob("update-*") if (f / ABOUT).exists()}
+    names = (f for f in folder.glob("update-*") if f.name[7:].isdecimal() and (f / ABOUT).exists())
+    found = {int(f.name[7:]): f for f in names}
     return found[max(found)] if found else None
 
 

@@ -26,6 +26,7 @@ from xpflow.decoding.policies.base import Action, PolicyInfo
 from xpflow.errors import ArtifactError, DecodingError
 
 FEATURES = 8
+MOST_WIDE = 1 << 14
 SERIES_TERMS = 40  # ln 256 = 5.5: the 40th term is below 1e-17 of the first
 
 
@@ -41,6 +42,17 @@ class PolicyShape:
     a_max: float = 1.0
     kappa_min: float = 2.0
     kappa_max: float = 50.0
+
+    def __post_init__(self) -> None:
+        """Raise DecodingError for sizes that are none: NaN, infinite, negative, upside down."""
+        width, ends = self.width, (self.a_min, self.a_max, self.kappa_min, self.kappa_max)
+        sound = isinstance(width, int) and not isinstance(width, bool) and 1 <= width <= MOST_WIDE
+        sound = sound and all(isinstance(end, int | float) and math.isfinite(end) for end in ends)
+        if not (sound and 0 < self.a_min < self.a_max <= 1 and 0 < self.kappa_min < self.kappa_max):
+            raise DecodingError(
+                f"a step-size policy of width {width!r}, a in {ends[:2]} and kappa in {ends[2:]}",
+                hint=f"width from 1 to {MOST_WIDE}, 0 < a_min < a_max <= 1, 0 < kappa_min < kappa_max",
+            )
 
 
 class LearnedPolicy(nn.Module):
@@ -127,7 +139,11 @@ class LearnedPolicy(nn.Module):
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             policy = cls(PolicyShape(**card["shape"]))
             policy.load_state_dict(tensors)
-        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            policy.notes = dict(card["notes"])
+        except (
+            *(SafetensorError, OSError, DecodingError, AttributeError),
+            *(KeyError, TypeError, ValueError, RuntimeError),  # RecursionError is a RuntimeError
+        ) as error:
             raise ArtifactError(
                 f"not a saved step-size policy: {path} ({error})", hint="train one: xpflow grpo"
             ) from error
@@ -137,7 +153,6 @@ class LearnedPolicy(nn.Module):
                     f"{path}: tensor {name} has values that are not finite",
                     hint="train it again: xpflow grpo",
                 )
-        policy.notes = card["notes"]
         return policy.eval()
 
 

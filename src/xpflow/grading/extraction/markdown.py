@@ -8,10 +8,14 @@ blocks it takes the one that defines the function, with those before it that it 
 
 from __future__ import annotations
 
+import ast
+import html
 import re
 import textwrap
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from xpflow.grading.extraction.blocks import continued
 from xpflow.grading.extraction.rule import Extraction
@@ -32,7 +36,12 @@ _OTHER = re.compile(
     r"|pycon|doctest"
 )
 _NAMED = re.compile(r"^(?:(?:async\s+)?def|class)\s+(\w+)|^(\w+)\s*(?::[^=\n]*)?=[^=]", re.MULTILINE)
-_IMPORT = re.compile(r"^(?:from[ \t]+\S+[ \t]+)?import[ \t]+(.+)$", re.MULTILINE)
+_IMPORT = re.compile(r"^(?:from[ \t]+\S+[ \t]+)?import[ \t]+(\([^()]*\)|.+)", re.MULTILINE)
+_STAR = re.compile(r"^from[ \t]+\S+[ \t]+import[ \t]+\*", re.MULTILINE)
+_SEVERAL = re.compile(r"^(\(?\w+(?:[ \t]*,[ \t]*\*?\w+)+\)?)[ \t]*=[^=]", re.MULTILINE)
+_DECLARES = re.compile(r"(?:async[ \t]+def|def|class|import|from)\b|[@#)\]}]")
+_HTML = re.compile(r"(?:<pre[^>\n]{0,100}>\s{0,20})?<code[^>\n]{0,100}>[ \t]{0,20}\n|</code>", re.IGNORECASE)
+_QUOTES = re.compile(r'"{3}|\'{3}')
 _INNER = 40  # fences that are looked at to tell a block's end from an example in a docstring
 
 
@@ -68,20 +77,70 @@ def fenced_program(text: str, problem: Problem) -> str:
     else what stands before a fence that only closes; else the first that is Python or says no language. Where
     an answer continues a prompt, a body or a definition is put behind it as by `first-block-v1`.
     """
-    before, blocks = _blocks(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
-    code = _chosen(before, blocks, problem)
-    return continued(code, problem) if problem.kind.continues else code
+    plain = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+    before, blocks = _blocks(_html_as_fences(plain).split("\n"))
+    code = _typed(_chosen(before, blocks, problem))
+    if not problem.kind.continues:
+        return code
+    if problem.entry_point not in _made(code):
+        return continued(code, problem)
+    body = "    pass\n" if _lacks_body(problem.prompt) else ""
+    return f"{problem.prompt.rstrip()}\n{body}\n{code}"
+
+
+def _html_as_fences(text: str) -> str:
+    """Return an answer without fences, whose code stands between HTML's tags, with fences for these."""
+    codes: list[str] = []
+    start: int | None = None
+    for tag in () if _FENCE_WITHIN.search(text) else _HTML.finditer(text):
+        if not tag[0].startswith("</"):
+            start = tag.end()
+        elif start is not None:
+            codes.append(html.unescape(text[start : tag.start()]))
+            start = None
+    return "\n".join(f"```\n{code}\n```" for code in codes) or text
+
+
+def _typed(code: str) -> str:
+    """Return a session at Python's prompt as the program that was typed; other code as it is."""
+    lines = code.split("\n")
+    if not next((line for line in lines if line.strip()), "").startswith(">>>"):
+        return code
+    typed = [line[4:] for line in lines if line.startswith((">>>", "..."))]
+    return "\n".join(typed) + "\n"
+
+
+@lru_cache(maxsize=1024)
+def _lacks_body(prompt: str) -> bool:
+    """Return whether a prompt, which is trusted, ends with the head of a function and nothing in it."""
+    return not _parses(prompt) and _parses(prompt.rstrip() + "\n    pass\n")
+
+
+def _parses(code: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _chosen(before: str, blocks: Sequence[_Block], problem: Problem) -> str:
     codes = [_dedented(block.code, problem) for block in blocks if _may_be_python(block)]
-    defining = [place for place, code in enumerate(codes) if problem.entry_point in _defined(code)]
+    defining = [place for place, code in enumerate(codes) if problem.entry_point in _made(code)]
     if defining:
         return _with_needed(codes, defining[-1], problem.entry_point)
     if blocks and not blocks[0].closed and not _known(blocks[0].language) and _is_code(before, problem):
         return before  # the partner of this fence stood in the prompt
-    candidates = [*codes, *(block.code for block in blocks), before]
+    candidates = [*codes, *(block.code for block in blocks), _without_language(before)]
     return next((code for code in candidates if code.strip()), before)
+
+
+def _without_language(text: str) -> str:
+    """Return text without a first line that only names Python: the fence before it stood in the prompt."""
+    first, _, rest = text.lstrip().partition("\n")
+    return rest if rest and _PYTHON.fullmatch(first.strip()) else text
 
 
 def _blocks(lines: Sequence[str]) -> tuple[str, list[_Block]]:
@@ -90,13 +149,15 @@ def _blocks(lines: Sequence[str]) -> tuple[str, list[_Block]]:
     blocks: list[_Block] = []
     block: _Block | None = None
     fences = [(n, found["lead"]) for n, line in enumerate(lines) if (found := _FENCE_LINE.match(line))]
-    passed = 0  # of the fences
-    for line in lines:
+    passed, text = 0, _Text(lines)  # passed: of the fences
+    for number, line in enumerate(lines):
         found = _FENCE_LINE.match(line)
         passed += found is not None
-        opens = block is None
+        opens = block is None and not (found and not blocks and text.holds(before, number))
         if block is not None:
-            if found and _ends(block, found, fences[passed - 1 : passed + _INNER]):
+            if found and text.holds(block.lines, number):
+                block.lines.append(line)
+            elif found and _ends(block, found, fences[passed - 1 : passed + _INNER]):
                 opens = _names_language(line[found.end("fence") :])
                 block.closed, block = not opens, None
             elif not found and (end := _closer_within(line, block)) is not None:
@@ -111,6 +172,8 @@ def _blocks(lines: Sequence[str]) -> tuple[str, list[_Block]]:
                 block = None if opened.closed else opened
             elif not blocks:
                 before.append(line)
+        elif block is None and not blocks:
+            before.append(line)
     return "\n".join(before), blocks
 
 
@@ -177,6 +240,28 @@ def _may_be_python(block: _Block) -> bool:
     return not block.language or _PYTHON.fullmatch(block.language) is not None
 
 
+class _Text:
+    """The lines of an answer, and which of them lie in a string of three quotes that is closed later."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._last = {"'" * 3: -1, '"' * 3: -1}
+        for number, line in enumerate(lines):
+            for mark in _QUOTES.findall(line):
+                self._last[mark] = number
+        self._state: tuple[int, int, str] = (0, 0, "")  # of which list, how much of it was read, the mark
+
+    def holds(self, before: list[str], number: int) -> bool:
+        """Return whether line `number`, behind the lines `before`, lies in such a string."""
+        whose, read, mark = self._state
+        if whose != id(before):
+            read, mark = 0, ""
+        for line in before[read:]:
+            for found in _QUOTES.findall(line):
+                mark = "" if found == mark else mark or found
+        self._state = (id(before), len(before), mark)
+        return bool(mark) and self._last[mark] > number
+
+
 def _dedented(code: str, problem: Problem) -> str:
     """Return code without an indentation that all its lines share, unless it is a body that has one."""
     flat = textwrap.dedent(code)
@@ -194,20 +279,40 @@ def _with_needed(codes: Sequence[str], place: int, entry_point: str) -> str:
     """Return a block behind those before it that define what it uses and does not define itself."""
     taken = [codes[place]]
     used, defined = set(re.findall(r"\w+", codes[place])), _defined(codes[place])
-    for code in reversed(codes[:place]):
+    after = [code for code in codes[place + 1 :] if _only_needed(code, entry_point)]
+    for code in [*reversed(codes[:place]), *after]:
         here = _defined(code)
-        if entry_point not in here and (here - defined) & used:
+        if entry_point not in here and ((here - defined) & used or _STAR.search(code)):
             taken.insert(0, code.rstrip("\n") + "\n\n")
             used.update(re.findall(r"\w+", code))
             defined |= here
     return "".join(taken)
 
 
+def _only_needed(code: str, entry_point: str) -> bool:
+    """Return whether a later block can stand before the program: it only imports or defines other names."""
+    tops = [line for line in code.split("\n") if line[:1].strip()]
+    return (
+        bool(tops)
+        and all(map(_DECLARES.match, tops))
+        and not re.search(rf"\b{re.escape(entry_point)}\b", code)
+    )
+
+
+def _made(code: str) -> frozenset[str]:
+    """Return the names that code defines itself at its top level, those that it imports not among them."""
+    names = {name for pair in _NAMED.findall(code) for name in pair if name}
+    for several in _SEVERAL.findall(code):
+        names.update(part.strip(" ()*") for part in several.split(","))
+    return frozenset(names)
+
+
 def _defined(code: str) -> frozenset[str]:
     """Return the names that code gives a meaning to at its top level; by its text, nothing is parsed."""
-    names = {name for pair in _NAMED.findall(code) for name in pair if name}
+    names = set(_made(code))
     for imported in _IMPORT.findall(code):
-        names.update(re.split(r"\s+as\s+", part.strip(" ()"))[-1] for part in imported.split(","))
+        parts = re.sub(r"#.*", "", imported).strip(" ()\n").split(",")
+        names.update(re.split(r"\s+as\s+", part.strip())[-1].partition(".")[0] for part in parts)
     return frozenset(names)
 
 

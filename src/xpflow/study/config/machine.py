@@ -24,7 +24,7 @@ class RuntimeBlock(Block):
         default="never", description="torch.compile; auto: where a start-up probe finds it faster"
     )
     threads: int = Field(
-        default=1, gt=0, description="Threads of one process; jobs run side by side, one per core"
+        default=1, gt=0, le=1024, description="Threads of one process; jobs run side by side, one per core"
     )
     processes: int = Field(
         default=1, gt=0, description="Processes of a training job (alignment, policy), one per GPU"
@@ -59,7 +59,7 @@ class GradingBlock(Block):
         default="auto",
         description="auto: bwrap; unsafe-local (limits only, contains nothing) has to be named",
     )
-    workers: int = Field(default=2, gt=0, description="Programs that run at a time")
+    workers: int = Field(default=2, gt=0, le=1024, description="Programs that run at a time")
     cpu_s: float = Field(
         default=2.0, gt=0, le=MOST, description="CPU limit of one program, in seconds; the one that decides"
     )
