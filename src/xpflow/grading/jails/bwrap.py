@@ -118,7 +118,7 @@ def _file_system() -> tuple[str, ...]:
 @cache
 def choice() -> Choice:
     """Return the first bubblewrap that starts a worker here: as real root if we are, else as a plain user."""
-    passed_over = []
+    passed_over: list[tuple[Program, str]] = []
     for program in bubblewrap.programs():
         for as_root in (True, False) if os.geteuid() == 0 else (False,):
             complaint = probe(Launch(_command(program.path, as_root, 0, WORKER), {}, "/"))
