@@ -44,14 +44,19 @@ config: .venv/.run  ## write config/micro.yaml and config/schema.json again from
 	xpflow config show --default --out config/micro.yaml && xpflow config schema --out config/schema.json
 
 lock: .venv/.dev  ## write the lock files again from pyproject.toml (needs uv on the PATH)
-	uv pip compile $(LOCK_OPTIONS) pyproject.toml -o requirements.lock
-	uv pip compile $(LOCK_OPTIONS) pyproject.toml -o requirements-slurm.lock --extra slurm -c requirements.lock
-	uv pip compile $(LOCK_OPTIONS) pyproject.toml -o requirements-dev.lock --extra slurm --extra dev -c requirements-slurm.lock
+	uv pip compile $(LOCK_OPTIONS) $(APART) pyproject.toml -o requirements.lock
+	uv pip compile $(LOCK_OPTIONS) $(APART) pyproject.toml -o requirements-slurm.lock --extra slurm -c requirements.lock
+	uv pip compile $(LOCK_OPTIONS) $(APART) pyproject.toml -o requirements-dev.lock --extra slurm --extra dev \
+		-c requirements-slurm.lock
+	grep -oE '^(torch|networkx)==[0-9.]+' containers/torch-cpu.lock | uv pip compile --no-config $(LOCK_OPTIONS) \
+		$(ELSEWHERE) - -o containers/torch-cuda.lock -c requirements.lock -c containers/build.lock
 
 clean:  ## remove .venv and caches; results/ and paper_figures/ stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist src/xpflow.egg-info
 
-LOCK_OPTIONS = --quiet --generate-hashes --universal --python-version 3.11 --no-emit-package torch --no-emit-package setuptools \
+APART = --no-emit-package torch --no-emit-package setuptools
+ELSEWHERE = $(addprefix --no-emit-package ,filelock fsspec jinja2 markupsafe setuptools typing-extensions)
+LOCK_OPTIONS = --quiet --generate-hashes --universal --python-version 3.11 \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 # The first of these that is CPython 3.11, 3.12 or 3.13; `make PYTHON=/path/to/python3.12 ...` chooses another.
