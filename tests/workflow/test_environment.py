@@ -47,15 +47,15 @@ def test_an_environment_of_its_own_stays(checkout: Path) -> None:
 
 def test_one_without_pip_was_left_half_made(checkout: Path) -> None:
     command(checkout, "python", "#!/bin/sh\necho No module named pip; exit 1\n")
-    assert "python3.11 -m venv  .venv" in planned(checkout)
+    assert "python3.11 workflow/setup/environment.py .venv" in planned(checkout)
     (checkout / ".venv" / ".run").unlink()
-    assert "python3.11 -m venv  .venv" in planned(checkout)
+    assert "python3.11 workflow/setup/environment.py .venv" in planned(checkout)
 
 
 def test_one_that_came_with_a_copied_checkout_is_made_again(checkout: Path, tmp_path: Path) -> None:
     shutil.copytree(checkout, tmp_path / "copy")
     plan = planned(tmp_path / "copy")
-    assert "python3.11 -m venv --clear .venv" in plan
+    assert "python3.11 workflow/setup/environment.py .venv --clear" in plan
     assert "pip install --quiet --no-deps -e ." in plan
     assert "it is made again" in plan
 

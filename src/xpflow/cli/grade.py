@@ -103,7 +103,7 @@ def grade(
         write_jsonl(out, (verdict.to_row() for verdict in verdicts))
         journal.finish()
     if record is not None and study is not None:
-        record.write([out], jail=jail or study.grading.jail)
+        record.write([out], jail=jail or study.grading.jail, **_contained_by(wanted))
     print(f"{_summary(verdicts, asked)} -> {out}")
 
 
@@ -133,6 +133,15 @@ def _require_new(out: Path, *inputs: Path | None) -> None:
     for path in inputs:
         if path is not None and out.exists() and path.exists() and out.samefile(path):
             raise ConfigError(f"--out {out} is one of the inputs", hint="verdicts would take its place")
+
+
+def _contained_by(jail: str | None) -> dict[str, str]:
+    """Return the software that contained the programs, with its version, where the jail says so."""
+    from xpflow.grading.jails import JAILS
+    from xpflow.grading.jails.choose import resolved
+
+    version = JAILS[resolved(jail)].version()
+    return {"contained_by": version} if version else {}
 
 
 def _conditions(jail: str | None, limits: Limits) -> dict[str, Any]:

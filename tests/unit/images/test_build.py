@@ -177,6 +177,15 @@ def test_a_build_with_another_package_than_the_locked_one_stops(
         inside.image_facts(layers, read_lock(ROOT), "b")
 
 
+def test_packages_that_a_lock_has_for_other_systems_are_not_missed(layers: Path) -> None:
+    text = "numpy==2 ; sys_platform == 'linux' \\\n    --hash=sha256:5\n"
+    (layers / "requirements.lock").write_text(f"colorama==1 ; sys_platform == 'win32' \\\n{text}")
+    inside.image_facts(layers, read_lock(ROOT), "b")
+    (layers / "requirements.lock").write_text(text.replace("==2 ", "==3 "))
+    with pytest.raises(ArtifactError, match="numpy 3"):
+        inside.image_facts(layers, read_lock(ROOT), "b")
+
+
 def test_a_base_with_another_torch_stops_the_build(layers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inside, "_version", lambda name: "2.12.0")
     with pytest.raises(ArtifactError, match=r"torch 2\.12\.0, images\.lock\.yaml asks for 2\.13\.0"):

@@ -64,6 +64,8 @@ class Jail:
         launch: (folder, seat, payload) -> how to start a payload, with an empty private directory and a
             number that tells seats apart.
         image: () -> the image whose files programs see; empty where they see none but the interpreter's.
+        version: () -> the software that contains programs, with its version; empty where it says none.
+        note: () -> what a user should know of that choice; mostly empty.
     """
 
     name: str
@@ -71,6 +73,8 @@ class Jail:
     why_not: Callable[[], str | None]
     launch: Callable[[str, int, Payload], Launch]
     image: Callable[[], str] = str
+    version: Callable[[], str] = str
+    note: Callable[[], str] = str
 
 
 def arguments(uid: int | None, contained: bool, folder: str) -> str:

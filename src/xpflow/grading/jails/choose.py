@@ -31,6 +31,8 @@ def choose_jail(name: str | None = None) -> Jail:
             f"jail {wanted!r} does not work here: {problem}",
             hint="or name another jail (grading.jail): `xpflow doctor` lists them",
         )
+    if note := jail.note():
+        _warn(note)
     if not jail.contains:
         _warn(f"jail {wanted!r}: generated code runs as your user with limits only; it can read your files")
     return jail
