@@ -15,6 +15,7 @@ from typing import Any
 from xpflow.artifacts.io import sha256_file
 from xpflow.errors import ConfigError, DataError, nearest
 from xpflow.hub.repo import HubRepo
+from xpflow.hub.tables import source_files
 from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.problems.problem import Problem
 
@@ -24,7 +25,7 @@ Sources = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Where the data of a benchmark lies: a local file, or a hub repository; neither where it needs none."""
+    """Where the data of a benchmark lies: a local file (or Arrow folder), or a hub repository; neither where it needs none."""
 
     file: Path | None = None
     repo: HubRepo | None = None
@@ -167,13 +168,14 @@ def require_size(problems: Sequence[Problem], size: int, where: str, hint: str =
 
 
 def announce_file(path: Path, setting: str) -> None:
-    """Print the SHA-256 of a local data file on stderr, so that the log of a run says what it read.
+    """Print the SHA-256 of local data (of each file of a folder) on stderr: a run's log says what it read.
 
     Raises:
-        DataError: the file does not exist; names the setting it came from.
+        DataError: there is no such file or folder; names the setting it came from.
     """
-    if not path.is_file():
+    if not path.exists():
         raise DataError(
             f"{setting}: no such file: {path}", hint="paths are relative to the working directory"
         )
-    print(f"{setting}: {path} sha256 {sha256_file(path)}", file=sys.stderr)
+    for file in source_files(path):
+        print(f"{setting}: {file} sha256 {sha256_file(file)}", file=sys.stderr)
