@@ -111,7 +111,8 @@ def _require_unchanged(repo: HubRepo, file: Path, name: str) -> None:
     blob = file.resolve().name
     expected = {repo.sha256.get(name), blob if re.fullmatch("[0-9a-f]{64}", blob) else None} - {None}
     if expected and {found := sha256_file(file)} != expected:
+        known = " or ".join(map(str, expected))
         raise HubError(
-            f"{repo.label}, {name}: the cached file has sha256 {found}, not {' or '.join(map(str, expected))}",
+            f"{repo.label}, {name}: the cached file has sha256 {found}, not {known}",
             hint=f"it changed after the download: remove {file.resolve()} and run `xpflow fetch` again",
         )

@@ -25,7 +25,10 @@ Sources = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Where the data of a benchmark lies: a local file (or Arrow folder), or a hub repository; neither where it needs none."""
+    """Where the data of a benchmark lies: a local file or Arrow folder, or a hub repository.
+
+    Neither where it needs none.
+    """
 
     file: Path | None = None
     repo: HubRepo | None = None
@@ -62,6 +65,8 @@ class Benchmark:
         prompts, download_bytes: what a plan reckons with; bytes are an upper bound.
         tasks: how the names of its problems begin, whatever file they come from.
         seen_in: files, folders and packages that hold its tests: no image of a jail may have them.
+        license, made: for the card of a data set (`xpflow problems dataset`): the hub's name of its licence,
+            and how its problems were made, with seeds.
     """
 
     name: str
@@ -79,6 +84,8 @@ class Benchmark:
     download_bytes: float = 0.0
     tasks: str = ""
     seen_in: frozenset[str] = frozenset()
+    license: str = ""
+    made: str = ""
 
     @property
     def splits(self) -> tuple[str, ...]:

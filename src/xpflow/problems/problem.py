@@ -94,26 +94,32 @@ def problems_from_file(path: str | Path, *, source: str = "file") -> list[Proble
     Raises:
         DataError: names file, row and field.
     """
-    rows = read_rows(Path(path))
-    if is_table(Path(path)):
-        rows = list(map(without_nulls, rows))
-    return problems_from(rows, str(path), source=source)
+    rows, table = read_rows(Path(path)), is_table(Path(path))
+    return problems_from(rows, str(path), source=source, table=table)
 
 
-def problems_from(rows: Iterable[Mapping[str, Any]], where: str, *, source: str = "file") -> list[Problem]:
-    """Turn rows, each in the schema of its shape, into problems; no two may have one task id."""
+def problems_from(
+    rows: Iterable[Mapping[str, Any]], where: str, *, source: str = "file", table: bool = True
+) -> list[Problem]:
+    """Turn rows (of `datasets`, for one), each in the schema of its shape, into problems.
+
+    In a table a null is a field that a problem has not: problems of several shapes share its columns. `where`
+    starts every error message, `source` applies where a row names none.
+
+    Raises:
+        DataError: a row is no problem, or two have one task id.
+    """
     problems: dict[str, Problem] = {}
     for number, row in enumerate(rows, start=1):
         place = f"{where}, problem {number}"
-        problem = Problem.from_row(row, where=place, source=source)
+        problem = Problem.from_row(_without_nulls(row) if table else row, where=place, source=source)
         if problem.task_id in problems:
             raise DataError(f"{place}, field 'task_id': {problem.task_id!r} occurs twice")
         problems[problem.task_id] = problem
     return list(problems.values())
 
 
-def without_nulls(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a table's row without what it has not: a column that only problems of other shapes use is null."""
+def _without_nulls(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None}
 
 

@@ -24,16 +24,24 @@ from xpflow.hub.tables import is_table, parquet_rows, read_rows, source_files
 
 # In the published layouts, with what a reader could get wrong: nulls, empty lists, dates, line ends, order.
 MBPP = [
-    {"task_id": n, "text": f"Return {n}.\r\n", "code": "def f():\n\treturn '2026-01-31'", "test_setup_code": "",
-     "test_list": [f"assert f() == {n}", "2026-01-31"][: n % 3], "challenge_test_list": []}
+    {
+        "task_id": n,
+        "text": f"Return {n}.\r\n",
+        "code": "def f():\n\treturn '2026-01-31'",
+        "test_setup_code": "",
+        "test_list": [f"assert f() == {n}", "2026-01-31"][: n % 3],
+        "challenge_test_list": [],
+    }
     for n in range(1, 2500)
-]  # fmt: skip
+]
+TURNS = [{"content": "x", "role": "user"}, {"content": None, "role": "assistant"}]
 PERSONAS = [
-    {"id": "a", "prompt": "x ≤ 1 😀", "messages": [{"content": "x", "role": "user"}, {"content": None, "role": "assistant"}]},
+    {"id": "a", "prompt": "x ≤ 1 😀", "messages": TURNS},
     {"id": "b", "prompt": "", "messages": []},
     {"id": "c", "prompt": "2026-01-31", "messages": None},
-]  # fmt: skip
-OTHERS = [{"f": 0.1, "i": 2**62, "b": b"\x00\xff", "t": datetime.datetime(2026, 1, 31, 1, 2, 3, 4), "n": {"z": 1, "a": [[1], []]}}]  # fmt: skip
+]
+TIME = datetime.datetime(2026, 1, 31, 1, 2, 3, 4)
+OTHERS = [{"f": 0.1, "i": 2**62, "b": b"\x00\xff", "t": TIME, "n": {"z": 1, "a": [[1], []]}}]
 ROWS = {"mbpp": MBPP, "personas": PERSONAS, "others": OTHERS}
 
 
@@ -134,10 +142,11 @@ from xpflow.hub.tables import read_rows
 assert len(read_rows(Path({str(file)!r}))) == 3
 """
     places = {"HF_HOME": str(tmp_path / "hf"), "HOME": str(tmp_path), "TMPDIR": str(tmp_path / "tmp")}
+    environment = {**os.environ, **places}
     (tmp_path / "tmp").mkdir()
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, **places},
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
@@ -174,11 +183,8 @@ def test_the_pin_of_the_package_counts_for_files_that_no_hash_names(fetched: Pat
     data = fetched.read_bytes()
     fetched.unlink()
     fetched.write_bytes(data)
-    good = HubRepo(
-        "m", "o/m", "0" * 40, "dataset", "", {"full/test-0.parquet": hashlib.sha256(data).hexdigest()}
-    )
-    assert read_parquet(good, "full/*.parquet") == MBPP[:3]
+    repo = HubRepo("m", "o/m", "0" * 40, "dataset")
+    good = {"full/test-0.parquet": hashlib.sha256(data).hexdigest()}
+    assert read_parquet(replace(repo, sha256=good), "full/*.parquet") == MBPP[:3]
     with pytest.raises(HubError, match="the cached file has sha256"):
-        read_parquet(
-            HubRepo("m", "o/m", "0" * 40, "dataset", "", {"full/test-0.parquet": "1" * 64}), "full/*"
-        )
+        read_parquet(replace(repo, sha256=dict.fromkeys(good, "1" * 64)), "full/*")

@@ -1,9 +1,9 @@
 """EvalPlus's two benchmarks: HumanEval+ (164 tasks) and MBPP+ (378 tasks), with many more tests for each.
 
 They come from the hub (evalplus/humanevalplus, evalplus/mbppplus), at a commit that the study names, or from
-a local copy of such rows (JSON lines, Parquet or an Arrow folder). Their tests import numpy, which the trusted side of the
-grader has; programs need none. What evalplus itself downloads (inputs without expected outputs, which it
-computes with the canonical solution) is another format and is refused.
+a local copy of such rows: JSON lines, Parquet or an Arrow folder. Their tests import numpy, which the trusted
+side of the grader has; programs need none. What evalplus itself downloads (inputs without expected outputs,
+which it computes with the canonical solution) is another format and is refused.
 """
 
 from __future__ import annotations
@@ -108,6 +108,8 @@ HUMANEVAL_PLUS = Benchmark(
     revision="humaneval_plus_revision",
     prompts=PromptLengths(200, 500),
     download_bytes=10e6,
+    license="apache-2.0",
+    made="EvalPlus added tests to the original benchmark (github.com/evalplus/evalplus).",
     tasks="HumanEval/",
     seen_in=frozenset({"evalplus", "HumanEvalPlus.jsonl", "datasets--evalplus--humanevalplus"}),
 )
@@ -123,6 +125,8 @@ MBPP_PLUS = Benchmark(
     revision="mbpp_plus_revision",
     prompts=PromptLengths(700, 1500, zero_shot=(180, 1000)),
     download_bytes=10e6,
+    license="apache-2.0",
+    made="EvalPlus added tests to the original benchmark (github.com/evalplus/evalplus).",
     tasks="MBPP/",
     seen_in=frozenset({"evalplus", "MbppPlus.jsonl", "datasets--evalplus--mbppplus"}),
 )

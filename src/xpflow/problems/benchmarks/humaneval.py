@@ -58,4 +58,6 @@ BENCHMARK = Benchmark(
     tasks="HumanEval/",
     seen_in=SEEN_IN,
     download_bytes=50e3,
+    license="mit",
+    made="Written by hand by OpenAI (github.com/openai/human-eval).",
 )

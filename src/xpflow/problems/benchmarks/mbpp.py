@@ -165,6 +165,8 @@ MBPP = Benchmark(
     tasks="MBPP/",
     seen_in=SEEN_IN,
     download_bytes=600e3,
+    license="cc-by-4.0",
+    made="Written by crowd workers for Google Research (google-research-datasets/mbpp).",
 )
 SANITIZED = Benchmark(
     name="mbpp-sanitized",
@@ -179,4 +181,6 @@ SANITIZED = Benchmark(
     tasks="MBPP/",
     seen_in=SEEN_IN,
     download_bytes=600e3,
+    license="cc-by-4.0",
+    made="Written by crowd workers for Google Research (google-research-datasets/mbpp).",
 )

@@ -75,4 +75,6 @@ BENCHMARK = Benchmark(
     revision="tulu3_personas_revision",
     prompts=PromptLengths(150, 600),
     download_bytes=100e6,
+    license="odc-by",
+    made="Written by models in persons' voices (allenai/tulu-3-sft-personas-code).",
 )
