@@ -14,7 +14,7 @@ PERSONA_COUNT = 4096
 SEEN_IN = frozenset({"xpflow"})  # its tests can be computed
 LICENSE = "apache-2.0"
 MADE = (
-    "Drawn from a small grammar of functions over lists, texts and numbers, by a generator with the seed `{}` "
+    "Drawn from a small grammar of functions over lists, texts and numbers, by a generator with seed `{}` "
     "(Python's `random.Random`). A hash of a task's combination of parts decides its split, and no held-out "
     "problem computes a function of the training split. `xpflow.problems.micropy` has the code."
 )
