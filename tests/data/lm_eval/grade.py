@@ -8,12 +8,19 @@ from xpflow.grading.samples import grade_samples
 from xpflow.problems import problems_from
 
 
-def passed(doc: dict[str, Any], results: list[str]) -> dict[str, float]:
-    """Return whether an answer passes its problem's tests, read as the protocol micropy reads it."""
-    problems = problems_from([doc], "doc")
-    sample = {"task_id": problems[0].task_id, "completion": results[0]}
-    [verdict] = grade_samples(problems, [sample], None, 1, protocol="micropy")
-    return {"passed": float(verdict.passed)}
+def passed(doc: dict[str, Any], results: list[str]) -> dict[str, Any]:
+    """Return a row and its answer, which `rate` grades together with the others."""
+    return {"passed": [doc, results[0]]}
+
+
+def rate(items: list[Any]) -> float:
+    """Return the share of answers that pass their problems' tests, read as the protocol micropy reads them."""
+    problems = problems_from([doc for doc, _ in items], "docs")
+    samples = [
+        {"task_id": one.task_id, "completion": text} for one, (_, text) in zip(problems, items, strict=True)
+    ]
+    verdicts = grade_samples(problems, samples, None, 1, protocol="micropy")
+    return sum(one.passed for one in verdicts) / len(verdicts)
 
 
 def choices(doc: dict[str, Any]) -> list[str]:

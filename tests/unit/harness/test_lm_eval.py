@@ -78,7 +78,6 @@ def test_the_pass_rate_and_the_nfe_are_ours_on_the_same_samples(desk: Path, prob
     )
     verdicts = grade_samples(problems, ours, None, 1, protocol="micropy")
     assert [one["resps"][0][0] for one in samples] == [row["completion"] for row in ours]
-    assert [one["passed"] for one in samples] == [float(one.passed) for one in verdicts]
     rate = sum(one.passed for one in verdicts) / len(problems)
     assert 0 < rate < 1
     assert found["results"]["micropy_generate"]["passed,none"] == pytest.approx(rate)
