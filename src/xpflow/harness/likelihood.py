@@ -122,4 +122,5 @@ def _weighted(model: Any, noisy_BS: Tensor, target_L: Tensor, masked_BL: Tensor,
     logits_BLV = model(input_ids=noisy_BS, logits_positions_BN=places_BL).logits
     found_BL = logits_BLV.float().log_softmax(-1).gather(-1, target_L.expand(rows, length)[..., None])[..., 0]
     masked_BL = masked_BL.to(found_BL.device)
-    return (found_BL * masked_BL).sum(-1) * length / masked_BL.sum(-1)
+    weighted_B: Tensor = (found_BL * masked_BL).sum(-1) * length / masked_BL.sum(-1)
+    return weighted_B

@@ -1,8 +1,8 @@
 """Our architectures in the Auto classes of transformers, once somebody uses these.
 
 `import xpflow.models` is enough for `AutoModelForMaskedLM.from_pretrained(folder)`, before or after
-transformers is imported, and imports neither it nor torch: the command line starts without them. Where the Auto
-classes are there already, the models are imported at once; else right after their module has run.
+transformers is imported, and imports neither it nor torch: the command line starts without them. Where the
+Auto classes are there already, the models are imported at once; else right after their module has run.
 """
 
 from __future__ import annotations

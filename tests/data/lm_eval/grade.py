@@ -14,7 +14,7 @@ def passed(doc: dict[str, Any], results: list[str]) -> dict[str, Any]:
 
 
 def rate(items: list[Any]) -> float:
-    """Return the share of answers that pass their problems' tests, read as the protocol micropy reads them."""
+    """Return the share of answers that pass their tests, read as the protocol micropy reads them."""
     problems = problems_from([doc for doc, _ in items], "docs")
     samples = [
         {"task_id": one.task_id, "completion": text} for one, (_, text) in zip(problems, items, strict=True)
