@@ -16,7 +16,8 @@ from typing import Any
 
 from xpflow.models.architectures import ARCHITECTURES
 
-AUTO = "transformers.models.auto.modeling_auto"
+# Whichever is imported first: the classes of models import that of configurations.
+AUTO = ("transformers.models.auto.configuration_auto", "transformers.models.auto.modeling_auto")
 
 
 def enter() -> None:
@@ -31,18 +32,18 @@ def enter() -> None:
 
 def enter_when_used() -> None:
     """Enter them now, or as soon as the Auto classes are imported."""
-    if AUTO in sys.modules:
+    if any(name in sys.modules for name in AUTO):
         enter()
     elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
 
 class _Finder(MetaPathFinder):
-    """Finds the module of the Auto classes as it would be found without this, once."""
+    """Finds a module of the Auto classes as it would be found without this, once."""
 
     def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Return the ordinary spec of that one module, with a loader that enters our models afterwards."""
-        if fullname != AUTO:
+        """Return the ordinary spec of such a module, with a loader that enters our models afterwards."""
+        if fullname not in AUTO:
             return None
         sys.meta_path.remove(self)
         spec = PathFinder.find_spec(fullname, path, target)

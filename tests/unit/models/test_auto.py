@@ -84,11 +84,11 @@ def test_model_and_tokenizer_are_those_of_our_own_loading(folder: Path) -> None:
     "imports",
     [
         "import xpflow.models\nassert not {'torch', 'transformers'} & set(sys.modules)\nimport transformers",
+        "import xpflow.models, transformers\ntransformers.AutoModelForMaskedLM",
         "import transformers\ntransformers.AutoModelForMaskedLM\nimport xpflow.models",
-        "import transformers\nimport xpflow.models",
+        "import transformers\ntransformers.AutoTokenizer\nimport xpflow.models",
         "import xpflow.models.llada\nimport transformers",
         "import xpflow.models.llada2\nimport transformers",
-        "import xpflow.models.load\nimport transformers",
     ],
 )
 def test_the_order_of_the_imports_does_not_matter(imports: str) -> None:
