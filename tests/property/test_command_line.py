@@ -62,6 +62,7 @@ SLOW = (
     *("xpflow.bench.grading.disagreements", "xpflow.images.build.run_build", "xpflow.slurm.check_cluster"),
     *("xpflow.problems.stand_in.write_stand_ins", "xpflow.problems.micropy.load", "xpflow.doctor.examine"),
     *("xpflow.grading.samples.grade_samples", "xpflow.hub.remote.HuggingFaceHub"),
+    "xpflow.harness.run.run",
 )
 
 

@@ -74,7 +74,8 @@ def chosen_container():
     methods = workflow.deployment_settings.deployment_method
     used = any(method.name == "APPTAINER" for method in methods)
     places = [model.directory for model in STUDY.models]
-    places += STUDY.problems.sources.model_dump().values()
+    sources = STUDY.problems.sources.model_dump()
+    places += [*sources.pop("files").values(), *sources.values()]
     binds = [path for path in places if path and os.path.exists(path)]
     try:
         image = choose_container(

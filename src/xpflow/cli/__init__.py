@@ -21,6 +21,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "decode": ("xpflow.cli.decode", "Decode a benchmark or one prompt into samples"),
         "grade": ("xpflow.cli.grade", "Run samples against their tests in a jail"),
         "score": ("xpflow.cli.score", "Pass rates with intervals, and paired comparisons"),
+        "lm-eval": ("xpflow.cli.lm_eval", "Run lm-evaluation-harness with our models and decoders"),
         "problems": ("xpflow.cli.problems", "List, export or check the problems of a benchmark"),
     },
     "Look around": {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xpflow.cli.base import OUT_FILE, examples, new_app
+from xpflow.cli.base import OUT_FILE, OUT_FOLDER, examples, new_app
 from xpflow.cli.inputs import as_listed
 
 if TYPE_CHECKING:
@@ -86,6 +86,47 @@ def export(
     else:
         problems = _export_of_study(config, name, split, limit, out)
     print(f"{out}: {len(problems)} problems")
+
+
+@app.command(
+    epilog=examples(
+        "xpflow problems dataset micropy-he micropy-mbpp --out micropy/",
+        "xpflow problems dataset --problems mine.jsonl --out mine/",
+    )
+)
+def dataset(
+    out: Annotated[Path, OUT_FOLDER, typer.Option(help="Folder for Parquet files and their card")],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[BENCHMARK]...", help="Names of benchmarks (`xpflow problems list`)"),
+    ] = None,
+    problems: Annotated[
+        list[Path] | None,
+        typer.Option(callback=as_listed, help="A file of problems, named by its stem; repeat"),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(callback=as_listed, help="Study whose data sources apply")
+    ] = None,
+) -> None:
+    """Write benchmarks, and files of problems, as a data set that `datasets.load_dataset` reads.
+
+    Every benchmark is a configuration with all its splits; README.md is the card.
+    """
+    from xpflow.errors import ConfigError
+    from xpflow.problems import problems_from_file
+    from xpflow.problems.dataset import of_benchmark, of_problems, write_dataset
+    from xpflow.study.config import load_study
+
+    if not names and not problems:
+        raise ConfigError("name a benchmark, or a file of problems", hint="`xpflow problems list` lists them")
+    sources = load_study(config).problems.sources.model_dump() if config else {}
+    found = [of_benchmark(name, sources) for name in names or ()]
+    found += [of_problems(file.name.partition(".")[0], problems_from_file(file)) for file in problems or ()]
+    if len({one.name for one in found}) < len(found):
+        raise ConfigError("two configurations have one name", hint="name each once, and rename the file")
+    write_dataset(out, found)
+    for one in found:
+        print(f"{out / one.name}: {', '.join(f'{split} {len(part)}' for split, part in one.splits.items())}")
 
 
 def _export_of_study(

@@ -132,8 +132,11 @@ def base_files(study: StudyConfig, model: str) -> list[Path]:
 
 
 def local_sources(study: StudyConfig) -> list[Path]:
-    """Return the local data files that a study names."""
+    """Return the local data files that a study names, all of a folder's."""
+    from xpflow.hub.tables import source_files
+
     sources = study.problems.sources
     named = sources.model_dump(exclude={"files"}).items()
     files = [value for key, value in named if not key.endswith("_revision")]
-    return [Path(value) for value in (*files, *sources.files.values()) if value]
+    places = [Path(value) for value in (*files, *sources.files.values()) if value]
+    return [file for place in places for file in source_files(place)]

@@ -6,11 +6,13 @@ one step that needs it). No torch: the workflow reads this file whenever it is p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from xpflow.artifacts.io import sha256_file
 from xpflow.errors import HubError
 
 # Weights as safetensors only: never a pickle, never code.
@@ -84,13 +86,33 @@ def local_snapshot(repo: HubRepo) -> Path:
 def read_parquet(repo: HubRepo, pattern: str) -> list[dict[str, Any]]:
     """Return the rows of a fetched data set's files that match, in the order of their names.
 
+    Every file is hashed before it is read.
+
     Raises:
-        HubError: the data set was not fetched, or has no such file.
+        HubError: the data set was not fetched, has no such file, or a file changed since.
+        DataError: a file is no Parquet.
     """
-    from pyarrow import parquet
+    from xpflow.hub.tables import parquet_rows
 
     folder = local_snapshot(repo)
     files = sorted(folder.glob(pattern))
     if not files:
         raise HubError(f"{folder}: no file {pattern}", hint="is this the right revision of the data set?")
-    return [row for file in files for row in parquet.read_table(file).to_pylist()]
+    for file in files:
+        _require_unchanged(repo, file, file.relative_to(folder).as_posix())
+    return parquet_rows(files)
+
+
+def _require_unchanged(repo: HubRepo, file: Path, name: str) -> None:
+    """Compare a cached file with the package's own pin, and with the hash that the cache files it under.
+
+    The hub client names the blobs of large files, data among them, by the SHA-256 that the hub promised.
+    """
+    blob = file.resolve().name
+    expected = {repo.sha256.get(name), blob if re.fullmatch("[0-9a-f]{64}", blob) else None} - {None}
+    if expected and {found := sha256_file(file)} != expected:
+        known = " or ".join(map(str, expected))
+        raise HubError(
+            f"{repo.label}, {name}: the cached file has sha256 {found}, not {known}",
+            hint=f"it changed after the download: remove {file.resolve()} and run `xpflow fetch` again",
+        )

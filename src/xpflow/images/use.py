@@ -18,7 +18,10 @@ from xpflow.errors import ArtifactError, ConfigError
 from xpflow.images.lock import STORED, LocalImage, read_local, read_lock, source_digest
 
 SOURCE_VARIABLE = "XPFLOW_IMAGE_SOURCE"
-BUILD_HINT = "build it with `make image` (docs/containers.md), or run without --use-singularity"
+BUILD_HINT = (
+    "build it with `make image` (that is `xpflow image build`; docs/containers.md), or run without"
+    " --use-singularity"
+)
 # A contained /dev lacks `full`, without which bubblewrap makes no /dev of its own inside.
 DEVICES = ("/dev/full",)
 ISOLATED = {"CONTAINALL": "true", "NET": "true", "NETWORK": "none"}

@@ -4,6 +4,6 @@ A problem has a shape (`shapes/`), which says how it is asked, read and judged; 
 a named source of problems.
 """
 
-from xpflow.problems.problem import Problem, problems_from_file, problems_to_file
+from xpflow.problems.problem import Problem, problems_from, problems_from_file, problems_to_file
 
-__all__ = ["Problem", "problems_from_file", "problems_to_file"]
+__all__ = ["Problem", "problems_from", "problems_from_file", "problems_to_file"]

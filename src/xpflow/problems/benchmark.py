@@ -15,6 +15,7 @@ from typing import Any
 from xpflow.artifacts.io import sha256_file
 from xpflow.errors import ConfigError, DataError, nearest
 from xpflow.hub.repo import HubRepo
+from xpflow.hub.tables import source_files
 from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.problems.problem import Problem
 
@@ -24,7 +25,10 @@ Sources = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Where the data of a benchmark lies: a local file, or a hub repository; neither where it needs none."""
+    """Where the data of a benchmark lies: a local file or Arrow folder, or a hub repository.
+
+    Neither where it needs none.
+    """
 
     file: Path | None = None
     repo: HubRepo | None = None
@@ -61,6 +65,8 @@ class Benchmark:
         prompts, download_bytes: what a plan reckons with; bytes are an upper bound.
         tasks: how the names of its problems begin, whatever file they come from.
         seen_in: files, folders and packages that hold its tests: no image of a jail may have them.
+        license, made: for the card of a data set (`xpflow problems dataset`): the hub's name of its licence,
+            and how its problems were made, with seeds.
     """
 
     name: str
@@ -78,6 +84,8 @@ class Benchmark:
     download_bytes: float = 0.0
     tasks: str = ""
     seen_in: frozenset[str] = frozenset()
+    license: str = ""
+    made: str = ""
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -167,13 +175,14 @@ def require_size(problems: Sequence[Problem], size: int, where: str, hint: str =
 
 
 def announce_file(path: Path, setting: str) -> None:
-    """Print the SHA-256 of a local data file on stderr, so that the log of a run says what it read.
+    """Print the SHA-256 of local data (of each file of a folder) on stderr: a run's log says what it read.
 
     Raises:
-        DataError: the file does not exist; names the setting it came from.
+        DataError: there is no such file or folder; names the setting it came from.
     """
-    if not path.is_file():
+    if not path.exists():
         raise DataError(
             f"{setting}: no such file: {path}", hint="paths are relative to the working directory"
         )
-    print(f"{setting}: {path} sha256 {sha256_file(path)}", file=sys.stderr)
+    for file in source_files(path):
+        print(f"{setting}: {file} sha256 {sha256_file(file)}", file=sys.stderr)

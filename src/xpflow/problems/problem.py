@@ -1,7 +1,7 @@
 """The one type that every benchmark becomes, and files of problems.
 
 What a problem's fields mean is said by its shape: how it is asked, what its tests are, how a row of a file
-becomes one. Files hold JSON lines, each in the schema of its shape. They are trusted: their tests are code
+becomes one. Files hold rows, each in the schema of its shape. They are trusted: their tests are code
 that the grader runs outside of the jail, and a row may name a shape that lies in a file.
 """
 
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xpflow.artifacts.io import read_jsonl, write_jsonl
+from xpflow.artifacts.io import write_jsonl
 from xpflow.errors import DataError
+from xpflow.hub.tables import is_table, read_rows
 from xpflow.problems.shapes import SHAPES
 
 if TYPE_CHECKING:
@@ -88,17 +89,40 @@ def schema_of(row: Mapping[str, Any]) -> str | None:
 
 
 def problems_from_file(path: str | Path, *, source: str = "file") -> list[Problem]:
-    """Read problems from JSON lines, each in the schema of its shape; errors name file, line and field."""
+    """Read problems from JSON lines, Parquet or an Arrow folder, each in the schema of its shape.
+
+    Raises:
+        DataError: names file, row and field.
+    """
+    rows, table = read_rows(Path(path)), is_table(Path(path))
+    return problems_from(rows, str(path), source=source, table=table)
+
+
+def problems_from(
+    rows: Iterable[Mapping[str, Any]], where: str, *, source: str = "file", table: bool = True
+) -> list[Problem]:
+    """Turn rows (of `datasets`, for one), each in the schema of its shape, into problems.
+
+    In a table a null is a field that a problem has not: problems of several shapes share its columns. `where`
+    starts every error message, `source` applies where a row names none.
+
+    Raises:
+        DataError: a row is no problem, or two have one task id.
+    """
     problems: dict[str, Problem] = {}
-    for number, row in enumerate(read_jsonl(path), start=1):
-        where = f"{path}, problem {number}"
-        problem = Problem.from_row(row, where=where, source=source)
+    for number, row in enumerate(rows, start=1):
+        place = f"{where}, problem {number}"
+        problem = Problem.from_row(_without_nulls(row) if table else row, where=place, source=source)
         if problem.task_id in problems:
-            raise DataError(f"{where}, field 'task_id': {problem.task_id!r} occurs twice")
+            raise DataError(f"{place}, field 'task_id': {problem.task_id!r} occurs twice")
         problems[problem.task_id] = problem
     if not problems:
         raise DataError(f"{path} holds no problem", hint="is it the file that was meant?")
     return list(problems.values())
+
+
+def _without_nulls(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None}
 
 
 def problems_to_file(path: str | Path, problems: Iterable[Problem]) -> None:

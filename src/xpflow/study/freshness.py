@@ -24,6 +24,7 @@ from xpflow.artifacts.io import atomic_write_text, remembered_sha256
 from xpflow.artifacts.manifest import ENDING, InputRecord, Manifest, files_below
 from xpflow.artifacts.places import OUTSIDE
 from xpflow.errors import XpflowError
+from xpflow.hub.tables import source_files
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.layout import PRETRAIN, Layout
 from xpflow.study.rows import kind_of
@@ -246,7 +247,8 @@ def _outside_files(study: StudyConfig) -> dict[str, list[Path]]:
     """Return the files that a study names by a path, by their names: local data, and models' folders."""
     sources = study.problems.sources.model_dump()
     values = [*sources.pop("files").values(), *sources.values()]
-    places = [Path(one) for one in values if isinstance(one, str | Path)]
+    data = [Path(one) for one in values if isinstance(one, str | Path)]
+    places = [file for one in data for file in source_files(one)]
     places += [Path(model.directory) for model in study.models if model.directory]
     found: dict[str, list[Path]] = defaultdict(list)
     for file in files_below([place for place in places if place.exists()]):

@@ -1,20 +1,19 @@
 """EvalPlus's two benchmarks: HumanEval+ (164 tasks) and MBPP+ (378 tasks), with many more tests for each.
 
 They come from the hub (evalplus/humanevalplus, evalplus/mbppplus), at a commit that the study names, or from
-a local file of such rows, JSON lines or Parquet. Their tests import numpy, which the trusted side of the
-grader has; programs need none. What evalplus itself downloads (inputs without expected outputs, which it
-computes with the canonical solution) is another format and is refused.
+a local copy of such rows: JSON lines, Parquet or an Arrow folder. Their tests import numpy, which the trusted
+side of the grader has; programs need none. What evalplus itself downloads (inputs without expected outputs,
+which it computes with the canonical solution) is another format and is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from xpflow.artifacts.io import read_jsonl
 from xpflow.errors import DataError
 from xpflow.hub.repo import HubRepo, read_parquet
+from xpflow.hub.tables import read_rows
 from xpflow.problems.benchmark import Benchmark, Data, PromptLengths, require_size
 from xpflow.problems.problem import Problem
 from xpflow.problems.shape import Fields
@@ -92,18 +91,9 @@ def _checked(row: Mapping[str, Any], place: str) -> Mapping[str, Any]:
 
 def _rows(data: Data) -> tuple[Rows, str]:
     if data.file is not None:
-        return _file_rows(data.file), str(data.file)
+        return read_rows(data.file), str(data.file)
     assert data.repo is not None
     return read_parquet(data.repo, "data/test-*.parquet"), data.repo.label
-
-
-def _file_rows(path: Path) -> Rows:
-    with open(path, "rb") as file:
-        if file.read(4) != b"PAR1":
-            return read_jsonl(path)
-    from pyarrow import parquet
-
-    return list(parquet.read_table(path).to_pylist())
 
 
 HUMANEVAL_PLUS = Benchmark(
@@ -118,6 +108,8 @@ HUMANEVAL_PLUS = Benchmark(
     revision="humaneval_plus_revision",
     prompts=PromptLengths(200, 500),
     download_bytes=10e6,
+    license="apache-2.0",
+    made="EvalPlus added tests to the original benchmark (github.com/evalplus/evalplus).",
     tasks="HumanEval/",
     seen_in=frozenset({"evalplus", "HumanEvalPlus.jsonl", "datasets--evalplus--humanevalplus"}),
 )
@@ -133,6 +125,8 @@ MBPP_PLUS = Benchmark(
     revision="mbpp_plus_revision",
     prompts=PromptLengths(700, 1500, zero_shot=(180, 1000)),
     download_bytes=10e6,
+    license="apache-2.0",
+    made="EvalPlus added tests to the original benchmark (github.com/evalplus/evalplus).",
     tasks="MBPP/",
     seen_in=frozenset({"evalplus", "MbppPlus.jsonl", "datasets--evalplus--mbppplus"}),
 )

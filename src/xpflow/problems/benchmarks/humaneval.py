@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from xpflow.artifacts.io import read_jsonl
 from xpflow.errors import DataError
+from xpflow.hub.tables import read_rows
 from xpflow.problems.benchmark import Benchmark, Data, PromptLengths, require_size
 from xpflow.problems.problem import Problem
 
@@ -29,7 +29,7 @@ def load(data: Data, split: str) -> Sequence[Problem]:
     path = data.file or humaneval_file()
     problems = [
         Problem.from_row({**row, "source": "humaneval", "split": split}, where=f"{path}, problem {number}")
-        for number, row in enumerate(read_jsonl(path), start=1)
+        for number, row in enumerate(read_rows(path), start=1)
     ]
     return require_size(problems, SIZE, str(path))
 
@@ -58,4 +58,6 @@ BENCHMARK = Benchmark(
     tasks="HumanEval/",
     seen_in=SEEN_IN,
     download_bytes=50e3,
+    license="mit",
+    made="Written by hand by OpenAI (github.com/openai/human-eval).",
 )

@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from xpflow.artifacts.io import read_jsonl, read_text
+from xpflow.artifacts.io import read_text
 from xpflow.errors import DataError
 from xpflow.hub.repo import HubRepo, read_parquet
+from xpflow.hub.tables import is_table, read_rows
 from xpflow.problems.benchmark import Benchmark, Data, PromptLengths, require_size
 from xpflow.problems.problem import Problem
 
@@ -51,7 +52,7 @@ def load_mbpp(data: Data, split: str) -> Sequence[Problem]:
         DataError: a row is malformed, or the split does not have its full size.
         HubError: the data was not fetched.
     """
-    rows, where = (read_jsonl(data.file), str(data.file)) if data.file else _hub_rows(data, "full", split)
+    rows, where = (read_rows(data.file), str(data.file)) if data.file else _hub_rows(data, "full", split)
     chosen = [problem for problem in mbpp_problems(rows, where) if problem.split == split]
     first, last = SPLITS[split]
     hint = "the original file mbpp.jsonl has 974 tasks, numbered 1 to 974"
@@ -132,10 +133,12 @@ def _hub_rows(data: Data, name: str, split: str) -> tuple[Rows, str]:
 
 
 def _file_rows(path: Path) -> Rows:
-    """Read one JSON array (the original file) or JSON lines."""
+    """Read one JSON array (the original file), JSON lines or a table."""
+    if is_table(path):
+        return read_rows(path)
     text = read_text(path)
     if not text.lstrip().startswith("["):
-        return read_jsonl(path)
+        return read_rows(path)
     try:
         rows = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -162,6 +165,8 @@ MBPP = Benchmark(
     tasks="MBPP/",
     seen_in=SEEN_IN,
     download_bytes=600e3,
+    license="cc-by-4.0",
+    made="Written by crowd workers for Google Research (google-research-datasets/mbpp).",
 )
 SANITIZED = Benchmark(
     name="mbpp-sanitized",
@@ -176,4 +181,6 @@ SANITIZED = Benchmark(
     tasks="MBPP/",
     seen_in=SEEN_IN,
     download_bytes=600e3,
+    license="cc-by-4.0",
+    made="Written by crowd workers for Google Research (google-research-datasets/mbpp).",
 )

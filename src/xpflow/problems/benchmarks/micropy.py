@@ -7,10 +7,17 @@ from typing import cast
 
 from xpflow.problems import micropy
 from xpflow.problems.benchmark import Benchmark, Data, PromptLengths
+from xpflow.problems.micropy.splits import VERSION
 from xpflow.problems.problem import Problem
 
 PERSONA_COUNT = 4096
 SEEN_IN = frozenset({"xpflow"})  # its tests can be computed
+LICENSE = "apache-2.0"
+MADE = (
+    "Drawn from a small grammar of functions over lists, texts and numbers, by a generator with seed `{}` "
+    "(Python's `random.Random`). A hash of a task's combination of parts decides its split, and no held-out "
+    "problem computes a function of the training split. `xpflow.problems.micropy` has the code."
+)
 
 
 def complete(data: Data, split: str) -> Sequence[Problem]:
@@ -42,6 +49,8 @@ COMPLETE = Benchmark(
     prompts=PromptLengths(37, 44),
     tasks="MicroPy-HE/",
     seen_in=SEEN_IN,
+    license=LICENSE,
+    made=MADE.format(f"{VERSION}/humaneval/SPLIT"),
 )
 DESCRIBE = Benchmark(
     name="micropy-mbpp",
@@ -52,6 +61,8 @@ DESCRIBE = Benchmark(
     prompts=PromptLengths(48, 61),
     tasks="MicroPy-MBPP/",
     seen_in=SEEN_IN,
+    license=LICENSE,
+    made=MADE.format(f"{VERSION}/mbpp/SPLIT"),
 )
 PERSONAS = Benchmark(
     name="micropy-personas",
@@ -61,4 +72,6 @@ PERSONAS = Benchmark(
     sizes={"train": PERSONA_COUNT},
     default_split="train",
     prompts=PromptLengths(43, 52),
+    license=LICENSE,
+    made=MADE.format(f"{VERSION}/personas/0"),
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xpflow.artifacts.io import read_jsonl
 from xpflow.errors import DataError
 from xpflow.hub.repo import HubRepo, read_parquet
+from xpflow.hub.tables import read_rows
 from xpflow.problems.benchmark import Benchmark, Data, PromptLengths
 from xpflow.problems.problem import Problem
 
@@ -18,14 +18,14 @@ def load(data: Data, split: str) -> Sequence[Problem]:
     """Return the prompts in the order of the data set.
 
     There is no default revision, because no public source pins one: the study must name a commit of the hub
-    repository, or a local file of rows {id, prompt, messages}.
+    repository, or a local file or Arrow folder of rows {id, prompt, messages}.
 
     Raises:
         DataError: the data is malformed.
         HubError: the data was not fetched.
     """
     if data.file is not None:
-        return persona_problems(read_jsonl(data.file), str(data.file))
+        return persona_problems(read_rows(data.file), str(data.file))
     assert data.repo is not None
     return persona_problems(read_parquet(data.repo, "**/*.parquet"), data.repo.label)
 
@@ -75,4 +75,6 @@ BENCHMARK = Benchmark(
     revision="tulu3_personas_revision",
     prompts=PromptLengths(150, 600),
     download_bytes=100e6,
+    license="odc-by",
+    made="Written by models in persons' voices (allenai/tulu-3-sft-personas-code).",
 )
