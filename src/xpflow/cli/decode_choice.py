@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +23,43 @@ class Choice:
     arm: str | None
     changes: dict[str, Any]
     protocol: str
+
+
+FOR_A_PROMPT = "threshold"
+
+
+def decoder_for(given: str | None, budget: bool) -> str | None:
+    """Return the decoder of a single prompt: the one given, else threshold.
+
+    With a budget given it is the first of the table: of that the budget says how many forwards it takes.
+    On validation problems threshold at full budget keeps 96 to 100 % of mask prediction's passes, with 20 to
+    30 % of its forwards (llada-micro and llada2-micro, 200 problems of either shape of MicroPy).
+    """
+    return given or (None if budget else FOR_A_PROMPT)
+
+
+def compared(
+    names: str | None, choice: Choice, study: StudyConfig | None, policy: str | None
+) -> list[tuple[DecodeSettings, str | None]]:
+    """Return settings and policy of each decoder of --compare; a policy goes to those that take one.
+
+    Raises:
+        ConfigError, DecodingError: no decoder, one twice, or one that does not have the settings.
+    """
+    from xpflow.decoding.registry import decoder_entry
+    from xpflow.errors import ConfigError
+
+    found: dict[str, tuple[DecodeSettings, str | None]] = {}
+    for name in [] if names is None else [part.strip() for part in names.split(",")]:
+        if not name or name in found:
+            raise ConfigError(
+                f"--compare {names!r}: {'a decoder twice' if name else 'an empty name'}",
+                hint="write names with commas between them, as --compare threshold,mask_prediction",
+            )
+        settings = settings_of(replace(choice, decoder=name), study)
+        able = policy if decoder_entry(name).takes_policy else None
+        found[name] = (settings, policy_of(able, None, study, name))
+    return list(found.values())
 
 
 def protocol_of(given: str | None, model: str, study: StudyConfig | None, arm: str | None) -> Protocol:
