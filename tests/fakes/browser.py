@@ -25,7 +25,7 @@ OPTIONS = (
     "--disable-sync",
     "--force-color-profile=srgb",
 )
-INSIDE = ("data:", "about:", "chrome:", "devtools:")  # no file and no other machine
+INSIDE = ("data:", "about:", "chrome:", "chrome-untrusted:", "devtools:")  # no file and no other machine
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +43,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     started.set_page_load_timeout(180)
     started.set_script_timeout(180)
+    started.get("about:blank")  # not the page of new tabs, which asks for things
     yield started
     started.quit()
 

@@ -193,13 +193,12 @@ const XpflowViewer = (function () {
       const done = wanted >= decode.frames, block = frame ? data.block[frame - 1] : 0;
       cost.replaceChildren(el("b", "", String(frame)), " of " + count(data.nfe, "forward"));
       if (data.block[decode.frames - 1] > 0) cost.append(", block " + (block + 1));
-      if (done) cost.append(wanted > decode.frames ? " – finished earlier" : " – finished");
+      cost.append(": " + (wanted > decode.frames ? "finished" : summary() + (done ? ", finished" : "")));
       root.dataset.frame = frame;
-      return summary();
     }
 
     function summary() {
-      if (!frame) return "nothing decided yet";
+      if (!frame) return "not begun";
       const words = [];
       for (const event of decode.events) {
         let found = 0;
@@ -212,7 +211,7 @@ const XpflowViewer = (function () {
     function showHistory() {
       const title = el("h" + Math.min(6, level + 1), "", "Place " + (chosen + 1) + ": " + named(decode, decode.get("tokens", decode.frames, chosen)) + " at the end");
       const scroll = el("div", "xv-scroll"), table = el("table"), head = el("thead"), row = el("tr"), body = el("tbody");
-      ["Forward", "Token", "Progress", "Confidence", data.candidates.length ? "Candidates" : "Predicted", "Event"].forEach(function (name) {
+      ["Forward", "Token", data.candidates.length ? "Candidates" : "Predicted", "Progress", "Confidence"].forEach(function (name) {
         const cell = el("th", "", name);
         cell.scope = "col";
         row.append(cell);
@@ -244,8 +243,13 @@ const XpflowViewer = (function () {
       }};
       row.dataset.from = from;
       row.dataset.to = from;
-      const cells = [go, code(values[0]), share(values[1]), share(values[2]), guesses(values[3], best)];
-      cells.push(found.map((event) => (event.sign ? event.sign + " " : "") + event.label).join(", "));
+      const token = el("div"), cells = [go, token, guesses(values[3], best), share(values[1]), share(values[2])];
+      token.append(code(values[0]));
+      found.forEach(function (event) {
+        const word = el("div", "xv-happened", (event.sign ? event.sign + " " : "") + event.label);
+        if (event.revises) word.dataset.revises = "";
+        token.append(word);
+      });
       cells.forEach(function (content) { const cell = el("td"); cell.append(content); row.append(cell); });
       return made;
     }
@@ -367,8 +371,8 @@ const XpflowViewer = (function () {
     controls.setAttribute("role", "group");
     controls.setAttribute("aria-label", "Steps of the decoding");
     controls.append(
-      button("⏮", "To the start", () => { pause(); seek(0); }), button("◀", "One forward back", () => { pause(); seek(at - 1); }),
-      play, button("▶", "One forward on", () => { pause(); seek(at + 1); }), button("⏭", "To the end", () => { pause(); seek(most); }),
+      button("|◀", "To the start", () => { pause(); seek(0); }), button("◀", "One forward back", () => { pause(); seek(at - 1); }),
+      play, button("▶", "One forward on", () => { pause(); seek(at + 1); }), button("▶|", "To the end", () => { pause(); seek(most); }),
       slider, colours, speedLabel, now);
     const keys = el("p", "xv-note", "Keys: ← → one forward, space plays, Home and End; on a token ← → walk along the answer, ↑ ↓ step.");
     prompts();
@@ -379,6 +383,7 @@ const XpflowViewer = (function () {
       const texts = [...new Set(datas.map((data) => data.prompt).filter((text) => typeof text === "string"))];
       texts.forEach(function (text) {
         const box = el("details", "xv-prompt");
+        box.open = chosen.page;
         box.append(el("summary", "", datas[0].task ? "The prompt: " + datas[0].task : "The prompt"), el("pre", "", harmless(text)));
         root.append(box);
       });
@@ -387,9 +392,8 @@ const XpflowViewer = (function () {
     function seek(frame) {
       at = Math.min(Math.max(frame, 0), most);
       slider.value = at;
-      const words = panes.map((pane) => pane.show(at));
-      const what = words.map((text, index) => (words.length > 1 ? datas[index].label + ": " + text : text)).join("; ");
-      now.textContent = "forward " + at + " of " + most + ": " + what;
+      panes.forEach((pane) => pane.show(at));
+      now.textContent = "forward " + at + " of " + most;
       slider.setAttribute("aria-valuetext", "forward " + at + " of " + most);
       root.dataset.at = at;
     }
