@@ -1,4 +1,4 @@
-"""Debian's chromium, headless, driven by selenium: for tests of pages. Skips, with a reason, where it is absent.
+"""Debian's chromium, headless, driven by selenium: for tests of pages. Skips, with a reason, without it.
 
 Use: `from fakes.browser import browser  # noqa: F401` in a test file, and the fixture `browser` in its tests.
 """

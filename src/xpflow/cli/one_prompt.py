@@ -104,9 +104,7 @@ def show(asked: Asked, settings: DecodeSettings, policy: str | None, trace: Path
     print(f"\n{answer}\n\n{int(result.nfe[0])} forwards (budget: {settings.steps} steps)")
 
 
-def compare(
-    asked: Asked, choices: Sequence[tuple[DecodeSettings, str | None]], trace: Path | None
-) -> None:
+def compare(asked: Asked, choices: Sequence[tuple[DecodeSettings, str | None]], trace: Path | None) -> None:
     """Print the answers of several decoders to one prompt, with what each cost."""
     from time import perf_counter
 
@@ -145,7 +143,8 @@ def _panels(found: Sequence[tuple[str, str, int, float]]) -> None:
 
     console = Console()
     boxes = [
-        Panel(Text(answer), title=Text(title), subtitle=_cost(nfe, taken)) for title, answer, nfe, taken in found
+        Panel(Text(answer), title=Text(title), subtitle=_cost(nfe, taken))
+        for title, answer, nfe, taken in found
     ]
     if console.width < NARROW * len(boxes):
         for box in boxes:

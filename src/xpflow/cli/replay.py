@@ -23,13 +23,14 @@ class Replay:
     """A trace with the texts of its tokens, to be shown at any step (0: before the first)."""
 
     def __init__(self, trace: Trace, text: Callable[[int], str], special: Sequence[int]) -> None:
+        from xpflow.noise import NO_TOKEN
         from xpflow.traces.view import views
         from xpflow.traces.viewer.data import trace_label
 
-        hidden = set(special)
+        hidden, noise = set(special), {NO_TOKEN, *trace.head["noise_ids"]}
         shown = lambda token: "·" if token in hidden else text(token)  # noqa: E731
         self.trace, self.label, self.views = trace, trace_label(trace), list(views(trace))
-        self.screen = Screen(shown, lambda token: bool(trace.is_open(token)), trace.events)
+        self.screen = Screen(shown, lambda token: token in noise, trace.events)
 
     def lines(self) -> Iterator[str]:
         """Yield one plain line for each step."""

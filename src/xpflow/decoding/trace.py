@@ -2,7 +2,8 @@
 
 Legend: L steps, R open positions of a row (N, and for block-causal models what the last block has beyond).
 Arrays are `[L, R]`: the base columns below, one bool array per event of the decoder, and the decoder's own
-columns; where they were asked for, the best tokens of every forward, `[L, R, C]`. Positions outside the block of a step keep their token and t; nothing else happens there.
+columns; where they were asked for, the best tokens of every forward too, `[L, R, C]`. Positions outside the
+block of a step keep their token and t; nothing else happens there.
 """
 
 from __future__ import annotations

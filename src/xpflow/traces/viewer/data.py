@@ -66,7 +66,12 @@ def viewer_data(
         "asked": len(head["tokens"]),  # places behind it belong to the last block, and to no answer
         "block": trace.block.tolist(),
         "events": [
-            {"name": event.name, "label": event.label or event.done, "mark": event.mark, "effect": event.effect}
+            {
+                "name": event.name,
+                "label": event.label or event.done,
+                "mark": event.mark,
+                "effect": event.effect,
+            }
             | {"revises": event.revises}
             for event in shown
         ],

@@ -14,7 +14,7 @@ from markupsafe import Markup
 HERE = Path(__file__).parent
 # Inside a script element only "</script" and "<!--" end or change anything; none of these five is ever
 # needed in JSON, and with them escaped the text means the same.
-ESCAPES = {
+ESCAPES: dict[str, str | int | None] = {
     "<": "\\u003c",
     ">": "\\u003e",
     "&": "\\u0026",

@@ -209,7 +209,7 @@ const XpflowViewer = (function () {
     }
 
     function showHistory() {
-      const title = el("h" + Math.min(6, level + 1), "", "Place " + (chosen + 1) + ": " + named(decode, decode.get("tokens", decode.frames, chosen)) + " at the end");
+      const title = el("h" + Math.min(6, level + 1), "", "Place " + (chosen + 1) + ", at the end: " + named(decode, decode.get("tokens", decode.frames, chosen)));
       const scroll = el("div", "xv-scroll"), table = el("table"), head = el("thead"), row = el("tr"), body = el("tbody");
       ["Forward", "Token", data.candidates.length ? "Candidates" : "Predicted", "Progress", "Confidence"].forEach(function (name) {
         const cell = el("th", "", name);
