@@ -8,7 +8,6 @@ Nothing is computed from it. Weights of older versions have no such key, though 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -50,12 +49,3 @@ def aligned_models(like: str | Path) -> list[str]:
     kind = architecture_name(like)
     shipped = [entry for entry in MODELS.values() if entry.repo is None and entry.architecture == kind]
     return [entry.name for entry in shipped if alignment_of(entry.shipped_folder)]
-
-
-def described(said: Mapping[str, Any]) -> str:
-    """Return an alignment in a few words: "x_prediction, 400 updates on base 0123abcd"."""
-    before = said.get("after")
-    start = (
-        f"after {described(before)}" if isinstance(before, dict) else f"on base {str(said.get('base'))[:8]}"
-    )
-    return f"{said.get('objective')}, {said.get('updates')} updates {start}"

@@ -27,7 +27,7 @@ def embedded(data: Any) -> Markup:
     """Return data as JSON that may stand in a `<script type="application/json">` whatever texts it holds."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     text = text.translate(str.maketrans(ESCAPES))
-    return Markup(text.encode("utf-8", "backslashreplace").decode())  # halves of characters, as \\udcff
+    return Markup(_whole(text))
 
 
 def viewer_page(datas: Sequence[Mapping[str, Any]], title: str) -> str:
@@ -35,11 +35,16 @@ def viewer_page(datas: Sequence[Mapping[str, Any]], title: str) -> str:
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
     page = environment.get_template("page.html.j2")
     return page.render(
-        title=title,
+        title=_whole(title),
         data=embedded(list(datas)),
         style=Markup(viewer_style()),
         script=Markup(viewer_script()),
     )
+
+
+def _whole(text: str) -> str:
+    """Return a text that UTF-8 can hold: halves of characters become escapes, as \\udcff."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 @cache
