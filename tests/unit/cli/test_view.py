@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +13,7 @@ import pytest
 from fakes.decoding import REMASKING, make_model, prompts  # noqa: F401
 from xpflow.cli import main
 from xpflow.cli.replay import after
-from xpflow.decoding import decode, save_traces, settings_from
+from xpflow.decoding import decode, load_traces, save_traces, settings_from
 from xpflow.decoding.decoders import DECODERS
 
 
@@ -99,3 +103,35 @@ def test_what_cannot_be_shown_is_said(files, words, message, capsys, tmp_path, m
 )
 def test_keys_of_the_replay(key, step, playing, then) -> None:
     assert after(key, step, 8, playing) == then
+
+
+def test_on_a_terminal_keys_step_through_all_decodes_at_once(files) -> None:
+    pyte, pty = pytest.importorskip("pyte"), pytest.importorskip("pty")
+    most = max(trace.head["nfe"] for trace in load_traces(files["own"]))
+    screen = pyte.Screen(100, 40)
+    stream = pyte.ByteStream(screen)
+    child, terminal = pty.fork()
+    if child == 0:  # COLUMNS and LINES: a new terminal has no size
+        os.environ |= {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40"}
+        os.execv(sys.executable, [sys.executable, "-m", "xpflow", "view", str(files["own"])])
+
+    def until(text: str) -> None:
+        while text not in "\n".join(screen.display):
+            assert select.select([terminal], [], [], 300)[0], screen.display
+            stream.feed(os.read(terminal, 65536))
+
+    try:
+        until(f"forward {most} of {most}")  # it plays by itself
+        os.write(terminal, b"h")
+        until("forward 0 of")
+        assert "\n".join(screen.display).count("0 of ") == 3
+        os.write(terminal, b"n")
+        until("forward 1 of")
+        os.write(terminal, b"q")
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        raise
+    finally:
+        _, status = os.waitpid(child, 0)
+        os.close(terminal)
+    assert status == 0
