@@ -28,7 +28,7 @@ CANDIDATES = 5  # best tokens of a place that the trace of a prompt keeps
         "xpflow decode --benchmark mbpp --decoder threshold --set threshold=0.8 --limit 10 --out s.jsonl",
         "xpflow decode --model llada-8b/ --protocol llada-opencompass --benchmark humaneval --out s.jsonl",
         f"xpflow decode --prompt '{EXAMPLE}'",
-        f"xpflow decode --prompt '{EXAMPLE}' --compare threshold,flow,mask_prediction --trace t.npz",
+        "xpflow decode --prompt '...' --compare threshold,flow,mask_prediction --trace t.npz",
     )
 )
 def decode(

@@ -26,11 +26,11 @@ def warn_unaligned(decoder: str, weights: str | Path) -> None:
     if not decoder_entry(decoder).takes_policy or is_aligned(weights):
         return
     shipped = [name for name in aligned_models(weights) if name != str(weights)]
-    cure = f"use --model {' or '.join(shipped)}, or " if shipped else ""
+    cure = f"--model {' or '.join(shipped)}, or " if shipped else ""
     print(
         f"warning: {decoder} on base weights: no training run has aligned {weights}, and its inputs are "
         "embeddings that such weights have never seen, so answers are often garbage (docs/training.md)\n"
-        f"  hint: {cure}a decoder that these weights are made for: {' or '.join(for_base_weights())}",
+        f"  hint: use {cure}a decoder that these weights are made for: {' or '.join(for_base_weights())}",
         file=sys.stderr,
         flush=True,
     )

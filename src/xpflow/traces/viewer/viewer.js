@@ -211,7 +211,7 @@ const XpflowViewer = (function () {
     function showHistory() {
       const title = el("h" + Math.min(6, level + 1), "", "Place " + (chosen + 1) + ", at the end: " + named(decode, decode.get("tokens", decode.frames, chosen)));
       const scroll = el("div", "xv-scroll"), table = el("table"), head = el("thead"), row = el("tr"), body = el("tbody");
-      ["Forward", "Token", data.candidates.length ? "Candidates" : "Predicted", "Progress", "Confidence"].forEach(function (name) {
+      ["Forward", "Token", data.candidates.length ? "Candidates" : "Predicted", "Progress / confidence"].forEach(function (name) {
         const cell = el("th", "", name);
         cell.scope = "col";
         row.append(cell);
@@ -243,7 +243,7 @@ const XpflowViewer = (function () {
       }};
       row.dataset.from = from;
       row.dataset.to = from;
-      const token = el("div"), cells = [go, token, guesses(values[3], best), share(values[1]), share(values[2])];
+      const token = el("div"), cells = [go, token, guesses(values[3], best), share(values[1]) + " / " + share(values[2])];
       token.append(code(values[0]));
       found.forEach(function (event) {
         const word = el("div", "xv-happened", (event.sign ? event.sign + " " : "") + event.label);
