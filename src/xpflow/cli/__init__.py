@@ -19,6 +19,7 @@ from xpflow.errors import XpflowError, nearest
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Use a model": {
         "decode": ("xpflow.cli.decode", "Decode a benchmark or one prompt into samples"),
+        "view": ("xpflow.cli.view", "Show a decode step by step, in a browser or in the terminal"),
         "grade": ("xpflow.cli.grade", "Run samples against their tests in a jail"),
         "score": ("xpflow.cli.score", "Pass rates with intervals, and paired comparisons"),
         "lm-eval": ("xpflow.cli.lm_eval", "Run lm-evaluation-harness with our models and decoders"),

@@ -64,9 +64,14 @@ def unused(context: typer.Context, why: str, *names: str) -> None:
     from xpflow.errors import ConfigError
 
     for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        if parameter.name in names and source is not None and source.name == "COMMANDLINE":
+        if parameter.name in names and given(context, parameter.name):
             raise ConfigError(f"{parameter.opts[0]} does nothing here: {why}", hint="leave it out")
+
+
+def given(context: typer.Context, name: str) -> bool:
+    """Return whether an option (name of its parameter) stands on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def run_app(app: typer.Typer, program: str, arguments: Sequence[str]) -> int:

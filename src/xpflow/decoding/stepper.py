@@ -96,6 +96,7 @@ class StepRecord:
 
 
 Observer = Callable[[StepRecord], None]
+Look = Callable[[Logits, Block], Mapping[str, Tensor]]  # what else records hold of a forward
 
 
 class Stepper(Protocol[S]):
@@ -134,6 +135,7 @@ class Run:
     schedule: Schedule
     stepper: Stepper[Any]
     observers: tuple[Observer, ...] = ()
+    look: Look | None = None
 
 
 def run_canvas(run: Run, canvas: Canvas) -> tuple[Tensor, Tensor]:
@@ -200,8 +202,10 @@ def run_block(
         info = StepInfo(step, part.block, canvas.rows_B[rows_B], before_B[rows_B], total_B[rows_B], seen)
         logits = read_logits(stepper, state, part)
         check_logits(logits, info)
+        found = run.look(logits, part.block) if run.look else {}
         state, record = stepper.step(state, logits, info)
         if record is not None:
+            record = replace(record, extra={**record.extra, **found}) if found else record
             for observer in run.observers:
                 observer(record)
         step += 1

@@ -2,7 +2,8 @@
 
 Legend: L steps, R open positions of a row (N, and for block-causal models what the last block has beyond).
 Arrays are `[L, R]`: the base columns below, one bool array per event of the decoder, and the decoder's own
-columns. Positions outside the block of a step keep their token and t; nothing else happens there.
+columns; where they were asked for, the best tokens of every forward too, `[L, R, C]`. Positions outside the
+block of a step keep their token and t; nothing else happens there.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Trace:
     """One row's trace; a column is an attribute too, as `trace.t`.
 
     head: settings, prompt, start (the ids before the first step), noise_ids, tokens, nfe, events, dtypes, and
-    a task id where the caller sets one. block, step: `[L]`, where each step happened.
+    a task id or texts where the caller sets them. block, step: `[L]`, where each step happened.
     """
 
     head: dict[str, Any]
@@ -109,7 +110,8 @@ def carried(before: Columns, part: Part) -> Columns:
     inside = part.places < len(before["tokens"])
     after = {}
     for name, value in part.values.items():
-        start = before[name] if name in CARRIED else np.full_like(before["t"], _nothing(name), value.dtype)
+        shape = (len(before["t"]), *value.shape[1:])
+        start = before[name] if name in CARRIED else np.full(shape, _nothing(name), value.dtype)
         after[name] = start.astype(value.dtype, copy=True)
         after[name][part.places[inside]] = value[inside]
     return after
@@ -235,7 +237,7 @@ def _from_json(row: dict[str, Any]) -> Trace:
 
 
 def _nothing(name: str) -> float:
-    return {"c": np.nan, "prediction": NO_TOKEN}.get(name, 0)
+    return {"c": np.nan, "prediction": NO_TOKEN, "candidates": NO_TOKEN}.get(name, 0)
 
 
 def _own(array: Array) -> Array:

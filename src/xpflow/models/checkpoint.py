@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from xpflow.artifacts.io import default_mode, explained
 from xpflow.errors import ModelLoadError
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.device import memory_of, needed_bytes, require_room
+from xpflow.models.keys import ALIGNMENT
 from xpflow.models.moe import SparseMoE, grouped_works
 from xpflow.models.stored import INDEX, QUANTISED, WEIGHTS, StoredTensor, find_tensors, read_fields
 
@@ -74,25 +75,29 @@ def save_checkpoint(
     tokenizer: PreTrainedTokenizerBase | None,
     folder: str | Path,
     max_shard_bytes: int | None = None,
+    alignment: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a model (and its tokenizer) in the published layout; equal models give equal bytes.
 
     With `max_shard_bytes` the weights are cut into shards of at most that size (a larger tensor has a shard
-    of its own) plus an index, as on the hub. Other files in an existing folder stay.
+    of its own) plus an index, as on the hub. `alignment` goes into config.json (`xpflow.models.aligned`).
+    Other files in an existing folder stay.
     """
     with _staged(Path(folder)) as stage:
         if tokenizer is not None:
             tokenizer.save_pretrained(stage)
-        atomic_write_text(stage / "config.json", config_json(model))
+        atomic_write_text(stage / "config.json", config_json(model, alignment))
         state = {name: _own(tensor) for name, tensor in model.state_dict().items()}
         _write_weights(state, stage, max_shard_bytes)
 
 
-def config_json(model: PreTrainedModel) -> str:
+def config_json(model: PreTrainedModel, alignment: Mapping[str, Any] | None = None) -> str:
     """Return the text of `config.json`: sorted keys, without fields that depend on the machine."""
     fields: dict[str, Any] = model.config.to_diff_dict()
     kept = {name: value for name, value in fields.items() if name not in _VOLATILE}
     kept["architectures"] = [type(model).__name__]
+    kept.pop(ALIGNMENT, None)  # of the weights that these were made from
+    kept |= {ALIGNMENT: dict(alignment)} if alignment else {}
     kept["dtype"] = str(model.dtype).removeprefix("torch.")
     return json.dumps(kept, indent=2, sort_keys=True) + "\n"
 

@@ -82,7 +82,8 @@ _GENERATE = (
     *("num_beams", "num_return_sequences", "output_scores", "remove_invalid_values", "repetition_penalty"),
     *("return_dict_in_generate", "temperature", "top_k", "top_p", "typical_p"),
 )
-NEUTRAL = frozenset((*_FILE, *_INTERFACE, *_TASK, *_TRAINING, *_GENERATE))
+ALIGNMENT = "xpflow_alignment"  # how a training run has aligned the weights, see aligned.py
+NEUTRAL = frozenset((ALIGNMENT, *_FILE, *_INTERFACE, *_TASK, *_TRAINING, *_GENERATE))
 ONLY: dict[str, tuple[Any, ...]] = {
     "tie_word_embeddings": (False,),
     "add_cross_attention": (False,),

@@ -14,6 +14,7 @@ from typing import Any
 from xpflow.artifacts.io import json_once, read_text
 from xpflow.errors import ArtifactError, ModelLoadError, nearest
 from xpflow.models.architectures import ARCHITECTURES
+from xpflow.models.keys import ALIGNMENT
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -76,6 +77,7 @@ def read_fields(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / "config.json"
     fields = read_json(path)
+    fields.pop(ALIGNMENT, None)  # nobody computes with it, and a configuration class need not know it
     kind = str(fields.get("model_type"))
     if kind not in set(ARCHITECTURES):  # names only: a folder of weights names no file of code
         raise ModelLoadError(f"{path}: unknown model_type {kind!r}", hint=nearest(kind, ARCHITECTURES))

@@ -7,25 +7,46 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from xpflow.decoding.decoders import DECODERS
 from xpflow.decoding.registry import decoder_entry
+from xpflow.models.aligned import aligned_models, alignment_of
+from xpflow.models.registry import model_entry
 from xpflow.study.layout import LOG
 from xpflow.study.settings import stage_settings
 
-__all__ = ["of_total", "stage_settings", "warn_unaligned"]
+__all__ = ["is_aligned", "of_total", "stage_settings", "warn_unaligned"]
 
 
 def warn_unaligned(decoder: str, weights: str | Path) -> None:
     """Say on stderr that a decoder which moves embeddings step by step works on weights of no training run.
 
-    weights: a model's name, or its folder; a folder that `xpflow train` wrote holds the run's log.
+    weights: a model's name, or its folder. Aligned ones say so in their config.json; a folder that an older
+    `xpflow train` wrote holds the run's log instead. What is aligned and ships, the warning names.
     """
-    if decoder_entry(decoder).takes_policy and not (Path(weights) / LOG).is_file():
-        print(
-            f"warning: {decoder} on base weights: no training run has aligned {weights}, and its inputs are "
-            "embeddings that such weights have never seen, so answers are often garbage (docs/training.md)",
-            file=sys.stderr,
-            flush=True,
-        )
+    if not decoder_entry(decoder).takes_policy or is_aligned(weights):
+        return
+    shipped = [name for name in aligned_models(weights) if name != str(weights)]
+    cure = f"--model {' or '.join(shipped)}, or " if shipped else ""
+    print(
+        f"warning: {decoder} on base weights: no training run has aligned {weights}, and its inputs are "
+        "embeddings that such weights have never seen, so answers are often garbage (docs/training.md)\n"
+        f"  hint: use {cure}a decoder that these weights are made for: {' or '.join(for_base_weights())}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def is_aligned(weights: str | Path) -> bool:
+    """Return whether weights were aligned: their configuration says so, or the log of a run lies there."""
+    entry = model_entry(str(weights))
+    if entry is not None:
+        return entry.repo is None and alignment_of(entry.shipped_folder) is not None
+    return alignment_of(weights) is not None or (Path(weights) / LOG).is_file()
+
+
+def for_base_weights() -> list[str]:
+    """Return the decoders whose inputs are tokens: those that take no policy."""
+    return [name for name in DECODERS if not decoder_entry(name).takes_policy]
 
 
 def of_total(report: Callable[[int, int], None] | None, total: int) -> Callable[[int], None] | None:

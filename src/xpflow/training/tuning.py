@@ -17,8 +17,10 @@ import torch
 from torch import Tensor
 
 from xpflow.artifacts.io import read_jsonl, write_jsonl
+from xpflow.models.aligned import alignment
 from xpflow.models.checkpoint import save_checkpoint
 from xpflow.models.load import load_model
+from xpflow.models.registry import model_folder
 from xpflow.runtime.machine import Machine
 from xpflow.runtime.models import model_source
 from xpflow.runtime.processes import joined
@@ -240,7 +242,8 @@ def train_to_folder(
         trained, extra = trainer.model(stored), trainer.held.extra()
         if team.leads:
             large = sum(tensor.nbytes for tensor in trained.state_dict().values()) > SHARD_BYTES
-            save_checkpoint(trained, tokenizer, out, SHARD_BYTES if large else None)
+            said = alignment(chosen.objective, run, trainer.course.updates, model_folder(source))
+            save_checkpoint(trained, tokenizer, out, SHARD_BYTES if large else None, said)
             save_extra(extra, chosen.objective, chosen.settings, out)
             write_jsonl(out / "log.jsonl", log)
             remove(state)

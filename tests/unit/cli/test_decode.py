@@ -7,6 +7,7 @@ import pytest
 from fakes.decoding import REMASKING
 from xpflow.artifacts.io import read_jsonl
 from xpflow.cli import main
+from xpflow.cli.live import harmless
 from xpflow.decoding import load_traces
 from xpflow.traces.replay import check
 
@@ -171,4 +172,66 @@ def test_a_decoder_in_a_file_is_decoded_with_shown_and_traced(folder, tmp_path, 
 )
 def test_mistakes_end_with_a_message_and_a_hint(folder, arguments, message, capsys):
     assert run("--model", folder, *arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_prompt_alone_is_decoded_by_threshold_and_the_answer_stands_apart(folder, capsys, tmp_path):
+    arguments = ("--model", folder, "--prompt", "Add one.", "--set", "gen_length=8")
+    assert run(*arguments, "--trace", tmp_path / "t.npz") == 0
+    lines = capsys.readouterr().out.splitlines()
+    steps = [line for line in lines if line.startswith("step ")]
+    [trace] = load_traces(tmp_path / "t.npz")
+    settings = trace.head["settings"]
+    assert (settings["decoder"], settings["threshold"], settings["budget"]) == ("threshold", 0.95, "1/1")
+    assert "\n".join(lines[len(steps) + 1 : -2]) == harmless(trace.head["answer"], "\n\t").strip("\n")
+    assert lines[len(steps)] == lines[-2] == ""
+    assert trace.head["prompt_text"] == "Add one."
+    assert trace.candidates.shape == (*trace.tokens.shape, 5)
+    assert run(*arguments, "--decoder", "threshold", "--trace", tmp_path / "t.npz") == 0
+    assert load_traces(tmp_path / "t.npz")[0].head["settings"]["threshold"] == 0.9
+    assert run(*arguments, "--set", "threshold=0.5", "--trace", tmp_path / "t.npz") == 0
+    assert load_traces(tmp_path / "t.npz")[0].head["settings"]["threshold"] == 0.5
+
+
+def test_decoders_are_compared_on_one_prompt(folder, capsys, tmp_path):
+    names = ["threshold", "flow", "mask_prediction"]
+    common = (
+        "--model",
+        folder,
+        "--prompt",
+        "Add one.",
+        "--set",
+        "gen_length=8",
+        "--compare",
+        ",".join(names),
+    )
+    assert run(*common, "--trace", tmp_path / "t.npz", "--policy", "constant:0.5") == 0
+    said = capsys.readouterr()
+    traces = load_traces(tmp_path / "t.npz")
+    assert [trace.head["settings"]["decoder"] for trace in traces] == names
+    costs = said.out.splitlines()[-3:]
+    for trace, title, cost in zip(traces, ("threshold", "flow", "mask prediction"), costs, strict=True):
+        check(trace)
+        assert f"--- {title}\n" in said.out
+        assert cost.startswith(title)
+        assert f"{trace.head['nfe']} forwards, " in cost
+    assert "warning: flow on base weights" in said.err
+    assert "\x1b" not in said.out
+    assert main(["view", str(tmp_path / "t.npz"), "--html", str(tmp_path / "t.html")]) == 0
+    assert (tmp_path / "t.html").read_text().count('"asked":8') == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--benchmark humaneval --out o.jsonl --compare flow", "--benchmark does nothing here"),
+        ("--prompt x --compare flow,threshold --decoder flow", "--decoder does nothing here"),
+        ("--prompt x --compare flow,flow", "twice"),
+        ("--prompt x --compare flow,", "empty"),
+        ("--prompt x --compare flow,tresholt", "threshold"),
+        ("--prompt x --compare flow,threshold --set threshold=0.5", "decoder 'flow'"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(folder, words, message, capsys):
+    assert run("--model", folder, *words.split()) == 2
     assert message in capsys.readouterr().err

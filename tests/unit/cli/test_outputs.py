@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -219,6 +220,22 @@ def test_a_decoder_that_takes_a_policy_is_warned_of_on_weights_that_no_run_has_a
         (here / "folder" / "log.jsonl").write_text("{}\n")
     warn_unaligned(decoder, "folder")
     assert ("no training run has aligned folder" in capsys.readouterr().err) == warned
+
+
+def test_the_warning_names_what_to_use_instead(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xpflow.models.keys import ALIGNMENT
+    from xpflow.runtime.decoding import warn_unaligned
+
+    monkeypatch.setattr("xpflow.runtime.decoding.aligned_models", lambda weights: ["llada-micro-aligned"])
+    warn_unaligned("flow", "llada-micro")
+    said = capsys.readouterr().err
+    assert "--model llada-micro-aligned, or a decoder" in said
+    assert "mask_prediction or threshold" in said
+    (here / "folder" / "config.json").write_text(json.dumps({ALIGNMENT: {"objective": "x_prediction"}}))
+    warn_unaligned("flow", "folder")
+    assert capsys.readouterr().err == ""
 
 
 def test_a_budget_that_is_none_is_an_error_of_ours_everywhere() -> None:

@@ -16,6 +16,8 @@ import torch
 from safetensors.torch import load_file
 
 from xpflow.cli import main
+from xpflow.models.aligned import alignment_of, weights_sha256
+from xpflow.models.registry import model_folder
 
 pytestmark = pytest.mark.slow
 
@@ -137,6 +139,10 @@ def test_sharded_alignment_is_that_of_one_process_and_resumes_to_the_same_bytes(
     code, errors = finish(align(folder, "llada-micro", 2, "full-two"))
     assert code == 0, errors
     assert_alike(folder / "full-one", folder / "full-two")
+    said = alignment_of(folder / "full-two")
+    assert said is not None
+    assert said["updates"] == 3
+    assert said["base"] == weights_sha256(model_folder("llada-micro"))
     assert sum("update 3" in line for line in errors.splitlines()) == 1
 
     killed = align(folder, "llada-micro", 2, "full-killed")
