@@ -24,6 +24,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 SOURCE = Path(os.environ.get("XPFLOW_CASES_SOURCE", ROOT / "src")).resolve()
+UMASK = 0o022
 BEFORE = (SOURCE / "xpflow" / "config").is_dir()  # 0.1: `align` and the block `alignment`
 
 
@@ -56,7 +57,7 @@ class Command:
     def __init__(self, scratch: Path) -> None:
         environment = {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONDONTWRITEBYTECODE": "1"}
         environment["XPFLOW_CACHE"] = str(scratch / "cache")
-        self.environment, self.scratch, self.count = environment, scratch, 0
+        self.environment, self.scratch, self.count, self.umask = environment, scratch, 0, UMASK
         words = [sys.executable, str(Path(__file__).with_name("server.py"))]
         pipe = subprocess.PIPE
         self.server = subprocess.Popen(
@@ -68,6 +69,7 @@ class Command:
         self.count += 1
         files = {key: str(self.scratch / f"{self.count}.{key}") for key in ("out", "err")}
         request = {"words": [*map(str, words)], "folder": str(folder), "environment": environment, **files}
+        request["umask"] = self.umask
         assert self.server.stdin is not None
         print(json.dumps(request), file=self.server.stdin)
         return int(self._answer())
@@ -118,9 +120,10 @@ class Place:
     def run(self, *words: object, **environment: str) -> Done:
         return self.command(*words, folder=self.folder, **environment)
 
-    def train(self, *words: object) -> Done:
-        """Run the stage that trains a model on its own answers."""
-        return self.run("align" if BEFORE else "train", *words)
+    @property
+    def trains(self) -> str:
+        """The stage that trains a model on its own answers."""
+        return "align" if BEFORE else "train"
 
     def rows(self, name: str, *rows: dict[str, Any]) -> str:
         """Write JSON lines and return the file's name."""
@@ -174,6 +177,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
 @pytest.fixture
 def place(tmp_path: Path, command: Command) -> Place:
     """A folder for one case."""
+    command.umask = UMASK
     return Place(tmp_path, command)
 
 

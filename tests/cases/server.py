@@ -1,6 +1,6 @@
 """Runs command lines of the xpflow on its path, each in a process of its own, after torch is loaded once.
 
-A request is a line of JSON, {words, folder, environment, out, err, text}; it is answered with the process' id
+A request is a line of JSON, {words, folder, environment, umask, out, err}; it is answered with the process' id
 and, when that has ended, with its exit code. Nothing here knows xpflow but by `xpflow.cli.main`, so that the
 same cases can be run against other source.
 """
@@ -35,6 +35,7 @@ def main() -> None:
             run(request)
         print(child, file=answers, flush=True)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=answers, flush=True)
+    os._exit(0)  # nothing to tidy up, and what torch would tidy takes seconds
 
 
 def run(request: dict[str, Any]) -> None:
@@ -45,6 +46,7 @@ def run(request: dict[str, Any]) -> None:
     ):
         os.dup2(os.open(name, flags, 0o644), number)
     os.chdir(request["folder"])
+    os.umask(request["umask"])
     os.environ.update(request["environment"])
     sys.argv = ["xpflow", *request["words"]]
     code: Any = 1
