@@ -1,8 +1,8 @@
-"""The inputs of a hunt through public bug reports: what a case has to run commands with, and what they share.
+"""The inputs of a hunt through public bug reports: what a case has to run commands with.
 
-A case talks to xpflow through its command line and its files alone, so the same case can be run against other
-source: `XPFLOW_CASES_SOURCE=/path/to/src pytest tests/cases`. What was renamed since is spelled as that source
-has it (`Command.study`).
+A case talks to xpflow through its command line and its files alone, so the same case can be run against
+other source: `XPFLOW_CASES_SOURCE=/path/to/src pytest tests/cases`. What was renamed since is spelled as that
+source has it (`Place.study`).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Command:
     def __init__(self, scratch: Path) -> None:
         environment = {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONDONTWRITEBYTECODE": "1"}
         environment["XPFLOW_CACHE"] = str(scratch / "cache")
-        self.environment, self.scratch, self.count, self.umask = environment, scratch, 0, UMASK
+        self.environment, self.scratch, self.count = environment, scratch, 0
         words = [sys.executable, str(Path(__file__).with_name("server.py"))]
         pipe = subprocess.PIPE
         self.server = subprocess.Popen(
@@ -68,8 +68,13 @@ class Command:
         """Start a command and return its process' id; `wait` must follow."""
         self.count += 1
         files = {key: str(self.scratch / f"{self.count}.{key}") for key in ("out", "err")}
-        request = {"words": [*map(str, words)], "folder": str(folder), "environment": environment, **files}
-        request["umask"] = self.umask
+        request = {
+            "words": [*map(str, words)],
+            "folder": str(folder),
+            "environment": environment,
+            "umask": UMASK,
+            **files,
+        }
         assert self.server.stdin is not None
         print(json.dumps(request), file=self.server.stdin)
         return int(self._answer())
@@ -177,7 +182,6 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
 @pytest.fixture
 def place(tmp_path: Path, command: Command) -> Place:
     """A folder for one case."""
-    command.umask = UMASK
     return Place(tmp_path, command)
 
 

@@ -1,8 +1,8 @@
 """Runs command lines of the xpflow on its path, each in a process of its own, after torch is loaded once.
 
-A request is a line of JSON, {words, folder, environment, umask, out, err}; it is answered with the process' id
-and, when that has ended, with its exit code. Nothing here knows xpflow but by `xpflow.cli.main`, so that the
-same cases can be run against other source.
+A request is a line of JSON, {words, folder, environment, umask, out, err}. The answers are two lines: the id
+of the process and, when that has ended, its exit code. Nothing here knows xpflow but by `xpflow.cli.main`, so
+that the same cases can be run against other source.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ import traceback
 from importlib import import_module
 from typing import Any
 
-HEAVY = ("torch", "transformers", "pandas", "scipy.stats", "statsmodels.stats.multitest", "matplotlib", "typer")
+HEAVY = (
+    "torch",
+    "transformers",
+    "pandas",
+    "scipy.stats",
+    "statsmodels.stats.multitest",
+    "matplotlib",
+    "typer",
+)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Kind 5: what a stage would refuse is refused by `config check`; places to write to are tried before the work."""
+"""Kind 5: what a stage would refuse, `config check` refuses; outputs are tried before the work."""
 
 from __future__ import annotations
 

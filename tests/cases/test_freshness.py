@@ -1,4 +1,4 @@
-"""Kind 4: what is out of date is decided by manifests, in a fresh clone too, where Snakemake remembers nothing."""
+"""Kind 4: manifests decide what is out of date, where Snakemake remembers nothing too."""
 
 from __future__ import annotations
 
@@ -19,12 +19,17 @@ TARGET = "results/fresh/problems/humaneval.jsonl"
 @pytest.mark.slow
 def test_results_copied_to_a_fresh_clone_are_judged_by_the_study_of_today(place: Any) -> None:
     def study(limit: int) -> None:
-        place.study(
-            study={"name": "fresh"}, problems={"benchmarks": [{"name": "humaneval", "limit": limit}]}
-        )
+        place.study(study={"name": "fresh"}, problems={"benchmarks": [{"name": "humaneval", "limit": limit}]})
 
     def snakemake(folder: Path, *words: str) -> str:
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(SOURCE.parent / "Snakefile"), "--nolock"]
+        command = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--snakefile",
+            str(SOURCE.parent / "Snakefile"),
+            "--nolock",
+        ]
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         environment = {**os.environ, "PATH": path, "PYTHONPATH": str(SOURCE)}
         command += ["--cores", "1", "--configfile", str(place / "study.yaml"), *words, "--", TARGET]

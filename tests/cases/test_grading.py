@@ -1,4 +1,4 @@
-"""Kinds 1, 5, 6 and 12: what is not the program's fault, one row that takes others with it, foreign fences."""
+"""Kinds 1, 5, 6 and 12: what is no program's fault, one row that takes others with it, foreign fences."""
 
 from __future__ import annotations
 

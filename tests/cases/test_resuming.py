@@ -1,4 +1,4 @@
-"""Kind 3: a training that was killed goes on with what it began with, or says what differs and touches nothing."""
+"""Kind 3: a training that was killed goes on with what it began with, or says what differs."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ def test_a_run_is_not_trained_on_with_another_model_or_other_data(place: Any) ->
 
     def study(folder: Path) -> str:
         model = {"name": "llada-micro", "training": "full", "directory": str(folder)}
-        found: str = place.study(models=[model], training=TRAINING, runtime={"threads": 1, "checkpoint_every": 1})
+        found: str = place.study(
+            models=[model], training=TRAINING, runtime={"threads": 1, "checkpoint_every": 1}
+        )
         return found
 
     first, other = place.model(), place.model(rope_theta=499_999.0)

@@ -94,9 +94,7 @@ def test_a_mask_of_another_name_is_found_and_no_id_is_guessed(place: Any, decode
     place.run(*decode, "--model", folder, "--out", "s.jsonl").refused("mask_token_id", "<mask>")
 
 
-def test_without_tokenizer_config_a_prompt_still_begins_with_bos(
-    place: Any, decode: tuple[str, ...]
-) -> None:
+def test_without_tokenizer_config_a_prompt_still_begins_with_bos(place: Any, decode: tuple[str, ...]) -> None:
     folder = place.model()
     words = ("prompts", "micropy", "--benchmark", "humaneval", "--model", folder, "--show")
     expected = place.run(*words).passed()
@@ -123,7 +121,9 @@ def test_adapters_fit_a_dense_model_too(place: Any) -> None:
     own_answers(place)
     training = {"lora": {"updates": 1, "batch_size": 2}, "warmup_updates": 0, "log_every": 1}
     study = place.study(models=[{"name": LLADA, "training": "lora"}], training=training)
-    place.run(place.trains, "--model", LLADA, "--data", "own.jsonl", "--config", study, "--out", "run").passed()
+    place.run(
+        place.trains, "--model", LLADA, "--data", "own.jsonl", "--config", study, "--out", "run"
+    ).passed()
     before = tensors(place.model() / "model.safetensors")
     after = tensors(place / "run" / "model.safetensors")
     same = [key for key in before if "_proj" in key and before[key] == after[key]]
