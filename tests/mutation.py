@@ -38,6 +38,9 @@ TESTS = {
     "outcome": ("outcome.py", "oracle.py"),
     "remote": ("remote.py", "changes.py", "oracle.py"),
     "oracle": ("oracle.py",),
+    "journal": ("journal.py",),
+    "doubt": ("fault.py", "grade.py"),
+    "extraction/markdown": ("extract_markdown.py",),
     "verdict": tuple(f"grade.py::test_{name}" for name in ROWS),
 }
 SLOWER = 10  # times as long as its tests take without it, a mutant may take

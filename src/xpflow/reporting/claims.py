@@ -41,6 +41,12 @@ class Claim:
     holm_p: float | None = None  # None: not a claimed difference
 
     @property
+    def name(self) -> str:
+        """What is claimed, as a part of a sentence: without a full stop of its own."""
+        text = self.text.rstrip()
+        return text if text.endswith("..") else text.removesuffix(".")
+
+    @property
     def word(self) -> str:
         """The judgement; where no direction was claimed, which side is ahead."""
         if self.direction != "different" or self.judgement.startswith("undecided"):
@@ -170,7 +176,7 @@ def _sentence(claim: Claim) -> str:
     paper = "" if claim.paper is None else f"; the paper: {number(claim.paper, sign)} {unit}"
     holm = "" if claim.holm_p is None else f", Holm p = {claim.holm_p:.2g}"
     where = f"{claim.model}, {claim.benchmark}"
-    return f"- {markdown_text(f'{claim.text}, {where}')}: **{claim.word}**, {ours}{holm}{paper}."
+    return f"- {markdown_text(f'{claim.name}, {where}')}: **{claim.word}**, {ours}{holm}{paper}."
 
 
 def _left_out(plan: ReportPlan, claims: list[Claim]) -> list[str]:
@@ -204,7 +210,7 @@ def _summary(claims: list[Claim]) -> str:
     contradicted = [claim for claim in own if claim.judgement == "contradicted"]
     text = f"Of {len(own)} comparisons with a claim of the paper: {_tally(own)}"
     if contradicted:
-        names = "; ".join(f"{claim.text} ({claim.model}, {claim.benchmark})" for claim in contradicted)
+        names = "; ".join(f"{claim.name} ({claim.model}, {claim.benchmark})" for claim in contradicted)
         text += f" **The study contradicts the paper on: {markdown_text(names)}.**"
     return text
 

@@ -134,6 +134,16 @@ def test_the_section_names_every_claim_and_says_what_a_micro_model_cannot(evalua
     assert words <= {"confirmed", "contradicted", "undecided"}
 
 
+def test_a_claims_own_full_stop_is_none_within_a_sentence(evaluated: tuple) -> None:
+    plan, outcomes, contrasts = evaluated
+    [claim, *_] = judge_claims(plan, outcomes, contrasts)
+    claim = replace(claim, text="Flow solves more (Table 1). ", judgement="contradicted")
+    text = claims_markdown(plan, [claim])
+    assert f"- Flow solves more (Table 1), {claim.model}, {claim.benchmark}: **" in text
+    assert f"on: Flow solves more (Table 1) ({claim.model}, " in text
+    assert replace(claim, text="Flow wins ...").name == "Flow wins ..."
+
+
 def test_a_study_against_the_paper_is_reported_as_a_contradiction(synthetic, tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(
         synthetic.RATES, "flow-shipped", dict.fromkeys(("1/8", "1/4", "1/2", "1/1"), (0.05, 8))
