@@ -1,7 +1,7 @@
 """How long the jobs of a run will take: as long as others of their rule in this run, else as was expected.
 
-What is expected stands in a file that `xpflow config check --times` writes before the first job: seconds of the last
-run, and of the plan where there was none. Where this machine turns out faster or slower, all of it is scaled.
+What is expected stands in a file that `xpflow config check --times` writes before the first job: seconds of
+the last run, and of the plan where there was none. Where this machine is faster or slower, all is scaled.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Snakemake's logger `xpflow`: it turns what Snakemake says of a run into our display, on a terminal or in lines.
+"""Snakemake's logger `xpflow`: what Snakemake says of a run becomes our display, on a terminal or in lines.
 
-Dry runs, and whoever asks for more (`--verbose`, `--debug-dag`, `--quiet`), get Snakemake's own words. So does
-everybody where the display fails: it never stops a run.
+Dry runs, and whoever asks for more or less (`--verbose`, `--debug-dag`, `--quiet`), get Snakemake's own
+words. So does everybody where the display fails: it never stops a run.
 """
 
 from __future__ import annotations
@@ -130,6 +130,14 @@ class LogHandler(LogHandlerBase):
         if self.own is None:
             self.own = snakemake_handler(self.common_settings, self.stream)
         self.own.handle(record)
+
+    def flush(self) -> None:
+        """Take the display away for what others print; the next job brings it back."""
+        if self.face is not None:
+            try:
+                self.face.end()
+            except Exception:
+                self._give_up()
 
     def close(self) -> None:
         """Take the display away, and tell of failures that were not told."""

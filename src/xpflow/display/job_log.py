@@ -1,8 +1,8 @@
 """How far a job is, by the last line of progress in its log: `decoding: 12/80, 30 s, 0.4/s`.
 
-The commands print such lines anyway (`xpflow.cli.progress`, and the training loops), and a log is there on every
-machine and in every container that a job may run in. So nothing passes between job and display but this file, and
-a display that is wrong, or not there, changes nothing for a job.
+The commands print such lines anyway (`xpflow.cli.progress`, and the training loops), and a log is there on
+every machine and in every container that a job may run in. So nothing passes between job and display but this
+file, and a display that is wrong, or not there, changes nothing for a job.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def read_progress(logs: tuple[Path, ...], since: float) -> Reading | None:
         except OSError:
             continue
         for done, total in reversed(found):
-            if 0 < int(total) and int(done) <= int(total):
+            if int(total) >= max(1, int(done)):
                 return Reading(int(done), int(total), log.stat().st_mtime)
     return None
 

@@ -106,7 +106,7 @@ class Screen:
 
     def _jobs(self, jobs: Sequence[Job], width: int) -> list[Text]:
         """Return the lines of jobs in columns: label, bar, percent, speed, time left."""
-        rows = [(plain(job.label), job.last.share if job.last else None, *self._numbers(job)) for job in jobs]
+        rows = [(plain(job.label), self._share(job), *self._numbers(job)) for job in jobs]
         if not rows:
             return []
         wide = [max(len(row[place]) for row in rows) for place in (2, 3, 4)]
@@ -121,11 +121,18 @@ class Screen:
         for text, share, *columns in rows:
             line = Text.assemble("  ", cut(text, label, self.marks.dots).ljust(label))
             if bar:
-                line.append_text(Text.assemble("  ", *self._bar(share or 0.0, bar)))
+                line.append_text(Text.assemble("  ", *self._bar(share, bar)))
             for one, size in zip(columns, wide, strict=True):
                 line.append(f"  {one:>{size}}" if size else "", "dim")
             drawn.append(line)
         return drawn
+
+    def _share(self, job: Job) -> float:
+        """Return what is done of a job: as it says itself, else by the time that it should take."""
+        if job.last is not None:
+            return job.last.share
+        elapsed, left = self.run.now() - job.started, self.run.job_left(job)
+        return 0.0 if left is None else elapsed / max(elapsed + left, 1e-9)
 
     def _numbers(self, job: Job) -> tuple[str, str, str]:
         """Return percent, speed and time left of a job; where it says nothing, how long it has run."""
@@ -139,10 +146,12 @@ class Screen:
         return [(self.marks.full * full, "green"), (self.marks.empty * (width - full), "dim")]
 
     def _row(self, mark: str, style: str, label: str, end: str) -> None:
-        room = self.console.width - len(mark) - len(end) - 4
+        room = self.console.width - len(mark) - len(end) - 6
         name = cut(plain(label), room, self.marks.dots)
         self.console.print(
-            Text.assemble("  ", (mark, style), " ", name, " ", (end, "dim")), no_wrap=True, overflow="crop"
+            Text.assemble("  ", (mark, style), " ", name, (f" {self.marks.dot} {end}", "dim")),
+            no_wrap=True,
+            overflow="crop",
         )
         if self.live.is_started:
             self.live.refresh()
