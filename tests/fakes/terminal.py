@@ -16,11 +16,11 @@ from types import TracebackType
 
 import pyte
 
-PATIENCE_S = 300.0  # until a screen shows what it must; a busy machine may take long
+PATIENCE_S = 180.0  # until a screen shows what it must; a busy machine may take long
 
 
 class Terminal:
-    """Runs a command on a pseudo-terminal; `rows` of history are part of the screen, as if it were that high."""
+    """Runs a command on a pseudo-terminal of some size; use it in a `with`, which ends the command."""
 
     def __init__(
         self,

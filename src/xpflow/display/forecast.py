@@ -15,7 +15,7 @@ from pathlib import Path
 from xpflow.artifacts.io import atomic_write_text
 
 EXPECTED = "expected.json"  # in a study's folder of times
-BOUNDS = (0.1, 10.0)  # of the scale
+BELIEF_S = 30.0  # how many seconds of work have to be seen before they weigh as much as what was expected
 
 
 def write_expected(folder: Path, seconds: Mapping[str, float]) -> None:
@@ -64,11 +64,11 @@ class Forecast:
         return sum((mean if seconds is None else seconds) * count for seconds, count in each)
 
     def _scale(self) -> float:
-        """Return how much longer than expected the jobs so far took."""
+        """Return how much longer than expected the jobs so far took; little work seen changes little."""
         pairs = [
             (sum(found), len(found) * self.expected[rule])
             for rule, found in self.seen.items()
             if found and rule in self.expected
         ]
         took, expected = sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
-        return min(max(took / expected, BOUNDS[0]), BOUNDS[1]) if expected > 0 else 1.0
+        return (took + BELIEF_S) / (expected + BELIEF_S)

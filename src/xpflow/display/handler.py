@@ -21,6 +21,7 @@ from xpflow.display.failure import failure_lines
 from xpflow.display.lines import Lines
 from xpflow.display.run import Job, Run
 from xpflow.display.screen import Screen, is_terminal
+from xpflow.errors import XpflowError
 
 NOTHING, FAILED = "Nothing to be done", "At least one job did not complete successfully"
 # What Snakemake says of itself.
@@ -42,6 +43,7 @@ class LogHandler(LogHandlerBase):
         self.run = Run(time.time)
         self.face: Screen | Lines | None = None
         self.own: Any = None  # Snakemake's handler, where it speaks itself
+        self.study = Path("config/micro.yaml")  # the workflow's default
         quiet = {str(one).lower().rpartition(".")[2] for one in settings.quiet or ()}
         if settings.dryrun or settings.verbose or settings.debug_dag or quiet & {"all", "progress", "rules"}:
             return
@@ -64,7 +66,9 @@ class LogHandler(LogHandlerBase):
 
     def _show(self, record: LogRecord, face: Screen | Lines) -> None:
         event, said = getattr(record, "event", None), vars(record)
-        if event == LogEvent.RUN_INFO:
+        if event == LogEvent.WORKFLOW_STARTED:
+            self.study = Path([*said.get("configfiles", ()), self.study][0])
+        elif event == LogEvent.RUN_INFO:
             self.run.plan(said["stats"])
             face.say(f"{self.run.total} jobs to do")
         elif event == LogEvent.JOB_INFO:
@@ -110,6 +114,22 @@ class LogHandler(LogHandlerBase):
             return
         elif record.levelno >= WARNING or not NOISE.match(text):
             face.say(text)
+        if text.startswith(NOTHING):
+            self._as_it_stands()
+
+    def _as_it_stands(self) -> None:
+        """Say in short what a study found that is done already; nothing of one that has no tables."""
+        from xpflow.display.ending import show_summary
+        from xpflow.reporting.summary import summarize
+        from xpflow.study.config import load_study
+        from xpflow.study.layout import Layout
+
+        try:
+            config = load_study(self.study)
+            found = summarize(config, Layout.of(config.study.name), headline=False)
+        except (XpflowError, OSError):
+            return
+        show_summary(found, self.stream, short=True)
 
     def _report(self, face: Screen | Lines) -> None:
         face.end()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TAIL = 4096  # bytes of a log that are looked at
-LINE = re.compile(rb"^[^\r\n]*?(?:: | update )(\d+)/(\d+)[,:]", re.MULTILINE)
+LINE = re.compile(rb"^[^\r\n]*?(?:: | update )(\d+)/(\d+)[,: ]", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,7 @@ class Screen:
             drawn.append(Text(cut(f"  and {len(jobs) - len(shown)} more", width, self.marks.dots), "dim"))
         for line in drawn:
             line.no_wrap, line.overflow = True, "crop"
+            line.truncate(width)
         return drawn
 
     def _study(self, jobs: Sequence[Job], width: int) -> Text:
