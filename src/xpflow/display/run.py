@@ -30,7 +30,7 @@ class Job:
     @property
     def label(self) -> str:
         """The job in a few words: `decode llada-micro micropy-he base seed 0`."""
-        words = [self.rule.replace("_shard", "").replace("_", " ")]
+        words = self.rule.replace("_shard", "").replace("_", " ").split()
         for name, value in self.names.items():
             if name == PARTS:
                 words += [] if value == "1-of-1" else [f"part {value.replace('-of-', '/')}"]
