@@ -147,7 +147,7 @@ def _expected(config: StudyConfig, folder: Path | None) -> str:
         write_expected(folder, times.seconds)
     if config.runtime.device != "cpu" and not times.measured:
         return "not known on this GPU: `xpflow plan` has estimates"
-    return f"the whole study {about(times.study(ways))}, {ways} jobs at a time ({times.source})"
+    return f"{about(times.study(ways))} for the whole study, {times.source}"
 
 
 @app.command(epilog=examples("xpflow config schema --out config/schema.json"))

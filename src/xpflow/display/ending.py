@@ -88,4 +88,5 @@ def _facts(summary: Summary, seconds: float | None, work: float) -> Iterator[tup
         yield "time", "; ".join(spent)
     yield "report", str(summary.report) + ("/" if summary.report.is_dir() else "")
     command, why = summary.next_thing
-    yield "next", f"{command}   ({why})"
+    yield "next", command  # alone, to be copied
+    yield "", f"({why})"

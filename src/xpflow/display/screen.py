@@ -107,11 +107,11 @@ class Screen:
 
     def _jobs(self, jobs: Sequence[Job], width: int) -> list[Text]:
         """Return the lines of jobs in columns: label, bar, percent, speed, time left."""
-        rows = [(plain(job.label), self._share(job), *self._numbers(job)) for job in jobs]
-        if not rows:
+        if not jobs:
             return []
-        wide = [max(len(row[place]) for row in rows) for place in (2, 3, 4)]
-        label = max(len(row[0]) for row in rows)
+        rows = [self._numbers(job) for job in jobs]
+        wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        label = max(len(job.label) for job in jobs)
         if width < 60:
             wide[1] = 0  # no room for the speed
         numbers = sum(one + 2 for one in wide if one)
@@ -119,10 +119,10 @@ class Screen:
         bar = bar if bar >= LEAST_BAR else 0
         label = min(label, width - 2 - numbers - (bar + 2 if bar else 0))
         drawn = []
-        for text, share, *columns in rows:
-            line = Text.assemble("  ", cut(text, label, self.marks.dots).ljust(label))
+        for job, columns in zip(jobs, rows, strict=True):
+            line = Text.assemble("  ", cut(plain(job.label), label, self.marks.dots).ljust(label))
             if bar:
-                line.append_text(Text.assemble("  ", *self._bar(share, bar)))
+                line.append_text(Text.assemble("  ", *self._bar(self._share(job), bar)))
             for one, size in zip(columns, wide, strict=True):
                 line.append(f"  {one:>{size}}" if size else "", "dim")
             drawn.append(line)
