@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from xpflow.display.words import holds, printable, took
+from xpflow.display.words import cut, holds, printable, took
 from xpflow.reporting.summary import WORDS, Summary, Verdict, tally
 
 COLOURS = {"confirmed": "green", "contradicted": "red", "undecided": "yellow"}
@@ -25,7 +25,8 @@ def show_summary(
     """Print a summary. seconds: what the run took; work: what all jobs of the study took together."""
     console = Console(file=stream, highlight=False, width=None if stream.isatty() else PIPED)
     if summary.headline and not short:
-        console.print(_headline(summary, stream, console.width))
+        shape = _headline if console.width >= BESIDE else _narrow
+        console.print(shape(summary, stream, console.width))
     if summary.verdicts and not short:
         console.print(_claims(summary.verdicts, stream, console.width))
         console.print()
@@ -33,37 +34,41 @@ def show_summary(
         console.print(Text.assemble((f"{name:<8}", "bold"), printable(text, stream)), soft_wrap=True)
 
 
+def _title(summary: Summary) -> str:
+    return f"Study {summary.study}: percent of the problems solved, at {summary.budget} of the budget"
+
+
 def _headline(summary: Summary, stream: TextIO, width: int) -> Table:
-    """Return the table of all pairs; on a narrow terminal a list for each of them."""
     wide = width >= WITH_NFE
     table = Table(
         box=SIMPLE_HEAD if holds(stream, "─") else ASCII2,
-        title=f"Study {summary.study}: percent of the problems solved, at {summary.budget} of the budget"
-        + (" (mean forward passes)" if wide else ""),
+        title=_title(summary) + (" (mean forward passes)" if wide else ""),
         title_justify="left",
         title_style="bold",
         pad_edge=False,
         collapse_padding=True,
     )
-    names = [printable(f"{line.name}{summary.aside(line)}", stream) for line in summary.headline]
-    narrow = width < BESIDE
-    table.add_column(Text("decoder [weights]"), no_wrap=narrow, overflow="ellipsis" if narrow else "fold")
-    if narrow:
-        table.add_column("solved", justify="right", no_wrap=True)
-        for pair in summary.pairs:
-            table.add_row(Text(", ".join(pair), "bold"), "")
-            for name, line in zip(names, summary.headline, strict=True):
-                if pair in line.cells:
-                    table.add_row(Text(f" {name}"), f"{line.cells[pair][0]:.1f}")
-        return table
+    table.add_column(Text("decoder [weights]"))
     for pair in summary.pairs:
         head = "\n".join(pair) if wide else "\n".join(pair).replace("-", "-\n")
         table.add_column(head, justify="right", no_wrap=True)
-    for name, line in zip(names, summary.headline, strict=True):
+    for line in summary.headline:
         found = [line.cells.get(pair) for pair in summary.pairs]
         shown = (f"{one[0]:.1f}" + (f" ({one[1]:.1f})" if wide else "") if one else "" for one in found)
-        table.add_row(Text(name), *shown)
+        table.add_row(Text(printable(line.name + summary.aside(line), stream)), *shown)
     return table
+
+
+def _narrow(summary: Summary, stream: TextIO, width: int) -> Text:
+    """Return the headline as a list, pair by pair."""
+    text = Text.assemble((_title(summary), "bold"))
+    for pair in summary.pairs:
+        text.append(f"\n\n{', '.join(pair)}", "bold")
+        for line in summary.headline:
+            if pair in line.cells:
+                name = cut(printable(line.name + summary.aside(line), stream), width - 8, "...")
+                text.append(f"\n{line.cells[pair][0]:6.1f} {name}")
+    return text.append("\n")
 
 
 def _claims(verdicts: tuple[Verdict, ...], stream: TextIO, width: int) -> Table:

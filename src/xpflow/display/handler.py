@@ -30,6 +30,7 @@ NOISE = re.compile(
     "Conda environments: ignored|Singularity containers: ignored|Select jobs to execute|Execute \\d+ jobs|"
     "Complete log|Elapsed time: |Removing temporary output|Touching output file|None$|$"
 )
+CHECKED = re.compile("CalledProcessError in file .*\nCommand '.*; *xpflow (config check|cluster) ")
 TOLD = re.compile("Exiting because a job execution failed|Shutting down, this might take some time")
 COMMAND_FAILED = re.compile("RuleException:\nCalledProcessError in file")
 
@@ -110,6 +111,8 @@ class LogHandler(LogHandlerBase):
             self._report(face)
         elif COMMAND_FAILED.match(text) and all(job.logs for job in self.run.running.values()):
             return  # its job's log comes at the end
+        elif CHECKED.match(text):
+            return  # the check itself has said more
         elif TOLD.match(text) and self.run.failures:
             return
         elif record.levelno >= WARNING or not NOISE.match(text):

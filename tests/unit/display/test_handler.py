@@ -107,6 +107,16 @@ def test_a_failure_is_told_even_if_the_run_just_stops(told: Told, tmp_path: Path
     assert "none.log is empty" in told.text
 
 
+def test_a_check_before_the_first_job_has_said_itself_what_is_wrong(told: Told) -> None:
+    told.tell(
+        'CalledProcessError in file "Snakefile", line 46:\n'
+        "Command 'set -euo pipefail;  xpflow config check  x.yaml' returned non-zero exit status 2.",
+        logging.ERROR,
+        event=LogEvent.ERROR,
+    )
+    assert told.text == ""
+
+
 def test_other_errors_are_shown_as_they_are(told: Told) -> None:
     told.tell("WorkflowError:\nconfig/x.yaml: no such key", logging.ERROR, event=LogEvent.ERROR)
     assert told.text == "WorkflowError:\nconfig/x.yaml: no such key\n"
