@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -178,6 +181,37 @@ class TestTerminal:
         assert any(
             re.match(r"✗ decode llada-micro part 1/2 failed after .*\(rule decode_shard\)", x) for x in lines
         )
+
+
+@pytest.mark.slow
+def test_the_real_study_ends_with_its_numbers_and_claims(finished: Any, tmp_path: Path) -> None:
+    """The smoke study, whose tables and figures are gone, from the checks to the end."""
+    again = replace(finished, folder=tmp_path, watched=None)
+    shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "paper_figures")
+    with Terminal(again.command(), tmp_path, again.environment, columns=80, rows=100) as terminal:
+        ticks = terminal.until(lambda lines: any(re.match("  ✓ time ", line) for line in lines))
+        jobs = terminal.until(lambda lines: any(re.match("smoke [━─]", line) for line in lines))
+        assert terminal.finish() == 0
+        end = terminal.lines()
+    assert not [line for line in ticks if line.startswith("  ✗")]
+    assert {line.split()[1] for line in ticks if line.startswith("  ✓")} >= {"jail", "decoders", "disk"}
+    assert any(re.match(r"  (tables|figures|prompts) ", line) for line in jobs)
+    place = next(number for number, line in enumerate(end) if line.startswith("Study smoke: percent"))
+    assert {line.split()[1] for line in end[:place] if line.startswith("  ✓")} >= {"tables", "figures"}
+    assert any("mask prediction [base]" in line for line in end[place:])
+    facts = [line.split()[0] for line in end[place:] if re.match("(claims|time|report|next) ", line)]
+    assert facts == ["claims", "time", "report", "next"]
+    assert not any("smoke ━" in line for line in end)
+
+
+@pytest.mark.slow
+def test_a_study_that_is_done_says_in_short_what_it_found(finished: Any) -> None:
+    output = finished.run().stdout
+    assert "Nothing to be done" in output
+    assert re.search(r"^claims +\d+ confirmed", output, re.MULTILINE)
+    assert re.search(r"^report +paper_figures/smoke/", output, re.MULTILINE)
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", output)
 
 
 @pytest.mark.slow
