@@ -55,7 +55,7 @@ if Path("gates", f"{name}.fails").exists():
     print("error: the model is too hot\\n  hint: open a window")
     sys.exit(2)
 """
-BAR, LEFT = "[━─]{8,}", r"(?:\d+:\d\d left|\d+:\d\d)"
+BAR, LEFT = "[━─]{8,}", r"(?:\d+:\d\d left|for \d+:\d\d|finishing)"
 ABOUT = r"(?:about \d+ (?:s|min)|a few seconds)"
 # Every line that may stand on the screen, at any width.
 WHOLE = re.compile(

@@ -82,6 +82,7 @@ class Run:
     name: str = ""
     began: float = 0.0
     ways: int = 1  # jobs that ran at once
+    worked_from: float | None = None  # when the first job began
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
@@ -102,6 +103,7 @@ class Run:
             if again is None:
                 self.waiting[job.rule] = max(0, self.waiting.get(job.rule, 0) - 1)
             self.running[job.number] = job
+            self.worked_from = self.worked_from or job.started
             self.ways = max(self.ways, len(self.running))
 
     def finish(self, number: int) -> tuple[Job, float] | None:
@@ -155,6 +157,13 @@ class Run:
         if not work and not now_running:
             return None
         return max([(work + sum(now_running)) / self.ways, *now_running])
+
+    def share(self, left: float | None) -> float:
+        """Return what is done of the study: by time, or by the number of jobs where `left` is not known."""
+        if left is None:
+            return self.done / max(1, self.total)
+        worked = self.now() - (self.worked_from or self.now())
+        return worked / max(worked + left, 1e-9)
 
     def _find_study(self, times: Path) -> None:
         """Name the study by the folder results/STUDY/benchmarks/..., and read what its jobs should take."""

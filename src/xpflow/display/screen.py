@@ -92,9 +92,7 @@ class Screen:
         run, dot = self.run, f" {self.marks.dot} "
         left = run.left(jobs)
         elapsed = run.now() - run.began
-        share = (
-            run.done / run.total if left is None and run.total else elapsed / max(elapsed + (left or 0), 1e-9)
-        )
+        share = run.share(left)
         name, time_left = run.name or "study", "" if left is None else f"{about(left)} left"
         whole = [f"{run.done} of {run.total} done", f"{len(jobs)} running", clock(elapsed), time_left]
         short = [f"{run.done}/{run.total}", "", "", f"{clock(left)} left" if left is not None else ""]
@@ -140,7 +138,9 @@ class Screen:
         elapsed, left = self.run.now() - job.started, self.run.job_left(job)
         percent = f"{job.last.share:.0%}" if job.last else ""
         speed = rate_text(job.rate) if job.rate else ""
-        return percent, speed, clock(elapsed) if left is None else f"{clock(left)} left"
+        if job.last is not None and job.last.done == job.last.total:
+            return percent, speed, "finishing"
+        return percent, speed, f"for {clock(elapsed)}" if left is None else f"{clock(left)} left"
 
     def _bar(self, share: float, width: int) -> list[tuple[str, str]]:
         full = round(min(max(share, 0.0), 1.0) * width)

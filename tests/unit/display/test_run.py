@@ -129,6 +129,19 @@ def test_the_last_run_and_the_speed_of_this_one_say_what_is_to_come(clock: Clock
     assert run.left([]) == 210 + 2 * (4 + 2)
 
 
+def test_the_study_s_bar_goes_by_time_and_by_jobs_where_time_is_unknown(clock: Clock) -> None:
+    run = Run(clock)
+    run.plan({"decode": 4})
+    assert run.share(None) == 0
+    clock.time += 50  # of checks, before the first job
+    run.start(job(1, "decode", clock), None)
+    clock.time += 10
+    run.finish(1)
+    assert run.share(None) == 0.25
+    assert run.share(30) == 0.25
+    assert run.share(0) == 1
+
+
 def test_nothing_is_promised_where_nothing_is_known(clock: Clock, tmp_path: Path) -> None:
     run = Run(clock)
     run.plan({"decode": 2, "tables": 1})
