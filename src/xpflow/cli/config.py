@@ -90,7 +90,7 @@ def check(
         if decoders:
             _by_their_own_rules(listed, config, str(file), machine)
         if machine:
-            listed.ask("time", partial(_expected, config, times))
+            listed.ask("time", partial(_expected, config, times, write=not listed.failed))
         listed.require(str(file))
         arms, rows = len(config.evaluation.arms), len(expand(config))
         print(f"{file}: valid; study {config.study.name}, {arms} arms, {rows} decodings")
@@ -139,15 +139,15 @@ def _by_their_own_rules(listed: Checklist, config: StudyConfig, source: str, mac
         listed.ask(name, check)
 
 
-def _expected(config: StudyConfig, folder: Path | None) -> str:
-    """Return how long a study should take, and write it for the display of progress."""
+def _expected(config: StudyConfig, folder: Path | None, write: bool) -> str:
+    """Return how long a study should take; `write` it for the display of progress, too."""
     from xpflow.display.forecast import write_expected
     from xpflow.display.words import about
     from xpflow.planning.clock import times_of, ways_of
     from xpflow.study.layout import Layout
 
     times, ways = times_of(config, folder or Layout.of(config.study.name).times), ways_of(config)
-    if folder is not None:
+    if write and folder is not None:
         write_expected(folder, times.seconds)
     if config.runtime.device != "cpu" and not times.measured:
         return "not known on this GPU: `xpflow plan` has estimates"

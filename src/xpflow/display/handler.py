@@ -23,6 +23,7 @@ from xpflow.display.run import Job, Run
 from xpflow.display.screen import Screen, is_terminal
 from xpflow.errors import XpflowError
 
+STOPPED = "Terminating processes on user request"
 NOTHING, FAILED = "Nothing to be done", "At least one job did not complete successfully"
 # What Snakemake says of itself.
 NOISE = re.compile(
@@ -44,6 +45,7 @@ class LogHandler(LogHandlerBase):
         self.run = Run(time.time)
         self.face: Screen | Lines | None = None
         self.own: Any = None  # Snakemake's handler, where it speaks itself
+        self.stopped = False  # by the user
         self.study = Path("config/micro.yaml")  # the workflow's default
         quiet = {str(one).lower().rpartition(".")[2] for one in settings.quiet or ()}
         if settings.dryrun or settings.verbose or settings.debug_dag or quiet & {"all", "progress", "rules"}:
@@ -80,7 +82,7 @@ class LogHandler(LogHandlerBase):
                 face.finished(*found)
         elif event == LogEvent.JOB_ERROR:
             failure = self.run.fail(said["jobid"])
-            if failure is not None:
+            if failure is not None and not self.stopped:
                 face.failed(failure)
         elif event == LogEvent.PROGRESS:
             if said["done"] >= said["total"]:
@@ -107,6 +109,7 @@ class LogHandler(LogHandlerBase):
 
     def _say(self, record: LogRecord, face: Screen | Lines) -> None:
         text = record.getMessage()
+        self.stopped = self.stopped or STOPPED in text
         if FAILED in text and self.run.failures:
             self._report(face)
         elif COMMAND_FAILED.match(text) and all(job.logs for job in self.run.running.values()):
@@ -137,6 +140,11 @@ class LogHandler(LogHandlerBase):
     def _report(self, face: Screen | Lines) -> None:
         face.end()
         failures, self.run.failures = list(self.run.failures.values()), {}
+        if self.stopped:
+            face.report(
+                [f"Stopped with {len(failures)} jobs running: the same command goes on from what is done."]
+            )
+            return
         for failure in failures:
             face.report(failure_lines(failure, face.marks))
 

@@ -117,6 +117,18 @@ def test_a_check_before_the_first_job_has_said_itself_what_is_wrong(told: Told) 
     assert told.text == ""
 
 
+def test_a_run_that_the_user_stops_has_no_failures(told: Told, tmp_path: Path) -> None:
+    told.start(3, str(tmp_path / "none.log"))
+    told.tell("Terminating processes on user request, this might take some time.")
+    told.tell("Error in rule train", logging.ERROR, event=LogEvent.JOB_ERROR, jobid=3)
+    told.tell("WorkflowError:\nAt least one job did not complete successfully.", logging.ERROR)
+    told.handler.close()
+    assert "FAILED" not in told.text
+    assert told.text.strip().endswith(
+        "Stopped with 1 jobs running: the same command goes on from what is done."
+    )
+
+
 def test_other_errors_are_shown_as_they_are(told: Told) -> None:
     told.tell("WorkflowError:\nconfig/x.yaml: no such key", logging.ERROR, event=LogEvent.ERROR)
     assert told.text == "WorkflowError:\nconfig/x.yaml: no such key\n"
