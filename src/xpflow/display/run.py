@@ -10,6 +10,7 @@ from pathlib import Path
 from xpflow.display.forecast import Forecast
 from xpflow.display.job_log import Reading, read_progress
 
+OVERDUE = 0.25
 PARTS, TARGET = "scatteritem", "all"  # a wildcard; a rule that only waits for others
 
 
@@ -153,10 +154,17 @@ class Run:
         work = self.forecast.work(waiting, speeds)
         if work is None:
             return None
-        now_running = [left for job in jobs if (left := self.job_left(job)) is not None]
+        now_running = [left for job in jobs if (left := self._surely_left(job)) is not None]
         if not work and not now_running:
             return None
         return max([(work + sum(now_running)) / self.ways, *now_running])
+
+    def _surely_left(self, job: Job) -> float | None:
+        """Return what `job_left` says; of a job that takes longer than expected, a part of what it took."""
+        left = self.job_left(job)
+        if left is None and self.forecast.seconds(job.rule) is not None:
+            return OVERDUE * (self.now() - job.started)
+        return left
 
     def share(self, left: float | None) -> float:
         """Return what is done of the study: by time, or by the number of jobs where `left` is not known."""

@@ -129,6 +129,17 @@ def test_the_last_run_and_the_speed_of_this_one_say_what_is_to_come(clock: Clock
     assert run.left([]) == 210 + 2 * (4 + 2)
 
 
+def test_a_job_that_is_overdue_still_needs_some_time(clock: Clock, tmp_path: Path) -> None:
+    write_expected(tmp_path / "benchmarks", {"decode": 10.0})
+    run = Run(clock)
+    run.plan({"decode": 1})
+    one = job(1, "decode", clock)
+    run.start(one, tmp_path / "benchmarks" / "a.tsv")
+    clock.time += 40
+    assert run.job_left(one) is None
+    assert run.left([one]) == 10.0
+
+
 def test_the_study_s_bar_goes_by_time_and_by_jobs_where_time_is_unknown(clock: Clock) -> None:
     run = Run(clock)
     run.plan({"decode": 4})
