@@ -25,6 +25,7 @@ def show_summary(
     """Print a summary. seconds: what the run took; work: what all jobs of the study took together."""
     console = Console(file=stream, highlight=False, width=None if stream.isatty() else PIPED)
     if summary.headline and not short:
+        console.print(_title(summary, console.width))
         shape = _headline if console.width >= BESIDE else _narrow
         console.print(shape(summary, stream, console.width))
     if summary.verdicts and not short:
@@ -34,17 +35,15 @@ def show_summary(
         console.print(Text.assemble((f"{name:<8}", "bold"), printable(text, stream)), soft_wrap=True)
 
 
-def _title(summary: Summary) -> str:
-    return f"Study {summary.study}: percent of the problems solved, at {summary.budget} of the budget"
+def _title(summary: Summary, width: int) -> Text:
+    text = f"Study {summary.study}: percent of the problems solved, at {summary.budget} of the budget"
+    return Text(text + (" (mean forward passes)" if width >= WITH_NFE else ""), "bold")
 
 
 def _headline(summary: Summary, stream: TextIO, width: int) -> Table:
     wide = width >= WITH_NFE
     table = Table(
         box=SIMPLE_HEAD if holds(stream, "─") else ASCII2,
-        title=_title(summary) + (" (mean forward passes)" if wide else ""),
-        title_justify="left",
-        title_style="bold",
         pad_edge=False,
         collapse_padding=True,
     )
@@ -61,14 +60,14 @@ def _headline(summary: Summary, stream: TextIO, width: int) -> Table:
 
 def _narrow(summary: Summary, stream: TextIO, width: int) -> Text:
     """Return the headline as a list, pair by pair."""
-    text = Text.assemble((_title(summary), "bold"))
+    text = Text()
     for pair in summary.pairs:
-        text.append(f"\n\n{', '.join(pair)}", "bold")
+        text.append(f"\n{', '.join(pair)}\n", "bold")
         for line in summary.headline:
             if pair in line.cells:
                 name = cut(printable(line.name + summary.aside(line), stream), width - 8, "...")
-                text.append(f"\n{line.cells[pair][0]:6.1f} {name}")
-    return text.append("\n")
+                text.append(f"{line.cells[pair][0]:6.1f} {name}\n")
+    return text
 
 
 def _claims(verdicts: tuple[Verdict, ...], stream: TextIO, width: int) -> Table:
