@@ -43,10 +43,11 @@ rule all:
 # cluster, where there is one.
 onstart:
     shell(get_cluster_check())
-    shell("xpflow config check {ELSEWHERE} {CONFIG:q}")
+    shell("xpflow config check {ELSEWHERE} --times {TIMES:q} {CONFIG:q}")
     if not STUDY_FILE.exists() or not STUDY_FILE.samefile(CONFIG):
         shell("xpflow config show {CONFIG:q} --out {STUDY_FILE:q}")
 
 
 onsuccess:
-    print(f"Tables and figures of study {STUDY.study.name}: {LAYOUT.figures}/")
+    settle(workflow.logger_manager)
+    shell(get_summary())

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import sys
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -11,6 +12,7 @@ from snakemake.settings.types import RerunTrigger
 
 from xpflow.errors import XpflowError
 import xpflow
+from xpflow.display.settle import settle
 from xpflow.images import choose_container, digest_inside, package_digest
 from xpflow.study.check import check_study
 from xpflow.study.config import load_study
@@ -101,6 +103,7 @@ def check_source():
         )
 
 
+STARTED = time.time()
 check_source()
 CONFIG = chosen_config()
 STUDY, REPOS = validated(CONFIG)
@@ -164,6 +167,15 @@ def get_cluster_check():
     ]
     command = " ".join(["xpflow cluster", *given, "--gpu" if GPUS else ""])
     return command.replace("{", "{{").replace("}", "}}")  # `shell` fills in braces
+
+
+def get_summary():
+    """Return the command that says what came out; what it cannot say is no failure of the study."""
+    if not LAYOUT.figure("claims", "json").exists():
+        return "true"  # another target than the tables
+    took = round(time.time() - STARTED)
+    places = f"--results {LAYOUT.results} --figures {LAYOUT.figures}"
+    return f"xpflow summary --config {STUDY_FILE} {places} --took {took} || true"
 
 
 def given(*makes, final=None, **inputs):

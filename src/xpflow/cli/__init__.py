@@ -41,6 +41,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "cache": ("xpflow.cli.cache", "List or clean the checkpoints that checkouts share"),
         "plan": ("xpflow.cli.plan", "Say what memory, time and disk a study needs, before it runs"),
+        "summary": ("xpflow.cli.summary", "Say what a finished study found, in a table and a few lines"),
         "cluster": ("xpflow.cli.cluster", "Ask SLURM whether it would take a study's jobs"),
         "match": ("xpflow.cli.match", "Find the setting that takes a wanted mean NFE"),
         "tiny": ("xpflow.cli.tiny", "Write tiny random checkpoints in the published layouts"),

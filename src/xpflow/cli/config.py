@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xpflow.cli.base import OUT_FILE, examples, new_app
+from xpflow.cli.base import OUT_FILE, OUT_FOLDER, examples, new_app
 
 if TYPE_CHECKING:
+    from xpflow.display.checklist import Checklist
     from xpflow.study.config import StudyConfig
 
 app = new_app("Show, check or describe a study's configuration.")
@@ -64,37 +65,93 @@ def check(
         bool,
         typer.Option(help="Check that this machine has what the study needs: jail, device, room on disk"),
     ] = True,
+    times: Annotated[
+        Path | None,
+        OUT_FOLDER,
+        typer.Option(help="The study's folder of times: the last run's are read, what to expect is written"),
+    ] = None,
 ) -> None:
     """Validate files, by all that a stage would ask of them, and say how large they are.
 
-    The workflow does this before its first job. What is still to be fetched is checked later, and named.
+    The workflow does this before its first job. Every check is made, whatever fails on the way. What is still
+    to be fetched is checked later, and named.
     """
     import sys
+    from functools import partial
 
-    from xpflow.study.check import check_study
+    from xpflow.display.checklist import Checklist
     from xpflow.study.config import load_study
     from xpflow.study.rows import expand
 
     for file in files:
+        listed = Checklist(sys.stderr)
         config = load_study(file)
-        check_study(config, str(file))
-        for note in _by_their_own_rules(config, str(file), machine) if decoders else ():
-            print(f"{file}: note: {note}", file=sys.stderr)
+        listed.ask("configuration", partial(_whole, config, str(file)))
+        if decoders:
+            _by_their_own_rules(listed, config, str(file), machine)
+        if machine:
+            listed.ask("time", partial(_expected, config, times, write=not listed.failed))
+        listed.require(str(file))
         arms, rows = len(config.evaluation.arms), len(expand(config))
         print(f"{file}: valid; study {config.study.name}, {arms} arms, {rows} decodings")
 
 
-def _by_their_own_rules(config: StudyConfig, source: str, machine: bool) -> list[str]:
-    """Check what takes torch; returns what there is to say of a valid study."""
-    from xpflow.planning.plan import disk_bytes
-    from xpflow.runtime.check import check_data, check_machine
-    from xpflow.study.check import check_plugins, notes_of
+def _whole(config: StudyConfig, source: str) -> str:
+    from xpflow.study.check import check_study
 
-    check_plugins(config, source)
-    notes = check_data(config, source, machine)
-    if machine:
-        check_machine(config, source, disk_bytes(config))
-    return [*notes_of(config), *notes]
+    check_study(config, source)
+    return "every key is known, every value in its range"
+
+
+def _by_their_own_rules(listed: Checklist, config: StudyConfig, source: str, machine: bool) -> None:
+    """Check what takes torch; notes what there is to say of a valid study."""
+    from xpflow.errors import ConfigError
+    from xpflow.runtime.check import check_data, machine_checks
+    from xpflow.study.check import check_arms, check_runs, check_stages, notes_of
+
+    def needed() -> float:
+        from xpflow.planning.plan import disk_bytes
+
+        try:
+            return disk_bytes(config)
+        except ConfigError:
+            return 0.0  # an arm that the check of decoders tells of
+
+    def decoders() -> str:
+        check_arms(config, source)
+        return f"settings, schedules and policies of {len(config.evaluation.arms)} arms"
+
+    def stages() -> str:
+        check_stages(config, source)
+        return "self-alignment data and policies can be made as asked"
+
+    def runs() -> str:
+        check_runs(config, source)
+        return f"objectives and models of {len(config.training.runs)} runs agree"
+
+    def prompts() -> str:
+        listed.notes += [*notes_of(config), *check_data(config, source, machine)]
+        return f"fit the positions of {', '.join(config.model_names)}"
+
+    for name, check in machine_checks(config, source, needed) if machine else ():
+        listed.ask(name, check)  # first: the jail is what a new machine lacks most often
+    for name, check in (("decoders", decoders), ("stages", stages), ("training", runs), ("prompts", prompts)):
+        listed.ask(name, check)
+
+
+def _expected(config: StudyConfig, folder: Path | None, write: bool) -> str:
+    """Return how long a study should take; `write` it for the display of progress, too."""
+    from xpflow.display.forecast import write_expected
+    from xpflow.display.words import about
+    from xpflow.planning.clock import times_of, ways_of
+    from xpflow.study.layout import Layout
+
+    times, ways = times_of(config, folder or Layout.of(config.study.name).times), ways_of(config)
+    if write and folder is not None:
+        write_expected(folder, times.seconds)
+    if config.runtime.device != "cpu" and not times.measured:
+        return "not known on this GPU: `xpflow plan` has estimates"
+    return f"{about(times.study(ways))} for the whole study, {times.source}"
 
 
 @app.command(epilog=examples("xpflow config schema --out config/schema.json"))

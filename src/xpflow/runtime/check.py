@@ -6,16 +6,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 from xpflow.artifacts.outputs import require_writable
 from xpflow.errors import ArtifactError, ConfigError, HubError
 from xpflow.grading.jails.choose import choose_jail
-from xpflow.models.checkpoint import read_config
-from xpflow.models.load import load_tokenizer
 from xpflow.models.registry import model_folder
 from xpflow.plugins import is_file
 from xpflow.problems.benchmark import load_benchmark
@@ -24,12 +23,10 @@ from xpflow.problems.problem import Problem
 from xpflow.problems.shapes import SHAPES
 from xpflow.protocols.find import find_protocol
 from xpflow.protocols.prompter import Prompter
-from xpflow.runtime.models import model_source
 from xpflow.study.check import arm_rows, is_local, told
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.layout import Layout
 from xpflow.study.rows import policy_seeds, trained_runs
-from xpflow.study.settings import arm_settings
 
 Part = tuple[str, str | None, int | None]  # benchmark, split, how many problems
 LONGER = 8  # tokens that a prompt may have beyond its bytes: BOS and the like
@@ -41,6 +38,10 @@ def check_data(config: StudyConfig, source: str, here: bool = True) -> list[str]
     Returns notes on what is not here yet, so could not be checked. Folders and files that a study names must
     be here, unless it is checked for another machine.
     """
+    from xpflow.models.checkpoint import read_config  # torch: not where only the machine is asked
+    from xpflow.models.load import load_tokenizer
+    from xpflow.runtime.models import model_source
+
     notes: list[str] = []
     loaded = cache(lambda part: _load(config, part))
     for model in config.model_names:
@@ -73,19 +74,50 @@ def check_data(config: StudyConfig, source: str, here: bool = True) -> list[str]
 
 def check_machine(config: StudyConfig, source: str, disk: float = 0.0) -> None:
     """Raise ConfigError where this machine lacks what a study needs; `disk`: bytes that its results take."""
-    with told(f"{source}: grading.jail"):
-        choose_jail(config.grading.jail)
-    with told(f"{source}: runtime.device"):
-        _require_device(config.runtime.device)
+    for _, check in machine_checks(config, source, lambda: disk):
+        check()
+
+
+def machine_checks(
+    config: StudyConfig, source: str, disk: Callable[[], float]
+) -> Iterator[tuple[str, Callable[[], str]]]:
+    """Yield (name, check) of all that the machine must have; a check returns what it found, in words."""
     layout = Layout.of(config.study.name)
-    with told(f"{source}: study.name"):
-        for folder in (layout.results, layout.figures):
-            require_writable(folder, folder=True)
-        _require_space(layout.results, disk)
+
+    def jail() -> str:
+        with told(f"{source}: grading.jail"):
+            found = choose_jail(config.grading.jail)
+        return f"{getattr(found, 'name', config.grading.jail)} works: programs run apart from this machine"
+
+    def device() -> str:
+        with told(f"{source}: runtime.device"):
+            _require_device(config.runtime.device)
+        cores = len(os.sched_getaffinity(0))
+        return f"{config.runtime.device}, {cores} cores, {config.runtime.threads} for a job that runs a model"
+
+    def outputs() -> str:
+        with told(f"{source}: study.name"):
+            for folder in (layout.results, layout.figures):
+                require_writable(folder, folder=True)
+        return f"{layout.results} and {layout.figures} can be written to"
+
+    def room() -> str:
+        with told(f"{source}: study.name"):
+            needed = disk()
+            free = _require_space(layout.results, needed)
+        return f"{_size(needed)} needed at most, {_size(free)} free"
+
+    yield from (("jail", jail), ("outputs", outputs), ("device", device), ("disk", room))
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def _asked(config: StudyConfig, model: str) -> Iterator[tuple[str, Part, int]]:
     """Yield (place in the study, problems, response length) of all that a model is asked."""
+    from xpflow.study.settings import arm_settings
+
     longest: dict[str, int] = {}
     for arm, name, benchmark, budget in arm_rows(config):
         if name == model:
@@ -148,10 +180,12 @@ def _check_lengths(
 
 
 def _require_device(device: str) -> None:
-    import torch
-
     kind, _, number = device.partition(":")
-    count = torch.cuda.device_count() if kind == "cuda" else 1
+    count = 1
+    if kind == "cuda":
+        import torch
+
+        count = torch.cuda.device_count()
     if int(number or 0) >= count:
         raise ConfigError(
             f"{device} is asked for, and torch sees {count} GPUs here",
@@ -159,8 +193,8 @@ def _require_device(device: str) -> None:
         )
 
 
-def _require_space(results: Path, needed: float) -> None:
-    """Compare what a study will write with what is free, and with what of it is there already."""
+def _require_space(results: Path, needed: float) -> float:
+    """Compare what a study will write with what is free and what of it is there; returns what is free."""
     there = sum(file.stat().st_size for file in results.rglob("*") if file.is_file())
     above = next(folder for folder in (results, *results.absolute().parents) if folder.is_dir())
     free = shutil.disk_usage(above).free
@@ -169,3 +203,4 @@ def _require_space(results: Path, needed: float) -> None:
             f"{results} will take {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
             hint="`xpflow plan` says what takes how much; results/ may be a link to another disk",
         )
+    return float(free)

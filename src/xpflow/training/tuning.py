@@ -217,7 +217,8 @@ def train_to_folder(
             f"{key} {row[key]:.4f}" for key in ("mse_unmasked", "acc_unmasked", "ce_masked", "ce_heldout")
         )
         if machine.team.leads:
-            print(f"train {model} {run} update {row['update']}: {shown}", file=sys.stderr, flush=True)
+            which = f"{row['update']}/{trainer.course.updates}"
+            print(f"train {model} {run} update {which}: {shown}", file=sys.stderr, flush=True)
 
     with joined(study.runtime.device) as (team, device):
         machine = Machine.of(study.runtime, team, device)

@@ -37,6 +37,37 @@ def test_check_says_how_large_a_study_is(tmp_path: Path, capsys: pytest.CaptureF
     assert "valid; study mine" in capsys.readouterr().out
 
 
+def test_check_lists_all_that_it_asked_and_writes_what_to_expect(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "mine.yaml"
+    file.write_text("study: {name: mine}\ngrading: {jail: unsafe-local}\n", encoding="utf-8")
+    assert main(["config", "check", str(file), "--times", "times"]) == 0
+    lines = [line.split() for line in capsys.readouterr().err.splitlines() if line.startswith("  ok")]
+    names = "configuration jail outputs device disk decoders stages training prompts time"
+    assert [line[1] for line in lines] == names.split()
+    assert json.loads((tmp_path / "times" / "expected.json").read_text())["seconds"]["train"] > 0
+
+
+def test_check_goes_on_after_what_fails_and_says_every_cure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").write_text("no folder")
+    file = tmp_path / "mine.yaml"
+    file.write_text("grading: {jail: unsafe-local}\nruntime: {device: 'cuda:99'}\n", encoding="utf-8")
+    assert main(["config", "check", str(file)]) == 2
+    err = capsys.readouterr().err
+    assert [line.split()[1] for line in err.splitlines() if line.startswith("  FAILED")] == [
+        "outputs",
+        "device",
+    ]
+    assert "what to do: runtime.device: cpu needs none" in err
+    assert "  ok     prompts" in err
+    assert "checks failed: outputs, device" in err
+
+
 def test_check_finds_a_setting_that_a_decoder_does_not_have(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

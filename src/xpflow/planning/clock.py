@@ -1,0 +1,110 @@
+"""How long the jobs of a study take on this machine's CPU, before they run.
+
+What the last run of the study took, rule by rule; where a rule never ran, the plan's arithmetic at a rate by
+which the micro study takes the 10 to 12 minutes that were measured on two cores, and the time that a process
+needs to start. An estimate to within a factor of two, no more: the display corrects it by what it sees.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from xpflow.errors import ConfigError
+from xpflow.planning.assumptions import Assumptions, Machine
+from xpflow.planning.study import StudyPlan
+from xpflow.study.config.root import StudyConfig
+from xpflow.study.rows import jobs_of, policy_seeds, trace_row, trained_runs
+from xpflow.study.times import recorded
+
+FLOP_PER_S = 55e9  # of one job on one core
+START_S = 5.0  # Python, torch, a model
+LIGHT_S = 1.0  # of a job without a model
+DRAW_S = 12.0  # all figures
+CPU = Machine("cpu", FLOP_PER_S, 1e12, 1e12)
+# The first word of a stage of the plan -> the rule whose jobs it is cut into.
+RULES = {
+    "selfdata": "answer_prompts",
+    "align": "train",
+    "solvable": "filter_solvable",
+    "policy": "train_policy",
+    "evaluate": "decode_shard",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds of a job by rule, the number of a whole study's jobs, and which rules have run before."""
+
+    seconds: Mapping[str, float]
+    jobs: Mapping[str, int]
+    measured: frozenset[str]
+
+    def study(self, ways: int) -> float:
+        """Return the seconds of a whole study, `ways` jobs at a time."""
+        return sum(self.seconds[rule] * count for rule, count in self.jobs.items()) / max(1, ways)
+
+    @property
+    def source(self) -> str:
+        """Where the numbers come from, in words."""
+        known = sum(self.seconds[rule] * self.jobs.get(rule, 0) for rule in self.measured)
+        return "as the last run took" if known > self.study(1) / 2 else "an estimate"
+
+
+def times_of(config: StudyConfig, folder: Path) -> Times:
+    """Return what jobs take; `folder`: the times of the last run. On a GPU only what has run is known."""
+    jobs = _job_counts(config)
+    planned = dict(_planned(config, jobs)) if config.runtime.device == "cpu" else {}
+    measured = {rule: sum(found) / len(found) for rule, found in recorded(folder).items() if rule in jobs}
+    seconds = {**planned, **measured}
+    known = {rule: count for rule, count in jobs.items() if rule in seconds}
+    return Times(seconds, known, frozenset(measured))
+
+
+def ways_of(config: StudyConfig) -> int:
+    """Return how many jobs run at once on this machine's cores."""
+    return max(1, len(os.sched_getaffinity(0)) // config.runtime.threads)
+
+
+def _job_counts(config: StudyConfig) -> dict[str, int]:
+    shards, runs, policies = config.runtime.shards, trained_runs(config), len(policy_seeds(config))
+    answers = len({(model, seed) for model, _, seed in runs})
+    decodings = len(jobs_of(config))
+    counts = {
+        "export_problems": len(config.benchmark_names),
+        "answer_prompts": answers * shards,
+        "merge_answers": answers,
+        "train": len(runs),
+        "export_training_problems": int(policies > 0),
+        "filter_solvable": int(policies > 0),
+        "train_policy": policies,
+        "decode_shard": decodings * shards,
+        "grade_shard": decodings * shards,
+        "merge": decodings,
+        "trace": int(trace_row(config) is not None),
+        **dict.fromkeys(("tables", "prompts", "figures"), 1),
+    }
+    return {rule: count for rule, count in counts.items() if count}
+
+
+def _planned(config: StudyConfig, jobs: Mapping[str, int]) -> Iterator[tuple[str, float]]:
+    """Yield the seconds of a job by rule, as the plan has them."""
+    for rule in jobs:
+        yield rule, {"trace": START_S, "figures": DRAW_S}.get(rule, LIGHT_S)
+    given, programs, work = Assumptions(), 0, dict.fromkeys(RULES.values(), 0.0)
+    try:
+        for stage in StudyPlan(config, given).stages():
+            rule = RULES[stage.name.partition(" ")[0]]
+            work[rule] += sum(one.seconds(CPU) for one in stage.works(1))
+            programs += stage.programs if rule == "decode_shard" else 0
+            work[rule] += (
+                stage.programs * given.program_s if rule in ("filter_solvable", "train_policy") else 0
+            )
+    except ConfigError:
+        return  # a model of unknown size
+    for rule, seconds in work.items():
+        if rule in jobs:
+            yield rule, START_S + seconds / jobs[rule]
+    yield "grade_shard", LIGHT_S + programs * given.program_s / config.grading.workers / jobs["grade_shard"]
