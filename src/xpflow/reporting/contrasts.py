@@ -177,7 +177,7 @@ COLUMNS = (
 def contrasts_table(plan: ReportPlan, contrasts: list[ContrastResult]) -> Table:
     """Return the registered paired differences, a section for each contrast."""
     sections = [
-        tuple(_row(plan, result) for result in contrasts if result.contrast == contrast)
+        tuple(contrast_row(plan, result) for result in contrasts if result.contrast == contrast)
         for contrast in dict.fromkeys(result.contrast for result in contrasts)
     ]
     return Table(
@@ -215,7 +215,8 @@ def _notes(plan: ReportPlan, contrasts: list[ContrastResult]) -> tuple[str, ...]
     )
 
 
-def _row(plan: ReportPlan, result: ContrastResult) -> tuple[Lines, ...]:
+def contrast_row(plan: ReportPlan, result: ContrastResult) -> tuple[Lines, ...]:
+    """Return the cells of a contrast, as COLUMNS names them."""
     difference, interval = result.difference, result.difference.interval.scaled(100)
     expected = paper_difference(plan, result)
     p_value = f"p = {result.test.p_value:.2g}"

@@ -117,11 +117,15 @@ def _alignment(sources: Sources, out: Path) -> list[Path]:
 
 
 def _sweep(sources: Sources, out: Path) -> list[Path]:
-    from xpflow.reporting.plots.sweep import figure_sweep, sweep_points
+    from xpflow.reporting.plots.sweep import AXES, figure_sweep, sweep_figures
 
-    plan, points = sources.plan, sweep_points(sources.plan, sources.outcomes())
-    by_budget = figure_sweep(plan, points, "budget", out, sources.formats)
-    return [*by_budget, *figure_sweep(plan, points, "nfe", out, sources.formats)]
+    found = sweep_figures(sources.plan, sources.outcomes())
+    return [
+        path
+        for ending, points in found.items()
+        for axis in AXES
+        for path in figure_sweep(sources.plan, points, axis, out, sources.formats, ending)
+    ]
 
 
 def _grpo(sources: Sources, out: Path) -> list[Path]:

@@ -21,6 +21,7 @@ from xpflow.study.rows import Job, expand, find_job, policy_seeds, trace_row, tr
 
 Names = Mapping[str, Any]
 JOB = ("model", "benchmark", "weights", "trained", "seed")  # the names of a decoding job
+MOST_SERIES = 7  # of the first figure of the sweep; the rest have a second one
 GONE = "gone"  # the fingerprint of a stage that the study has no more
 
 
@@ -47,6 +48,7 @@ def figure_names(study: StudyConfig) -> list[str]:
     return [
         *(["figure_2a", "figure_2b"] if trained_runs(study) else []),
         *("sweep_budget", "sweep_nfe"),
+        *(["sweep_budget_rest", "sweep_nfe_rest"] if len({row.arm for row in expand(study)}) > MOST_SERIES else []),
         *(["grpo"] if policy_seeds(study) else []),
         *(["trace"] if trace_row(study) else []),
     ]
