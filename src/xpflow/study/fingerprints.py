@@ -20,6 +20,7 @@ from xpflow.study.rows import Job
 
 PACKAGE = Path(__file__).parents[1]
 MODELS, POLICIES = PACKAGE / "models" / "shipped", PACKAGE / "policies" / "shipped"
+TEMPLATES = PACKAGE / "reporting" / "page" / "templates"
 LARGE = 200_000_000  # bytes; a larger checkpoint is known by its size
 
 
@@ -107,6 +108,12 @@ def report(config: StudyConfig) -> str:
     machine: dict[str, Any] = {"runtime": True, "pretrain": True, "grading": {"workers", "retries"}}
     protocols = _protocols(config, *config.model_names)
     return fingerprint(config.model_dump(mode="json", exclude=machine), weights, protocols)
+
+
+def page(config: StudyConfig) -> str:
+    """Return the fingerprint of the report as a page: that of the tables, and the page's own templates."""
+    parts = [(path.name, _content(path)) for path in sorted(TEMPLATES.iterdir()) if path.is_file()]
+    return fingerprint(report(config), prompts(config), parts)
 
 
 def _base(config: StudyConfig, model: str) -> tuple[Any, ...]:

@@ -91,6 +91,17 @@ def figure_files(study: StudyConfig, layout: Layout) -> list[Path]:
     return [layout.figure(name, ending) for name in figure_names(study) for ending in endings]
 
 
+def report_inputs(study: StudyConfig, layout: Layout) -> list[Path]:
+    """Return what the report is made from; a study may lack its problems and its trace."""
+    return [
+        *evaluated_files(study, layout),
+        *training_logs(study, layout),
+        *policy_logs(study, layout),
+        *(layout.problems(name) for name in study.benchmark_names),
+        layout.trace,
+    ]
+
+
 STAGES: dict[str, Stage] = {
     "problems": Stage(
         lambda study, names: (
@@ -142,6 +153,11 @@ STAGES: dict[str, Stage] = {
     ),
     "figures": Stage(
         lambda study, names: fp.report(study), lambda study, names: plugins.figures(study), figure_files
+    ),
+    "report": Stage(
+        lambda study, names: fp.page(study),
+        lambda study, names: plugins.page(study),
+        lambda study, layout: [layout.figure("report", "html")],
     ),
 }
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from xpflow.reporting.markup import Column, Table
 from xpflow.reporting.page.colors import for_dark
+from xpflow.reporting.page.grids import Grid, grid_of
 from xpflow.reporting.plots.sweep import REST, arm_looks
 from xpflow.reporting.report_spec import ReportPlan
 
@@ -47,10 +48,9 @@ class Chart:
     drawn: dict[str, Any]
 
     @property
-    def series(self) -> list[dict[str, Any]]:
-        """What the legend lists."""
-        found: list[dict[str, Any]] = self.drawn["series"]
-        return found
+    def grid(self) -> Grid:
+        """The table as the page shows it."""
+        return grid_of(self.table)
 
 
 def sweep_charts(plan: ReportPlan, figures: Mapping[str, pd.DataFrame]) -> list[Chart]:

@@ -11,7 +11,7 @@ from xpflow.reporting.plots.style import INK
 
 SIZE = 6.5  # points
 LINE = 1.3  # heights of a letter from one label to the next
-MARK, OUTSIDE = 1.03, 1.045  # where a label's mark and its text are, in widths of the panel
+MARK, OUTSIDE = (1.03, 1.05, 1.07), 1.08  # where a label's piece of curve and its text are, in widths of the panel
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,13 @@ def label_ends(axes: Any, labels: Sequence[Label]) -> None:
         axes.annotate(
             "",
             xy=(label.x, label.y),
-            xytext=(MARK, place),
+            xytext=(MARK[0], place),
             textcoords="axes fraction",
             arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.5, "alpha": 0.45, "shrinkB": 0},
             annotation_clip=False,
         )
         outside = {"transform": axes.transAxes, "clip_on": False}
-        axes.plot([MARK], [place], **outside, linestyle="", **label.look)
+        axes.plot(MARK, [place] * len(MARK), markevery=[1], **outside, **label.look)
         axes.text(
             OUTSIDE, place, label.text, **outside, va="center", fontsize=SIZE, color=INK, parse_math=False
         )

@@ -87,7 +87,7 @@ def figure_sweep(
                 shift = _dodge(place, len(looks)) if axis == "budget" else 0.0
                 rows = rows.assign(x=rows[axis] * 2**shift)
                 _curve(panel, rows, look)
-                mark = _mark(look)
+                mark = {**_mark(look), "linestyle": look["linestyle"]}
                 ends += [Label(look["label"], mark, last.x, last.mean) for last in rows[-1:].itertuples()]
             _dress(panel, axis, plan.budgets, here)
             label_ends(panel, ends)

@@ -1,0 +1,41 @@
+"use strict";
+// The answers of a model on a benchmark, unpacked once: runs by decoder, budget and seed, and what each solved.
+window.xpflow.answers = (() => {
+  const { index, unpack } = window.xpflow;
+  const VERDICTS = { p: "passed", w: "wrong", e: "error", t: "timeout", m: "memory" };
+  const known = new Map();
+
+  function load(place) {
+    if (!known.has(place)) known.set(place, unpack(`data-answers-${place}`).then((text) => JSON.parse(text)));
+    return known.get(place);
+  }
+
+  const key = (run) => JSON.stringify([run.arm, run.budget]);
+  const label = (name) => {
+    const [arm, budget] = JSON.parse(name);
+    return `${index.arms[arm] ?? arm} at ${budget}`;
+  };
+
+  // The runs of one decoder and budget, by seed.
+  function runs(data, name) {
+    return data.runs.filter((run) => key(run) === name).sort((a, b) => a.seed - b.seed);
+  }
+
+  // The run of a seed; a decoder that ran once stands for every seed.
+  function run(data, name, seed) {
+    const found = runs(data, name);
+    return found.find((one) => one.seed === seed) ?? (found.length === 1 ? found[0] : null);
+  }
+
+  function answer(data, run, task) {
+    return {
+      verdict: VERDICTS[run.verdicts[task]],
+      reason: data.reasons[run.reasons[task]],
+      nfe: run.nfe[task],
+      program: run.programs === null ? null : data.programs[run.programs[task]],
+    };
+  }
+
+  const solved = (run, task) => run !== null && run.verdicts[task] === "p";
+  return { load, key, label, runs, run, answer, solved };
+})();
