@@ -37,6 +37,7 @@ rule all:
         rules.tables.output,
         rules.prompts.output,
         rules.figures.output,
+        rules.report.output,
 
 
 # What stages would ask is asked once, before the first job: that needs torch, so not at every parse. So is the
@@ -50,3 +51,4 @@ onstart:
 
 onsuccess:
     print(f"Tables and figures of study {STUDY.study.name}: {LAYOUT.figures}/")
+    print(f"The report, to open in a browser: {LAYOUT.figure('report', 'html')}")

@@ -77,6 +77,7 @@ def produce_report(
     facts["origin"] = origin(layout, findings, out)
     problems = _problems(config, layout)
     questions = {place: asked(config, problems, place, one.tasks) for place, one in book.places.items()}
+    facts["decoding"] = decoding(config, layout.trace, _prompts(config, book, questions))
     size = 0
     for kept in KEEPING:
         answers = [{**one.record(kept), **questions[place]} for place, one in book.places.items()]
@@ -111,7 +112,6 @@ def _facts(sources: Sources, outcomes: Outcomes, layout: Layout) -> dict[str, An
         "forest": forest(claims, families(plan)),
         "grids": tables,
         "charts": charts,
-        "decoding": decoding(config, layout.trace),
     }
 
 
@@ -134,6 +134,19 @@ def _data(
     }
 
 
+def _prompts(
+    config: StudyConfig, book: AnswerBook, questions: Mapping[tuple[str, str], Mapping[str, Any]]
+) -> dict[str, str]:
+    """Return what the first model of a study was asked, by task."""
+    return {
+        task: prompt
+        for place, one in book.places.items()
+        if place[0] == config.models[0].name
+        for task, prompt in zip(one.tasks, questions[place]["prompts"], strict=True)
+        if prompt is not None
+    }
+
+
 def _problems(config: StudyConfig, layout: Layout) -> dict[str, list[Problem]]:
     """Return the problems of each benchmark whose file is there."""
     files = {name: layout.problems(name) for name in config.benchmark_names}
@@ -146,7 +159,8 @@ def _page(facts: Mapping[str, Any]) -> bytes:
 
     shown_decoding: Decoding | None = facts["decoding"]
     own = [(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS]
-    own += [shown_decoding.script] if shown_decoding else []
+    if shown_decoding:
+        own += [shown_decoding.script, (TEMPLATES / "decoding.js").read_text(encoding="utf-8")]
     scripts = [Markup(script_text("a script of the report", text)) for text in own]
     plotly = get_plotlyjs()
     environment = Environment(

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from xpflow.errors import XpflowError
+from xpflow.decoding.trace import Trace, load_traces
+from xpflow.reporting.page.packed import packed_json
+from xpflow.reporting.prompts_page import tokenizer_of
 from xpflow.study.config import StudyConfig
-
-VIEWER = "xpflow.traces.viewer"  # the call site: the one place of the report that knows the viewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +25,39 @@ class Decoding:
     task: str
 
 
-def decoding(config: StudyConfig, trace: Path) -> Decoding | None:
-    """Return the decoding of a study; None where it has no trace, or its model's tokenizer is not here."""
-    if not trace.is_file() or importlib.util.find_spec(VIEWER) is None:
+def decoding(config: StudyConfig, file: Path, prompts: dict[str, str]) -> Decoding | None:
+    """Return the decoding of a study; None where it has no trace, or its model's tokenizer is not here.
+
+    `prompts` has what the first model was asked, by task.
+    """
+    # The call site of the viewer: the one place of the report that knows it.
+    try:
+        from xpflow.traces import viewer  # type: ignore[attr-defined,unused-ignore]
+    except ImportError:
         return None
-    return None
+    trace = _chosen(config, file)
+    tokenizer = tokenizer_of(config.models[0]) if trace is not None else None
+    if trace is None or tokenizer is None:
+        return None
+    task = str(trace.head.get("task_id") or "")
+    data: dict[str, Any] = viewer.viewer_data(
+        trace,
+        lambda token: str(tokenizer.decode([token], clean_up_tokenization_spaces=False)),
+        special_ids=list(tokenizer.all_special_ids),
+        prompt=prompts.get(task),
+        answer=str(tokenizer.decode(trace.head["tokens"], skip_special_tokens=True)),
+    )
+    return Decoding(
+        packed_json([data]),
+        str(viewer.viewer_script()),
+        Markup(viewer.viewer_style()),
+        f"{config.models[0].name} answers {task or 'a problem'} in {trace.head['nfe']} forward passes for "
+        f"{len(trace.head['tokens'])} tokens. Every step is here, and the history of every token.",
+        task,
+    )
+
+
+def _chosen(config: StudyConfig, file: Path) -> Trace | None:
+    """Return the trace of the configured problem, as the picture of it does."""
+    traces = load_traces(file) if file.is_file() else []
+    return traces[min(config.reporting.trace_problem, len(traces) - 1)] if traces else None

@@ -10,8 +10,8 @@ from xpflow.reporting.claims import Claim, measured, unit_of
 from xpflow.reporting.markup import number
 from xpflow.reporting.page.story import look_of
 
-LEFT, RIGHT, TOP, ROW = 0.0, 100.0, 34, 34  # ends of the scale in percent of its width; heights in pixels
-MOST = 16
+LEFT, RIGHT = 2.0, 98.0  # ends of the scale in percent of its width
+MOST = 16  # bars
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def _drawn(title: str, claims: Sequence[Claim]) -> Forest:
     return Forest(
         title,
         bars,
-        tuple((place(tick), f"{number(tick)}"[: -2 if tick == int(tick) else None]) for tick in ticks),
+        tuple((place(tick), number(tick, "+" if tick else "").removesuffix(".0")) for tick in ticks),
         place(0.0),
         f"Differences in {unit} with their intervals. {'; '.join(said)}.",
     )

@@ -86,7 +86,7 @@ def _asked(plan: ReportPlan, outcomes: Outcomes) -> tuple[str, ...]:
         f"{baseline} when both may take {budget} forward pass per token ({budget} of the budget), what each of "
         "its parts adds, and how it stands against what a sceptic would try instead.",
         f"{_listed([model.name for model in plan.models])} answered {_listed(sizes)} in {len(plan.arms)} ways, at "
-        f"budgets {_listed([budget_text(one) for one in plan.budgets])}, with {seeds}: {answers} answers. Each was "
+        f"budgets {_listed([budget_text(one) for one in plan.budgets])}, with {seeds}: {answers:,} answers. Each was "
         "run against the tests of its problem.",
     )
 

@@ -67,7 +67,8 @@
       title: { text: wanted.title, font: { size: 12 } }, color: variable("--soft"), gridcolor: variable("--grid"),
       zerolinecolor: variable("--line"), automargin: true,
     };
-    if (wanted.log) Object.assign(found, { type: "log" });
+    if (wanted.log) found.type = "log";
+    if (wanted.log && wanted.decades) found.dtick = 1;
     if (wanted.percent) found.tickformat = ".0%";
     if (wanted.zero) found.rangemode = "tozero";
     if (values) Object.assign(found, { tickvals: values[0], ticktext: values[1] });
@@ -76,6 +77,12 @@
 
   function fraction(budget) {
     return budget >= 1 ? "1/1" : Number.isInteger(1 / budget) ? `1/${1 / budget}` : budget.toFixed(3);
+  }
+
+  function whole(low, high) {
+    const step = Math.max(1, Math.ceil((high - low) / 8));
+    const count = Math.max(0, Math.floor(high / step) - Math.ceil(low / step) + 1);
+    return [...Array(count).keys()].map((number) => step * (Math.ceil(low / step) + number));
   }
 
   function ticks(figure, panel) {
@@ -88,7 +95,13 @@
     const all = shown.flatMap((curve) => curve.x);
     const powers = [...Array(14).keys()].map((power) => 2 ** power);
     const near = powers.filter((value) => value >= Math.min(...all) / 1.5 && value <= Math.max(...all) * 1.5);
+    if (near.length < 3) near.splice(0, near.length, ...whole(Math.min(...all) / 1.1, Math.max(...all) * 1.1));
     return [near, near.map(String)];
+  }
+
+  function decades(panel) {
+    const all = panel.curves.flatMap((curve) => curve.y).filter((value) => value > 0);
+    return Math.log10(Math.max(...all) / Math.min(...all));
   }
 
   function layout(figure, panel) {
@@ -98,7 +111,7 @@
       font: { color: variable("--ink"), family: "system-ui, DejaVu Sans, sans-serif", size: 12 },
       margin: { l: 50, r: 10, t: 8, b: 42 }, dragmode: wide ? "zoom" : false,
       xaxis: axis(figure.other ? figure.drawn.other : figure.drawn.x, ticks(figure, panel)),
-      yaxis: axis(panel.y ? { ...panel.y, title: "" } : figure.drawn.y),
+      yaxis: axis(panel.y ? { ...panel.y, title: "", decades: decades(panel) > 1 } : figure.drawn.y),
       hoverlabel: { bgcolor: variable("--panel"), font: { color: variable("--ink"), size: 12 }, align: "left" },
     };
   }

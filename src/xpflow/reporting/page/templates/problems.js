@@ -51,7 +51,7 @@
     const [a, b] = sides();
     const wanted = search.value.trim().toLowerCase();
     const fits = (text) => text !== null && text.toLowerCase().includes(wanted);
-    return data.tasks.map((name, task) => task).filter((task) =>
+    return data.order.filter((task) =>
       KINDS[which.value][1](answers.solved(a.run, task), b ? answers.solved(b.run, task) : false) &&
       (!wanted || fits(data.tasks[task]) || fits(data.prompts[task])));
   }
@@ -109,13 +109,14 @@
     }
     const prompt = data.prompts[task];
     const title = data.rendered ? "Prompt, as the model sees it" : "Prompt, as the benchmark words it";
-    at("answer").replaceChildren(
+    at("answer").replaceChildren(...[
       make("h3", {}, data.tasks[task]),
       make("h4", {}, title),
       prompt === null ? make("p", {}, "The study’s problem file is not here.") : make("pre", {}, prompt),
       make("div", { class: "sides" }, ...sides().map((side) => column(side, task))),
       data.tests[task] ? make("details", {}, make("summary", {}, "Tests"), make("pre", {}, data.tests[task])) : null,
-      traced(task));
+      traced(task),
+    ].filter((part) => part !== null));
   }
 
   function column(side, task) {
