@@ -27,7 +27,9 @@ def report(
     ],
     audit: Annotated[
         bool,
-        typer.Option("--audit/--no-audit", help="Hash all files of the study and say in the page what was found"),
+        typer.Option(
+            "--audit/--no-audit", help="Hash all files of the study and say in the page what was found"
+        ),
     ] = True,
 ) -> None:
     """Write the report of a study: one HTML page to open, click and question.

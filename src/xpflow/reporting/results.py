@@ -83,9 +83,7 @@ def _require_all_problems(results: Path, found: Mapping[Row, list[Fields]]) -> N
             )
 
 
-def load_row(
-    results: Path, row: Row, protocol: str | None = None, seen: Seen | None = None
-) -> list[Fields]:
+def load_row(results: Path, row: Row, protocol: str | None = None, seen: Seen | None = None) -> list[Fields]:
     """Read the verdicts and executed NFE of one run; DataError if they are of another protocol."""
     folder, key = Layout.of_results(results).row(row), columns_of(row)
     verdicts = read_verdicts(folder / VERDICTS, protocol)

@@ -48,7 +48,11 @@ def figure_names(study: StudyConfig) -> list[str]:
     return [
         *(["figure_2a", "figure_2b"] if trained_runs(study) else []),
         *("sweep_budget", "sweep_nfe"),
-        *(["sweep_budget_rest", "sweep_nfe_rest"] if len({row.arm for row in expand(study)}) > MOST_SERIES else []),
+        *(
+            ["sweep_budget_rest", "sweep_nfe_rest"]
+            if len({row.arm for row in expand(study)}) > MOST_SERIES
+            else []
+        ),
         *(["grpo"] if policy_seeds(study) else []),
         *(["trace"] if trace_row(study) else []),
     ]

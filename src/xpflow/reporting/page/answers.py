@@ -66,8 +66,12 @@ class Answers:
     def record(self, kept: Kept) -> dict[str, Any]:
         """Return what the page is given; `programs` names texts that lie side by side when they are alike."""
         first = min((run["seed"] for run in self.runs), default=0)
-        holds = [kept == "every seed" or (kept == "the first seed" and run["seed"] == first) for run in self.runs]
-        used = {place for run, held in zip(self.runs, holds, strict=True) if held for place in run["programs"]}
+        holds = [
+            kept == "every seed" or (kept == "the first seed" and run["seed"] == first) for run in self.runs
+        ]
+        used = {
+            place for run, held in zip(self.runs, holds, strict=True) if held for place in run["programs"]
+        }
         texts = [text for text, place in self.programs.places.items() if place in used]
         order = {self.programs.places[text]: number for number, text in enumerate(sorted(texts))}
         return {

@@ -58,7 +58,9 @@ def sweep_charts(plan: ReportPlan, figures: Mapping[str, pd.DataFrame]) -> list[
     return [_sweep(plan, points, ending) for ending, points in figures.items()]
 
 
-def series(name: str, color: str, dash: str = "solid", symbol: str = "", *, filled: bool = True) -> dict[str, Any]:
+def series(
+    name: str, color: str, dash: str = "solid", symbol: str = "", *, filled: bool = True
+) -> dict[str, Any]:
     """Return what a series looks like in every panel."""
     mark = f"{symbol}{'' if filled else '-open'}" if symbol else None
     return {"name": name, "light": color, "dark": for_dark(color), "dash": dash, "symbol": mark}
@@ -88,7 +90,9 @@ def _sweep(plan: ReportPlan, points: pd.DataFrame, ending: str) -> Chart:
         }
         for model, benchmark in places
     ]
-    title = "Problems solved against forward passes" + (": the other arms and the ablations" * (ending == REST))
+    title = "Problems solved against forward passes" + (
+        ": the other arms and the ablations" * (ending == REST)
+    )
     drawn = {
         "series": [
             series(look["label"], look["color"], _dash(look), SYMBOLS[look["marker"]], filled=look["filled"])
@@ -167,9 +171,7 @@ def _points_table(points: pd.DataFrame, labels: Mapping[str, str]) -> Table:
             (row["benchmark"],),
             (f"{row['budget']:g}",),
             (f"{row['nfe']:.1f}",),
-            (
-                f"{100 * row['mean']:.1f} % [{100 * row['wilson_low']:.1f}, {100 * row['wilson_high']:.1f}]",
-            ),
+            (f"{100 * row['mean']:.1f} % [{100 * row['wilson_low']:.1f}, {100 * row['wilson_high']:.1f}]",),
             (f"{row['passes']}/{row['answers']}",),
             (f"{100 * row['low']:.1f} to {100 * row['high']:.1f} % over {len(row['seeds'])}",),
         )

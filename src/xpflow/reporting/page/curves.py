@@ -51,7 +51,12 @@ def alignment_charts(log: pd.DataFrame) -> list[Chart]:
     charts = []
     for name, title, fields in ALIGNMENT:
         panels = [
-            _panel(f"{model}: {y['title']}", y, [(number, _rows(log, model, one)) for number, one in enumerate(names)], field)
+            _panel(
+                f"{model}: {y['title']}",
+                y,
+                [(number, _rows(log, model, one)) for number, one in enumerate(names)],
+                field,
+            )
             for model in dict.fromkeys(log["model"])
             for field, y in fields
             if field in log and log.loc[log["model"] == model, field].notna().any()
@@ -67,8 +72,11 @@ def policy_chart(log: pd.DataFrame) -> Chart:
     panels = []
     for title, fields in (("What the policy earns", POLICY[:3]), ("What it can learn from", POLICY[3:])):
         names = {field for field, _, _ in fields}
-        curves = [_curve(number, over_seeds(log, "update", field), window if field != "val_pass" else 1)
-                  for number, field in known if field in names]
+        curves = [
+            _curve(number, over_seeds(log, "update", field), window if field != "val_pass" else 1)
+            for number, field in known
+            if field in names
+        ]
         panels.append({"title": title, "curves": curves, "y": {**PERCENT, "zero": True}})
     drawn = [series(label, color) for _, label, color in POLICY]
     return _chart("grpo", "How the policy learned", drawn, panels, seed_count(log))

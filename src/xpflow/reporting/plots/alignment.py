@@ -137,10 +137,7 @@ def _label(axes: Any, title: str, y_label: str) -> None:
 
 def _legend(drawing: Any, log: pd.DataFrame, styles: list[tuple[str, Any]]) -> None:
     hues = looks(log)
-    handles = [
-        Line2D([], [], color=hues[name][0], label=variant_label(name))
-        for name, _ in variants(log)
-    ]
+    handles = [Line2D([], [], color=hues[name][0], label=variant_label(name)) for name, _ in variants(log)]
     handles += [
         Line2D([], [], color=INK, linestyle=style, linewidth=1.2, label=label) for label, style in styles
     ]

@@ -11,7 +11,10 @@ from xpflow.reporting.plots.style import INK
 
 SIZE = 6.5  # points
 LINE = 1.3  # heights of a letter from one label to the next
-MARK, OUTSIDE = (1.03, 1.05, 1.07), 1.08  # where a label's piece of curve and its text are, in widths of the panel
+MARK, OUTSIDE = (
+    (1.03, 1.05, 1.07),
+    1.08,
+)  # where a label's piece of curve and its text are, in widths of the panel
 
 
 @dataclass(frozen=True, slots=True)
