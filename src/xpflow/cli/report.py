@@ -34,14 +34,14 @@ def report(
 ) -> None:
     """Write the report of a study: one HTML page to open, click and question.
 
-    It holds what was asked and found in prose, Tables 1 and 2, contrasts and claims (sortable, every number with
-    interval and count), the figures, every problem with the programs and verdicts of any two decoders side by
-    side, the study's decoding where it has a trace, and where all of it came from. The page is one file, asks
-    nothing of a network, and can be mailed; open it in any browser of 2023 or later.
+    It holds what was asked and found in prose, Tables 1 and 2, contrasts and claims (sortable, every number
+    with interval and count), the figures, every problem with the programs and verdicts of any two decoders
+    side by side, the study's decoding where it has a trace, and where all of it came from. The page is one
+    file, asks nothing of a network, and can be mailed; open it in any browser of 2023 or later.
 
-    It is made from result files only: samples, verdicts, logs, problems, manifests. Every cell of the study must be
-    there, as for `xpflow tables`. A study whose programs do not fit into 10 MB keeps those of its first seed, or
-    none, and the page says so; the verdicts are always complete.
+    It is made from result files only: samples, verdicts, logs, problems, manifests. Every cell of the study
+    must be there, as for `xpflow tables`. A study whose programs do not fit into 10 MB keeps those of its
+    first seed, or none, and the page says so; the verdicts are always complete.
     """
     from xpflow.artifacts.places import absolute, root_of
     from xpflow.auditing.study_audit import audit_study

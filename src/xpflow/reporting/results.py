@@ -46,8 +46,8 @@ def load_results(
 ) -> pd.DataFrame:
     """Read every row of a study from `results`; columns as in COLUMNS, budget as text (1/4).
 
-    `protocols` has the protocol of each model: verdicts of another one are refused. `seen` is shown the samples
-    and verdicts of each row, by task id, as they are read.
+    `protocols` has the protocol of each model: verdicts of another one are refused. `seen` is shown the
+    samples and verdicts of each row, by task id, as they are read.
 
     Raises:
         ArtifactError: a file is missing.

@@ -138,5 +138,6 @@ def report(study: StudyConfig) -> Chosen:
 
 
 def page(study: StudyConfig) -> Chosen:
-    """Return those of the report as a page: what its tables have, the prompts, and the decoding that it shows."""
+    """Return those of the report as a page: what its tables have, the prompts, and the decoding that it
+    shows."""
     return {*figures(study), *prompts(study)}

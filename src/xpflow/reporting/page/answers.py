@@ -1,7 +1,8 @@
-"""Every answer of a study, small enough to travel in its page: who solved what, with which program, and why not.
+"""Every answer of a study, small enough to travel in its page: who solved what, how, and why not.
 
 Problems, programs and reasons are kept once and named by their place in a list. Verdicts are one letter for
-each problem. A study whose programs do not fit keeps those of its first seed, or none; verdicts are all there.
+each problem. A study whose programs do not fit keeps those of its first seed, or none; verdicts are all
+there.
 """
 
 from __future__ import annotations
@@ -100,8 +101,8 @@ def asked(
 ) -> dict[str, Any]:
     """Return what a model was asked: for each task the prompt as it saw it, and the tests of the answer.
 
-    A prompt whose template is not on this machine is the benchmark's own text (`rendered` is false then); of a
-    study without its problem files there is none.
+    A prompt whose template is not on this machine is the benchmark's own text (`rendered` is false then); of
+    a study without its problem files there is none.
     """
     model, benchmark = place
     known = {problem.task_id: problem for problem in problems.get(benchmark, ())}

@@ -1,8 +1,8 @@
 """The report of a study: `paper_figures/<study>/report.html`, one file that needs nothing else.
 
 Made from result files only, by the code that makes the tables and figures. Every text goes through jinja's
-escapes or into the page's data, from where scripts write it as text. The file has at most LIMIT bytes: a study
-whose programs do not fit keeps fewer of them, and the page says so.
+escapes or into the page's data, from where scripts write it as text. The file has at most LIMIT bytes: a
+study whose programs do not fit keeps fewer of them, and the page says so.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The figures of a study as the page draws them: panels of series in plain values, the same points as the files.
+"""The figures of a study as the page draws them: panels of series in plain values.
 
 A figure has one set of series for all its panels; each series has a colour for light pages and one for dark
 ones. What the page draws from this is in templates/charts.js.

@@ -1,7 +1,7 @@
-"""The tables of a study as its page shows them: each accuracy with what it leads to, each verdict with a look.
+"""The tables of a study as its page shows them: numbers lead to their problems, verdicts have a look.
 
-They are the published tables, with two differences: contrasts have interval and count beside each of their two
-accuracies, and the claims are a table, too.
+They are the published tables, with two differences: contrasts have interval and count beside each of their
+two accuracies, and the claims are a table, too.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from xpflow.reporting.contrasts import COLUMNS, ContrastResult, contrast_row, co
 from xpflow.reporting.markup import EMPTY, Column, Lines, Table, number
 from xpflow.reporting.page.story import look_of
 from xpflow.reporting.report_spec import ReportPlan
-from xpflow.reporting.tables import accuracy, table1, table2
 from xpflow.reporting.results import Outcomes
+from xpflow.reporting.tables import accuracy, table1, table2
 
 KEY = ("model", "benchmark", "arm", "budget")
 ACCURACIES = (3, 4)  # columns of a contrast that hold an accuracy
@@ -109,8 +109,8 @@ def _claims(plan: ReportPlan, claims: list[Claim]) -> Table:
         columns=tuple(Column(name, align="r" if name in right else "l") for name in heads),
         sections=(tuple(_claim_row(claim) for claim in claims),),
         notes=(
-            f"Measured: a difference in points or a ratio in percent, with its {100 * plan.confidence:g} % interval, "
-            "and how many seeds and problems it is from.",
+            f"Measured: a difference in points or a ratio in percent, with its {100 * plan.confidence:g} % "
+            "interval, and how many seeds and problems it is from.",
         ),
     )
 

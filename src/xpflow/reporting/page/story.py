@@ -1,4 +1,4 @@
-"""What a study asked and what it found, in sentences made from its claims: every verdict is said as it fell."""
+"""What a study asked and what it found, in sentences made from its claims: each verdict as it fell."""
 
 from __future__ import annotations
 
@@ -78,16 +78,17 @@ def _asked(plan: ReportPlan, outcomes: Outcomes) -> tuple[str, ...]:
     flow, baseline = plan.arm(plan.flow).title, plan.arm(plan.baseline).title
     budget = budget_text(plan.headline_budget)
     sizes = [f"{name} ({outcomes.shared(name)[1]} problems)" for name in plan.benchmarks]
+    budgets = [budget_text(one) for one in plan.budgets]
     answers = sum(outcomes.passed(*cell).size for cell in plan.planned)
     seeds = f"{len(plan.seeds)} seeds" if len(plan.seeds) > 1 else "one seed"
     return (
-        f"A masked diffusion language model writes an answer in forward passes, each of which decides some of its "
-        f"tokens: fewer passes are faster, and worse. This study asks whether {flow} solves more problems than "
-        f"{baseline} when both may take {budget} forward pass per token ({budget} of the budget), what each of "
-        "its parts adds, and how it stands against what a sceptic would try instead.",
-        f"{_listed([model.name for model in plan.models])} answered {_listed(sizes)} in {len(plan.arms)} ways, at "
-        f"budgets {_listed([budget_text(one) for one in plan.budgets])}, with {seeds}: {answers:,} answers. Each was "
-        "run against the tests of its problem.",
+        "A masked diffusion language model writes an answer in forward passes, each of which decides some of "
+        f"its tokens: fewer passes are faster, and worse. This study asks whether {flow} solves more problems "
+        f"than {baseline} when both may take {budget} forward pass per token ({budget} of the budget), what "
+        "each of its parts adds, and how it stands against what a sceptic would try instead.",
+        f"{_listed([model.name for model in plan.models])} answered {_listed(sizes)} in {len(plan.arms)} "
+        f"way{'s' * (len(plan.arms) != 1)}, at budgets {_listed(budgets)}, with {seeds}: {answers:,} answers. "
+        "Each was run against the tests of its problem.",
     )
 
 
@@ -105,7 +106,8 @@ def _found(plan: ReportPlan, own: list[Claim], checks: list[Claim]) -> list[str]
         worst = min(against, key=lambda claim: -abs(claim.ours), default=None)
         text = f"Beyond the paper's claims, {len(checks)} further comparisons: {tally(checks)}"
         if worst is not None:
-            text += f" The widest that went the other way: {_stop(worst.text)} ({_place(worst)}): {measured(worst)}."
+            text += f" The widest that went the other way: {_stop(worst.text)} ({_place(worst)}): "
+            text += f"{measured(worst)}."
         found.append(text)
     return found
 

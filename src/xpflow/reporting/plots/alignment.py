@@ -31,7 +31,8 @@ from xpflow.reporting.plots.style import (
     save,
 )
 
-# variant -> colour (none of a decoder's), lighter one, line width (the second lies on the first where both agree)
+# variant -> colour (none of a decoder's), lighter one, line width (the second lies on the first where both
+# agree)
 LOOKS = {"paper": (PURPLE, "#E3B8CF", 2.4), "preserving": (GREEN, "#8CD3BC", 1.3)}
 OTHER_COLORS = (OLIVE, ORANGE, INK)  # of further variants, in the order of their names
 DASHED, DOTTED = (0, (4, 1.5)), (0, (1, 1.2))

@@ -1,5 +1,5 @@
-"""Names beside curves, in place of a legend: each at the right of its panel, with its curve's mark and a thin line
-to the curve's end."""
+"""Names beside curves, in place of a legend: each at the right of its panel, with its curve's mark and a thin
+line to the curve's end."""
 
 from __future__ import annotations
 

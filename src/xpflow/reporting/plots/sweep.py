@@ -1,9 +1,10 @@
-"""The budget sweep: accuracy against budget and against the NFE that really ran, a panel per model and benchmark.
+"""The budget sweep: accuracy against budget and against the NFE that really ran, a panel per model and
+benchmark.
 
 Hue and marker name the decoder, in every figure the same; the shade its settings; line style and filling the
 weights: solid base, dashed aligned. Every curve has its name beside it. An arm run at one budget is a lone
-marker. The first figure has at most seven arms: the two that the study is about, then those run at most budgets;
-a study of more arms has a second one for the rest and for the ablations.
+marker. The first figure has at most seven arms: the two that the study is about, then those run at most
+budgets; a study of more arms has a second one for the rest and for the ablations.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ OTHER_WEIGHTS: Any = (0, (1, 1.2))
 
 
 def sweep_points(plan: ReportPlan, outcomes: Outcomes, arms: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return one row per model, benchmark, arm and budget: mean, extremes over seeds, Wilson ends, NFE, counts.
+    """Return one row per model, benchmark, arm and budget: mean, extremes over seeds, Wilson ends, NFE,
+    counts.
 
     `arms` by name; without it all but the ablations.
     """
