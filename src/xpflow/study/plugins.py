@@ -138,6 +138,5 @@ def report(study: StudyConfig) -> Chosen:
 
 
 def page(study: StudyConfig) -> Chosen:
-    """Return those of the report as a page: what its tables have, the prompts, and the decoding that it
-    shows."""
+    """Return those of the report as a page: of its tables, its prompts and the decoding that it shows."""
     return {*figures(study), *prompts(study)}

@@ -1,5 +1,4 @@
-"""The report in a real browser: what a reader does with it, with keys and with the mouse, on a wide page and
-a phone.
+"""The report in a real browser: what a reader does with it, with keys and mouse, on a screen and a phone.
 
 Runs Debian's chromium without a window; skipped where it or its driver is missing. With
 XPFLOW_AXE=<axe.min.js> (the npm package axe-core) the page is checked for accessibility, too.

@@ -69,7 +69,8 @@ def policy_chart(log: pd.DataFrame) -> Chart:
     """Return the learning curve of the policy, smoothed as its figure is."""
     window = max(1, int(log["update"].nunique()) // 20)
     known = [(number, field) for number, (field, _, _) in enumerate(POLICY) if field in log]
-    panels = []
+    panels: list[dict[str, Any]] = []
+    share: Y = {"title": "share", "percent": True, "zero": True}
     for title, fields in (("What the policy earns", POLICY[:3]), ("What it can learn from", POLICY[3:])):
         names = {field for field, _, _ in fields}
         curves = [
@@ -77,7 +78,7 @@ def policy_chart(log: pd.DataFrame) -> Chart:
             for number, field in known
             if field in names
         ]
-        panels.append({"title": title, "curves": curves, "y": {**PERCENT, "zero": True}})
+        panels.append({"title": title, "curves": curves, "y": share})
     drawn = [series(label, color) for _, label, color in POLICY]
     return _chart("grpo", "How the policy learned", drawn, panels, seed_count(log))
 

@@ -87,8 +87,8 @@ def _asked(plan: ReportPlan, outcomes: Outcomes) -> tuple[str, ...]:
         f"than {baseline} when both may take {budget} forward pass per token ({budget} of the budget), what "
         "each of its parts adds, and how it stands against what a sceptic would try instead.",
         f"{_listed([model.name for model in plan.models])} answered {_listed(sizes)} in {len(plan.arms)} "
-        f"way{'s' * (len(plan.arms) != 1)}, at budgets {_listed(budgets)}, with {seeds}: {answers:,} answers. "
-        "Each was run against the tests of its problem.",
+        f"way{'s' * (len(plan.arms) != 1)}, at budgets {_listed(budgets)}, with {seeds}: {answers:,} "
+        "answers. Each was run against the tests of its problem.",
     )
 
 

@@ -11,10 +11,8 @@ from xpflow.reporting.plots.style import INK
 
 SIZE = 6.5  # points
 LINE = 1.3  # heights of a letter from one label to the next
-MARK, OUTSIDE = (
-    (1.03, 1.05, 1.07),
-    1.08,
-)  # where a label's piece of curve and its text are, in widths of the panel
+# Where a label's piece of curve and its text are, in widths of the panel.
+MARK, OUTSIDE = (1.03, 1.05, 1.07), 1.08
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ class Label:
 
 
 def label_ends(axes: Any, labels: Sequence[Label]) -> None:
-    """Write each label at the height of its curve's end, or as near as the others leave room; limits are set."""
+    """Write each label at the height of its curve's end, or as near as others leave room; limits are set."""
     low, high = axes.get_ylim()
     heights = [min(1.0, max(0.0, (label.y - low) / (high - low))) for label in labels]
     inches = axes.get_position().height * axes.figure.get_size_inches()[1]

@@ -1,5 +1,4 @@
-"""The budget sweep: accuracy against budget and against the NFE that really ran, a panel per model and
-benchmark.
+"""The budget sweep: accuracy against budget and against executed NFE, a panel per model and benchmark.
 
 Hue and marker name the decoder, in every figure the same; the shade its settings; line style and filling the
 weights: solid base, dashed aligned. Every curve has its name beside it. An arm run at one budget is a lone
@@ -32,8 +31,7 @@ OTHER_WEIGHTS: Any = (0, (1, 1.2))
 
 
 def sweep_points(plan: ReportPlan, outcomes: Outcomes, arms: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return one row per model, benchmark, arm and budget: mean, extremes over seeds, Wilson ends, NFE,
-    counts.
+    """Return one row per model, benchmark, arm and budget: mean, extremes over seeds, Wilson, NFE, counts.
 
     `arms` by name; without it all but the ablations.
     """
@@ -51,7 +49,7 @@ def sweep_points(plan: ReportPlan, outcomes: Outcomes, arms: Sequence[str] | Non
 
 
 def sweep_figures(plan: ReportPlan, outcomes: Outcomes) -> dict[str, pd.DataFrame]:
-    """Return the points of the first figure under "", and those of the second, if there is one, under REST."""
+    """Return the points of the first figure under "", of the second, if there is one, under REST."""
     arms = [arm.name for arm in plan.arms if any(row.arm == arm.name for row in plan.rows)]
     ablated = set(plan.ablation_arms.values())
     main = _main(plan, [name for name in arms if name not in ablated])
