@@ -83,9 +83,10 @@ def _asked(plan: ReportPlan, outcomes: Outcomes) -> tuple[str, ...]:
     seeds = f"{len(plan.seeds)} seeds" if len(plan.seeds) > 1 else "one seed"
     return (
         "A masked diffusion language model writes an answer in forward passes, each of which decides some of "
-        f"its tokens: fewer passes are faster, and worse. This study asks whether {flow} solves more "
-        f"problems than {baseline} when both may take {budget} forward pass per token ({budget} of the budget), "
-        "what each of its parts adds, and how it stands against what a sceptic would try instead.",
+        "its tokens: fewer passes are faster, and worse. This study asks whether "
+        f"{flow} solves more problems than {baseline} when both may take {budget} forward pass per token "
+        f"({budget} of the budget), what each of its parts adds, and how it stands against what a sceptic "
+        "would try instead.",
         f"{_listed([model.name for model in plan.models])} answered {_listed(sizes)} in {len(plan.arms)} "
         f"way{'s' * (len(plan.arms) != 1)}, at budgets {_listed(budgets)}, with {seeds}: {answers:,} "
         "answers. Each was run against the tests of its problem.",
