@@ -37,6 +37,7 @@ rule all:
         rules.tables.output,
         rules.prompts.output,
         rules.figures.output,
+        rules.report.output,
 
 
 # What stages would ask is asked once, before the first job: that needs torch, so not at every parse. So is the

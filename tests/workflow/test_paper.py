@@ -19,6 +19,7 @@ CONFIG = ROOT / "config"
 STAGES = (
     *("fetch", "export_problems", "export_training_problems", "answer_prompts", "merge_answers", "train"),
     *("filter_solvable", "train_policy", "decode_shard", "grade_shard", "tables", "figures", "prompts"),
+    "report",
 )
 
 

@@ -48,6 +48,7 @@ def test_tables_figures_logs_and_times_are_there(finished: Any) -> None:
     shown = finished.figures("smoke")
     assert {"table1.md", "table2.tex", "contrasts.csv", "claims.json", "prompts.md"} <= shown.keys()
     assert {"figure_2a.png", "figure_2b.png", "sweep_budget.png", "trace.png", "grpo.png"} <= shown.keys()
+    assert "report.html" in shown
     results = finished.folder / "results" / "smoke"
     assert load_study(results / "study.yaml") == load_study(SMOKE)
     assert (results / "logs" / "train").is_dir()
@@ -73,7 +74,7 @@ def test_no_stage_ran_code_that_its_fingerprint_does_not_cover(
             assert not set(note["loaded"]) - known, (command, sorted(set(note["loaded"]) - known))
             commands.add(command)
     smoke = {"config", "problems", "selfdata", "train", "solvable", "grpo", "evaluate", "grade", "merge"}
-    assert commands == smoke | {"trace", "prompts", "tables", "figures"}
+    assert commands == smoke | {"trace", "prompts", "tables", "figures", "report"}
 
 
 def _with_shards(manifest: Manifest) -> list[Manifest]:

@@ -119,3 +119,46 @@ rule figures:
     shell:
         "xpflow figures --config {params.config} --results {params.results} --out {params.out} {params.trace}"
         " > {log} 2>&1"
+
+
+rule report:
+    input:
+        unpack(
+            given(
+                LAYOUT.figure("report", "html"),
+                rows=evaluated_files(STUDY, LAYOUT),
+                training=training_logs(STUDY, LAYOUT),
+                policy=policy_logs(STUDY, LAYOUT),
+                trace=LAYOUT.trace if TRACE else [],
+                problems=expand(
+                    rules.export_problems.output, benchmark=STUDY.benchmark_names
+                ),
+                # The page says what the audit finds of these.
+                tables=rules.tables.output,
+                prompts=rules.prompts.output,
+                figures=rules.figures.output,
+            )
+        ),
+    output:
+        report(
+            LAYOUT.figure("report", "html"),
+            caption="../report/report.rst",
+            category="Report",
+        ),
+    log:
+        f"{LOGS}/report.log",
+    benchmark:
+        f"{TIMES}/report.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
+    params:
+        config=STUDY_FILE,
+        results=LAYOUT.results,
+    message:
+        "Write the report of the study, a page to open and question, to {output}"
+    shell:
+        "xpflow report --config {params.config} --results {params.results} --out {output} > {log} 2>&1"

@@ -59,6 +59,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "merge": ("xpflow.cli.merge", "Merge shards into one file, the same bytes in any order"),
         "tables": ("xpflow.cli.tables", "Write the tables of a study from its verdicts"),
         "figures": ("xpflow.cli.figures", "Draw the figures of a study from its logs and verdicts"),
+        "report": ("xpflow.cli.report", "Write the report of a study as one page to open and question"),
     },
 }
 COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}

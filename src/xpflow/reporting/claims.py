@@ -69,28 +69,33 @@ def judge_claims(plan: ReportPlan, outcomes: Outcomes, contrasts: list[ContrastR
 
 def claims_markdown(plan: ReportPlan, claims: list[Claim]) -> str:
     """Return the generated section "what this study says against the paper"."""
+    groups = families(plan)
+    lines = [f"## What {plan.study} says against the paper", "", _summary(claims), ""]
+    lines += _left_out(plan, claims)
+    for family, title in groups.items():
+        members = [claim for claim in claims if claim.family == family]
+        if members:
+            lines += [f"**{title}.** {tally(members)}", "", *map(_sentence, members), ""]
+    lines += [
+        rule(plan),
+        "",
+        caution(model.name for model in plan.models),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def families(plan: ReportPlan) -> dict[str, str]:
+    """Return the families of claims, in the order in which they are told, and what each says."""
     flow, baseline = plan.arm(plan.flow).title, plan.arm(plan.baseline).title
     budget = budget_text(plan.headline_budget)
-    groups = {
+    return {
         "primary": f"{flow[:1].upper()}{flow[1:]} above {baseline} at {budget} of the budget",
         "recovery": f"Share of the full-budget accuracy that {flow} keeps "
         f"(claim: no more than {100 * plan.ratio_margin:g} points below the paper's share)",
         "ablation": "Each part of the decoder helps",
         "check": "Not claimed by the paper, asked by a sceptic: the first against the second",
     }
-    lines = [f"## What {plan.study} says against the paper", "", _summary(claims), ""]
-    lines += _left_out(plan, claims)
-    for family, title in groups.items():
-        members = [claim for claim in claims if claim.family == family]
-        if members:
-            lines += [f"**{title}.** {_tally(members)}", "", *map(_sentence, members), ""]
-    lines += [
-        _rule(plan),
-        "",
-        caution(model.name for model in plan.models),
-        "",
-    ]
-    return "\n".join(lines)
 
 
 def claims_record(claims: list[Claim]) -> list[dict[str, Any]]:
@@ -101,7 +106,8 @@ def claims_record(claims: list[Claim]) -> list[dict[str, Any]]:
     ]
 
 
-def _rule(plan: ReportPlan) -> str:
+def rule(plan: ReportPlan) -> str:
+    """Return how claims are judged, in words."""
     return (
         f"Judged by {100 * plan.confidence:g} % intervals over seeds and problems: confirmed when the whole "
         "interval is on the claim's side, contradicted when it is wholly on the other, undecided otherwise. "
@@ -169,10 +175,20 @@ def _claim(
     )
 
 
+def measured(claim: Claim) -> str:
+    """Return a claim's number with its unit and interval: "+28.0 points [+20.0, +36.5]"."""
+    unit, sign = unit_of(claim)
+    return f"{number(claim.ours, sign)} {unit} [{number(claim.low, sign)}, {number(claim.high, sign)}]"
+
+
+def unit_of(claim: Claim) -> tuple[str, str]:
+    """Return the unit of a claim's numbers, and "+" where they are written with a sign."""
+    return ("%", "") if claim.family == "recovery" else ("points", "+")
+
+
 def _sentence(claim: Claim) -> str:
-    unit, sign = ("%", "") if claim.family == "recovery" else ("points", "+")
-    low, high = number(claim.low, sign), number(claim.high, sign)
-    ours = f"{number(claim.ours, sign)} {unit} [{low}, {high}]"
+    unit, sign = unit_of(claim)
+    ours = measured(claim)
     paper = "" if claim.paper is None else f"; the paper: {number(claim.paper, sign)} {unit}"
     holm = "" if claim.holm_p is None else f", Holm p = {claim.holm_p:.2g}"
     where = f"{claim.model}, {claim.benchmark}"
@@ -197,7 +213,8 @@ def _left_out(plan: ReportPlan, claims: list[Claim]) -> list[str]:
     return [markdown_text(text), ""]
 
 
-def _tally(claims: list[Claim]) -> str:
+def tally(claims: list[Claim]) -> str:
+    """Return how many claims have each verdict: "3 confirmed, 1 undecided."."""
     words = [claim.word for claim in claims]
     parts = [f"{words.count(word)} {word}" for word in _WORDS if word in words]
     return ", ".join(parts) + "."
@@ -208,7 +225,7 @@ def _summary(claims: list[Claim]) -> str:
     if not own:
         return "The study evaluated none of the paper's claims."
     contradicted = [claim for claim in own if claim.judgement == "contradicted"]
-    text = f"Of {len(own)} comparisons with a claim of the paper: {_tally(own)}"
+    text = f"Of {len(own)} comparisons with a claim of the paper: {tally(own)}"
     if contradicted:
         names = "; ".join(f"{claim.name} ({claim.model}, {claim.benchmark})" for claim in contradicted)
         text += f" **The study contradicts the paper on: {markdown_text(names)}.**"

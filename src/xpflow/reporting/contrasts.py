@@ -179,7 +179,7 @@ COLUMNS = (
 def contrasts_table(plan: ReportPlan, contrasts: list[ContrastResult]) -> Table:
     """Return the registered paired differences, a section for each contrast."""
     sections = [
-        tuple(_row(plan, result) for result in contrasts if result.contrast == contrast)
+        tuple(contrast_row(plan, result) for result in contrasts if result.contrast == contrast)
         for contrast in dict.fromkeys(result.contrast for result in contrasts)
     ]
     return Table(
@@ -218,7 +218,8 @@ def _notes(plan: ReportPlan, contrasts: list[ContrastResult]) -> tuple[str, ...]
     )
 
 
-def _row(plan: ReportPlan, result: ContrastResult) -> tuple[Lines, ...]:
+def contrast_row(plan: ReportPlan, result: ContrastResult) -> tuple[Lines, ...]:
+    """Return the cells of a contrast, as COLUMNS names them."""
     difference, interval = result.difference, result.difference.interval.scaled(100)
     expected = paper_difference(plan, result)
     nfe_warning = " (not equal)" if result.contrast.equal_nfe and not result.equal_nfe else ""

@@ -130,16 +130,16 @@ def _spans(columns: Sequence[Column]) -> list[tuple[str, int]]:
 
 def markdown_text(text: str) -> str:
     """Return a text as Markdown that shows it as it is, on one line of the file."""
-    escaped = _BLOCK.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\g<0>", _shown(text)))
+    escaped = _BLOCK.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\g<0>", shown(text)))
     return "<br>".join(escaped.split("\n"))
 
 
 def comment_text(text: str) -> str:
     """Return a text on one line, for a comment: line ends and backslashes as escapes."""
-    return "\\n".join(_shown(text.replace("\\", "\\\\")).split("\n"))
+    return "\\n".join(shown(text.replace("\\", "\\\\")).split("\n"))
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Return a text with \\n for every line end, and what no text file holds as a backslash escape."""
     lines = "\n".join(_LINE_END.split(text))
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), lines)
@@ -188,7 +188,7 @@ def _latex_heads(columns: Sequence[Column]) -> list[str]:
 
 def _latex_row(row: Sequence[Lines]) -> str:
     """Spread cells of several lines over table rows, so that no package for broken cells is needed."""
-    spread = [[part for line in cell for part in _shown(line).split("\n")] for cell in row]
+    spread = [[part for line in cell for part in shown(line).split("\n")] for cell in row]
     height = max(map(len, spread))
     rows = []
     for line in range(height):
@@ -228,7 +228,7 @@ _LATEX = {
 def _latex_text(text: str) -> str:
     """Return a text as LaTeX that sets it as it is; line ends break the line."""
     # the empty groups keep -- '' `` ?` !` from being one sign, and [ or * from being an argument of \\\\
-    plain = _LIGATURE.sub("\0", _shown(text))
+    plain = _LIGATURE.sub("\0", shown(text))
     escaped = "".join(_LATEX.get(character, character) for character in plain)
     return "{}" + escaped if escaped[:1] in ("[", "*") else escaped
 
@@ -237,4 +237,4 @@ _LIGATURE = re.compile(r"(?<=-)(?=-)|(?<=')(?=')|(?<=[`?!])(?=`)|(?<=,)(?=,)|(?<
 
 
 def _html_text(text: str) -> str:
-    return "<br>".join(escape(line) for line in _shown(text).split("\n"))
+    return "<br>".join(escape(line) for line in shown(text).split("\n"))

@@ -49,15 +49,18 @@ class Sources:
         found = load_results(self.results, self.plan.rows if rows is None else rows, self.plan.protocols)
         return Outcomes(found)
 
-    def alignment_log(self) -> pd.DataFrame:
-        """Return the alignment logs; a pass rate that they lack comes from the evaluation."""
+    def alignment_log(self, outcomes: Outcomes | None = None) -> pd.DataFrame:
+        """Return the alignment logs; a pass rate that they lack comes from the evaluation.
+
+        `outcomes`: those of the whole study, where they were read already.
+        """
         log, plan = read_alignment(self.config, self.results), self.plan
         decoder = plan.arm(plan.baseline).decoder
         masked = {arm.name for arm in plan.arms if arm.decoder == decoder}
         full = [row for row in plan.rows if row.arm in masked and row.budget == 1]
         if "pass_full" in log or not full:
             return log
-        rows = full_budget_rows(plan, self.outcomes(full), log)
+        rows = full_budget_rows(plan, outcomes or self.outcomes(full), log)
         keys = ["model", "variant", "seed", "update"]
         return log if rows.empty else log.merge(rows, how="left", on=keys)
 
@@ -122,11 +125,15 @@ def _alignment(sources: Sources, out: Path) -> list[Path]:
 
 
 def _sweep(sources: Sources, out: Path) -> list[Path]:
-    from xpflow.reporting.plots.sweep import figure_sweep, sweep_points
+    from xpflow.reporting.plots.sweep import AXES, figure_sweep, sweep_figures
 
-    plan, points = sources.plan, sweep_points(sources.plan, sources.outcomes())
-    by_budget = figure_sweep(plan, points, "budget", out, sources.formats)
-    return [*by_budget, *figure_sweep(plan, points, "nfe", out, sources.formats)]
+    found = sweep_figures(sources.plan, sources.outcomes())
+    return [
+        path
+        for ending, points in found.items()
+        for axis in AXES
+        for path in figure_sweep(sources.plan, points, axis, out, sources.formats, ending)
+    ]
 
 
 def _grpo(sources: Sources, out: Path) -> list[Path]:

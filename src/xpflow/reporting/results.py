@@ -7,7 +7,7 @@ With an infrastructure verdict (the grader failed, not the program) there is no 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -37,14 +37,20 @@ from xpflow.study.rows import Row
 
 KNOWN = frozenset({"passed", "wrong", "error", "timeout", "memory"})  # verdicts that are counted
 COLUMNS = ("model", "benchmark", "arm", "budget", "seed", "task_id", "sample", "verdict", "mode", "nfe")
+ByAnswer = Mapping[Answer, Fields]
+Seen = Callable[[Row, ByAnswer, ByAnswer], None]
 
 
 def load_results(
-    results: Path, rows: Iterable[Row], protocols: Mapping[str, str] | None = None
+    results: Path,
+    rows: Iterable[Row],
+    protocols: Mapping[str, str] | None = None,
+    seen: Seen | None = None,
 ) -> pd.DataFrame:
     """Read every row of a study from `results`; columns as in COLUMNS, budget as text (1/4).
 
-    `protocols` has the protocol of each model: verdicts of another one are refused.
+    `protocols` has the protocol of each model: verdicts of another one are refused. `seen` is shown the
+    samples and verdicts of each row, by task id, as they are read.
 
     Raises:
         ArtifactError: a file is missing.
@@ -52,7 +58,7 @@ def load_results(
         GradingError: a verdict is `infrastructure`.
     """
     expected = protocols or {}
-    found = {row: load_row(results, row, expected.get(row.model)) for row in sorted(rows)}
+    found = {row: load_row(results, row, expected.get(row.model), seen) for row in sorted(rows)}
     if not found:
         raise DataError(f"the study plans no evaluation under {results}")
     _require_all_problems(results, found)
@@ -80,12 +86,14 @@ def _require_all_problems(results: Path, found: Mapping[Row, list[Fields]]) -> N
             )
 
 
-def load_row(results: Path, row: Row, protocol: str | None = None) -> list[Fields]:
+def load_row(results: Path, row: Row, protocol: str | None = None, seen: Seen | None = None) -> list[Fields]:
     """Read the verdicts and executed NFE of one run; DataError if they are of another protocol."""
     folder, key = Layout.of_results(results).row(row), columns_of(row)
     verdicts = read_verdicts(folder / VERDICTS, protocol, row.samples)
     samples = rows_by_answer(folder / SAMPLES, wrong_nfe, row.samples)
     require_same_problems(folder, samples, verdicts)
+    if seen is not None:
+        seen(row, samples, verdicts)
     return [
         {
             **key,

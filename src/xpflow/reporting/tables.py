@@ -184,12 +184,13 @@ def _cells(
     lines: list[Lines] = []
     for place in _places(plan):
         count = counts.get(place)
-        lines.append(_ours(cells[place]) if place in cells else EMPTY)
+        lines.append(accuracy(cells[place]) if place in cells else EMPTY)
         lines.append(EMPTY if count is None else (f"{count.percent:.1f}", f"{count.passes}/{count.problems}"))
     return lines
 
 
-def _ours(cell: CellStats) -> Lines:
+def accuracy(cell: CellStats) -> Lines:
+    """Return a cell as READING says: percent with spread and interval; below counts and NFE."""
     rate, interval = cell.rate, cell.rate.interval.scaled(100)
     spread = "" if rate.sd is None else f" ± {100 * rate.sd:.1f}"
     return (

@@ -21,6 +21,7 @@ from xpflow.study.rows import Job, samples_of
 
 PACKAGE = Path(__file__).parents[1]
 MODELS, POLICIES = PACKAGE / "models" / "shipped", PACKAGE / "policies" / "shipped"
+TEMPLATES = PACKAGE / "reporting" / "page" / "templates"
 LARGE = 200_000_000  # bytes; a larger checkpoint is known by its size
 
 
@@ -131,6 +132,12 @@ def _evaluation(config: StudyConfig) -> dict[str, Any]:
         if part["samples_per_task"] == neutral:
             del part["samples_per_task"]
     return block
+
+
+def page(config: StudyConfig) -> str:
+    """Return the fingerprint of the report as a page: that of the tables, and the page's own templates."""
+    parts = [(path.name, _content(path)) for path in sorted(TEMPLATES.iterdir()) if path.is_file()]
+    return fingerprint(report(config), prompts(config), parts)
 
 
 def _base(config: StudyConfig, model: str) -> tuple[Any, ...]:

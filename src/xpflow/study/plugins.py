@@ -135,3 +135,8 @@ def report(study: StudyConfig) -> Chosen:
     decoders = {f"decoder:{arm.decoder}" for arm in study.evaluation.arms}
     protocols = {f"protocol:{entry.protocol}" for entry in study.models}
     return decoders | protocols
+
+
+def page(study: StudyConfig) -> Chosen:
+    """Return those of the report as a page: of its tables, its prompts and the decoding that it shows."""
+    return {*figures(study), *prompts(study)}

@@ -21,6 +21,7 @@ from xpflow.study.rows import Job, expand, find_job, policy_seeds, takes_several
 
 Names = Mapping[str, Any]
 JOB = ("model", "benchmark", "weights", "trained", "seed")  # the names of a decoding job
+MOST_SERIES = 7  # of the first figure of the sweep; the rest have a second one
 GONE = "gone"  # the fingerprint of a stage that the study has no more
 
 
@@ -48,6 +49,11 @@ def figure_names(study: StudyConfig) -> list[str]:
     return [
         *(["figure_2a", "figure_2b"] if trained_runs(study) else []),
         *("sweep_budget", "sweep_nfe"),
+        *(
+            ["sweep_budget_rest", "sweep_nfe_rest"]
+            if len({row.arm for row in expand(study)}) > MOST_SERIES
+            else []
+        ),
         *(["grpo"] if policy_seeds(study) else []),
         *(["trace"] if trace_row(study) else []),
     ]
@@ -88,6 +94,17 @@ def figure_files(study: StudyConfig, layout: Layout) -> list[Path]:
     """Return the figures."""
     endings = study.reporting.figure_formats
     return [layout.figure(name, ending) for name in figure_names(study) for ending in endings]
+
+
+def report_inputs(study: StudyConfig, layout: Layout) -> list[Path]:
+    """Return what the report is made from; a study may lack its problems and its trace."""
+    return [
+        *evaluated_files(study, layout),
+        *training_logs(study, layout),
+        *policy_logs(study, layout),
+        *(layout.problems(name) for name in study.benchmark_names),
+        layout.trace,
+    ]
 
 
 STAGES: dict[str, Stage] = {
@@ -141,6 +158,11 @@ STAGES: dict[str, Stage] = {
     ),
     "figures": Stage(
         lambda study, names: fp.report(study), lambda study, names: plugins.figures(study), figure_files
+    ),
+    "report": Stage(
+        lambda study, names: fp.page(study),
+        lambda study, names: plugins.page(study),
+        lambda study, layout: [layout.figure("report", "html")],
     ),
 }
 

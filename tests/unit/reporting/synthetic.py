@@ -12,7 +12,7 @@ from xpflow.reporting.from_config import plan_from_config
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.study.config import StudyConfig, study_from_mapping
 from xpflow.study.layout import SAMPLES, VERDICTS, Layout
-from xpflow.study.rows import Row, trained_runs
+from xpflow.study.rows import Row, expand, trained_runs
 
 # arm -> pass rate and executed NFE by budget; the rest of the budgets are interpolated from 1/4
 RATES = {
@@ -41,6 +41,26 @@ def config(name: str = "synthetic", seeds: tuple[int, ...] = (0, 1, 2)) -> Study
 def plan(name: str = "synthetic", seeds: tuple[int, ...] = (0, 1, 2)) -> ReportPlan:
     """Return the report plan of `config`."""
     return plan_from_config(config(name, seeds))
+
+
+def small(folder: Path, problems: int = 3, seeds: tuple[int, ...] = (0,)) -> StudyConfig:
+    """Write a study of one model, two arms and one budget."""
+    whole = config(seeds=seeds).model_dump(mode="json")
+    arms = [
+        {**arm, "weights": "base", "budgets": ["1/4"], "seeds": "all"}
+        for arm in whole["evaluation"]["arms"]
+        if arm["name"] in ("mask-base", "flow-shipped")
+    ]
+    found = study_from_mapping(
+        {
+            "study": {**whole["study"], "preregistration": []},
+            "models": whole["models"][:1],
+            "evaluation": {"arms": arms},
+            "reporting": {"bootstrap_samples": 300},
+        }
+    )
+    write_results(folder, tuple(expand(found)), problems)
+    return found
 
 
 def write_results(results: Path, rows: tuple[Row, ...], problems: int = 60) -> None:

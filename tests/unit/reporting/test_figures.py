@@ -1,4 +1,5 @@
 from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from xpflow.errors import ConfigError, DataError
 from xpflow.reporting.alignment_table import read_alignment
 from xpflow.reporting.plots.alignment import figure_2a, figure_2b
 from xpflow.reporting.plots.grpo import figure_grpo, read_grpo
+from xpflow.reporting.plots.labels import spread
 from xpflow.reporting.plots.style import figure, over_seeds, save
-from xpflow.reporting.plots.sweep import arm_looks, figure_sweep, sweep_points
+from xpflow.reporting.plots.sweep import REST, arm_looks, figure_sweep, sweep_figures, sweep_points
 from xpflow.reporting.plots.trace_picture import figure_trace, legend_handles, picture, visible
 from xpflow.reporting.report_spec import ArmSpec
 from xpflow.reporting.results import Outcomes, load_results
+from xpflow.study.stages import MOST_SERIES
 
 EVENTS = (
     Event("drift", "write"),
@@ -91,6 +94,47 @@ def test_the_sweep_has_every_point_and_draws_both_axes(study: tuple, tmp_path: P
         paths = figure_sweep(plan, points, axis, tmp_path, ("png",))
         assert paths == [tmp_path / f"sweep_{axis}.png"]
         assert paths[0].read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_study_of_many_arms_has_seven_in_the_first_figure_and_the_others_in_a_second(
+    synthetic, tmp_path
+) -> None:
+    plan = synthetic.plan(seeds=(0,))
+    more = [replace(plan.arm("mask-base"), name=f"mask-{n}", label=f"mask {n}") for n in range(6)]
+    rows = [
+        replace(row, arm=arm.name)
+        for row in plan.rows
+        if row.arm == "mask-base" and row.budget == 1
+        for arm in more
+    ]
+    synthetic.RATES.update({arm.name: {"1/1": (0.5, 32)} for arm in more})
+    many = replace(plan, arms=(*plan.arms, *more), rows=(*plan.rows, *rows))
+    synthetic.write_results(tmp_path, many.rows, problems=10)
+    found = sweep_figures(many, Outcomes(load_results(tmp_path, many.rows)))
+    main, rest = set(found[""]["arm"]), set(found[REST]["arm"])
+    assert len(main) == MOST_SERIES
+    assert {plan.flow, plan.baseline, "mask-paper"} <= main
+    assert rest == {arm.name for arm in many.arms} - main
+    assert set(plan.ablation_arms.values()) <= rest
+    few = replace(plan, rows=tuple(row for row in plan.rows if row.arm not in plan.ablation_arms.values()))
+    assert set(sweep_figures(few, Outcomes(load_results(tmp_path, few.rows)))) == {""}
+
+
+def test_names_beside_curves_keep_their_order_and_their_distance() -> None:
+    places = spread([0.5, 0.5, 0.9, 0.51], 0.1)
+    assert sorted(places) == sorted(places[i] for i in (0, 1, 3, 2))
+    ordered = sorted(places)
+    assert all(b - a >= 0.1 - 1e-9 for a, b in pairwise(ordered))
+    assert places[2] == 0.9
+    assert spread([], 0.1) == []
+
+
+def test_a_decoder_has_the_same_hue_in_every_study(synthetic) -> None:
+    plan = synthetic.plan(seeds=(0,))
+    turned = replace(plan, arms=tuple(reversed(plan.arms)))
+    for name in (plan.flow, plan.baseline, "threshold-matched-base"):
+        assert arm_looks(plan, plan.arms)[name]["color"] == arm_looks(turned, turned.arms)[name]["color"]
+        assert arm_looks(plan, plan.arms)[name]["marker"] == arm_looks(turned, turned.arms)[name]["marker"]
 
 
 def test_bands_are_the_extremes_over_seeds_and_rows_without_a_value_are_left_out() -> None:

@@ -38,7 +38,7 @@ def stages_of(study: StudyConfig) -> dict[str, dict[str, Any]]:
             for model in study.model_names
             for benchmark in study.benchmark_names
         ),
-        *({"command": command} for command in ("merge", "trace", "prompts", "tables", "figures")),
+        *({"command": command} for command in ("merge", "trace", "prompts", "tables", "figures", "report")),
     ]
     return {" ".join(str(value) for value in names.values()): names for names in found}
 
@@ -120,7 +120,7 @@ def test_trainings_and_policies_do_not_depend_on_what_arms_decode_with() -> None
     others -= {f"decoder:{STUDY.selfdata.decoder}", f"decoder:{STUDY.solvable.decoder}"}
     assert others
     users = {name.split()[0] for name, plugins in PLUGINS.items() if others & set(plugins)}
-    assert users == {"evaluate", "tables", "figures"}
+    assert users == {"evaluate", "tables", "figures", "report"}
     trained = {one for name, plugins in PLUGINS.items() if name.startswith("train ") for one in plugins}
     assert {one.partition(":")[0] for one in trained} == {"architecture", "objective"}
 

@@ -18,14 +18,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
 from xpflow.reporting.plots.style import (
-    BLUE,
     GREEN,
     GREY,
     INK,
+    OLIVE,
     ORANGE,
     PURPLE,
-    SKY,
-    VERMILION,
     draw,
     figure,
     note,
@@ -33,9 +31,10 @@ from xpflow.reporting.plots.style import (
     save,
 )
 
-# variant -> colour, lighter colour, line width (the second lies on the first where both agree)
-LOOKS = {"paper": (VERMILION, ORANGE, 2.4), "preserving": (BLUE, SKY, 1.3)}
-OTHER_COLORS = (GREEN, PURPLE, INK)  # of further variants, in the order of their names
+# variant -> colour (none of a decoder's), lighter one, line width (the second lies on the first where both
+# agree)
+LOOKS = {"paper": (PURPLE, "#E3B8CF", 2.4), "preserving": (GREEN, "#8CD3BC", 1.3)}
+OTHER_COLORS = (OLIVE, ORANGE, INK)  # of further variants, in the order of their names
 DASHED, DOTTED = (0, (4, 1.5)), (0, (1, 1.2))
 HEIGHT_PER_MODEL = 2.0
 SMALLEST_ERROR = 1e-4
@@ -43,12 +42,12 @@ SMALLEST_ERROR = 1e-4
 
 def figure_2a(log: pd.DataFrame, folder: Path, formats: Sequence[str] = ("png", "pdf")) -> list[Path]:
     """Draw squared error by update (paper's Figure 2a) and accuracy at unmasked positions."""
-    models, looks = list(dict.fromkeys(log["model"])), _looks(log)
+    models, hues = list(dict.fromkeys(log["model"])), looks(log)
     log = log.assign(wrong=(1 - log["acc_unmasked"]).clip(lower=SMALLEST_ERROR))
     with figure(height=0.6 + HEIGHT_PER_MODEL * len(models), nrows=len(models), ncols=2) as (drawing, axes):
         for (left, right), model in zip(axes, models, strict=True):
-            for variant, rows in _variants(log[log["model"] == model]):
-                color, light, width = looks[variant]
+            for variant, rows in variants(log[log["model"] == model]):
+                color, light, width = hues[variant]
                 masked, unmasked, wrong = (
                     over_seeds(rows, "update", field) for field in ("mse_masked", "mse_unmasked", "wrong")
                 )
@@ -66,12 +65,12 @@ def figure_2a(log: pd.DataFrame, folder: Path, formats: Sequence[str] = ("png", 
 
 def figure_2b(log: pd.DataFrame, folder: Path, formats: Sequence[str] = ("png", "pdf")) -> list[Path]:
     """Draw masked cross-entropy (paper's Figure 2b), held-out cross-entropy and full-budget pass rate."""
-    models, looks = list(dict.fromkeys(log["model"])), _looks(log)
+    models, hues = list(dict.fromkeys(log["model"])), looks(log)
     with figure(height=0.6 + HEIGHT_PER_MODEL * len(models), nrows=len(models), ncols=3) as (drawing, axes):
         for row, model in zip(axes, models, strict=True):
             here = log[log["model"] == model]
-            for variant, rows in _variants(here):
-                color, _, width = looks[variant]
+            for variant, rows in variants(here):
+                color, _, width = hues[variant]
                 for panel, field in zip(row, ("ce_masked", "ce_heldout", "pass_full"), strict=True):
                     marker = {} if field == "pass_full" else {"marker": ""}
                     curve = over_seeds(rows, "update", field)
@@ -96,18 +95,23 @@ def _largest(log: pd.DataFrame, field: str) -> float:
     return max(0.05, float(log[field].max())) if known else 1.0
 
 
-def _variants(log: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+def variants(log: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Return the variants with their rows, the known ones first."""
     order = [*LOOKS, *sorted(set(log["variant"]) - set(LOOKS))]
     return [(name, log[log["variant"] == name]) for name in order if (log["variant"] == name).any()]
 
 
-def _looks(log: pd.DataFrame) -> dict[str, tuple[str, str, float]]:
+def looks(log: pd.DataFrame) -> dict[str, tuple[str, str, float]]:
     """Return colour, lighter colour and line width of each variant."""
     others = sorted(set(log["variant"]) - set(LOOKS))
     return LOOKS | {
         name: (OTHER_COLORS[place % len(OTHER_COLORS)], GREY, 1.0) for place, name in enumerate(others)
     }
+
+
+def variant_label(name: str) -> str:
+    """Return what the runs of a variant are called."""
+    return "paper's loss" if name == "paper" else f"{name} variant"
 
 
 def _accuracy_axis(axes: Any) -> None:
@@ -133,11 +137,8 @@ def _label(axes: Any, title: str, y_label: str) -> None:
 
 
 def _legend(drawing: Any, log: pd.DataFrame, styles: list[tuple[str, Any]]) -> None:
-    looks, names = _looks(log), {"paper": "paper's loss"}
-    handles = [
-        Line2D([], [], color=looks[name][0], label=names.get(name, f"{name} variant"))
-        for name, _ in _variants(log)
-    ]
+    hues = looks(log)
+    handles = [Line2D([], [], color=hues[name][0], label=variant_label(name)) for name, _ in variants(log)]
     handles += [
         Line2D([], [], color=INK, linestyle=style, linewidth=1.2, label=label) for label, style in styles
     ]

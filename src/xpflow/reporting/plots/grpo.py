@@ -13,9 +13,9 @@ from xpflow.reporting.alignment_table import read_log
 from xpflow.reporting.plots.style import (
     BLUE,
     GREEN,
-    INK,
+    NAVY,
+    OLIVE,
     PURPLE,
-    VERMILION,
     figure,
     note,
     over_seeds,
@@ -39,11 +39,11 @@ def figure_grpo(
     window = max(1, int(log["update"].nunique()) // 20)
     with figure(height=2.7, ncols=2) as (drawing, axes):
         left, right = axes[0]
-        _smoothed(left, log, "reward", VERMILION, window, "reward, training")
+        _smoothed(left, log, "reward", PURPLE, window, "reward, training")
         _smoothed(left, log, "pass_rate", BLUE, window, "pass rate, training rollouts")
         _validation(left, log)
         _smoothed(right, log, "groups_with_variance", GREEN, window, "groups whose rewards differ")
-        _smoothed(right, log, "completion", PURPLE, window, "completion (mean final t)")
+        _smoothed(right, log, "completion", OLIVE, window, "completion (mean final t)")
         left.set_title("what the policy earns")
         right.set_title("what it can learn from")
         left.set_ylabel("mean over rollouts")
@@ -80,11 +80,11 @@ def _validation(axes: Any, log: pd.DataFrame) -> None:
     axes.plot(
         curve["update"],
         curve["mean"],
-        color=INK,
+        color=NAVY,
         marker="D",
         markersize=3.5,
         linewidth=1.0,
         label="validation",
     )
     if (curve["high"] > curve["low"]).any():
-        axes.fill_between(curve["update"], curve["low"], curve["high"], color=INK, alpha=0.1, linewidth=0)
+        axes.fill_between(curve["update"], curve["low"], curve["high"], color=NAVY, alpha=0.1, linewidth=0)

@@ -25,15 +25,18 @@ WIDTH_INCH = 7.0  # two columns of a page
 INK, GREY = "#333333", "#8C8C8C"
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
 SKY, ORANGE, PURPLE = "#56B4E9", "#E69F00", "#CC79A7"
-# Hues and markers of the families of a figure, in turn; the numbers of both share no divisor, so that a pair
+NAVY, PALE, BROWN, OLIVE = "#003F6B", "#9CCBEB", "#8C3A00", "#999933"
+# Decoders with a hue of their own in every figure of every study; others take the next ones, in their order.
+OWN_HUE = ("mask_prediction", "flow", "threshold")
+# Hues and markers of the decoders of a figure, in turn; the numbers of both share no divisor, so that a pair
 # comes back only after all pairs. The last four are from Paul Tol's muted scheme.
 PALETTES = (
     (INK, GREY),
-    (BLUE, SKY, PURPLE, GREEN),
-    (VERMILION, ORANGE),
+    (BLUE, SKY, NAVY, PALE),
+    (VERMILION, ORANGE, BROWN),
     ("#882255", "#AA4499"),
     ("#117733", "#44AA99"),
-    ("#999933", "#DDCC77"),
+    (OLIVE, "#DDCC77"),
     ("#332288", "#88CCEE"),
 )
 MARKERS = ("s", "o", "^", "D", "v", "P", "X", "<", ">", "h", "p", "*")

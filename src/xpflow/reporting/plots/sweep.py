@@ -1,7 +1,9 @@
-"""The budget sweep: accuracy against budget and against the NFE that really ran, both models and benchmarks.
+"""The budget sweep: accuracy against budget and against executed NFE, a panel per model and benchmark.
 
-Marker and hues name the decoder, line style the weights: solid base, dashed aligned. Decoders get theirs in
-the order in which they appear in the study. An arm run at one budget is a lone marker.
+Hue and marker name the decoder, in every figure the same; the shade its settings; line style and filling the
+weights: solid base, dashed aligned. Every curve has its name beside it. An arm run at one budget is a lone
+marker. The first figure has at most seven arms: the two that the study is about, then those run at most
+budgets; a study of more arms has a second one for the rest and for the ablations.
 """
 
 from __future__ import annotations
@@ -15,63 +17,94 @@ import pandas as pd
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, PercentFormatter
 
 from xpflow.budget import budget_text
-from xpflow.reporting.plots.style import MARKERS, PALETTES, figure, note, save
+from xpflow.reporting.plots.labels import Label, label_ends
+from xpflow.reporting.plots.style import MARKERS, OWN_HUE, PALETTES, figure, note, save
 from xpflow.reporting.report_spec import ArmSpec, ReportPlan
 from xpflow.reporting.results import Outcomes
+from xpflow.study.stages import MOST_SERIES
 
 Axis = Literal["budget", "nfe"]
+AXES: tuple[Axis, ...] = ("budget", "nfe")
+REST = "_rest"  # the ending of the second figure's name
 DASHES: dict[str, Any] = {"base": "-", "paper": (0, (4, 1.5))}
 OTHER_WEIGHTS: Any = (0, (1, 1.2))
 
 
-def sweep_points(plan: ReportPlan, outcomes: Outcomes) -> pd.DataFrame:
-    """Return one row per model, benchmark, arm and budget: mean, extremes over seeds, Wilson ends, NFE."""
+def sweep_points(plan: ReportPlan, outcomes: Outcomes, arms: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return one row per model, benchmark, arm and budget: mean, extremes over seeds, Wilson, NFE, counts.
+
+    `arms` by name; without it all but the ablations.
+    """
     ablated = set(plan.ablation_arms.values())
-    rows = []
-    for arm in plan.arms:
-        places = [(model.name, benchmark) for model in plan.models for benchmark in plan.benchmarks]
-        for model, benchmark in places if arm.name not in ablated else []:
-            for budget in plan.budgets:
-                if plan.has(model, benchmark, arm.name, budget):
-                    rows.append(_point(plan, outcomes, (model, benchmark, arm.name, budget)))
-    return pd.DataFrame(rows)
+    wanted = [arm.name for arm in plan.arms if arm.name not in ablated] if arms is None else arms
+    places = [(model.name, benchmark) for model in plan.models for benchmark in plan.benchmarks]
+    cells = [
+        (*place, arm, budget)
+        for arm in wanted
+        for place in places
+        for budget in plan.budgets
+        if plan.has(*place, arm, budget)
+    ]
+    return pd.DataFrame([_point(plan, outcomes, cell) for cell in cells])
+
+
+def sweep_figures(plan: ReportPlan, outcomes: Outcomes) -> dict[str, pd.DataFrame]:
+    """Return the points of the first figure under "", of the second, if there is one, under REST."""
+    arms = [arm.name for arm in plan.arms if any(row.arm == arm.name for row in plan.rows)]
+    ablated = set(plan.ablation_arms.values())
+    main = _main(plan, [name for name in arms if name not in ablated])
+    found = {"": sweep_points(plan, outcomes, main)}
+    if len(arms) > MOST_SERIES:
+        found[REST] = sweep_points(plan, outcomes, [name for name in arms if name not in main])
+    return found
+
+
+def _main(plan: ReportPlan, arms: Sequence[str]) -> list[str]:
+    """Return at most MOST_SERIES arms, in the study's order."""
+    budgets = {arm: len({row.budget for row in plan.rows if row.arm == arm}) for arm in arms}
+    order = sorted(arms, key=lambda arm: (arm not in (plan.flow, plan.baseline), -budgets[arm]))
+    return [arm for arm in arms if arm in order[:MOST_SERIES]]
 
 
 def figure_sweep(
-    plan: ReportPlan, points: pd.DataFrame, axis: Axis, folder: Path, formats: Sequence[str] = ("png", "pdf")
+    plan: ReportPlan,
+    points: pd.DataFrame,
+    axis: Axis,
+    folder: Path,
+    formats: Sequence[str] = ("png", "pdf"),
+    ending: str = "",
 ) -> list[Path]:
     """Draw a panel per model and benchmark: accuracy against the budget, or against the mean executed NFE."""
-    models, benchmarks = [model.name for model in plan.models], plan.benchmarks
+    places = [(model.name, benchmark) for model in plan.models for benchmark in plan.benchmarks]
     looks = arm_looks(plan, [arm for arm in plan.arms if arm.name in set(points["arm"])])
-    size = {
-        "height": 0.7 + 0.1 * len(looks) + 2.3 * len(models),
-        "nrows": len(models),
-        "ncols": len(benchmarks),
-    }
-    with figure(**size, sharey="row") as (drawing, axes):
-        for row, model in zip(axes, models, strict=True):
-            for panel, benchmark in zip(row, benchmarks, strict=True):
-                here = points[(points["model"] == model) & (points["benchmark"] == benchmark)]
-                for place, (name, look) in enumerate(looks.items()):
-                    rows = here[here["arm"] == name].sort_values("budget")
-                    shift = _dodge(place, len(looks)) if axis == "budget" else 0.0
-                    _curve(panel, rows.assign(x=rows[axis] * 2**shift), look)
-                _dress(panel, axis, plan.budgets, here)
-                panel.set_title(f"{model}, {benchmark}")
-            row[0].set_ylabel("problems solved")
-        handles, labels = _legend_entries(axes)
-        drawing.legend(handles, labels, loc="outside upper center", ncols=2)
+    height = max(1.9, 0.55 + 0.15 * len(looks))
+    with figure(height=0.4 + height * len(places), nrows=len(places)) as (drawing, axes):
+        for panel, (model, benchmark) in zip(axes[:, 0], places, strict=True):
+            here = points[(points["model"] == model) & (points["benchmark"] == benchmark)]
+            ends = []
+            for place, (name, look) in enumerate(looks.items()):
+                rows = here[here["arm"] == name].sort_values("budget")
+                shift = _dodge(place, len(looks)) if axis == "budget" else 0.0
+                rows = rows.assign(x=rows[axis] * 2**shift)
+                _curve(panel, rows, look)
+                mark = {**_mark(look), "linestyle": look["linestyle"]}
+                ends += [Label(look["label"], mark, last.x, last.mean) for last in rows[-1:].itertuples()]
+            _dress(panel, axis, plan.budgets, here)
+            label_ends(panel, ends)
+            panel.set_title(f"{model}, {benchmark}")
+            panel.set_ylabel("problems solved")
         note(
             drawing,
-            f"Bands: extremes over seeds. Bars: {100 * plan.confidence:g} % Wilson interval over problems.",
+            f"Bands: extremes over seeds. Bars: {100 * plan.confidence:g} % Wilson interval over problems. "
+            "Square brackets: weights.",
         )
-        return save(drawing, folder, f"sweep_{axis}", formats)
+        return save(drawing, folder, f"sweep_{axis}{ending}", formats)
 
 
 def arm_looks(plan: ReportPlan, arms: Sequence[ArmSpec]) -> dict[str, dict[str, Any]]:
-    """Return the look of each arm; within a decoder every further label has a hue of its own."""
-    ordered = [plan.arm(plan.flow), *arms]  # the headline arm gets the first hue of its decoder
-    families = list(dict.fromkeys(arm.decoder for arm in plan.arms))
+    """Return the look of each arm; within a decoder every further label has a shade of its own."""
+    ordered = [plan.arm(plan.flow), *plan.arms]  # the headline arm gets the first shade of its decoder
+    families = list(dict.fromkeys([*OWN_HUE, *(arm.decoder for arm in plan.arms)]))
     looks: dict[str, dict[str, Any]] = {}
     for arm in arms:
         place = families.index(arm.decoder)
@@ -89,7 +122,7 @@ def arm_looks(plan: ReportPlan, arms: Sequence[ArmSpec]) -> dict[str, dict[str, 
 
 def _point(plan: ReportPlan, outcomes: Outcomes, key: tuple[str, str, str, Fraction]) -> dict[str, Any]:
     stats = outcomes.stats(*key, plan.confidence)
-    rates_S = outcomes.passed(*key).mean(axis=1)
+    frame, rates_S = outcomes.frame(*key), outcomes.passed(*key).mean(axis=1)
     return {
         "model": key[0],
         "benchmark": key[1],
@@ -101,6 +134,11 @@ def _point(plan: ReportPlan, outcomes: Outcomes, key: tuple[str, str, str, Fract
         "high": float(rates_S.max()),
         "wilson_low": stats.rate.interval.low,
         "wilson_high": stats.rate.interval.high,
+        "passes": stats.rate.passes,
+        "answers": stats.rate.answers,
+        "seeds": stats.seeds,
+        "seed_rates": tuple(float(rate) for rate in rates_S),
+        "seed_nfe": tuple(float(nfe) for nfe in frame.groupby("seed", sort=True)["nfe"].mean()),
     }
 
 
@@ -109,22 +147,25 @@ def _dodge(place: int, count: int) -> float:
     return 0.02 * (place - (count - 1) / 2)
 
 
+def _mark(look: dict[str, Any]) -> dict[str, Any]:
+    """Return how an arm's marks are drawn: filled for base weights."""
+    face = look["color"] if look["filled"] else "white"
+    return {
+        "color": look["color"],
+        "marker": look["marker"],
+        "markerfacecolor": face,
+        "markeredgewidth": 1.1,
+        "markersize": 4.5,
+    }
+
+
 def _curve(axes: Any, points: pd.DataFrame, look: dict[str, Any]) -> None:
     if points.empty:
         return
-    color, face = look["color"], look["color"] if look["filled"] else "white"
+    color = look["color"]
     bars = [points["mean"] - points["wilson_low"], points["wilson_high"] - points["mean"]]
     axes.errorbar(points["x"], points["mean"], bars, fmt="none", ecolor=color, elinewidth=0.7, alpha=0.45)
-    axes.plot(
-        points["x"],
-        points["mean"],
-        color=color,
-        linestyle=look["linestyle"],
-        marker=look["marker"],
-        markerfacecolor=face,
-        markeredgewidth=1.1,
-        label=look["label"],
-    )
+    axes.plot(points["x"], points["mean"], linestyle=look["linestyle"], label=look["label"], **_mark(look))
     if len(points) > 1 and (points["high"] > points["low"]).any():
         axes.fill_between(points["x"], points["low"], points["high"], color=color, alpha=0.15, linewidth=0)
 
@@ -145,11 +186,3 @@ def _dress(axes: Any, axis: Axis, budgets: Sequence[Fraction], points: pd.DataFr
     ]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.set_xlabel("mean executed NFE")
-
-
-def _legend_entries(axes: Any) -> tuple[list[Any], list[str]]:
-    entries: dict[str, Any] = {}
-    for panel in axes.flat:
-        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
-            entries.setdefault(label, handle)
-    return list(entries.values()), list(entries)

@@ -1,0 +1,187 @@
+"""The report of a study: `paper_figures/<study>/report.html`, one file that needs nothing else.
+
+Made from result files only, by the code that makes the tables and figures. Every text goes through jinja's
+escapes or into the page's data, from where scripts write it as text. The file has at most LIMIT bytes: a
+study whose programs do not fit keeps fewer of them, and the page says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from xpflow.artifacts.audit import Finding
+from xpflow.artifacts.io import atomic_write_bytes
+from xpflow.errors import ArtifactError
+from xpflow.problems import problems_from_file
+from xpflow.problems.problem import Problem
+from xpflow.reporting.alignment_table import alignment_table
+from xpflow.reporting.claims import families, judge_claims
+from xpflow.reporting.contrasts import evaluate_contrasts
+from xpflow.reporting.markup import Column, shown
+from xpflow.reporting.page.answers import KEEPING, AnswerBook, Kept, asked
+from xpflow.reporting.page.charts import Chart, sweep_charts
+from xpflow.reporting.page.curves import alignment_charts, policy_chart
+from xpflow.reporting.page.decoding import Decoding, decoding
+from xpflow.reporting.page.forest import forest
+from xpflow.reporting.page.grids import grid_of, grids
+from xpflow.reporting.page.origin import origin
+from xpflow.reporting.page.packed import json_text, packed, packed_json, policy, script_text
+from xpflow.reporting.page.story import story
+from xpflow.reporting.plots.grpo import read_grpo
+from xpflow.reporting.plots.sweep import sweep_figures
+from xpflow.reporting.produce import Sources
+from xpflow.reporting.results import Outcomes, load_results
+from xpflow.study.config import StudyConfig
+from xpflow.study.config.base import budget_text
+from xpflow.study.layout import Layout
+from xpflow.study.rows import policy_seeds, trained_runs
+
+LIMIT = 10_000_000  # bytes
+SCRIPTS = ("page.js", "tables.js", "charts.js", "answers.js", "problems.js")
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report that was written: its file, its size in bytes, and whose programs it holds."""
+
+    path: Path
+    size: int
+    programs: Kept
+
+
+def produce_report(
+    config: StudyConfig, results: Path, out: Path, findings: Iterable[Finding] = (), limit: int = LIMIT
+) -> Report:
+    """Write the report of a study.
+
+    Args:
+        results: results/<study>. out: the page's file. findings: what the audit says of the study.
+        limit: the most bytes that the page may have.
+    Raises:
+        ArtifactError: a file of the study is missing, or the page is too large without any program.
+        What `load_results` raises.
+    """
+    book = AnswerBook()
+    sources = Sources(config, results)
+    outcomes = Outcomes(load_results(results, sources.plan.rows, sources.plan.protocols, book))
+    layout = Layout(results, out.parent)
+    facts = _facts(sources, outcomes, layout)
+    facts["origin"] = origin(layout, findings, out)
+    problems = _problems(config, layout)
+    questions = {place: asked(config, problems, place, one.tasks) for place, one in book.places.items()}
+    facts["decoding"] = decoding(config, layout.trace, _prompts(config, book, questions))
+    size = 0
+    for kept in KEEPING:
+        answers = [{**one.record(kept), **questions[place]} for place, one in book.places.items()]
+        page = _page({**facts, "kept": kept, **_data(sources, facts["charts"], book, answers)})
+        size = len(page)
+        if size <= limit:
+            atomic_write_bytes(out, page)
+            return Report(out, size, kept)
+    raise ArtifactError(
+        f"the report has {size} bytes without any program, and may have {limit}",
+        hint="split the study: fewer arms or seeds in each",
+    )
+
+
+def _facts(sources: Sources, outcomes: Outcomes, layout: Layout) -> dict[str, Any]:
+    """Return what the template shows as text and tables."""
+    plan, config = sources.plan, sources.config
+    contrasts = evaluate_contrasts(plan, outcomes)
+    claims = judge_claims(plan, outcomes, contrasts)
+    charts = sweep_charts(plan, sweep_figures(plan, outcomes))
+    tables = grids(plan, outcomes, contrasts, claims)
+    if trained_runs(config):
+        log = sources.alignment_log(outcomes)
+        tables.append(grid_of(alignment_table(plan, log)))
+        charts += alignment_charts(log)
+    if seeds := policy_seeds(config):
+        charts.append(policy_chart(read_grpo({seed: layout.policy_log(seed) for seed in seeds})))
+    return {
+        "study": plan.study,
+        "title": plan.title or plan.study,
+        "story": story(plan, outcomes, claims),
+        "forest": forest(claims, families(plan)),
+        "grids": tables,
+        "charts": charts,
+    }
+
+
+def _data(
+    sources: Sources, charts: Sequence[Chart], book: AnswerBook, answers: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return what the scripts read: an index as plain JSON, the rest packed."""
+    plan = sources.plan
+    index = {
+        "arms": {arm.name: f"{arm.label} [{arm.weights_label}]" for arm in plan.arms},
+        "budget": budget_text(plan.headline_budget),
+        "flow": plan.flow,
+        "baseline": plan.baseline,
+        "places": [list(place) for place in book.places],
+    }
+    return {
+        "index": Markup(json_text(index)),
+        "drawn": packed_json({chart.name: chart.drawn for chart in charts}),
+        "answers": [packed_json(one) for one in answers],
+    }
+
+
+def _prompts(
+    config: StudyConfig, book: AnswerBook, questions: Mapping[tuple[str, str], Mapping[str, Any]]
+) -> dict[str, str]:
+    """Return what the first model of a study was asked, by task."""
+    return {
+        task: prompt
+        for place, one in book.places.items()
+        if place[0] == config.models[0].name
+        for task, prompt in zip(one.tasks, questions[place]["prompts"], strict=True)
+        if prompt is not None
+    }
+
+
+def _problems(config: StudyConfig, layout: Layout) -> dict[str, list[Problem]]:
+    """Return the problems of each benchmark whose file is there."""
+    files = {name: layout.problems(name) for name in config.benchmark_names}
+    return {name: problems_from_file(file) for name, file in files.items() if file.is_file()}
+
+
+def _page(facts: Mapping[str, Any]) -> bytes:
+    """Render the page; halves of surrogate pairs, which no file holds, are backslash escapes."""
+    from plotly.offline import get_plotlyjs
+
+    shown_decoding: Decoding | None = facts["decoding"]
+    own = [(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS]
+    if shown_decoding:
+        own += [shown_decoding.script, (TEMPLATES / "decoding.js").read_text(encoding="utf-8")]
+    scripts = [Markup(script_text("a script of the report", text)) for text in own]
+    plotly = get_plotlyjs()
+    environment = Environment(
+        loader=PackageLoader(__package__, "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: shown(value) if type(value) is str else value,
+    )
+    environment.filters["groupby_run"] = _runs
+    text = environment.get_template("report.html.jinja").render(
+        **facts,
+        scripts=scripts,
+        style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        plotly=packed(plotly),
+        policy=policy([*map(str, scripts), plotly]),
+    )
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _runs(columns: Sequence[Column]) -> list[tuple[str, int]]:
+    """Return the spanning heads of some columns with their widths."""
+    return [(group, len(list(members))) for group, members in groupby(column.group for column in columns)]

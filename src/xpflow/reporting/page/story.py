@@ -1,0 +1,166 @@
+"""What a study asked and what it found, in sentences made from its claims: each verdict as it fell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from xpflow.reporting.claims import Claim, families, measured, rule, tally
+from xpflow.reporting.paper import caution
+from xpflow.reporting.report_spec import ReportPlan
+from xpflow.reporting.results import Outcomes
+from xpflow.study.config.base import budget_text
+
+NAMED = 4  # places that a sentence names one by one
+MARKS = {"confirmed": "good", "ahead": "good", "contradicted": "bad", "behind": "bad"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One claim on one model and benchmark: its verdict in a word, its look, and its number."""
+
+    place: str
+    word: str
+    look: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A claim in words, with what became of it wherever it was asked."""
+
+    text: str
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Claims of one kind: title, counts of verdicts, and the claims."""
+
+    title: str
+    tally: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Paragraphs on the question, paragraphs on the answer, families of claims, how they were judged."""
+
+    asked: tuple[str, ...]
+    found: tuple[str, ...]
+    families: tuple[Family, ...]
+    judged: tuple[str, ...]
+
+
+def story(plan: ReportPlan, outcomes: Outcomes, claims: list[Claim]) -> Story:
+    """Return the page of prose of a study."""
+    kinds = families(plan)
+    own = [claim for claim in claims if claim.family != "check"]
+    return Story(
+        asked=_asked(plan, outcomes),
+        found=tuple(_found(plan, own, [claim for claim in claims if claim.family == "check"])),
+        families=tuple(
+            _family(title, members)
+            for kind, title in kinds.items()
+            if (members := [claim for claim in claims if claim.family == kind])
+        ),
+        judged=(rule(plan), caution(model.name for model in plan.models)),
+    )
+
+
+def look_of(word: str) -> str:
+    """Return how a verdict is coloured: good, bad or open."""
+    return MARKS.get(word, "open")
+
+
+def _asked(plan: ReportPlan, outcomes: Outcomes) -> tuple[str, ...]:
+    flow, baseline = plan.arm(plan.flow).title, plan.arm(plan.baseline).title
+    budget = budget_text(plan.headline_budget)
+    sizes = [f"{name} ({outcomes.shared(name)[1]} problems)" for name in plan.benchmarks]
+    budgets = [budget_text(one) for one in plan.budgets]
+    answers = sum(outcomes.passed(*cell).size for cell in plan.planned)
+    seeds = f"{len(plan.seeds)} seeds" if len(plan.seeds) > 1 else "one seed"
+    return (
+        "A masked diffusion language model writes an answer in forward passes, each of which decides some of "
+        "its tokens: fewer passes are faster, and worse. This study asks whether "
+        f"{flow} solves more problems than {baseline} when both may take {budget} forward pass per token "
+        f"({budget} of the budget), what each of its parts adds, and how it stands against what a sceptic "
+        "would try instead.",
+        f"{_listed([model.name for model in plan.models])} answered {_listed(sizes)} in {len(plan.arms)} "
+        f"way{'s' * (len(plan.arms) != 1)}, at budgets {_listed(budgets)}, with {seeds}: {answers:,} "
+        "answers. Each was run against the tests of its problem.",
+    )
+
+
+def _found(plan: ReportPlan, own: list[Claim], checks: list[Claim]) -> list[str]:
+    if not own and not checks:
+        return ["The study evaluated none of the paper's claims, and compares nothing."]
+    found = [
+        f"Of {len(own)} comparisons with a claim of the paper: {tally(own)}"
+        if own
+        else "The study evaluated none of the paper's claims."
+    ]
+    found += [_told(plan, kind, members) for kind, members in _by_family(own)]
+    if checks:
+        against = [claim for claim in checks if claim.word in ("contradicted", "behind")]
+        worst = min(against, key=lambda claim: -abs(claim.ours), default=None)
+        text = f"Beyond the paper's claims, {len(checks)} further comparisons: {tally(checks)}"
+        if worst is not None:
+            text += f" The widest that went the other way: {_stop(worst.text)} ({_place(worst)}): "
+            text += f"{measured(worst)}."
+        found.append(text)
+    return found
+
+
+def _told(plan: ReportPlan, kind: str, members: list[Claim]) -> str:
+    """Return a sentence on a family of claims: each verdict with the places where it fell."""
+    parts = []
+    for word in dict.fromkeys(claim.word for claim in members):
+        same = [claim for claim in members if claim.word == word]
+        if len(same) > NAMED:
+            parts.append(f"{word} in {len(same)} of {len(members)} comparisons")
+            continue
+        texts = {claim.text for claim in members}
+        named = [
+            f"{_place(claim)}{'' if len(texts) == 1 else ', ' + _stop(claim.text)} ({measured(claim)})"
+            for claim in same
+        ]
+        parts.append(f"{word} for {'; '.join(named)}")
+    return f"{families(plan)[kind]}: {', and '.join(parts)}."
+
+
+def _family(title: str, members: list[Claim]) -> Family:
+    findings = [
+        Finding(
+            text,
+            tuple(Answer(_place(one), one.word, look_of(one.word), measured(one)) for one in same),
+        )
+        for text, same in _grouped(members).items()
+    ]
+    return Family(title, tally(members), tuple(findings))
+
+
+def _grouped(claims: Sequence[Claim]) -> dict[str, list[Claim]]:
+    groups: dict[str, list[Claim]] = {}
+    for claim in claims:
+        groups.setdefault(claim.text, []).append(claim)
+    return groups
+
+
+def _by_family(claims: Sequence[Claim]) -> list[tuple[str, list[Claim]]]:
+    return [(kind, list(members)) for kind, members in groupby(claims, key=lambda claim: claim.family)]
+
+
+def _place(claim: Claim) -> str:
+    return f"{claim.model}, {claim.benchmark}"
+
+
+def _stop(text: str) -> str:
+    """Return a text without the full stop that it may end with."""
+    return text.rstrip(".")
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Return words as a sentence lists them: a, b and c."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
