@@ -117,7 +117,7 @@ def problems_from(
             raise DataError(f"{place}, field 'task_id': {problem.task_id!r} occurs twice")
         problems[problem.task_id] = problem
     if not problems:
-        raise DataError(f"{path} holds no problem", hint="is it the file that was meant?")
+        raise DataError(f"{where} holds no problem", hint="is it the file that was meant?")
     return list(problems.values())
 
 

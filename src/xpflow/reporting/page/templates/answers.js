@@ -24,15 +24,18 @@ window.xpflow.answers = (() => {
     return `${index.arms[arm] ?? arm} at ${budget}`;
   };
 
+  // What tells the runs of a decoder and budget apart: the seed, and the sample where there are several.
+  const turn = (run) => (run.sample === undefined ? String(run.seed) : `${run.seed}, sample ${run.sample}`);
+
   // The runs of one decoder and budget, by seed.
   function runs(data, name) {
-    return data.runs.filter((run) => key(run) === name).sort((a, b) => a.seed - b.seed);
+    return data.runs.filter((run) => key(run) === name).sort((a, b) => a.seed - b.seed || (a.sample ?? 0) - (b.sample ?? 0));
   }
 
   // The run of a seed; a decoder that ran once stands for every seed.
   function run(data, name, seed) {
     const found = runs(data, name);
-    return found.find((one) => one.seed === seed) ?? (found.length === 1 ? found[0] : null);
+    return found.find((one) => turn(one) === seed) ?? (found.length === 1 ? found[0] : null);
   }
 
   function answer(data, run, task) {
@@ -45,5 +48,5 @@ window.xpflow.answers = (() => {
   }
 
   const solved = (run, task) => run !== null && run.verdicts[task] === "p";
-  return { load, key, label, runs, run, answer, solved };
+  return { load, key, label, turn, runs, run, answer, solved };
 })();

@@ -36,7 +36,7 @@
   }
 
   function seeds() {
-    const found = answers.runs(data, first.value).map((run) => [String(run.seed), String(run.seed)]);
+    const found = answers.runs(data, first.value).map((run) => [answers.turn(run), answers.turn(run)]);
     fill(seed, found, seed.value);
     const kinds = Object.keys(KINDS).filter((kind, number) => number < 3 || second.value !== NONE);
     fill(which, kinds.map((kind) => [kind, KINDS[kind][0]]), which.value);
@@ -44,7 +44,7 @@
 
   function sides() {
     const names = [first.value, second.value].filter((name) => name !== NONE);
-    return names.map((name) => ({ name, run: answers.run(data, name, Number(seed.value)) }));
+    return names.map((name) => ({ name, run: answers.run(data, name, seed.value) }));
   }
 
   function found() {
@@ -125,14 +125,14 @@
     const one = answers.answer(data, side.run, task);
     const look = one.verdict === "passed" ? "good" : "bad";
     const all = answers.runs(data, side.name);
-    const right = all.filter((run) => answers.solved(run, task)).map((run) => run.seed);
+    const right = all.filter((run) => answers.solved(run, task)).map(answers.turn);
     const seeds = all.length > 1 ? ` Solved with ${right.length} of ${all.length} seeds${right.length ? ` (${right.join(", ")})` : ""}.` : "";
     const program = one.program === null
       ? make("p", { class: "small" }, "The page does not hold the programs of this seed.")
       : make("pre", { class: "program" }, one.program === "" ? "(empty)" : one.program);
     return make("div", { class: "side" }, head,
       make("p", {}, make("span", { class: `badge ${look}` }, one.verdict),
-        ` ${one.nfe} forward passes, seed ${side.run.seed}.${seeds}`),
+        ` ${one.nfe} forward passes, seed ${answers.turn(side.run)}.${seeds}`),
       one.reason ? make("pre", { class: "reason" }, one.reason) : null,
       make("h5", {}, "Program"), program);
   }
