@@ -12,6 +12,7 @@ from xpflow.decoding.trace import Trace, load_traces
 from xpflow.reporting.page.packed import packed_json
 from xpflow.reporting.prompts_page import tokenizer_of
 from xpflow.study.config import StudyConfig
+from xpflow.traces import viewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,6 @@ def decoding(config: StudyConfig, file: Path, prompts: dict[str, str]) -> Decodi
 
     `prompts` has what the first model was asked, by task.
     """
-    # The call site of the viewer: the one place of the report that knows it.
-    try:
-        from xpflow.traces import viewer  # type: ignore[attr-defined,unused-ignore]
-    except ImportError:
-        return None
     trace = _chosen(config, file)
     tokenizer = tokenizer_of(config.models[0]) if trace is not None else None
     if trace is None or tokenizer is None:
