@@ -1,4 +1,4 @@
-"""Names of models: the two that ship with the package, and the published ones at a pinned revision.
+"""Names of models: those that ship with the package, and the published ones at a pinned revision.
 
 Published weights are never fetched from here and never from a moving branch: they are found in the local hub
 cache at the pinned revision, or the error says how to put them there. No torch: the workflow reads this file
@@ -19,12 +19,16 @@ SHIPPED = Path(__file__).parent / "shipped"
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """A model that has a name: its architecture, and where it was published (None: it ships with us)."""
+    """A model that has a name: its architecture, and where it was published (None: it ships with us).
+
+    base: the shipped model whose weights it was trained from; none: random ones, or we do not know.
+    """
 
     name: str
     about: str
     architecture: str
     repo: HubRepo | None = None
+    base: str | None = None
 
     @property
     def shipped_folder(self) -> Path:
@@ -50,16 +54,20 @@ LLADA2_MINI = HubRepo(
     about="LLaDA2.0 mini, 16 B parameters, as published",
     sha256={"tokenizer.json": "0a1db22fe3dfb28f9b2be6d87f472af371b50235d7f5366ecac14b52ff8c002b"},
 )
+ALIGNED = "the same, aligned for flow by the preserving loss; shipped"
 MODELS: dict[str, ModelEntry] = {
     entry.name: entry
     for entry in (
         ModelEntry("llada-micro", "LLaDA, 1 M parameters, trained on MicroPy; shipped", "llada"),
         ModelEntry("llada2-micro", "LLaDA2, 1 M parameters, trained on MicroPy; shipped", "llada2_moe"),
+        ModelEntry("llada-micro-aligned", ALIGNED, "llada", base="llada-micro"),
+        ModelEntry("llada2-micro-aligned", ALIGNED, "llada2_moe", base="llada2-micro"),
         ModelEntry(LLADA_8B.name, LLADA_8B.about, "llada", LLADA_8B),
         ModelEntry(LLADA2_MINI.name, LLADA2_MINI.about, "llada2_moe", LLADA2_MINI),
     )
 }
 SHIPPED_NAMES = tuple(entry.name for entry in MODELS.values() if entry.repo is None)
+MICRO_NAMES = tuple(name for name in SHIPPED_NAMES if MODELS[name].base is None)  # trained from random weights
 HUB_MODELS: dict[str, HubRepo] = {entry.name: entry.repo for entry in MODELS.values() if entry.repo}
 
 

@@ -22,7 +22,7 @@ from xpflow.errors import ConfigError, ModelLoadError, nearest
 from xpflow.models.architecture import Architecture, TokenizerKind
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.checkpoint import save_checkpoint
-from xpflow.models.registry import MODELS, SHIPPED_NAMES
+from xpflow.models.registry import MODELS, MICRO_NAMES
 from xpflow.models.tokenizer import as_published, train_tokenizer
 
 SHARD_BYTES = 8_000_000
@@ -47,8 +47,8 @@ def architecture_of_micro(name: str) -> Architecture:
     Raises:
         ConfigError: there is no micro model of that name.
     """
-    if name not in SHIPPED_NAMES:
-        raise ConfigError(f"no micro model named {name!r}", hint=nearest(name, SHIPPED_NAMES))
+    if name not in MICRO_NAMES:
+        raise ConfigError(f"no micro model named {name!r}", hint=nearest(name, MICRO_NAMES))
     return ARCHITECTURES[MODELS[name].architecture]
 
 

@@ -11,7 +11,7 @@ import pytest
 from xpflow.models.aligned import aligned_models, alignment, alignment_of, weights_sha256
 from xpflow.models.checkpoint import load_checkpoint, read_config, save_checkpoint
 from xpflow.models.keys import ALIGNMENT
-from xpflow.models.registry import SHIPPED_NAMES, ModelEntry, model_folder
+from xpflow.models.registry import MICRO_NAMES, MODELS, ModelEntry, model_folder
 
 MICRO = model_folder("llada-micro")
 
@@ -57,9 +57,13 @@ def test_shards_have_one_hash(tmp_path: Path) -> None:
 
 
 def test_aligned_models_that_ship_are_found_by_what_they_say(aligned: Path, monkeypatch) -> None:
-    for name in SHIPPED_NAMES:
-        said = [alignment_of(model_folder(one)) for one in aligned_models(name)]
-        assert all(said)
+    for name in MICRO_NAMES:
+        [found] = aligned_models(name)
+        said = alignment_of(model_folder(found))
+        assert said is not None
+        assert said["base"] == weights_sha256(model_folder(name))
+        assert MODELS[found].base == name
+        assert alignment_of(model_folder(name)) is None
     monkeypatch.setattr("xpflow.models.registry.SHIPPED", aligned.parent)
     entries = {"aligned": ModelEntry("aligned", "", "llada")}
     monkeypatch.setattr("xpflow.models.aligned.MODELS", entries)

@@ -12,13 +12,13 @@ import torch
 from xpflow.errors import ConfigError
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.load import load_model
-from xpflow.models.registry import MODELS, SHIPPED_NAMES, architecture_name, model_folder
+from xpflow.models.registry import MODELS, MICRO_NAMES, architecture_name, model_folder
 from xpflow.models.untrained import SpecialIds, micro_config, new_model, tiny_models
 from xpflow.study.config.training import LoraSettings
 from xpflow.training.weights import with_adapters
 
 IDS = torch.arange(3, 15)[None]
-NAMES = {MODELS[name].architecture: name for name in SHIPPED_NAMES}
+NAMES = {MODELS[name].architecture: name for name in MICRO_NAMES}
 
 
 def micro(name: str) -> torch.nn.Module:
