@@ -25,7 +25,7 @@ CANDIDATES = 5  # best tokens of a place that the trace of a prompt keeps
 
 @app.command(
     epilog=examples(
-        "xpflow decode --model llada-micro-aligned --benchmark micropy-he --decoder flow --budget 1/4 --out s.jsonl",
+        "xpflow decode --model llada-micro-aligned --benchmark micropy-he --decoder flow --out s.jsonl",
         "xpflow decode --benchmark mbpp --decoder threshold --set threshold=0.8 --limit 10 --out s.jsonl",
         "xpflow decode --benchmark mbpp --samples-per-task 20 --set temperature=0.8 --out s.jsonl",
         "xpflow decode --model llada-8b/ --protocol llada-opencompass --benchmark humaneval --out s.jsonl",

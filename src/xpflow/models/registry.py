@@ -67,7 +67,7 @@ MODELS: dict[str, ModelEntry] = {
     )
 }
 SHIPPED_NAMES = tuple(entry.name for entry in MODELS.values() if entry.repo is None)
-MICRO_NAMES = tuple(name for name in SHIPPED_NAMES if MODELS[name].base is None)  # trained from random weights
+MICRO_NAMES = tuple(name for name in SHIPPED_NAMES if MODELS[name].base is None)  # from random weights
 HUB_MODELS: dict[str, HubRepo] = {entry.name: entry.repo for entry in MODELS.values() if entry.repo}
 
 

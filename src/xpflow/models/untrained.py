@@ -22,7 +22,7 @@ from xpflow.errors import ConfigError, ModelLoadError, nearest
 from xpflow.models.architecture import Architecture, TokenizerKind
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.checkpoint import save_checkpoint
-from xpflow.models.registry import MODELS, MICRO_NAMES
+from xpflow.models.registry import MICRO_NAMES, MODELS
 from xpflow.models.tokenizer import as_published, train_tokenizer
 
 SHARD_BYTES = 8_000_000

@@ -12,7 +12,7 @@ import torch
 from xpflow.errors import ConfigError
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.load import load_model
-from xpflow.models.registry import MODELS, MICRO_NAMES, architecture_name, model_folder
+from xpflow.models.registry import MICRO_NAMES, MODELS, architecture_name, model_folder
 from xpflow.models.untrained import SpecialIds, micro_config, new_model, tiny_models
 from xpflow.study.config.training import LoraSettings
 from xpflow.training.weights import with_adapters
