@@ -17,6 +17,7 @@ from xpflow.study.config.base import budget_text
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.layout import Layout
 
+PROMPT = "Write a function to take the negative numbers in nums, add 2 to each, and return them as a list."
 WORDS = ("confirmed", "contradicted", "undecided")
 UNEQUAL = re.compile(r" \(not at equal NFE: [^)]*\)$")
 Pair = tuple[str, str]  # model, benchmark
@@ -144,13 +145,15 @@ def _table(file: Path) -> list[dict[str, str]]:
 
 
 def _next(config: StudyConfig) -> tuple[str, str]:
+    from xpflow.models.aligned import aligned_models
     from xpflow.models.registry import model_entry
 
     if config.study.name == "smoke":
         return "make reproduce", "the study itself: the numbers of the smoke test mean nothing"
     model = config.models[0]
     entry = model_entry(model.directory or model.name)
-    if entry is not None and entry.shipped_folder is not None:
-        ask = "xpflow decode --prompt 'Return the sum of the squares of a list.' --decoder threshold"
-        return f"{ask} --model {model.name}", "a program, written before your eyes"
+    if entry is not None and entry.repo is None:
+        chosen = next(iter(aligned_models(entry.name)), entry.name)
+        ask = f"xpflow decode --model {chosen} --compare threshold,flow,mask_prediction --prompt '{PROMPT}'"
+        return ask, "one program by three decoders, with the forwards that each of them took"
     return f"xpflow audit results/{config.study.name}", "every number, back to where it came from"

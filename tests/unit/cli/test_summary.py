@@ -46,7 +46,7 @@ def test_it_shows_table_claims_report_and_what_is_next(
     assert facts["claims"].startswith(f"{confirmed} confirmed, ")
     assert facts["time"] == "this run took 11 min 52 s; all jobs of the study together 1 min 40 s"
     assert facts["report"] == "figures/"
-    assert facts["next"].startswith("xpflow decode --prompt")
+    assert facts["next"].startswith("xpflow decode --model llada-micro-aligned --compare ")
     [row] = [line for line in out.splitlines() if line.strip().startswith("mask prediction [base]  ")]
     rows = (line.split(",") for line in (FIGURES / "table1.csv").read_text().splitlines())
     cells = [row for row in rows if row[2:4] == ["mask-base", "1/4"]]
