@@ -74,7 +74,8 @@ def test_a_jail_that_does_not_work_is_found_before_the_first_job(place: Any) -> 
     (place / "bwrap").chmod(0o755)
     path = f"{place.folder}:{os.environ['PATH']}"
     study = place.study(grading={"jail": "bwrap"})
-    place.run("config", "check", study, PATH=path).refused("grading.jail", "bwrap")
+    broken = {"PATH": path, "XPFLOW_BWRAP": str(place / "bwrap")}  # the second: not the packaged one instead
+    place.run("config", "check", study, **broken).refused("grading.jail", "bwrap")
 
 
 PLACES = ("folder", "file/x", "/proc/x/y", "/dev/null")

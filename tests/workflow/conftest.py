@@ -93,9 +93,12 @@ class Workflow:
         )
 
     def figures(self, study: str) -> dict[str, bytes]:
-        """Return what the study shows, by file name; manifests, which hold times, are left out."""
+        """Return what the study shows, by file name.
+
+        Manifests, which hold times, are left out, and the report, which holds their hashes.
+        """
         folder = self.folder / "paper_figures" / study
-        shown = (path for path in sorted(folder.iterdir()) if not path.name.endswith(ENDING))
+        shown = (path for path in sorted(folder.iterdir()) if not path.name.endswith((ENDING, "report.html")))
         return {path.name: path.read_bytes() for path in shown}
 
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 UPDATES = ("updates: 4, ", "updates: 5, ")
 BUDGET = ("budgets: [1/4]", "budgets: [1/4, 1/2]")
 BOOTSTRAP = ("bootstrap_samples: 200", "bootstrap_samples: 210")
-REPORT = {"tables": 1, "figures": 1}
+REPORT = {"tables": 1, "figures": 1, "report": 1}
 AGAIN = {"decode_shard": 1, "grade_shard": 1, "merge_paper": 1, "trace": 1, **REPORT}
 ALL = {**AGAIN, "decode_shard": 2, "grade_shard": 2, "merge_base": 1}
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
 
+import xpflow
 from xpflow import __version__
 from xpflow.errors import XpflowError, nearest
 
@@ -76,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     raised.
     """
     _print_anything()
+    xpflow.AUTO_CLASSES = False
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(help_text())

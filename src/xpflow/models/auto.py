@@ -14,6 +14,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
+import xpflow
 from xpflow.models.architectures import ARCHITECTURES
 
 # Whichever is imported first: the classes of models import that of configurations.
@@ -31,7 +32,12 @@ def enter() -> None:
 
 
 def enter_when_used() -> None:
-    """Enter them now, or as soon as the Auto classes are imported."""
+    """Enter them now, or as soon as the Auto classes are imported; not in a command of ours.
+
+    A command imports the one architecture that it loads, and its manifest names the code of no other.
+    """
+    if not xpflow.AUTO_CLASSES:
+        return
     if any(name in sys.modules for name in AUTO):
         enter()
     elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
