@@ -183,7 +183,12 @@ class TestTerminal:
         )
 
 
-@pytest.mark.slow
+real_study = pytest.mark.skipif(
+    "XPFLOW_TEST_DISPLAY" not in os.environ, reason="set XPFLOW_TEST_DISPLAY=1: the smoke study, minutes"
+)
+
+
+@real_study
 def test_the_real_study_ends_with_its_numbers_and_claims(finished: Any, tmp_path: Path) -> None:
     """The smoke study, whose tables and figures are gone, from the checks to the end."""
     again = replace(finished, folder=tmp_path, watched=None)
@@ -205,7 +210,7 @@ def test_the_real_study_ends_with_its_numbers_and_claims(finished: Any, tmp_path
     assert not any("smoke ━" in line for line in end)
 
 
-@pytest.mark.slow
+@real_study
 def test_a_study_that_is_done_says_in_short_what_it_found(finished: Any) -> None:
     output = finished.run().stdout
     assert "Nothing to be done" in output
