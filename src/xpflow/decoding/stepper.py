@@ -259,7 +259,7 @@ def _places(wanted_BM: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
     if wanted_BM is None:
         return None, None
     counts, size = wanted_BM.sum(-1).tolist(), wanted_BM.shape[1]
-    most = max(counts)
+    most = max(1, *counts)  # a forward reads something
     if min(counts) == most:
         return (None if most == size else wanted_BM.nonzero()[:, 1].view(-1, most)), None
     index_BK = wanted_BM.byte().argsort(dim=-1, descending=True, stable=True)[:, :most]

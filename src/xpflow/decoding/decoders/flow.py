@@ -1,11 +1,11 @@
 """x-prediction flow: every token moves from the noise embedding towards its predicted clean embedding
 (Eq. 3-10; the equations stand beside their lines in flow_steps.py).
 
-Deviation: open points of the paper are settings (FlowSettings). At t = 1 the update is masked, as Eq. 6 with
-dt = 0 says and the cancelled form does not. The two forms differ just below 1, where x still moves by a: so
-t, a and c are float32 whatever the model's dtype is, and t reaches 1 exactly when 1 - t drops below half an
-ulp. The readout "held" is the prediction that last moved a token: one that no longer moves keeps what its
-embedding says.
+Deviation: open points of the paper are settings (FlowSettings). At t = 1 the update is masked, as Eq. 6
+with dt = 0 says and the cancelled form does not. The two forms differ just below 1, where x still moves by
+a: so t, a and c are float32 whatever the model's dtype is, and t reaches 1 exactly when 1 - t drops below
+half an ulp. The readout "held" is the prediction that last moved a token: one that no longer moves keeps
+what its embedding says.
 """
 
 from __future__ import annotations

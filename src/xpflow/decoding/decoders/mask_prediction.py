@@ -1,8 +1,8 @@
 """Mask prediction with low-confidence remasking: LLaDA's decoder, and the same idea per block for LLaDA2.
 
 Every step predicts all masks of the block and commits a fixed quota of them, the most confident; nothing is
-ever masked again. Token-identical to the official algorithm (tests/unit/decoding transcribe it).
-Source: LLaDA generate.py; LLaDA2.0 generate with a threshold that is never reached.
+ever masked again. Token-identical to the official algorithm (tests/unit/decoding transcribe it). Source:
+LLaDA generate.py; LLaDA2.0 generate with a threshold that is never reached.
 """
 
 from __future__ import annotations

@@ -1,0 +1,92 @@
+"""Soft tokens: masks carry a mixture of what the last forward predicted there; tokens stay hard.
+
+Three published decoders in one: `geometry: spherical` is "Rethinking Soft Tokens" (arXiv 2609.37391; weight
+0.3, 3 tokens for code), `linear` its control, and `weighting: entropy` is Soft-Masked diffusion (arXiv
+2510.17206) with fixed scalars. The mixture has no memory: it is made anew from each forward. Only masks of
+the block are mixed. Commits by mask prediction's quota, by a threshold or by an entropy budget: each as its
+own decoder does.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from xpflow.decoding.axes.commits import above, at_least, by_entropy
+from xpflow.decoding.axes.feedback import Geometry, SoftStepper, mixture, top_mean
+from xpflow.decoding.axes.general import AxisSettings
+from xpflow.decoding.axes.view import View
+from xpflow.decoding.entry import Decoder, Knob
+from xpflow.decoding.tokens import most_confident
+
+
+class SoftTokensSettings(AxisSettings):
+    """Settings of `soft_tokens`."""
+
+    weight: float = Field(default=0.3, ge=0.0, le=1.0, description="Share of the prediction at a mask")
+    top: int = Field(default=3, ge=1, description="Tokens whose embeddings make the prediction's")
+    geometry: Geometry = Field(
+        default="spherical",
+        description="Along the sphere, along the line (its control), or the line at the mask's norm",
+    )
+    weighting: Literal["constant", "entropy"] = Field(
+        default="constant",
+        description="entropy: weight * sigmoid(slope (-H - center)) at each mask, as Soft-Masked",
+    )
+    slope: float = Field(default=6.67, description="Of `weighting: entropy`; per nat")
+    center: float = Field(default=-0.75, description="Of `weighting: entropy`; -H in nats at half weight")
+    rule: Literal["quota", "threshold", "entropy"] = Field(
+        default="threshold",
+        description="What commits: mask prediction's quota, a threshold, an entropy budget",
+    )
+    threshold: float = Field(default=0.9, ge=0.0, le=1.0, description="Of `rule: threshold`")
+    strict: bool = Field(default=False, description="conf > threshold rather than >=")
+    gamma: float = Field(default=0.1, description="Of `rule: entropy`; nats")
+
+
+class SoftTokens(SoftStepper):
+    """The stepper of `soft_tokens`."""
+
+    settings: SoftTokensSettings
+
+    def commits(self, view: View) -> Tensor:
+        """Return the masks that the rule takes, and the best in any case."""
+        chosen, block = self.settings, view.info.block
+        if chosen.rule == "quota":
+            quota = self.schedule.quota(view.info.step, view.state.masks_B)
+            return most_confident(view.c_BM, quota, chosen.tie_break, block)
+        if chosen.rule == "threshold":
+            able_BM = above(view.c_BM, chosen.threshold, chosen.strict)
+            return at_least(able_BM, view.c_BM, 1, chosen.tie_break, block)
+        order_BM = (-view.entropy_BM).masked_fill(~view.able_BM, -torch.inf)
+        fits_BM = by_entropy(order_BM, view.entropy_BM, view.able_BM, chosen.gamma)
+        return at_least(fits_BM, order_BM, 1, chosen.tie_break, block)
+
+    def mixed(self, view: View, m_BME: Tensor) -> Tensor:
+        """Return m moved towards the mean of the best tokens."""
+        u_BME = top_mean(view.p_BMV, self.embed.weight, self.settings.top)
+        w_BM = torch.full_like(view.entropy_BM, self.settings.weight)
+        if self.settings.weighting == "entropy":
+            w_BM = w_BM * (self.settings.slope * (-view.entropy_BM - self.settings.center)).sigmoid()
+        return mixture(m_BME, u_BME, w_BM, self.settings.geometry)
+
+
+DECODER = Decoder(
+    settings=SoftTokensSettings,
+    make=SoftTokens,
+    about="masks carry a mixture of the last prediction, on the sphere or on the line",
+    title="soft tokens",
+    source="Rethinking Soft Tokens, arXiv 2609.37391; Soft-Masked diffusion, arXiv 2510.17206",
+    nfe="adaptive",
+    shown=("geometry", "rule", "threshold"),
+    knob=Knob("threshold", 0.0, 1.0),
+    examples=(
+        {},
+        {"rule": "quota", "weight": 0.5, "top": 4},
+        {"rule": "entropy", "gamma": 1.0, "geometry": "linear"},
+        {"threshold": 0.4, "weighting": "entropy", "geometry": "at_norm", "at_cap": "continue"},
+    ),
+)
