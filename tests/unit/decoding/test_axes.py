@@ -1,4 +1,4 @@
-"""Identities between decoders: what one is when a knob of another stands at its end. Token for token, NFE included."""
+"""Identities between decoders when a knob of one stands at its end: token for token, NFE included."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_soft_tokens_of_weight_zero_are_their_base_decoder(make_model, prompts, 
 
 
 def test_editing_everything_is_jacobi_iteration(make_model, prompts):
-    """decoders.E3: LLaDA2.1 at thresholds 0, DMax with hard inputs, and flow that jumps, are one iteration."""
+    """decoders.E3: LLaDA2.1 at thresholds 0, DMax with hard inputs and flow that jumps are one iteration."""
     model = make_model(seed=5, scale=3)
     steps = {"budget": "1/1"}
     edited = run(

@@ -3,7 +3,7 @@
 alpha_t = 1 - t falls from step to step by 1 / S. A mask is drawn with probability (a_s - (1 - sigma) a_t) /
 (1 - a_t), a token becomes a mask again with probability sigma <= sigma_max = min(1, (1 - a_s) / a_t).
 remask:
-    none     sigma = 0: MDLM
+    never    sigma = 0: MDLM
     cap      sigma = min(eta, sigma_max);  rescale  sigma = eta sigma_max
     conf     sigma_i = sigma_max softmax_i(-p of the token when it was drawn), over the block's tokens
     loop     alpha rises to `loop_alpha` by `loop_on`, stays until `loop_off` with sigma = eta, rises to 1
@@ -35,8 +35,8 @@ class AncestralSettings(TokenSettings):
 
     temperature: float = Field(default=1.0, ge=0.0, description="Of the tokens that are drawn; 0: argmax")
     top_p: float = Field(default=1.0, gt=0.0, le=1.0, description="Draw from the likeliest tokens of this p")
-    remask: Literal["none", "cap", "rescale", "conf", "loop"] = Field(
-        default="none", description="How tokens become masks again"
+    remask: Literal["never", "cap", "rescale", "conf", "loop"] = Field(
+        default="never", description="How tokens become masks again"
     )
     eta: float = Field(default=0.02, ge=0.0, le=1.0, description="Of cap, rescale and loop")
     loop_on: float = Field(default=0.55, gt=0.0, lt=1.0, description="t at which the loop begins")
@@ -92,7 +92,7 @@ class Ancestral(AxisStepper):
 
     def finished(self, state: object, block: Block) -> Tensor:
         """Return the rows without a mask, where none can come back."""
-        if self.settings.remask != "none":
+        if self.settings.remask != "never":
             return torch.zeros_like(block.steps_B, dtype=torch.bool)
         assert isinstance(state, AxisState)
         return super().finished(state, block)
@@ -134,6 +134,7 @@ DECODER = Decoder(
     title="ancestral",
     source="MDLM, arXiv 2406.07524; ReMDM, arXiv 2503.00307",
     shown=("remask",),
+    draws=lambda settings: True,
     events=EVENTS,
     examples=(
         {},
