@@ -136,11 +136,5 @@ DECODER = Decoder(
     shown=("remask",),
     draws=lambda settings: True,
     events=EVENTS,
-    examples=(
-        {},
-        {"remask": "cap", "eta": 0.2, "top_p": 0.9},
-        {"remask": "conf", "temperature": 0.0},
-        {"remask": "loop", "eta": 0.3},
-        {"remask": "rescale", "eta": 0.5},
-    ),
+    examples=({}, {"remask": "cap", "eta": 0.2, "top_p": 0.9}),
 )

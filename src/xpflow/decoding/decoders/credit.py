@@ -76,5 +76,5 @@ DECODER = Decoder(
     nfe="adaptive",
     shown=("threshold",),
     knob=Knob("threshold", 0.0, 1.0),
-    examples=({}, {"threshold": 0.4, "alpha": 2.0, "beta": 0.5}),
+    examples=({},),
 )

@@ -41,5 +41,5 @@ DECODER = Decoder(
     source="DUS, arXiv 2506.19037",
     nfe="adaptive",
     shown=("base",),
-    examples=({}, {"base": 4, "at_cap": "continue"}),
+    examples=({},),
 )

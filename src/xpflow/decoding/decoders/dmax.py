@@ -21,7 +21,7 @@ from xpflow.decoding.axes.general import EVENTS, AxisSettings, Revision
 from xpflow.decoding.axes.view import AxisState, View
 from xpflow.decoding.blocks import Block
 from xpflow.decoding.canvas import Canvas
-from xpflow.decoding.entry import Decoder, Knob
+from xpflow.decoding.entry import Decoder
 from xpflow.decoding.tokens import TokenState
 
 
@@ -99,7 +99,6 @@ DECODER = Decoder(
     source="DMax, arXiv 2604.08302",
     nfe="adaptive",
     shown=("threshold",),
-    knob=Knob("threshold", 0.0, 1.0),
     events=EVENTS,
-    examples=({}, {"threshold": 0.2, "stop": None}, {"threshold": 0.1, "decided": "hard", "stop": None}),
+    examples=({},),
 )

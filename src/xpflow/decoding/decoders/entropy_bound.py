@@ -50,5 +50,5 @@ DECODER = Decoder(
     nfe="adaptive",
     shown=("gamma",),
     knob=Knob("gamma", 0.0, 8.0, rises=False),
-    examples=({}, {"gamma": 2.0}, {"gamma": 0.5, "order": "confidence", "at_cap": "continue"}),
+    examples=({},),
 )

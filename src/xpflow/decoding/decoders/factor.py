@@ -47,5 +47,5 @@ DECODER = Decoder(
     nfe="adaptive",
     shown=("factor",),
     knob=Knob("factor", 0.0, 8.0, rises=False),
-    examples=({}, {"factor": 0.3, "at_cap": "continue"}, {"factor": 1.6, "last": "exempt"}),
+    examples=({},),
 )

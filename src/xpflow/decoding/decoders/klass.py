@@ -76,5 +76,5 @@ DECODER = Decoder(
     nfe="adaptive",
     shown=("threshold", "kappa"),
     knob=Knob("threshold", 0.0, 1.0),
-    examples=({}, {"threshold": 0.3, "kappa": 1.0}, {"threshold": 0.1, "kappa": 50.0, "history": 1}),
+    examples=({},),
 )

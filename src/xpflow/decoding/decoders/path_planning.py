@@ -80,5 +80,5 @@ DECODER = Decoder(
     source="P2, arXiv 2502.03540",
     shown=("eta",),
     events=EVENTS,
-    examples=({}, {"eta": 0.0}, {"eta": 2.0, "signal": "top1"}),
+    examples=({},),
 )

@@ -108,9 +108,5 @@ DECODER = Decoder(
     nfe="adaptive",
     shown=("threshold",),
     knob=Knob("threshold", 0.0, 1.0),
-    examples=(
-        {},
-        {"threshold": 0.3, "beta": 0.9, "reject": 0.01},
-        {"threshold": 0.2, "ceiling": 1.0, "ceiling_high": 1.0},
-    ),
+    examples=({},),
 )

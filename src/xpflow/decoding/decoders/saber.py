@@ -74,5 +74,5 @@ DECODER = Decoder(
     shown=("least",),
     knob=Knob("least", 1, 16, rises=False, whole=True),
     events=EVENTS,
-    examples=({}, {"least": 4, "at_cap": "continue"}, {"least": 1, "backtrack": False}),
+    examples=({},),
 )

@@ -83,10 +83,5 @@ DECODER = Decoder(
     nfe="adaptive",
     shown=("geometry", "rule", "threshold"),
     knob=Knob("threshold", 0.0, 1.0),
-    examples=(
-        {},
-        {"rule": "quota", "weight": 0.5, "top": 4},
-        {"rule": "entropy", "gamma": 1.0, "geometry": "linear"},
-        {"threshold": 0.4, "weighting": "entropy", "geometry": "at_norm", "at_cap": "continue"},
-    ),
+    examples=({}, {"rule": "quota", "weight": 0.5, "top": 4}),
 )

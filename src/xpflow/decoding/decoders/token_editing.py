@@ -96,9 +96,5 @@ DECODER = Decoder(
     shown=("threshold", "edit_threshold"),
     knob=Knob("threshold", 0.0, 1.0),
     events=EVENTS,
-    examples=(
-        {},
-        {"threshold": 0.5, "edit_threshold": 0.0},
-        {"threshold": 0.1, "edit_threshold": 0.1, "at_cap": "continue", "post_steps": 3},
-    ),
+    examples=({}, {"threshold": 0.5, "edit_threshold": 0.0}),
 )

@@ -22,7 +22,7 @@ from xpflow.decoding.axes.view import AxisState, View
 from xpflow.decoding.blocks import Block
 from xpflow.decoding.canvas import Canvas
 from xpflow.decoding.decoders.token_editing import PostSettings, PostStepper
-from xpflow.decoding.entry import Decoder, Knob
+from xpflow.decoding.entry import Decoder
 
 BOUNDS = {"low_prob": 0.1, "t2t": 0.9, "drop": 0.3}
 
@@ -101,12 +101,6 @@ DECODER = Decoder(
     source="T2M, arXiv 2604.18738",
     nfe="adaptive",
     shown=("threshold", "trigger"),
-    knob=Knob("threshold", 0.0, 1.0),
     events=EVENTS,
-    examples=(
-        {},
-        {"threshold": 0.2, "bound": 0.5, "at_cap": "continue"},
-        {"threshold": 0.2, "trigger": "t2t", "bound": 0.1},
-        {"threshold": 0.2, "trigger": "drop", "bound": 0.05, "share": 0.5},
-    ),
+    examples=({}, {"threshold": 0.2, "bound": 0.5, "at_cap": "continue"}),
 )
