@@ -55,7 +55,8 @@ def mixture(m_BME: Tensor, u_BME: Tensor, w_BM: Tensor, geometry: Geometry) -> T
 
 
 def _length(x_BME: Tensor) -> Tensor:
-    return x_BME.norm(dim=-1, keepdim=True).clamp(min=torch.finfo(x_BME.dtype).tiny)
+    length_BM1: Tensor = x_BME.norm(dim=-1, keepdim=True)
+    return length_BM1.clamp(min=torch.finfo(x_BME.dtype).tiny)
 
 
 class SoftStepper(AxisStepper):

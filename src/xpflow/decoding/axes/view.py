@@ -78,7 +78,8 @@ class View:
     @cached_property
     def entropy_BM(self) -> Tensor:
         """Return H in nats; 0 where nothing was read."""
-        return torch.special.entr(self.p_BMV).sum(-1)
+        entropy_BM: Tensor = torch.special.entr(self.p_BMV).sum(-1)
+        return entropy_BM
 
     @cached_property
     def support_BM(self) -> Tensor:

@@ -88,7 +88,8 @@ class Dmax(SoftStepper):
         mixed_BME = c_BM1 * e_BME + (1 - c_BM1) * m_BME
         size_BM1 = c_BM1 * e_BME.norm(dim=-1, keepdim=True) + (1 - c_BM1) * m_BME.norm(dim=-1, keepdim=True)
         length_BM1 = mixed_BME.norm(dim=-1, keepdim=True).clamp(min=torch.finfo(mixed_BME.dtype).tiny)
-        return mixed_BME * size_BM1 / length_BM1
+        soft_BME: Tensor = mixed_BME * size_BM1 / length_BM1
+        return soft_BME
 
 
 DECODER = Decoder(

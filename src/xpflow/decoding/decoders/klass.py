@@ -40,10 +40,11 @@ class Klass(AxisStepper):
     def first_memory(self, state: AxisState, block: Block, canvas: Canvas) -> dict[str, Tensor]:
         """Return no distribution, and no divergence yet."""
         rows, size = state.ids_BM.shape
-        like = {"dtype": torch.float64, "device": state.ids_BM.device}
+        device = state.ids_BM.device
+        none_BMH = torch.full((rows, size, self.settings.history), torch.inf, device=device)
         return {
-            "p_BMV": torch.zeros(rows, size, self.facts.vocabulary, **like),
-            "kl_BMH": torch.full((rows, size, self.settings.history), torch.inf, **like),
+            "p_BMV": torch.zeros(rows, size, self.facts.vocabulary, dtype=torch.float64, device=device),
+            "kl_BMH": none_BMH.double(),
         }
 
     def commits(self, view: View) -> Tensor:

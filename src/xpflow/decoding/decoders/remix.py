@@ -96,7 +96,8 @@ class Remix(SoftStepper):
         now_BMV, old_BMV = view.p_BMV, view.state.memory["p_BMV"]
         middle_BMV = (now_BMV + old_BMV) / 2
         entropies = [torch.special.entr(p_BMV).sum(-1) for p_BMV in (middle_BMV, now_BMV, old_BMV)]
-        return entropies[0] - (entropies[1] + entropies[2]) / 2 > self.settings.reject
+        moved_BM: Tensor = entropies[0] - (entropies[1] + entropies[2]) / 2 > self.settings.reject
+        return moved_BM
 
 
 DECODER = Decoder(
