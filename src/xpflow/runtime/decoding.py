@@ -7,8 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from xpflow.decoding.decoders import DECODERS
-from xpflow.decoding.registry import decoder_entry
+from xpflow.decoding.registry import decoder_entry, default_decoder
 from xpflow.models.aligned import aligned_models, alignment_of
 from xpflow.models.registry import model_entry
 from xpflow.study.layout import LOG
@@ -30,7 +29,7 @@ def warn_unaligned(decoder: str, weights: str | Path) -> None:
     print(
         f"warning: {decoder} on base weights: no training run has aligned {weights}, and its inputs are "
         "embeddings that such weights have never seen, so answers are often garbage (docs/training.md)\n"
-        f"  hint: use {cure}a decoder that these weights are made for: {' or '.join(for_base_weights())}",
+        f"  hint: use {cure}a decoder that these weights are made for: {default_decoder()}, for one",
         file=sys.stderr,
         flush=True,
     )
@@ -42,11 +41,6 @@ def is_aligned(weights: str | Path) -> bool:
     if entry is not None:
         return entry.repo is None and alignment_of(entry.shipped_folder) is not None
     return alignment_of(weights) is not None or (Path(weights) / LOG).is_file()
-
-
-def for_base_weights() -> list[str]:
-    """Return the decoders whose inputs are tokens: those that take no policy."""
-    return [name for name in DECODERS if not decoder_entry(name).takes_policy]
 
 
 def of_total(report: Callable[[int, int], None] | None, total: int) -> Callable[[int], None] | None:
