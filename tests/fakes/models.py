@@ -29,11 +29,12 @@ class FakeModel(nn.Module):
             suppress_token_ids=[0, vocab - 1],
             block_length=block_length,
         )
+        self.newline_token_ids = (5,)
         self.embed = nn.Embedding(vocab, width)
         self.layers = nn.ModuleList(nn.Linear(width, 6 * width) for _ in range(2))
         self.places = nn.Embedding(256, width)
         self.head = nn.Linear(width, vocab)
-        self.width, self.scale, self.forwards, self.rows = width, scale, 0, 0
+        self.width, self.scale, self.forwards, self.rows, self.fed = width, scale, 0, 0, 0
         with torch.no_grad():
             for p in self.parameters():
                 p.copy_(
@@ -52,16 +53,23 @@ class FakeModel(nn.Module):
         inputs_embeds: Tensor | None = None,
         attention_mask: Tensor | None = None,
         logits_positions_BN: Tensor | None = None,
+        position_ids: Tensor | None = None,
     ) -> SimpleNamespace:
         x = self.embed(input_ids) if inputs_embeds is None else inputs_embeds
-        self.forwards, self.rows = self.forwards + 1, self.rows + len(x)
+        self.forwards, self.rows, self.fed = (
+            self.forwards + 1,
+            self.rows + len(x),
+            self.fed + x.shape[:2].numel(),
+        )
         size = x.shape[1]
-        x = x + self.places.weight[:size]
+        x = x + self.places.weight[torch.arange(size) if position_ids is None else position_ids]
         allowed = torch.ones(1, size, size, dtype=torch.bool)
         if self.config.block_length:
             number = torch.arange(size) // self.config.block_length
             allowed = (number[None, :] <= number[:, None])[None]
-        if attention_mask is not None:
+        if attention_mask is not None and attention_mask.dim() == 4:
+            allowed = attention_mask[:, 0]
+        elif attention_mask is not None:
             allowed = allowed & attention_mask.bool()[:, None, :]
         for layer in self.layers:
             q, k, v, gate, up, out = layer(F.layer_norm(x, (self.width,))).chunk(6, -1)

@@ -75,7 +75,7 @@ def test_every_forward_is_counted_within_the_declared_bound_and_nothing_stays_op
 ):
     model, chosen = model_of(seed, block), settings_of(name, values, budget=budget)
     result = decode(model, batch, chosen)
-    assert model.rows == int(result.nfe.sum())
+    assert model.rows == int(result.cost.rows_B.sum())
     for nfe, most in zip(result.nfe.tolist(), most_forwards(model, batch, chosen), strict=True):
         assert 1 <= nfe <= most
     assert not (result.tokens == MASK).any()
@@ -111,8 +111,8 @@ def watched(seed: int, block: int = 0) -> Watched:
 def test_the_prompt_is_never_changed(name, values, prompt, seed, block):
     model = watched(seed, block)
     decode(model, [prompt], settings_of(name, values, budget="1/2"))
-    clean = model.embed(torch.tensor([prompt]))
-    assert all(torch.equal(shown[:, : len(prompt)], clean) for shown in model.shown)
+    clean = model.embed(torch.tensor(prompt))
+    assert all(torch.equal(row, clean) for shown in model.shown for row in shown[:, : len(prompt)])
 
 
 @every_case

@@ -46,7 +46,12 @@ class Schedule:
         if len(counts) == 1:
             m = counts.pop()
             return int(m // self.steps_per_block + (step < m % self.steps_per_block))
-        return masks_B // self.steps_per_block + (step < masks_B % self.steps_per_block).long()
+        return self.quotas(torch.full_like(masks_B, step), masks_B)
+
+    def quotas(self, step_B: Tensor, masks_B: Tensor) -> Tensor:
+        """Return the quota, `[B]`, of rows that are at different steps."""
+        m_B = torch.full_like(masks_B, self.block_length) if self.absolute else masks_B
+        return m_B // self.steps_per_block + (step_B < m_B % self.steps_per_block).long()
 
 
 @dataclass(frozen=True, slots=True)

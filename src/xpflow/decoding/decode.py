@@ -14,7 +14,7 @@ from xpflow.decoding.candidates import looker
 from xpflow.decoding.canvas import ModelFacts, make_canvas, model_facts, prompt_ids
 from xpflow.decoding.entry import DecodeSettings
 from xpflow.decoding.registry import decoder_entry, decoders_that
-from xpflow.decoding.stepper import Observer, Run, Setup, Stepper, run_canvas
+from xpflow.decoding.stepper import Cost, Observer, Run, Setup, Stepper, run_canvas
 from xpflow.decoding.trace import Trace, Tracer
 from xpflow.decoding.windows import wants_cache
 from xpflow.errors import DecodingError
@@ -23,11 +23,16 @@ from xpflow.noise import NO_TOKEN, RowRandom, row_seeds
 
 @dataclass(frozen=True, slots=True)
 class DecodeResult:
-    """tokens: response ids `[B, N]`; nfe: forwards really run `[B]`; trace: one per row if asked for."""
+    """tokens: response ids `[B, N]`; cost: what each row took; trace: one per row if asked for."""
 
     tokens: Tensor
-    nfe: Tensor
+    cost: Cost
     trace: list[Trace] | None = None
+
+    @property
+    def nfe(self) -> Tensor:
+        """Return the forwards that really ran, `[B]`."""
+        return self.cost.passes_B
 
 
 @torch.no_grad()
@@ -82,17 +87,18 @@ def decode(
     look = looker(settings, facts, candidates if trace else 0)
     run = Run(model, facts, schedule, stepper, observers, look)
     tokens_BN = torch.full((len(prompts), settings.gen_length), facts.pad_id)
-    nfe_B, done = torch.zeros(len(prompts), dtype=torch.long), 0
+    cost, done = Cost.none(torch.zeros(len(prompts), dtype=torch.long)), 0
     for rows in batches(prompts, settings.batch_size):
         canvas = make_canvas([prompts[row] for row in rows], rows, settings, facts, random)
         if tracer is not None:
             tracer.begin(canvas)
-        found_BN, used_B = run_canvas(run, canvas)
-        tokens_BN[rows], nfe_B[rows] = found_BN.cpu(), used_B.cpu()
+        found_BN, spent = run_canvas(run, canvas)
+        tokens_BN[rows] = found_BN.cpu()
+        cost.add(torch.tensor(rows), spent.cpu())
         done += len(rows)
         if progress is not None:
             progress(done)
-    return DecodeResult(tokens_BN, nfe_B, tracer.finish(tokens_BN, nfe_B) if tracer else None)
+    return DecodeResult(tokens_BN, cost, tracer.finish(tokens_BN, cost.passes_B) if tracer else None)
 
 
 def batches(prompts: Sequence[Sequence[int]], size: int) -> list[list[int]]:

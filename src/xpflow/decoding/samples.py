@@ -16,6 +16,7 @@ from xpflow.budget import budget_text
 from xpflow.decoding.decode import batches, decode
 from xpflow.decoding.entry import DecodeSettings
 from xpflow.decoding.registry import decoder_entry
+from xpflow.decoding.stepper import Cost
 from xpflow.decoding.trace import Trace
 from xpflow.errors import ConfigError
 from xpflow.noise import Noise, noise_of
@@ -50,10 +51,10 @@ def decode_samples(
     with the tokens of sample 0. `progress` is called with the number of finished rows.
 
     Returns:
-        Rows {task_id, completion, nfe, seed, decoder, budget, tokens} in the order of the items and,
-        for each, of the samples, and their traces (none unless asked for). A row draws from its own seed;
-        shard (k, n) is every n-th batch from the k-th, so the shards together are the rows of one run, to
-        the bit.
+        Rows {task_id, completion, nfe, rows, positions, seed, decoder, budget, tokens}, the third to fifth
+        as in `Cost`, in the order of the items and, for each, of the samples, and their traces (none unless
+        asked for). A row draws from its own seed; shard (k, n) is every n-th batch from the k-th, so the
+        shards together are the rows of one run, to the bit.
     Raises:
         ConfigError: several samples are asked for, and nothing is drawn.
     """
@@ -75,14 +76,14 @@ def decode_samples(
                     "task_id": task_id,
                     **numbered,
                     "completion": read(task_id, tokens),
-                    "nfe": nfe,
+                    **cost,
                     "seed": seed,
                     "decoder": settings.decoder,
                     "budget": budget_text(settings.budget),
                     "tokens": tokens,
                 }
-                for (task_id, _), tokens, nfe in zip(
-                    items, result.tokens.tolist(), result.nfe.tolist(), strict=True
+                for (task_id, _), tokens, cost in zip(
+                    items, result.tokens.tolist(), _costs(result.cost), strict=True
                 )
             ]
         )
@@ -90,6 +91,13 @@ def decode_samples(
             one.head |= {"task_id": task_id, **numbered}
         traces.append(result.trace or [])
     return _by_task(runs), _by_task(traces)
+
+
+def _costs(cost: Cost) -> list[dict[str, int]]:
+    """Return what each row cost, by the names of the samples' columns."""
+    columns = {"nfe": cost.passes_B, "rows": cost.rows_B, "positions": cost.positions_B}
+    values = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in values]
 
 
 def _by_task(runs: Sequence[Sequence[T]]) -> list[T]:

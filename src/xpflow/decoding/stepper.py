@@ -3,7 +3,8 @@
 NFE counts the forwards that really ran with a row in them. A row leaves the batch when its decoder says that
 no later step can change it, or when its steps are used up; so the work shrinks with the rows.
 
-Legend: B rows, M positions of a block, K positions read (K <= M), V vocabulary, E embedding width.
+Legend: B rows, M positions of a block, K positions read (K <= M), V vocabulary, E embedding width, D drafts
+of a row that one forward looks at.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch import Tensor
 from xpflow.decoding.blocks import Block, Schedule, block_rows, make_block
 from xpflow.decoding.canvas import Canvas, ModelFacts
 from xpflow.decoding.entry import DecodeSettings
-from xpflow.decoding.windows import CachedWindow, CanvasWindow, RowCache, Window, new_row_cache
+from xpflow.decoding.windows import CachedWindow, CanvasWindow, RowCache, Shadow, Window, new_row_cache
 from xpflow.errors import DecodingError
 from xpflow.noise import RowRandom
 
@@ -66,8 +67,24 @@ class StepInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Query:
+    """What one forward is asked.
+
+    inputs: ids `[B, M]` or embeddings `[B, M, E]` at the block's places; wanted_BM: the places to read (None:
+    all). shadow_BM: places that are read where every open place of the block stands once more, as noise, seen
+    by nobody else and not seeing its own token. drafts: D; then `inputs` and `wanted_BM` have B * D rows,
+    those of a row side by side.
+    """
+
+    inputs: Tensor
+    wanted_BM: Tensor | None
+    shadow_BM: Tensor | None = None
+    drafts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Logits:
-    """Logits at the places that a stepper asked for.
+    """Logits at the places that a stepper asked for, of B rows, or B * D with drafts.
 
     index_BK: places in the block (None: all, in order); read_BK: which of them were asked for (None: all),
     since rows with fewer are filled up with other places.
@@ -76,6 +93,41 @@ class Logits:
     values_BKV: Tensor
     index_BK: Tensor | None
     read_BK: Tensor | None
+    drafts: int = 1
+
+    def of_first_draft(self) -> Logits:
+        """Return the logits of each row's first draft."""
+        if self.drafts == 1:
+            return self
+        parts = (self.values_BKV, self.index_BK, self.read_BK)
+        return Logits(*(part if part is None else part[:: self.drafts] for part in parts))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What rows of a decode cost, `[B]` each.
+
+    passes_B: forwards with the row in them, one after the other (NFE); rows_B: batch rows summed over them;
+    positions_B: positions fed, summed over both, padding of the batch aside.
+    """
+
+    passes_B: Tensor
+    rows_B: Tensor
+    positions_B: Tensor
+
+    @classmethod
+    def none(cls, like_B: Tensor) -> Cost:
+        """Return that nothing was spent."""
+        return cls(*(torch.zeros_like(like_B) for _ in range(3)))
+
+    def cpu(self) -> Cost:
+        """Return the cost on the CPU."""
+        return Cost(self.passes_B.cpu(), self.rows_B.cpu(), self.positions_B.cpu())
+
+    def add(self, rows_B: Tensor, other: Cost) -> None:
+        """Add what some rows cost, given by index, in place."""
+        for one in fields(self):
+            getattr(self, one.name)[rows_B] += getattr(other, one.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +152,11 @@ Look = Callable[[Logits, Block], Mapping[str, Tensor]]  # what else records hold
 
 
 class Stepper(Protocol[S]):
-    """One decoder bound to a model and settings. `continuous`: inputs are embeddings `[B, M, E]`, not ids."""
+    """One decoder bound to a model and settings. `continuous`: inputs are embeddings `[B, M, E]`, not ids.
+
+    A decoder that looks at more than its block, a shadow or several drafts, has a method that returns a
+    `Query`, `query(state, block)`, in place of `inputs` and `wanted`.
+    """
 
     continuous: bool
 
@@ -138,12 +194,12 @@ class Run:
     look: Look | None = None
 
 
-def run_canvas(run: Run, canvas: Canvas) -> tuple[Tensor, Tensor]:
-    """Decode a canvas block by block; returns the response tokens `[B, N]` and the NFE of each row.
+def run_canvas(run: Run, canvas: Canvas) -> tuple[Tensor, Cost]:
+    """Decode a canvas block by block; returns the response tokens `[B, N]` and what each row cost.
 
     Where a row stops after a block with an EOS, everything behind its first EOS is EOS.
     """
-    nfe_B, before_B = torch.zeros_like(canvas.start_B), torch.zeros_like(canvas.start_B)
+    cost, before_B = Cost.none(canvas.start_B), torch.zeros_like(canvas.start_B)
     total_B, blocks = _total_steps(run, canvas)
     live_B = torch.ones_like(canvas.start_B, dtype=torch.bool)
     cache = new_row_cache(run.model, run.facts, run.schedule.settings, canvas)
@@ -158,10 +214,10 @@ def run_canvas(run: Run, canvas: Canvas) -> tuple[Tensor, Tensor]:
         block = make_block(part, run.schedule, number, reopen)
         cache = None if cache is None else cache.of_rows(rows)
         window = open_window(run, part, block, cache)
-        tokens_BM, used_B = run_block(run, part, window, block, before_B[rows], total_B[rows])
+        tokens_BM, spent = run_block(run, part, window, block, before_B[rows], total_B[rows])
         places = (rows[:, None], block.positions_BM)
         canvas = replace(canvas, tokens_BS=canvas.tokens_BS.index_put(places, tokens_BM))
-        nfe_B[rows] += used_B
+        cost.add(rows, spent)
         before_B[rows] += block.steps_B
         if run.schedule.stops_after_eos:
             live_B[rows] &= ~(block.open_BM & (tokens_BM == run.facts.eos_id)).any(-1)
@@ -169,7 +225,7 @@ def run_canvas(run: Run, canvas: Canvas) -> tuple[Tensor, Tensor]:
     if run.schedule.stops_after_eos:
         behind_BN = (tokens_BN == run.facts.eos_id).cumsum(-1) > 0
         tokens_BN = tokens_BN.masked_fill(behind_BN, run.facts.eos_id)
-    return tokens_BN, nfe_B
+    return tokens_BN, cost
 
 
 def open_window(run: Run, canvas: Canvas, block: Block, cache: RowCache | None) -> Window:
@@ -181,28 +237,27 @@ def open_window(run: Run, canvas: Canvas, block: Block, cache: RowCache | None) 
 
 def run_block(
     run: Run, canvas: Canvas, window: Window, block: Block, before_B: Tensor, total_B: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Decode one block of all rows of a canvas; returns its tokens `[B, M]` and the forwards of each row."""
+) -> tuple[Tensor, Cost]:
+    """Decode one block of all rows of a canvas; returns its tokens `[B, M]` and what each row cost."""
     stepper = run.stepper
-    result_BM, nfe_B = canvas.tokens_at(block.positions_BM), torch.zeros_like(before_B)
+    result_BM, cost = canvas.tokens_at(block.positions_BM), Cost.none(before_B)
     part = Part(block, window, stepper.cap(block), torch.arange(len(result_BM)).to(before_B))
     state, step = stepper.begin(block, canvas), 0
     while True:
         done_B = stepper.finished(state, part.block) | (part.cap_B <= step)
         if bool(done_B.any()):
             leaving, staying = done_B.nonzero()[:, 0], (~done_B).nonzero()[:, 0]
-            gone_B = part.rows_B[leaving]
-            result_BM[gone_B] = stepper.tokens(state.take(leaving))
-            nfe_B[gone_B] = step
+            result_BM[part.rows_B[leaving]] = stepper.tokens(state.take(leaving))
             if not len(staying):
-                return result_BM, nfe_B
+                return result_BM, cost
             state, part = state.take(staying), part.take(staying)
         rows_B = part.rows_B
         seen = bool(run.observers)
         info = StepInfo(step, part.block, canvas.rows_B[rows_B], before_B[rows_B], total_B[rows_B], seen)
-        logits = read_logits(stepper, state, part)
+        logits, spent = read_logits(stepper, state, part)
+        cost.add(rows_B, spent)
         check_logits(logits, info)
-        found = run.look(logits, part.block) if run.look else {}
+        found = run.look(logits.of_first_draft(), part.block) if run.look else {}
         state, record = stepper.step(state, logits, info)
         if record is not None:
             record = replace(record, extra={**record.extra, **found}) if found else record
@@ -227,12 +282,23 @@ class Part:
         )
 
 
-def read_logits(stepper: Stepper[Any], state: State, part: Part) -> Logits:
+def read_logits(stepper: Stepper[Any], state: State, part: Part) -> tuple[Logits, Cost]:
     """Run one forward with the state's inputs in place, reading only where the decoder wants it."""
-    block = part.block
-    index_BK, read_BK = _places(stepper.wanted(state, block))
-    positions_BK = block.positions_BM if index_BK is None else block.positions_BM.gather(1, index_BK)
-    return Logits(part.window.logits(stepper.inputs(state), positions_BK, block), index_BK, read_BK)
+    block, window = part.block, part.window
+    ask = getattr(stepper, "query", None)
+    query: Query = ask(state, block) if ask else Query(stepper.inputs(state), stepper.wanted(state, block))
+    ones_B = torch.ones_like(part.rows_B)
+    if query.drafts > 1:
+        again = torch.arange(len(ones_B), device=ones_B.device).repeat_interleave(query.drafts)
+        block, window = block.take(again), window.take(again)
+    index_BK, read_BK = _places(query.wanted_BM)
+    every_BK = torch.arange(block.positions_BM.shape[1], device=ones_B.device).expand_as(block.positions_BM)
+    places_BK = every_BK if index_BK is None else index_BK
+    shadow = None if query.shadow_BM is None else Shadow(query.shadow_BM.gather(1, places_BK), places_BK)
+    fed_B = window.fed(block) + (0 if shadow is None else block.open_BM.sum(-1))
+    cost = Cost(ones_B, ones_B * query.drafts, fed_B.view(-1, query.drafts).sum(-1))
+    values_BKV = window.logits(query.inputs, block.positions_BM.gather(1, places_BK), block, shadow)
+    return Logits(values_BKV, index_BK, read_BK, query.drafts), cost
 
 
 def check_logits(logits: Logits, info: StepInfo) -> None:
@@ -247,6 +313,7 @@ def check_logits(logits: Logits, info: StepInfo) -> None:
     index, place = map(int, bad_BK.nonzero()[0])
     if logits.index_BK is not None:
         place = int(logits.index_BK[index, place])
+    index //= logits.drafts
     position = int(info.block.offset_BM[index, place])
     raise DecodingError(
         f"{info.place(index)}: the model's logits at response position {position} are not finite",

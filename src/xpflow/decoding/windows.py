@@ -4,6 +4,10 @@ The one place where decoders call a model. With the cache (block-causal models o
 block runs over everything that is not cached yet: the prompt and the first block, later the block before
 (finished now, so its keys and values are written again) and the current one. The other forwards run over the
 current block alone. Every forward counts as one either way, and the numbers are the same up to rounding.
+
+A forward may hold a shadow of the block behind the canvas: its open places once more, as noise, at the same
+positions. Nobody outside sees it; a place in it sees all that the block sees but the token at its own place,
+and the rest of the shadow.
 """
 
 from __future__ import annotations
@@ -34,17 +38,28 @@ def padding_mask(canvas: Canvas, window: int, block_causal: bool) -> Tensor | No
     return torch.arange(window, device=canvas.end_B.device) < canvas.end_B[:, None]
 
 
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """The places of a block that are read, `[B, K]`, and which of them in its shadow."""
+
+    read_BK: Tensor
+    places_BK: Tensor
+
+
 def response_logits(
     model: Any,
     positions_BK: Tensor,
-    mask_BS: Tensor | None,
+    mask: Tensor | None,
     *,
     ids_BS: Tensor | None = None,
     embeds_BSE: Tensor | None = None,
+    position_ids: Tensor | None = None,
 ) -> Tensor:
     """Run one forward and return logits `[B, K, V]` at absolute positions; elsewhere the head is skipped."""
     inputs = {"input_ids": ids_BS} if embeds_BSE is None else {"inputs_embeds": embeds_BSE}
-    output = model(**inputs, attention_mask=mask_BS, logits_positions_BN=positions_BK)
+    if position_ids is not None:
+        inputs["position_ids"] = position_ids
+    output = model(**inputs, attention_mask=mask, logits_positions_BN=positions_BK)
     logits: Tensor = output.logits
     return logits
 
@@ -55,10 +70,15 @@ class Window(Protocol):
     def take(self, keep_B: Tensor) -> Window:
         """Return the window of some rows, given by index."""
 
-    def logits(self, inputs: Tensor, positions_BK: Tensor, block: Block) -> Tensor:
+    def fed(self, block: Block) -> Tensor:
+        """Return the positions that the next forward is fed, `[B]`, padding aside."""
+
+    def logits(
+        self, inputs: Tensor, positions_BK: Tensor, block: Block, shadow: Shadow | None = None
+    ) -> Tensor:
         """Run one forward with `inputs` (ids or embeddings) at the block's places.
 
-        Returns logits `[B, K, V]` at the given absolute positions.
+        Returns logits `[B, K, V]` at the given absolute positions, or at their shadows.
         """
 
 
@@ -83,13 +103,50 @@ class CanvasWindow:
         other.embeds_BSE = None if self.embeds_BSE is None else self.embeds_BSE[keep_B, : other.size]
         return other
 
-    def logits(self, inputs: Tensor, positions_BK: Tensor, block: Block) -> Tensor:
+    def fed(self, block: Block) -> Tensor:
+        """Return the positions up to the end of each row, or of its block."""
+        return block.positions_BM[:, -1] + 1 if self.causal else self.canvas.end_B
+
+    def logits(
+        self, inputs: Tensor, positions_BK: Tensor, block: Block, shadow: Shadow | None = None
+    ) -> Tensor:
         """Run one forward with the block's inputs in place."""
         if self.embeds_BSE is None:
             ids_BS = self.ids_BS.scatter(1, block.positions_BM, inputs)
+            if shadow is not None:
+                return self._with_shadow(ids_BS, positions_BK, block, shadow)
             return response_logits(self.model, positions_BK, self.mask_BS, ids_BS=ids_BS)
         embeds = _written(self.embeds_BSE, block.positions_BM, inputs)
         return response_logits(self.model, positions_BK, self.mask_BS, embeds_BSE=embeds)
+
+    def _with_shadow(self, ids_BS: Tensor, positions_BK: Tensor, block: Block, shadow: Shadow) -> Tensor:
+        """Run one forward over the canvas and the block's shadow behind it."""
+        places_BM, size = block.positions_BM, self.size
+        noise_BM = self.ids_BS.gather(1, places_BM)  # open places have held noise since the block began
+        seen_BSS = self._sees(size)
+        shadow_BMS = seen_BSS.gather(1, places_BM[..., None].expand(-1, -1, size))
+        shadow_BMS = shadow_BMS.scatter(2, places_BM[..., None], False)
+        itself_MM = torch.eye(places_BM.shape[1], dtype=torch.bool, device=ids_BS.device)
+        open_BMM = block.open_BM[:, None, :] | itself_MM  # a closed place sees something too
+        top_BST = torch.cat((seen_BSS, seen_BSS.new_zeros(len(ids_BS), size, places_BM.shape[1])), dim=2)
+        mask_BTT = torch.cat((top_BST, torch.cat((shadow_BMS, open_BMM), dim=2)), dim=1)
+        order_BS = torch.arange(size, device=ids_BS.device).expand(len(ids_BS), -1)
+        return response_logits(
+            self.model,
+            torch.where(shadow.read_BK, size + shadow.places_BK, positions_BK),
+            mask_BTT[:, None],
+            ids_BS=torch.cat((ids_BS, noise_BM), dim=1),
+            position_ids=torch.cat((order_BS, places_BM), dim=1),
+        )
+
+    def _sees(self, size: int) -> Tensor:
+        """Return which position sees which on the canvas, bool `[B, S, S]`."""
+        order_S = torch.arange(size, device=self.ids_BS.device)
+        if self.causal:
+            length = int(self.model.config.block_length)
+            return (order_S // length <= order_S[:, None] // length).expand(len(self.ids_BS), -1, -1)
+        own_BS = order_S < self.canvas.end_B[:, None]
+        return own_BS[:, None, :].expand(-1, size, -1)
 
 
 @dataclass(slots=True)
@@ -124,8 +181,18 @@ class CachedWindow:
         other.keep_B = keep_B if self.keep_B is None else self.keep_B[keep_B]
         return other
 
-    def logits(self, inputs: Tensor, positions_BK: Tensor, block: Block) -> Tensor:
+    def fed(self, block: Block) -> Tensor:
+        """Return the block's positions, the first time those that are not cached before it too."""
+        if not self.first:
+            return torch.full_like(self.start_B, block.length)
+        done_B = self.cache.done_B if self.keep_B is None else self.cache.done_B[self.keep_B]
+        return self.start_B + block.length - done_B
+
+    def logits(
+        self, inputs: Tensor, positions_BK: Tensor, block: Block, shadow: Shadow | None = None
+    ) -> Tensor:
         """Run one forward over the block, the first time over all that is not cached before it too."""
+        assert shadow is None, "a decoder with a shadow takes no cache"
         self._own_rows()
         start_B, width = self.start_B, block.length
         if self.first:

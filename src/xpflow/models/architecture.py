@@ -30,7 +30,8 @@ class MaskedDiffusionModel(Protocol):
     that sharded training (FSDP) wraps one by one.
 
     Only for block-causal models, and only where there is a cache: `new_cache`, and `cache` in the forward.
-    Training on a clean and a noisy copy also gives `position_ids` [B, S] there.
+    `position_ids` [B, S] come from training on a clean and a noisy copy, and from decoders with a shadow of
+    the block, only.
     """
 
     config: Any
@@ -43,6 +44,7 @@ class MaskedDiffusionModel(Protocol):
         inputs_embeds: Tensor | None = None,
         attention_mask: Tensor | None = None,
         logits_positions_BN: Tensor | None = None,
+        position_ids: Tensor | None = None,
         head: bool = True,
         cache: CacheWindow | None = None,
     ) -> MaskedLMOutput:
@@ -55,6 +57,7 @@ class MaskedDiffusionModel(Protocol):
             attention_mask: 2-D [B, S], non-zero where a key may be seen, or 4-D [B or 1, 1 or H, S, S], bool
                 or additive, in place of the model's own mask.
             logits_positions_BN: [B, N], the positions that are predicted; the others cost no head.
+            position_ids: [B, S], all below S, in place of 0..S-1.
             cache: a window of a key-value cache; the inputs are the window's positions only.
         """
 

@@ -157,6 +157,7 @@ class LLaDAModelLM(PreTrainedModel):  # type: ignore[no-untyped-call]
         attention_mask: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
         logits_positions_BN: Tensor | None = None,
+        position_ids: Tensor | None = None,
         head: bool = True,
     ) -> MaskedLMOutput:
         """Return logits [B, S, V] in the model's dtype, or [B, N, V] at `logits_positions_BN` only.
@@ -164,12 +165,15 @@ class LLaDAModelLM(PreTrainedModel):  # type: ignore[no-untyped-call]
         Without the `head`, the hidden states that it would read: [B, S, D] or [B, N, D].
 
         Exactly one of `input_ids` [B, S] and `inputs_embeds` [B, S, D]. `attention_mask`: 2-D [B, S],
-        non-zero where a key may be seen, or 4-D [B or 1, 1 or H, S, S], bool or additive.
+        non-zero where a key may be seen, or 4-D [B or 1, 1 or H, S, S], bool or additive. `position_ids`
+        [B, S], all below S, replace 0..S-1 in the rotary embedding.
         """
         parts = self.model.transformer
         x_BSD = embed(parts["wte"], input_ids, inputs_embeds)
         head_width = self.config.d_model // self.config.n_heads
         cos_SR, sin_SR = rotary_tables(x_BSD.shape[1], head_width, self.config.rope_theta, x_BSD)
+        if position_ids is not None:
+            cos_SR, sin_SR = (table_SR[position_ids].unsqueeze(1) for table_SR in (cos_SR, sin_SR))
         mask = key_mask(attention_mask)
         for block in parts["blocks"][:-1]:
             x_BSD = block(x_BSD, cos_SR, sin_SR, mask, None)

@@ -14,6 +14,7 @@ from xpflow.models.registry import architecture_name, model_folder
 from xpflow.models.stored import read_json
 from xpflow.models.tokenizer import (
     name_special_tokens,
+    newline_ids,
     require_template_tokens,
     require_whole_tokens,
     special_ids,
@@ -37,6 +38,7 @@ def load_model(
     model = load_checkpoint(folder, device, dtype)
     for key, value in special.items():
         setattr(model.config, key, value)
+    model.newline_token_ids = newline_ids(tokenizer)  # type: ignore[assignment]  # of decoders that end at lines
     return model, tokenizer
 
 

@@ -186,6 +186,12 @@ def special_ids(
     return found
 
 
+def newline_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    """Return the one token that is a line end and nothing else, if there is one."""
+    ids = tokenizer.encode("\n", add_special_tokens=False)
+    return tuple(ids) if len(ids) == 1 else ()
+
+
 def _mask_id(
     stated: Mapping[str, Any], kind: TokenizerKind, tokenizer: PreTrainedTokenizerBase
 ) -> int | None:
