@@ -289,6 +289,11 @@ def get_weights_options(wildcards, input):
     return f"{trained} {policy}".strip()
 
 
+def caption_of(figure):
+    """Return the name of a figure's caption: numbered figures of one kind have one."""
+    return re.sub(r"_\d+$", "", figure)
+
+
 def get_part(kind, name):
     """Return the pattern of one file of a decoding job's shards, as `gather` takes it."""
     place = ("{{model}}", "{{benchmark}}", kind, "{{seed}}", "{scatteritem}")

@@ -92,7 +92,7 @@ rule figures:
         [
             report(
                 LAYOUT.figure(name, ending),
-                caption=f"../report/{name}.rst",
+                caption=f"../report/{caption_of(name)}.rst",
                 category="Figures",
                 labels={"figure": name, "format": ending},
             )

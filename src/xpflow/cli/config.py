@@ -92,7 +92,7 @@ def check(
         if machine:
             listed.ask("time", partial(_expected, config, times, write=not listed.failed))
         listed.require(str(file))
-        arms, rows = len(config.evaluation.arms), len(expand(config))
+        arms, rows = len(config.arms), len(expand(config))
         print(f"{file}: valid; study {config.study.name}, {arms} arms, {rows} decodings")
 
 
@@ -119,7 +119,7 @@ def _by_their_own_rules(listed: Checklist, config: StudyConfig, source: str, mac
 
     def decoders() -> str:
         check_arms(config, source)
-        return f"settings, schedules and policies of {len(config.evaluation.arms)} arms"
+        return f"settings, schedules and policies of {len(config.arms)} arms"
 
     def stages() -> str:
         check_stages(config, source)

@@ -27,7 +27,8 @@ FULL = Fraction(1)
 
 def plan_from_config(config: StudyConfig) -> ReportPlan:
     """Return what the tables and figures of a study show; reads the hashes of the models' weights."""
-    report = config.reporting
+    report, own = config.reporting, {arm.name for arm in config.evaluation.arms}
+    chosen_on = set(config.frontier.validation.values())
     return ReportPlan(
         study=config.study.name,
         title=config.study.title,
@@ -35,9 +36,9 @@ def plan_from_config(config: StudyConfig) -> ReportPlan:
             ModelSpec(model.name, _weights_hash(model), find_protocol(model.protocol).label)
             for model in config.models
         ),
-        benchmarks=config.benchmark_names,
+        benchmarks=tuple(name for name in config.benchmark_names if name not in chosen_on),
         arms=tuple(arm_spec(config, arm) for arm in config.evaluation.arms),
-        rows=tuple(expand(config)),
+        rows=tuple(row for row in expand(config) if row.arm in own and row.benchmark not in chosen_on),
         baseline=baseline_arm(config).name,
         flow=flow_arm(config).name,
         contrasts=tuple(contrasts(config)),

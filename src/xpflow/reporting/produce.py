@@ -17,13 +17,14 @@ from xpflow.reporting.alignment_table import alignment_table, full_budget_rows, 
 from xpflow.reporting.claims import claims_markdown, claims_record, judge_claims
 from xpflow.reporting.contrasts import contrasts_table, evaluate_contrasts
 from xpflow.reporting.from_config import plan_from_config
+from xpflow.reporting.frontier import frontier_tables
 from xpflow.reporting.pass_at_k import pass_at_k_table
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import Outcomes, load_results
 from xpflow.reporting.tables import table1, table2, write_table
 from xpflow.study.config import StudyConfig
 from xpflow.study.layout import Layout
-from xpflow.study.rows import Row, policy_seeds, takes_several, trained_runs
+from xpflow.study.rows import Row, expand, policy_seeds, takes_several, trained_runs
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
     error that names the first missing file.
     """
     sources = Sources(config, results)
-    plan, outcomes = sources.plan, sources.outcomes()
+    plan, outcomes = sources.plan, sources.outcomes(expand(config))
     contrasts = evaluate_contrasts(plan, outcomes)
     claims = judge_claims(plan, outcomes, contrasts)
     tables = [table1(plan, outcomes), table2(plan, outcomes), contrasts_table(plan, contrasts)]
@@ -91,6 +92,8 @@ def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
         tables.append(pass_at_k_table(plan, outcomes))
     if trained_runs(config):
         tables.append(alignment_table(plan, sources.alignment_log()))
+    if config.frontier.curves:
+        tables += frontier_tables(config, plan, outcomes)
     paths = [path for table in tables for path in write_table(table, out)]
     atomic_write_text(out / "claims.md", claims_markdown(plan, claims))
     atomic_write_text(out / "claims.json", json.dumps(claims_record(claims), indent=1, sort_keys=True) + "\n")
@@ -134,6 +137,15 @@ def _sweep(sources: Sources, out: Path) -> list[Path]:
         for axis in AXES
         for path in figure_sweep(sources.plan, points, axis, out, sources.formats, ending)
     ]
+
+
+def _frontier(sources: Sources, out: Path) -> list[Path]:
+    from xpflow.reporting.curves import swept_curves
+    from xpflow.reporting.plots.frontier import figures_frontier
+
+    config = sources.config
+    curves = swept_curves(config, sources.outcomes(expand(config)))
+    return figures_frontier(config.frontier, sources.plan, curves, out, sources.formats)
 
 
 def _grpo(sources: Sources, out: Path) -> list[Path]:
@@ -180,6 +192,7 @@ FIGURES = {
         _alignment, lambda sources: bool(trained_runs(sources.config)), "an arm with aligned weights"
     ),
     "sweep": Figure(_sweep),
+    "frontier": Figure(_frontier, lambda sources: bool(sources.config.frontier.curves), "curves"),
     "grpo": Figure(
         _grpo, lambda sources: bool(policy_seeds(sources.config)), "an arm with a policy of the study's own"
     ),

@@ -36,7 +36,8 @@ from xpflow.study.result_files import (
 from xpflow.study.rows import Row
 
 KNOWN = frozenset({"passed", "wrong", "error", "timeout", "memory"})  # verdicts that are counted
-COLUMNS = ("model", "benchmark", "arm", "budget", "seed", "task_id", "sample", "verdict", "mode", "nfe")
+COLUMNS = ("model", "benchmark", "arm", "budget", "seed", "task_id", "sample", "verdict", "mode")
+COSTS = ("nfe", "rows", "positions")  # older samples have the first alone
 ByAnswer = Mapping[Answer, Fields]
 Seen = Callable[[Row, ByAnswer, ByAnswer], None]
 
@@ -47,7 +48,7 @@ def load_results(
     protocols: Mapping[str, str] | None = None,
     seen: Seen | None = None,
 ) -> pd.DataFrame:
-    """Read every row of a study from `results`; columns as in COLUMNS, budget as text (1/4).
+    """Read every row of a study from `results`; columns as in COLUMNS and COSTS, budget as text (1/4).
 
     `protocols` has the protocol of each model: verdicts of another one are refused. `seen` is shown the
     samples and verdicts of each row, by task id, as they are read.
@@ -62,7 +63,7 @@ def load_results(
     if not found:
         raise DataError(f"the study plans no evaluation under {results}")
     _require_all_problems(results, found)
-    return pd.DataFrame([one for lines in found.values() for one in lines], columns=list(COLUMNS))
+    return pd.DataFrame([one for lines in found.values() for one in lines], columns=[*COLUMNS, *COSTS])
 
 
 def _require_all_problems(results: Path, found: Mapping[Row, list[Fields]]) -> None:
@@ -101,7 +102,7 @@ def load_row(results: Path, row: Row, protocol: str | None = None, seen: Seen | 
             "sample": answer.sample,
             "verdict": verdicts[answer]["verdict"],
             "mode": verdicts[answer].get("mode", "strict"),
-            "nfe": samples[answer]["nfe"],
+            **{name: samples[answer].get(name) for name in COSTS},
         }
         for answer in sorted(verdicts)
     ]
@@ -234,6 +235,14 @@ class Outcomes:
         key = (model, benchmark, arm, budget)
         samples, passed_SP = self.samples(*key), self.passed(*key)
         return np.rint(passed_SP * samples).astype(int), np.full(passed_SP.shape, samples)
+
+    def mean_of(
+        self, column: str, model: str, benchmark: str, arm: str, budget: Fraction
+    ) -> NDArray[np.float64]:
+        """Return a cost of each problem's samples, their mean, [S, P]: seeds and task ids sorted."""
+        frame = self.frame(model, benchmark, arm, budget)
+        wide = frame.pivot_table(index="seed", columns="task_id", values=column, aggfunc="mean", dropna=False)
+        return np.asarray(wide.sort_index(axis=1).to_numpy(), dtype=np.float64)
 
     @staticmethod
     def _matrix(frame: pd.DataFrame, where: str) -> Passed:

@@ -65,8 +65,10 @@ def check_plugins(config: StudyConfig, source: str) -> None:
 
 def check_arms(config: StudyConfig, source: str) -> None:
     """Raise ConfigError that names the arm when its decoder is unknown or cannot work with its settings."""
+    own = {arm.name for arm in config.evaluation.arms}
     for arm, model, benchmark, budget in arm_rows(config):
-        with told(f"{source}: evaluation.arms[{arm.name}]"):
+        block = "evaluation.arms" if arm.name in own else "frontier.curves"
+        with told(f"{source}: {block}[{arm.name}]"):
             _check_arm(config, arm, model, benchmark, budget)
 
 
@@ -128,7 +130,7 @@ def told(where: str) -> Iterator[None]:
 
 def arm_rows(config: StudyConfig) -> Iterator[tuple[Arm, str, str, Fraction]]:
     """Yield (arm, model, benchmark, budget) of everything that is evaluated."""
-    for arm in config.evaluation.arms:
+    for arm in config.arms:
         for model in arm.models or config.model_names:
             for benchmark in arm.benchmarks or config.benchmark_names:
                 for budget in arm.budgets or config.evaluation.budgets:

@@ -132,7 +132,7 @@ def figures(study: StudyConfig) -> Chosen:
 
 def report(study: StudyConfig) -> Chosen:
     """Return those of tables and figures: what the arms are called, and what protocols and benchmarks are."""
-    decoders = {f"decoder:{arm.decoder}" for arm in study.evaluation.arms}
+    decoders = {f"decoder:{arm.decoder}" for arm in study.arms}
     protocols = {f"protocol:{entry.protocol}" for entry in study.models}
     return decoders | protocols
 

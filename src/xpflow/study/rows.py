@@ -62,7 +62,7 @@ def expand(config: StudyConfig) -> list[Row]:
         Row(model, benchmark, arm.name, budget, seed, samples_of(config, arm))
         for model in config.model_names
         for benchmark in config.benchmark_names
-        for arm in config.evaluation.arms
+        for arm in config.arms
         if _runs_on(arm, model, benchmark)
         for budget in arm.budgets or config.evaluation.budgets
         for seed in seeds_of(config, arm)
@@ -81,7 +81,7 @@ def samples_of(config: StudyConfig, arm: Arm) -> int:
 
 def takes_several(config: StudyConfig) -> bool:
     """Return whether an arm takes several samples of each problem."""
-    return any(samples_of(config, arm) > 1 for arm in config.evaluation.arms)
+    return any(samples_of(config, arm) > 1 for arm in config.arms)
 
 
 def trained_runs(config: StudyConfig) -> list[tuple[str, str, int]]:
@@ -105,7 +105,7 @@ def policy_seeds(config: StudyConfig) -> list[int]:
 
 
 def _policy_seeds(config: StudyConfig) -> Iterator[int]:
-    for arm in config.evaluation.arms:
+    for arm in config.arms:
         if arm.policy == "trained":
             yield from seeds_of(config, arm)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from xpflow.artifacts.code import code_fingerprint
 from xpflow.errors import ConfigError
 from xpflow.study import fingerprints as fp
 from xpflow.study import plugins
+from xpflow.study.config.frontier import FrontierBlock
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.layout import LOG, Layout
 from xpflow.study.rows import Job, expand, find_job, policy_seeds, takes_several, trace_row, trained_runs
@@ -41,7 +43,15 @@ class Stage:
 def table_names(study: StudyConfig) -> list[str]:
     """Return the names of a study's tables, without endings."""
     several = ["pass_at_k"] if takes_several(study) else []
-    return ["table1", "table2", "contrasts", *several, *(["alignment"] if trained_runs(study) else [])]
+    trained = ["alignment"] if trained_runs(study) else []
+    curves = ["frontier", "frontier_points", "frontier_claims"] if study.frontier.curves else []
+    return ["table1", "table2", "contrasts", *several, *trained, *curves]
+
+
+def frontier_figures(block: FrontierBlock) -> list[str]:
+    """Return the names of the figures of a study's curves: the reference is in each of them."""
+    others = len(block.names) - 1
+    return [f"frontier_{number + 1}" for number in range(max(1, ceil(others / (MOST_SERIES - 1))))]
 
 
 def figure_names(study: StudyConfig) -> list[str]:
@@ -51,11 +61,13 @@ def figure_names(study: StudyConfig) -> list[str]:
         *("sweep_budget", "sweep_nfe"),
         *(
             ["sweep_budget_rest", "sweep_nfe_rest"]
-            if len({row.arm for row in expand(study)}) > MOST_SERIES
+            if len({row.arm for row in expand(study)} & {arm.name for arm in study.evaluation.arms})
+            > MOST_SERIES
             else []
         ),
         *(["grpo"] if policy_seeds(study) else []),
         *(["trace"] if trace_row(study) else []),
+        *(frontier_figures(study.frontier) if study.frontier.curves else []),
     ]
 
 

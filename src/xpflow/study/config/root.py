@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -15,6 +16,7 @@ from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.protocols import PROTOCOLS
 from xpflow.study.config.base import Block, budget_text
 from xpflow.study.config.evaluation import Arm, EvaluationBlock
+from xpflow.study.config.frontier import FrontierBlock, arms_of
 from xpflow.study.config.inputs import MODELS, BenchmarkChoice, ModelChoice, ProblemsBlock
 from xpflow.study.config.machine import GradingBlock, RuntimeBlock
 from xpflow.study.config.reporting import ReportingBlock, StudyBlock
@@ -49,6 +51,9 @@ class StudyConfig(Block):
     )
     grpo: GrpoBlock = Field(default=GrpoBlock(), description="The study's own short policy training")
     evaluation: EvaluationBlock = Field(default=EvaluationBlock(), description="Budgets and arms")
+    frontier: FrontierBlock = Field(
+        default=FrontierBlock(), description="Decoders as curves of accuracy against forwards"
+    )
     grading: GradingBlock = Field(default=GradingBlock(), description="Jail and limits of generated programs")
     runtime: RuntimeBlock = Field(default=RuntimeBlock(), description="How the machine is used")
     reporting: ReportingBlock = Field(default=ReportingBlock(), description="Tables and figures")
@@ -60,6 +65,7 @@ class StudyConfig(Block):
             *_repeated(self),
             *_bad_runs(self),
             *_bad_arms(self),
+            *_bad_curves(self),
             *_bad_claims(self),
             *_bad_names(self),
             *_bad_plugins(self),
@@ -94,9 +100,20 @@ class StudyConfig(Block):
         """Return the name by which the table of benchmarks has one that the study names anywhere."""
         return next((one.entry for one in self.problems.benchmarks if one.name == name), name)
 
+    @cached_property
+    def arms(self) -> tuple[Arm, ...]:
+        """All arms: those of block `evaluation`, and those of the curves of block `frontier`."""
+        swept = [
+            arm
+            for curve in self.frontier.curves
+            for weights in curve.weights
+            for arm in arms_of(curve, weights)
+        ]
+        return (*self.evaluation.arms, *swept)
+
     def arm(self, name: str) -> Arm:
         """Return an arm by name; ConfigError names the nearest one."""
-        return _named("arm", name, self.evaluation.arms)
+        return _named("arm", name, self.arms)
 
     def run(self, name: str) -> TrainingRun:
         """Return a training run by name; ConfigError names the nearest one."""
@@ -126,6 +143,8 @@ def _repeated(config: StudyConfig) -> Iterator[Problem]:
         ("evaluation", "arms"): tuple(arm.name for arm in config.evaluation.arms),
         ("study", "seeds"): config.study.seeds,
         ("study", "preregistration"): tuple(claim.id for claim in config.study.preregistration),
+        ("frontier", "curves"): tuple(curve.name for curve in config.frontier.curves),
+        ("frontier", "preregistration"): tuple(claim.id for claim in config.frontier.preregistration),
     }
     for loc, names in named.items():
         for index, name in enumerate(names):
@@ -156,6 +175,44 @@ def _bad_arms(config: StudyConfig) -> Iterator[Problem]:
         yield from _unknown((*loc, "benchmarks"), arm.benchmarks, config.benchmark_names)
         if arm.seeds == "first" and (arm.weights != BASE or arm.policy == "trained"):
             yield (*loc, "seeds"), "trained weights or policies depend on the seed: use `seeds: all`"
+
+
+def _bad_curves(config: StudyConfig) -> Iterator[Problem]:
+    block, arms = config.frontier, [arm.name for arm in config.evaluation.arms]
+    weights = (BASE, *(run.name for run in config.training.runs))
+    for index, curve in enumerate(block.curves):
+        loc = ("frontier", "curves", index)
+        yield from _unknown((*loc, "weights"), curve.weights, weights)
+        yield from _unknown((*loc, "models"), curve.models, config.model_names)
+        yield from _unlisted((*loc, "decoder"), curve.decoder, None)
+        if curve.policy == "trained" and (curve.seeds == "first" or BASE in curve.weights):
+            yield (*loc, "policy"), "a trained policy depends on the seed: name trained weights, `seeds: all`"
+        if curve.knob in curve.settings:
+            yield (*loc, "settings"), f"{curve.knob!r} is swept: its values stand in `values`"
+        try:
+            made = [arm.name for weight in curve.weights for arm in arms_of(curve, weight)]
+        except (ValueError, ZeroDivisionError) as error:
+            yield (*loc, "values"), f"no values of {curve.knob}: {str(error).splitlines()[0]}"
+            continue
+        for name in made:
+            if name in arms:
+                yield loc, f"its arm {name!r} occurs twice"
+            arms.append(name)
+    for key, names in (
+        (("frontier", "reference"), [] if block.reference is None else [block.reference]),
+        *(
+            (("frontier", "preregistration", index, side), [getattr(claim, side)])
+            for index, claim in enumerate(block.preregistration)
+            for side in ("curve_a", "curve_b")
+        ),
+    ):
+        yield from _unknown(key, names, block.names)
+    for index, claim in enumerate(block.preregistration):
+        yield from _unknown(
+            ("frontier", "preregistration", index, "models"), claim.models, config.model_names
+        )
+    for benchmark, other in block.validation.items():
+        yield from _unknown(("frontier", "validation"), [benchmark, other], config.benchmark_names)
 
 
 def _bad_claims(config: StudyConfig) -> Iterator[Problem]:
