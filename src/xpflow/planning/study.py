@@ -42,12 +42,18 @@ class StudyPlan:
     def asked(self) -> tuple[tuple[str, str], ...]:
         """Return every pair of a benchmark and the protocol in which a model is asked its problems."""
         protocols = dict.fromkeys(choice.protocol for choice in self.config.models)
-        return tuple((benchmark, protocol) for benchmark in self.benchmarks for protocol in protocols)
+        asked = dict.fromkeys(self._entry(benchmark) for benchmark in self.benchmarks)
+        return tuple((benchmark, protocol) for benchmark in asked for protocol in protocols)
 
     def prompt(self, benchmark: str, model: str) -> Prompt:
         """Return the prompt lengths of a benchmark in a model's protocol."""
         protocol = {choice.name: choice.protocol for choice in self.config.models}[model]
-        return self.given.prompt(benchmark, protocol)
+        return self.given.prompt(self._entry(benchmark), protocol)
+
+    def _entry(self, benchmark: str) -> str:
+        """Return the name whose prompt lengths are known: the user's, or that in the table of benchmarks."""
+        known = self.given.prompt_tokens
+        return benchmark if benchmark in known else self.config.benchmark_entry(benchmark)
 
     @property
     def weight_bytes(self) -> int:

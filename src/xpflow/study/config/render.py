@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import yaml
 from pydantic import BaseModel
 
-from xpflow.study.config.base import model_in
+from xpflow.study.config.base import budget_text, model_in
 from xpflow.study.config.root import StudyConfig
 
 WIDTH = 110
@@ -89,5 +90,7 @@ def _inline(value: Any) -> str:
     """Return a value on one line, as YAML's flow style."""
     if isinstance(value, tuple):
         value = list(value)
+    if isinstance(value, Fraction):
+        value = budget_text(value)
     text: str = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), sort_keys=False)
     return text.removesuffix("\n").removesuffix("\n...")
