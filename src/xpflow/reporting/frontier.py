@@ -51,7 +51,12 @@ def frontier_tables(config: StudyConfig, plan: ReportPlan, outcomes: Outcomes) -
 
 def _facts(config: StudyConfig, plan: ReportPlan) -> tuple[tuple[str, str], ...]:
     block = config.frontier
-    where = ", ".join(sorted(set(block.validation.values()))) or "the problems themselves: optimistic"
+    where = ", ".join(
+        f"{block.validation[name]} for {name}"
+        if name in block.validation
+        else f"its own problems, which is optimistic, for {name}"
+        for name in plan.benchmarks
+    )
     told = HOW.format(
         where=where, lowest=budget_text(min(block.at)), headline=budget_text(plan.headline_budget)
     )
