@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from xpflow.decoding.policies.learned import LearnedPolicy
-from xpflow.errors import ArtifactError, GradingError
+from xpflow.errors import ArtifactError, ConfigError, GradingError
 from xpflow.grading.verdict import Verdict, VerdictName
 from xpflow.problems import Problem
 from xpflow.problems.micropy import load
@@ -243,3 +243,18 @@ def test_a_failure_to_grade_ends_the_run_and_is_no_reward(
             )
             == 0.0
         )
+
+
+def test_a_decoder_that_commits_or_does_not_trains_a_policy_that_does(make_model, tokenizer) -> None:
+    grader: Any = FakeGrader()
+    engine = RolloutEngine(make_model("llada-micro").requires_grad_(False), tokenizer, grader, N, "unmasking")
+    trainer = PolicyTrainer(
+        engine, PROBLEMS, settings(exploration="token", warm_start="confidence:2"), seed=0
+    )
+    before = [value.clone() for value in trainer.policy.parameters()]
+    rows = trainer.run(lambda row: None)
+    assert trainer.policy.shape.action == "commit"
+    assert len(rows) == 4
+    assert any(not torch.equal(a, b) for a, b in zip(before, trainer.policy.parameters(), strict=True))
+    with pytest.raises(ConfigError, match="trajectory shifts step sizes, and unmasking has none"):
+        PolicyTrainer(engine, PROBLEMS, settings(exploration="trajectory"), seed=0)

@@ -30,6 +30,7 @@ DECODERS: Table[Any] = Table(
         "adablock": "xpflow.decoding.decoders.adablock:DECODER",
         "latent_refinement": "xpflow.decoding.decoders.latent_refinement:DECODER",
         "drafts": "xpflow.decoding.decoders.drafts:DECODER",
+        "unmasking": "xpflow.decoding.decoders.unmasking:DECODER",
     },
     accepts="xpflow.decoding.entry:Decoder",
     attribute="DECODER",

@@ -40,11 +40,15 @@ class PolicyInfo:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Step sizes a_BM; a sampling policy adds its draw y_BM in (0, 1) and the log-density of that draw."""
+    """Step sizes a_BM; a sampling policy adds its draw y_BM in [0, 1] and the log-density of that draw.
+
+    chance_BM: of a policy that commits or does not, the probability that it does.
+    """
 
     a_BM: Tensor
     y_BM: Tensor | None = None
     log_prob_BM: Tensor | None = None
+    chance_BM: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ Legend: mu mean and kappa concentration of the Beta.
     a = 2^u
 Without sampling there are two readings of the step. A: E[a] = a_min 1F1(mu kappa; kappa; ln(a_max / a_min)).
 B: a(E[y]). They differ much at low kappa (mu 0.5, kappa 5: 0.1135 against 0.0625).
+A policy that commits (`action: commit`) has a Bernoulli instead: a = y, which is 1 with a chance p, or p
+itself without sampling.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -34,7 +36,8 @@ SERIES_TERMS = 40  # ln 256 = 5.5: the 40th term is below 1e-17 of the first
 class PolicyShape:
     """Sizes and ranges of a learned policy.
 
-    Open point 13: the paper gives neither d (`width`) nor the range of kappa.
+    Open point 13: the paper gives neither d (`width`) nor the range of kappa. action: what is decided, how
+    far a token moves or whether it is committed.
     """
 
     width: int = 64
@@ -42,12 +45,14 @@ class PolicyShape:
     a_max: float = 1.0
     kappa_min: float = 2.0
     kappa_max: float = 50.0
+    action: Literal["step", "commit"] = "step"
 
     def __post_init__(self) -> None:
         """Raise DecodingError for sizes that are none: NaN, infinite, negative, upside down."""
         width, ends = self.width, (self.a_min, self.a_max, self.kappa_min, self.kappa_max)
         sound = isinstance(width, int) and not isinstance(width, bool) and 1 <= width <= MOST_WIDE
         sound = sound and all(isinstance(end, int | float) and math.isfinite(end) for end in ends)
+        sound = sound and self.action in ("step", "commit")
         if not (sound and 0 < self.a_min < self.a_max <= 1 and 0 < self.kappa_min < self.kappa_max):
             raise DecodingError(
                 f"a step-size policy of width {width!r}, a in {ends[:2]} and kappa in {ends[2:]}",
@@ -74,6 +79,11 @@ class LearnedPolicy(nn.Module):
                 bound = 1.0 / math.sqrt(parameter.shape[-1])
                 parameter.copy_((torch.rand(parameter.shape, generator=source) * 2 - 1) * bound)
 
+    def chance(self, features_BM8: Tensor) -> Tensor:
+        """Return the probability that each token is committed."""
+        chance_BM: Tensor = self.head(self.hidden(features_BM8))[..., 0].sigmoid()
+        return chance_BM.clamp(1e-6, 1 - 1e-6)
+
     def mean_concentration(self, features_BM8: Tensor) -> tuple[Tensor, Tensor]:
         """Return mu in (0.05, 0.95) and kappa for every token (Eq. 14-15)."""
         mu, kappa = self.head(self.hidden(features_BM8)).sigmoid().unbind(-1)
@@ -81,7 +91,9 @@ class LearnedPolicy(nn.Module):
         return 0.05 + 0.9 * mu, low + (high - low) * kappa
 
     def forward(self, features_BM8: Tensor, info: PolicyInfo | None = None) -> Tensor:
-        """Return the deterministic step size a_BM, on the features' device."""
+        """Return the deterministic step size a_BM, or the chance of a commit, on the features' device."""
+        if self.shape.action == "commit":
+            return self.chance(features_BM8.to(self.head.weight.device)).to(features_BM8.device)
         mu, kappa = self.mean_concentration(features_BM8.to(self.head.weight.device))
         if self.expectation == "B":
             return self.step_size(mu).to(features_BM8.device)
@@ -95,7 +107,10 @@ class LearnedPolicy(nn.Module):
         return torch.exp2(low + y * (high - low))
 
     def log_prob(self, features_BM8: Tensor, y_BM: Tensor) -> Tensor:
-        """Return the log-density of draws y in (0, 1); differentiable in the parameters."""
+        """Return the log-density of draws y; differentiable in the parameters."""
+        if self.shape.action == "commit":
+            chance = self.chance(features_BM8)
+            return y_BM * chance.log() + (1.0 - y_BM) * torch.log1p(-chance)
         mu, kappa = self.mean_concentration(features_BM8)
         return beta_log_prob(mu, kappa, y_BM)
 
@@ -105,6 +120,13 @@ class LearnedPolicy(nn.Module):
 
         The draw happens where the generator lives: one on the CPU gives the same stream on every machine.
         """
+        if self.shape.action == "commit":
+            chance = self.chance(features_BM8.to(self.head.weight.device)).to(generator.device)
+            y = (torch.rand(chance.shape, generator=generator, device=chance.device) < chance).to(
+                chance.dtype
+            )
+            density = y * chance.log() + (1.0 - y) * torch.log1p(-chance)
+            return Action(*(value.to(features_BM8.device) for value in (y, y, density, chance)))
         mu, kappa = self.mean_concentration(features_BM8.to(self.head.weight.device))
         mu, kappa = mu.to(generator.device), kappa.to(generator.device)
         pair = torch.stack((mu * kappa, (1.0 - mu) * kappa), dim=-1)
@@ -125,7 +147,10 @@ class LearnedPolicy(nn.Module):
 
     def save(self, path: str | Path, **notes: Any) -> None:
         """Write weights, shape and notes to one safetensors file (equal content gives equal bytes)."""
-        card = {"format": "xpflow-policy-1", "shape": asdict(self.shape), "notes": {**self.notes, **notes}}
+        shape = asdict(self.shape)
+        if self.shape.action == "step":
+            del shape["action"]  # as in files from before there was another
+        card = {"format": "xpflow-policy-1", "shape": shape, "notes": {**self.notes, **notes}}
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
         with atomic_writer(path) as beside:
             save_file(tensors, beside, metadata={"policy": json.dumps(card, sort_keys=True)})

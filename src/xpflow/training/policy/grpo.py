@@ -20,6 +20,8 @@ from torch import Tensor, nn
 
 from xpflow.decoding.policies.learned import LearnedPolicy, PolicyShape
 from xpflow.decoding.policies.load import load_policy
+from xpflow.decoding.registry import decoder_entry
+from xpflow.errors import ConfigError
 from xpflow.problems.problem import Problem
 from xpflow.study.config.training import GrpoBlock
 from xpflow.training.examples import epoch_order
@@ -61,7 +63,13 @@ class PolicyTrainer:
         self.engine, self.problems, self.block = engine, problems, block
         self.seed, self.validate, self.team = seed, validate, engine.team
         self.shards = RolloutShards(block.rollout_shards, engine.team)
-        shape = PolicyShape(width=block.hidden, kappa_min=block.kappa_min, kappa_max=block.kappa_max)
+        action = decoder_entry(engine.decoder).policy_action
+        if action == "commit" and block.exploration == "trajectory":
+            raise ConfigError(
+                f"grpo.exploration: trajectory shifts step sizes, and {engine.decoder} has none",
+                hint="use exploration: token",
+            )
+        shape = PolicyShape(block.hidden, kappa_min=block.kappa_min, kappa_max=block.kappa_max, action=action)
         self.policy = LearnedPolicy(shape, generator=torch.Generator().manual_seed(seed)).to(engine.device)
         self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=block.learning_rate)
         self.facts = dict(facts or {})
