@@ -16,6 +16,7 @@ from xpflow.budget import budget_text
 from xpflow.decoding.decode import batches, decode
 from xpflow.decoding.entry import DecodeSettings
 from xpflow.decoding.registry import decoder_entry
+from xpflow.decoding.revisions import RevisionCounter
 from xpflow.decoding.stepper import Cost
 from xpflow.decoding.trace import Trace
 from xpflow.errors import ConfigError
@@ -52,15 +53,16 @@ def decode_samples(
 
     Returns:
         Rows {task_id, completion, nfe, rows, positions, seed, decoder, budget, tokens}, the third to fifth
-        as in `Cost`, in the order of the items and, for each, of the samples, and their traces (none unless
-        asked for). A row draws from its own seed; shard (k, n) is every n-th batch from the k-th, so the
-        shards together are the rows of one run, to the bit.
+        as in `Cost`, and of decoders that revise also {revised, remasked, flip_flops}; in the order of the
+        items and, for each, of the samples, and their traces (none unless asked for). A row draws from its
+        own seed; shard (k, n) is every n-th batch from the k-th, so the shards together are the rows of one
+        run, to the bit.
     Raises:
         ConfigError: several samples are asked for, and nothing is drawn.
     """
     if samples is not None and len(samples) > 1:
         require_draws(settings, noise_of(model.config))
-    prompts = [list(prompt) for _, prompt in items]
+    prompts, events = [list(prompt) for _, prompt in items], decoder_entry(settings.decoder).events
     chosen = shard_rows(prompts, settings.batch_size, *shard)
     items, prompts = [items[row] for row in chosen], [prompts[row] for row in chosen]
     runs: list[list[dict[str, Any]]] = []
@@ -68,7 +70,11 @@ def decode_samples(
     for number in [None] if samples is None else samples:
         seeds = [row_seed(seed, task_id, number or 0) for task_id, _ in items]
         after = _after(progress, len(runs) * len(items))
-        result = decode(model, prompts, settings, policy, seeds=seeds, trace=trace, progress=after)
+        counter = RevisionCounter(len(items), events) if any(event.revises for event in events) else None
+        result = decode(
+            model, prompts, settings, policy, seeds=seeds, trace=trace, observer=counter, progress=after
+        )
+        revised = counter.columns() if counter else [{}] * len(items)
         numbered = {} if number is None else {"sample": number}
         runs.append(
             [
@@ -77,13 +83,14 @@ def decode_samples(
                     **numbered,
                     "completion": read(task_id, tokens),
                     **cost,
+                    **took_back,
                     "seed": seed,
                     "decoder": settings.decoder,
                     "budget": budget_text(settings.budget),
                     "tokens": tokens,
                 }
-                for (task_id, _), tokens, cost in zip(
-                    items, result.tokens.tolist(), _costs(result.cost), strict=True
+                for (task_id, _), tokens, cost, took_back in zip(
+                    items, result.tokens.tolist(), _costs(result.cost), revised, strict=True
                 )
             ]
         )

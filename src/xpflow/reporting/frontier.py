@@ -20,14 +20,19 @@ from xpflow.reporting.curves import (
 from xpflow.reporting.from_config import arm_label
 from xpflow.reporting.markup import EMPTY, Column, Lines, Table, number
 from xpflow.reporting.report_spec import ReportPlan
-from xpflow.reporting.results import Outcomes
+from xpflow.reporting.results import REVISIONS, Outcomes
 from xpflow.reporting.tables import facts
 from xpflow.stats.bootstrap import mean_interval
 from xpflow.stats.frontier import Point, area, at_accuracy, aup, front, recovery
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.base import budget_text
 from xpflow.study.config.frontier import arms_of
+from xpflow.study.rows import Cell
 
+POINT_HEADS = (
+    *("curve", "setting", "percent solved", "passes (NFE)", "rows", "positions"),
+    *("revised", "the same again", "chosen"),
+)
 FALLS = (0.01, 0.05)  # of accuracy, for which the forwards are asked
 HOW = (
     "settings and their mixtures are chosen on {where}; below each accuracy the mean NFE that ran. Area: "
@@ -164,7 +169,8 @@ def _points_table(
             kept = set(front(one.chosen_on))
             for k, (cell, point) in enumerate(zip(one.cells, one.points, strict=True)):
                 stats = outcomes.stats(*cell, plan.confidence)
-                costs = {name: float(outcomes.mean_of(name, *cell).mean()) for name in ("rows", "positions")}
+                costs = {name: _mean(outcomes, name, cell) for name in ("rows", "positions", *REVISIONS)}
+                revised, again = costs["revised"], costs["flip_flops"] / (costs["remasked"] or np.nan)
                 interval = stats.rate.interval.scaled(100)
                 rows.append(
                     (
@@ -172,7 +178,9 @@ def _points_table(
                         (f"{_knob(one)} {point.label}",),
                         (f"{100 * stats.rate.mean:.1f} [{interval.low:.1f}, {interval.high:.1f}]",),
                         (f"{stats.nfe:.2f}",),
-                        *((f"{value:.1f}" if np.isfinite(value) else "–",) for value in costs.values()),
+                        *((_told(costs[name]),) for name in ("rows", "positions")),
+                        (_told(revised),),
+                        (_told(100 * again, " %"),),
                         ("yes" if k in kept else "",),
                     )
                 )
@@ -195,8 +203,7 @@ def _points_table(
                         "on_front": k in kept,
                     }
                 )
-        sections.append(((((", ".join(place)),), *([("",)] * 6)), *rows))
-    heads = ("curve", "setting", "percent solved", "passes (NFE)", "rows", "positions", "chosen")
+        sections.append((((", ".join(place),), *([("",)] * (len(POINT_HEADS) - 1))), *rows))
     return Table(
         label="frontier_points",
         title=f"Settings of the curves ({plan.study})",
@@ -206,10 +213,12 @@ def _points_table(
                 "Cells",
                 f"[{100 * plan.confidence:g} % Wilson interval]. Means per answer: passes are forwards one "
                 "after the other, rows are batch rows summed over them, positions are what was fed to the "
-                "model. Chosen: no cheaper setting solves as many validation problems",
+                "model. Revised: decisions taken back; the same again: of the tokens that became masks, the "
+                "share that came back as they were. Chosen: no cheaper setting solves as many validation "
+                "problems",
             ),
         ),
-        columns=tuple(Column(name, "", "l" if place < 2 else "r") for place, name in enumerate(heads)),
+        columns=tuple(Column(name, "", "l" if place < 2 else "r") for place, name in enumerate(POINT_HEADS)),
         sections=tuple(sections),
         records=tuple(records),
     )
@@ -266,6 +275,15 @@ def _claims_table(config: StudyConfig, plan: ReportPlan, claims: Sequence[Compar
         sections=(tuple(rows),),
         records=tuple(records),
     )
+
+
+def _mean(outcomes: Outcomes, column: str, cell: Cell) -> float:
+    """Return the mean of a cost over seeds and problems; NaN where samples do not have it."""
+    return float(outcomes.mean_of(column, *cell).mean())
+
+
+def _told(value: float, unit: str = "") -> str:
+    return f"{value:.1f}{unit}" if np.isfinite(value) else "–"
 
 
 def _knob(one: Swept) -> str:

@@ -38,6 +38,7 @@ from xpflow.study.rows import Row
 KNOWN = frozenset({"passed", "wrong", "error", "timeout", "memory"})  # verdicts that are counted
 COLUMNS = ("model", "benchmark", "arm", "budget", "seed", "task_id", "sample", "verdict", "mode")
 COSTS = ("nfe", "rows", "positions")  # older samples have the first alone
+REVISIONS = ("revised", "remasked", "flip_flops")  # of decoders that revise
 ByAnswer = Mapping[Answer, Fields]
 Seen = Callable[[Row, ByAnswer, ByAnswer], None]
 
@@ -48,7 +49,7 @@ def load_results(
     protocols: Mapping[str, str] | None = None,
     seen: Seen | None = None,
 ) -> pd.DataFrame:
-    """Read every row of a study from `results`; columns as in COLUMNS and COSTS, budget as text (1/4).
+    """Read every row of a study from `results`; columns: COLUMNS, COSTS and REVISIONS, budget as text (1/4).
 
     `protocols` has the protocol of each model: verdicts of another one are refused. `seen` is shown the
     samples and verdicts of each row, by task id, as they are read.
@@ -63,7 +64,9 @@ def load_results(
     if not found:
         raise DataError(f"the study plans no evaluation under {results}")
     _require_all_problems(results, found)
-    return pd.DataFrame([one for lines in found.values() for one in lines], columns=[*COLUMNS, *COSTS])
+    numbers = [*COSTS, *REVISIONS]
+    frame = pd.DataFrame([one for lines in found.values() for one in lines], columns=[*COLUMNS, *numbers])
+    return frame.astype(dict.fromkeys(numbers, float))
 
 
 def _require_all_problems(results: Path, found: Mapping[Row, list[Fields]]) -> None:
@@ -102,7 +105,7 @@ def load_row(results: Path, row: Row, protocol: str | None = None, seen: Seen | 
             "sample": answer.sample,
             "verdict": verdicts[answer]["verdict"],
             "mode": verdicts[answer].get("mode", "strict"),
-            **{name: samples[answer].get(name) for name in COSTS},
+            **{name: samples[answer].get(name) for name in (*COSTS, *REVISIONS)},
         }
         for answer in sorted(verdicts)
     ]

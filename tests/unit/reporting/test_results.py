@@ -7,7 +7,7 @@ import pytest
 
 from xpflow.artifacts.io import read_jsonl, write_jsonl
 from xpflow.errors import ArtifactError, DataError, GradingError
-from xpflow.reporting.results import COLUMNS, Outcomes, load_results, load_row
+from xpflow.reporting.results import COLUMNS, COSTS, REVISIONS, Outcomes, load_results, load_row
 from xpflow.study.layout import Layout
 from xpflow.study.rows import Row
 
@@ -26,7 +26,7 @@ def cell_folder(study: tuple, tmp_path: Path) -> Path:
 def test_the_table_has_one_row_per_problem_of_every_planned_run(study: tuple) -> None:
     plan, folder = study
     table = load_results(folder, plan.rows)
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == (*COLUMNS, *COSTS, *REVISIONS)
     assert len(table) == 60 * len(plan.rows)
     assert set(table["budget"]) == {"1/8", "1/4", "1/2", "1/1"}
 
