@@ -133,7 +133,7 @@ class Ancestral(AxisStepper):
             return 1 - t_B1
         rising_B1 = chosen.loop_alpha * (1 - t_B1) / (1 - chosen.loop_on)
         ending_B1 = 1 - (1 - chosen.loop_alpha) * t_B1 / chosen.loop_off
-        return torch.maximum(rising_B1.clamp(max=chosen.loop_alpha), ending_B1)
+        return torch.where(t_B1 < chosen.loop_off, ending_B1, rising_B1.clamp(max=chosen.loop_alpha))
 
     def _sigma(self, state: AxisState, info: StepInfo) -> Tensor:
         """Return the probability with which a token becomes a mask again, `[B, 1]` or `[B, M]`."""
