@@ -76,6 +76,11 @@ def confidence_of(logits_BKV: Tensor, ids_BK: Tensor, settings: DecodeSettings) 
     return logits.softmax(-1).gather(-1, ids_BK[..., None])[..., 0]
 
 
+def gumbel_argmax(values: Tensor, uniform: Tensor, temperature: float) -> Tensor:
+    """Return draws from softmax(values / temperature), given U[0, 1) in float64, which it writes over."""
+    return (values.to(torch.float64).exp() / uniform.log_().neg_() ** temperature).argmax(-1)
+
+
 def most_confident(
     confidence_BM: Tensor, count: int | Tensor, tie_break: TieBreak, block: Block | None = None
 ) -> Tensor:
@@ -166,7 +171,7 @@ class TokenReader:
     def predict(self, state: TokenState, logits: Logits, info: StepInfo) -> Prediction:
         """Return predictions over the whole block: ids kept and confidence -inf where nothing was read."""
         values = suppress(logits.values_BKV, self.hidden_ids)
-        ids_BK = self._choose(values, logits, info)
+        ids_BK = self._choose(state, values, logits, info)
         if self.settings.confidence_eos_eot_inf != "off":
             values = suppress(values, self._eos_columns())
         confidence_BK = confidence_of(values, ids_BK, self.settings)
@@ -208,14 +213,13 @@ class TokenReader:
         c_BM = found.confidence.masked_fill(found.confidence == -torch.inf, torch.nan)
         return StepRecord(info, new.ids_BM, t_BM, c_BM, found.ids, events)
 
-    def _choose(self, values_BKV: Tensor, logits: Logits, info: StepInfo) -> Tensor:
+    def _choose(self, state: TokenState, values_BKV: Tensor, logits: Logits, info: StepInfo) -> Tensor:
         if self.settings.temperature == 0.0:
             return values_BKV.argmax(-1)
-        exact = values_BKV.to(torch.float64)
-        drawn = self._gumbel(exact, logits, info)
-        return (exact.exp() / (-drawn.log()) ** self.settings.temperature).argmax(-1)
+        uniform_BKV = self._uniform(values_BKV, logits, info)
+        return gumbel_argmax(values_BKV, uniform_BKV, self.settings.temperature)
 
-    def _gumbel(self, values_BKV: Tensor, logits: Logits, info: StepInfo) -> Tensor:
+    def _uniform(self, values_BKV: Tensor, logits: Logits, info: StepInfo) -> Tensor:
         rows, vocabulary = info.rows_B.tolist(), values_BKV.shape[-1]
         drawn = []
         for index, row in enumerate(rows):

@@ -43,9 +43,10 @@ def test_measurements_have_seconds_forwards_and_identity():
     assert "3 of 3 rows token-identical" in fast.note
     for measurement in (
         *policy_overhead(model, PROMPTS, 8, 2, repeats=1),
-        *every_decoder(model, PROMPTS, 8, 2),
+        *every_decoder(model, PROMPTS, 8, 2, repeats=1),
     ):
         assert measurement.seconds > 0
+        assert measurement.note.endswith("% beyond the forwards")
         looks = getattr(settings_from(measurement.name.split()[0], {}), "post_steps", 0)  # after the budget
         assert measurement.nfe <= (2 + looks) * len(PROMPTS)
 

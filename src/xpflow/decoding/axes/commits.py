@@ -30,7 +30,8 @@ def first_ranks(score_BM: Tensor, able_BM: Tensor, count_B: Tensor) -> Tensor:
 def by_factor(c_BM: Tensor, factor: float, exempt_last: bool = False) -> Tensor:
     """Return the largest prefix, most confident first, in which (k + 1)(1 - c_(k)) <= factor for every k.
 
-    exempt_last: where all but the last mask of a row pass, the last one goes too (the public code).
+    exempt_last: the last mask of a row goes too where all before it do, of which the first always does (the
+    public code): of two masks both go.
     """
     able_BM = c_BM > -torch.inf
     sorted_BM = c_BM.sort(dim=-1, descending=True, stable=True).values
@@ -38,6 +39,7 @@ def by_factor(c_BM: Tensor, factor: float, exempt_last: bool = False) -> Tensor:
     fits_BM = ((k_M + 1) * (1 - sorted_BM) <= factor) & (sorted_BM > -torch.inf)
     count_B = fits_BM.cumprod(-1).sum(-1)
     if exempt_last:
+        count_B = count_B.clamp(min=1)
         count_B = count_B + (count_B == able_BM.sum(-1) - 1)
     return first_ranks(c_BM, able_BM, count_B)
 

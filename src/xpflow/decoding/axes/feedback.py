@@ -12,6 +12,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 from xpflow.decoding.axes.general import AxisSettings, AxisStepper, Revision
 from xpflow.decoding.axes.view import AxisState, View
@@ -24,11 +25,18 @@ Geometry = Literal["linear", "at_norm", "spherical"]
 SMALL = 1e-6  # of sines: below it two directions are one
 
 
-def top_mean(p_BMV: Tensor, table_VE: Tensor, top: int) -> Tensor:
-    """Return the mean embedding of the `top` most likely tokens, their p renormalised, `[B, M, E]`."""
-    best_BMK, ids_BMK = p_BMV.topk(min(top, p_BMV.shape[-1]), dim=-1)
-    best_BMK = best_BMK / best_BMK.sum(-1, keepdim=True).clamp(min=torch.finfo(best_BMK.dtype).tiny)
-    return (best_BMK[..., None].to(table_VE.dtype) * table_VE[ids_BMK]).sum(-2)
+def weighted(table_VE: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
+    """Return sum_j weights_j e(ids_j) along the last dimension, without a table of the embeddings."""
+    flat = weights.to(table_VE.dtype).flatten(0, -2)
+    total = embedding_bag(ids.flatten(0, -2), table_VE, per_sample_weights=flat, mode="sum")
+    return total.view(*ids.shape[:-1], -1)
+
+
+def top_mean(p_BKV: Tensor, table_VE: Tensor, top: int) -> Tensor:
+    """Return the mean embedding of the `top` most likely tokens, their p renormalised, `[B, K, E]`."""
+    best_BKT, ids_BKT = p_BKV.topk(min(top, p_BKV.shape[-1]), dim=-1)
+    best_BKT = best_BKT / best_BKT.sum(-1, keepdim=True).clamp(min=torch.finfo(best_BKT.dtype).tiny)
+    return weighted(table_VE, ids_BKT, best_BKT)
 
 
 def mixture(m_BME: Tensor, u_BME: Tensor, w_BM: Tensor, geometry: Geometry) -> Tensor:

@@ -1,8 +1,8 @@
 """One stepper for decoders over tokens: score, commit, revise, feed back, stop, each of them a method.
 
 A step does, in this order and from one forward: predictions and confidences (`scored`), the masks that
-become tokens (`commits`), the tokens that change again (`revises`: to a mask or to another token, never
-those that this step committed), what is remembered (`remembered`) and what the model sees next (`inputs`).
+become tokens (`commits`), the tokens that change again (`revises`: to a mask or to another token; those that
+this step committed only in Saber), what is remembered (`remembered`) and what the model sees next (`inputs`).
 A named decoder overrides what it does otherwise. The budget caps the steps of a block as it does for
 `threshold`.
 """
@@ -89,7 +89,7 @@ class AxisStepper(TokenReader):
         raise NotImplementedError
 
     def revises(self, view: View, commit_BM: Tensor) -> Revision:
-        """Return the tokens that change again, among those committed before this step."""
+        """Return the tokens that change again."""
         none_BM = torch.zeros_like(commit_BM)
         return Revision(none_BM, none_BM)
 

@@ -1,7 +1,7 @@
 """What one step knows before it changes anything: the state, one forward, and what follows from it.
 
-Legend: B rows, M positions of a block, V vocabulary; p softmax of the logits, c confidence, H entropy in
-nats.
+Legend: B rows, M positions of a block, K places of it that were read (K <= M), V vocabulary; p softmax of
+the logits, c confidence, H entropy in nats. Tables over V are made at the K places only.
 """
 
 from __future__ import annotations
@@ -63,25 +63,65 @@ class View:
         return self.c_BM > -torch.inf
 
     @cached_property
-    def p_BMV(self) -> Tensor:
-        """Return the distributions in float32, or the logits' dtype if wider; 0 where nothing was read."""
+    def p_BKV(self) -> Tensor:
+        """Return the distributions at the places read, in float32 or the logits' dtype if wider.
+
+        Rows that read fewer places are filled up with others, as logits are.
+        """
         values = self.logits.values_BKV
-        p_BKV = values.to(torch.promote_types(values.dtype, torch.float32)).softmax(-1)
-        if self.logits.index_BK is None:
-            return p_BKV
-        if self.logits.read_BK is not None:
-            p_BKV = p_BKV * self.logits.read_BK[..., None]
-        rows, size = self.state.ids_BM.shape
-        index_BKV = self.logits.index_BK[..., None].expand(p_BKV.shape)
-        return p_BKV.new_zeros(rows, size, p_BKV.shape[-1]).scatter_(1, index_BKV, p_BKV)
+        return values.to(torch.promote_types(values.dtype, torch.float32)).softmax(-1)
+
+    @property
+    def p_BMV(self) -> Tensor:
+        """Return the distributions of the whole block; 0 where nothing was read."""
+        return self.spread(self.p_BKV)
+
+    @cached_property
+    def entropy_BK(self) -> Tensor:
+        """Return H in nats at the places read."""
+        return entropy(self.p_BKV)
 
     @cached_property
     def entropy_BM(self) -> Tensor:
         """Return H in nats; 0 where nothing was read."""
-        entropy_BM: Tensor = torch.special.entr(self.p_BMV).sum(-1)
-        return entropy_BM
+        return self.spread(self.entropy_BK)
 
     @cached_property
     def support_BM(self) -> Tensor:
         """Return the probability of the token that a position holds (any number at masks)."""
-        return self.p_BMV.gather(-1, self.state.ids_BM.clamp(min=0)[..., None])[..., 0]
+        held_BK = self.at_read(self.state.ids_BM).clamp(min=0)
+        return self.spread(self.p_BKV.gather(-1, held_BK[..., None])[..., 0])
+
+    def at_read(self, kept_BM: Tensor) -> Tensor:
+        """Return what is kept for the places read: from `[B, M, ...]` to `[B, K, ...]`."""
+        index_BK = self.logits.index_BK
+        if index_BK is None:
+            return kept_BM
+        read = kept_BM.flatten(0, 1).index_select(0, self._rows_of(index_BK).flatten())
+        return read.view(*index_BK.shape, *kept_BM.shape[2:])
+
+    def spread(self, found_BK: Tensor) -> Tensor:
+        """Return what was found at the places read over the block, 0 elsewhere: to `[B, M, ...]`."""
+        index_BK, read_BK = self.logits.index_BK, self.logits.read_BK
+        if index_BK is None:
+            return found_BK
+        rows_BK = self._rows_of(index_BK)
+        rows, found = (
+            (rows_BK.flatten(), found_BK.flatten(0, 1))
+            if read_BK is None
+            else (rows_BK[read_BK], found_BK[read_BK])
+        )
+        spread_BM = found_BK.new_zeros(*self.state.ids_BM.shape, *found_BK.shape[2:])
+        spread_BM.flatten(0, 1).index_copy_(0, rows, found)
+        return spread_BM
+
+    def _rows_of(self, index_BK: Tensor) -> Tensor:
+        """Return the places read as numbers in a table `[B * M, ...]`: whole rows of it are copied."""
+        rows, size = self.state.ids_BM.shape
+        return index_BK + size * torch.arange(rows, device=index_BK.device)[:, None]
+
+
+def entropy(p: Tensor) -> Tensor:
+    """Return the entropies in nats of distributions along the last dimension."""
+    total: Tensor = (p * p.clamp(min=torch.finfo(p.dtype).tiny).log_()).sum(-1)
+    return -total

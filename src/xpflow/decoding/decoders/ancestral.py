@@ -6,11 +6,12 @@ remask:
     never    sigma = 0: MDLM
     cap      sigma = min(eta, sigma_max);  rescale  sigma = eta sigma_max
     conf     sigma_i = sigma_max softmax_i(-p of the token when it was drawn), over the block's tokens
-    loop     alpha rises to `loop_alpha` by `loop_on`, stays until `loop_off` with sigma = eta, rises to 1
+    loop     alpha rises to `loop_alpha` by t = `loop_on`, stays until `loop_off` with sigma = eta, rises to 1
 Source: Sahoo et al. 2024, arXiv 2406.07524; Wang et al. 2025, arXiv 2503.00307. eta there is for 1,024
 steps. Deviations: tokens that stay keep their value (the public code draws them again from a one-hot); the
-last step draws all that is left, so no forward is added for it. `conf` gives masks sigma 0, so that more
-are left than a_s says.
+last step draws all that is left, so no forward is added for it; a step over an end of the loop keeps to both
+sides' alpha (there: to the side that it starts on). `conf` gives masks sigma 0, so that more are left than
+a_s says, as published.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from xpflow.decoding.blocks import Block
 from xpflow.decoding.canvas import Canvas
 from xpflow.decoding.entry import Decoder
 from xpflow.decoding.stepper import Logits, StepInfo
-from xpflow.decoding.tokens import TokenSettings, suppress
+from xpflow.decoding.tokens import TokenSettings, TokenState, gumbel_argmax
+
+ROUNDING = 1e-12  # of alphas: they are computed from t
 
 
 class AncestralSettings(TokenSettings):
@@ -54,36 +57,58 @@ class Ancestral(AxisStepper):
         return {"drawn_BM": torch.full(state.ids_BM.shape, torch.nan, device=state.ids_BM.device)}
 
     def scored(self, state: AxisState, logits: Logits, info: StepInfo) -> View:
-        """Return tokens drawn from the likeliest ones, and a coin for every place."""
-        if self.settings.top_p < 1.0:
-            values_BKV = suppress(logits.values_BKV, self.hidden_ids)
-            sorted_BKV, order_BKV = values_BKV.softmax(-1).sort(dim=-1, descending=True)
-            beyond_BKV = sorted_BKV.cumsum(-1) - sorted_BKV >= self.settings.top_p
-            values_BKV.masked_fill_(
-                torch.zeros_like(beyond_BKV).scatter_(-1, order_BKV, beyond_BKV), -torch.inf
-            )
-        view = super().scored(state, logits, info)
+        """Return predictions, with a coin for every place, tokens drawn where it says so."""
         size = (state.ids_BM.shape[1],)
         coins = [self.random.uniform(row, size, torch.float64) for row in info.rows_B.tolist()]
-        return View(state.remember(coin_BM=torch.stack(coins)), view.found, logits, info)
+        state = state.remember(coin_BM=torch.stack(coins))
+        return super().scored(state.remember(now_BM=self._drawn(state, info)), logits, info)
 
     def commits(self, view: View) -> Tensor:
         """Return the masks that are drawn in this step."""
-        before_B1, after_B1 = self._alphas(view.info)
+        return view.able_BM & view.state.memory["now_BM"]
+
+    def _drawn(self, state: AxisState, info: StepInfo) -> Tensor:
+        before_B1, after_B1 = self._alphas(info)
         confident = self.settings.remask == "conf"
-        sigma_BM = torch.zeros_like(before_B1) if confident else self._sigma(view)
+        sigma_BM = torch.zeros_like(before_B1) if confident else self._sigma(state, info)
         chance_BM = (after_B1 - (1 - sigma_BM) * before_B1) / (1 - before_B1)
-        return view.able_BM & (view.state.memory["coin_BM"] < chance_BM)
+        return state.masked_BM & (state.memory["coin_BM"] < chance_BM)
+
+    def _choose(self, state: TokenState, values_BKV: Tensor, logits: Logits, info: StepInfo) -> Tensor:
+        """Return tokens drawn from the likeliest ones where one is drawn now, the argmax elsewhere.
+
+        Values of what can not be drawn there become -inf.
+        """
+        assert isinstance(state, AxisState)
+        ids_BK, now_BK = values_BKV.argmax(-1), state.memory["now_BM"]
+        if logits.index_BK is not None:
+            now_BK = now_BK.gather(1, logits.index_BK)
+        if logits.read_BK is not None:
+            now_BK = now_BK & logits.read_BK
+        if self.settings.temperature == 0.0 or not bool(now_BK.any()):
+            return ids_BK
+        values_RV = values_BKV[now_BK]
+        if self.settings.top_p < 1.0:
+            sorted_RV, order_RV = values_RV.softmax(-1).sort(dim=-1, descending=True)
+            beyond_RV = sorted_RV.cumsum(-1) - sorted_RV >= self.settings.top_p
+            values_RV = values_RV.masked_fill(beyond_RV.gather(-1, order_RV.argsort(-1)), -torch.inf)
+            values_BKV[now_BK] = values_RV
+        shapes = [(count, values_RV.shape[-1]) for count in now_BK.sum(-1).tolist()]
+        drawn = [
+            self.random.uniform(row, shape, torch.float64)
+            for row, shape in zip(info.rows_B.tolist(), shapes, strict=True)
+        ]
+        ids_BK[now_BK] = gumbel_argmax(values_RV, torch.cat(drawn), self.settings.temperature)
+        return ids_BK
 
     def revises(self, view: View, commit_BM: Tensor) -> Revision:
         """Return the tokens that become masks again."""
-        remask_BM = view.decided_BM & (view.state.memory["coin_BM"] < self._sigma(view))
+        remask_BM = view.decided_BM & (view.state.memory["coin_BM"] < self._sigma(view.state, view.info))
         return Revision(remask_BM, torch.zeros_like(remask_BM))
 
     def remembered(self, view: View, new: AxisState, commit_BM: Tensor, change: Revision) -> AxisState:
         """Keep the probability with which each token was drawn."""
-        c_BM = view.found.confidence.to(torch.float32)
-        drawn_BM = torch.where(commit_BM, c_BM, new.memory["drawn_BM"])
+        drawn_BM = torch.where(commit_BM, view.found.confidence, new.memory["drawn_BM"])
         return new.remember(drawn_BM=drawn_BM.masked_fill(change.remask_BM, torch.nan))
 
     def cap(self, block: Block) -> Tensor:
@@ -108,11 +133,11 @@ class Ancestral(AxisStepper):
             return 1 - t_B1
         rising_B1 = chosen.loop_alpha * (1 - t_B1) / (1 - chosen.loop_on)
         ending_B1 = 1 - (1 - chosen.loop_alpha) * t_B1 / chosen.loop_off
-        return torch.maximum(rising_B1.clamp(max=chosen.loop_alpha), ending_B1)
+        return torch.where(t_B1 < chosen.loop_off, ending_B1, rising_B1.clamp(max=chosen.loop_alpha))
 
-    def _sigma(self, view: View) -> Tensor:
+    def _sigma(self, state: AxisState, info: StepInfo) -> Tensor:
         """Return the probability with which a token becomes a mask again, `[B, 1]` or `[B, M]`."""
-        before_B1, after_B1 = self._alphas(view.info)
+        before_B1, after_B1 = self._alphas(info)
         most_B1 = ((1 - after_B1) / before_B1.clamp(min=torch.finfo(torch.float64).tiny)).clamp(max=1.0)
         kind, eta = self.settings.remask, self.settings.eta
         if kind == "cap":
@@ -120,9 +145,10 @@ class Ancestral(AxisStepper):
         if kind == "rescale":
             return eta * most_B1
         if kind == "loop":
-            return eta * (before_B1 == after_B1) * (most_B1 > 0)
+            return eta * ((after_B1 - before_B1).abs() < ROUNDING)
         if kind == "conf":
-            doubt_BM = (-view.state.memory["drawn_BM"].double()).masked_fill(~view.decided_BM, -torch.inf)
+            decided_BM = info.block.open_BM & ~state.masked_BM
+            doubt_BM = (-state.memory["drawn_BM"].double()).masked_fill(~decided_BM, -torch.inf)
             return most_B1 * doubt_BM.softmax(-1).nan_to_num()
         return torch.zeros_like(before_B1)
 

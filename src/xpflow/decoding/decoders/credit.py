@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from xpflow.decoding.axes.commits import above, at_least
-from xpflow.decoding.axes.general import AxisSettings, AxisStepper, Revision
+from xpflow.decoding.axes.general import AxisSettings, AxisStepper
 from xpflow.decoding.axes.view import AxisState, View
 from xpflow.decoding.blocks import Block
 from xpflow.decoding.canvas import Canvas
@@ -49,10 +49,8 @@ class Credit(AxisStepper):
         places_BM1 = plain.found.ids.clamp(min=0)[..., None]
         credit_BMV = self.settings.beta * state.memory["credit_BMV"]
         credit_BMV = credit_BMV.scatter_add(-1, places_BM1, earned_BM[..., None])
-        read_BKV = credit_BMV
-        if logits.index_BK is not None:
-            read_BKV = credit_BMV.gather(1, logits.index_BK[..., None].expand(logits.values_BKV.shape))
-        values_BKV = logits.values_BKV + self.settings.alpha * read_BKV.log1p().to(logits.values_BKV.dtype)
+        bonus_BKV = plain.at_read(credit_BMV).log1p()
+        values_BKV = logits.values_BKV + self.settings.alpha * bonus_BKV.to(logits.values_BKV.dtype)
         return super().scored(
             state.remember(credit_BMV=credit_BMV), replace(logits, values_BKV=values_BKV), info
         )
@@ -61,10 +59,6 @@ class Credit(AxisStepper):
         """Return what is confident enough, and the best in any case."""
         chosen_BM = above(view.c_BM, self.settings.threshold, self.settings.strict)
         return at_least(chosen_BM, view.c_BM, 1, self.settings.tie_break, view.info.block)
-
-    def remembered(self, view: View, new: AxisState, commit_BM: Tensor, change: Revision) -> AxisState:
-        """Keep the credit, this step's with it."""
-        return new.remember(credit_BMV=view.state.memory["credit_BMV"])
 
 
 DECODER = Decoder(

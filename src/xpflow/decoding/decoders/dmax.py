@@ -76,6 +76,10 @@ class Dmax(SoftStepper):
         x_BME = torch.where(inside_BM1, x_BME.to(m_BME.dtype), m_BME)
         return new.remember(x_BME=x_BME, done_B=quiet_B | sure_B)
 
+    def cap(self, block: Block) -> Tensor:
+        """Return the budget's steps, or as many as the block has places (as published), filled or not."""
+        return torch.full_like(block.steps_B, block.length) if self.uncapped else block.steps_B
+
     def finished(self, state: TokenState, block: Block) -> Tensor:
         """Return the rows without a mask that nothing changed in, or that the model was sure of."""
         assert isinstance(state, AxisState)

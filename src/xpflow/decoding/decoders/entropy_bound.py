@@ -36,7 +36,7 @@ class EntropyBound(AxisStepper):
         """Return the masks that fit the budget, and the first in order in any case."""
         score_BM = view.c_BM
         if self.settings.order == "entropy":
-            score_BM = (-view.entropy_BM).to(view.c_BM.dtype).masked_fill(~view.able_BM, -float("inf"))
+            score_BM = (-view.entropy_BM).masked_fill(~view.able_BM, -float("inf"))
         chosen_BM = by_entropy(score_BM, view.entropy_BM, view.able_BM, self.settings.gamma)
         return at_least(chosen_BM, score_BM, 1, self.settings.tie_break, view.info.block)
 

@@ -2,11 +2,12 @@
 
 input = (1 - beta) m + beta [ sum_{v in S} p_v e(v) + (1 - sum_S p) m ], S the largest prefix of the most
 likely tokens with a cumulative p of at most clamp(2 max p, 0.2, 0.9), the best always; p is not
-renormalised. A mask with JS(p, p before) > reject is plain again. Commits c > tau, at least one and at most
-a share of the masks. Source: arXiv 2602.22868 (CVPR 2026). Deviations: the published ceiling clamp(0.7 |A|,
-5, 20) counts tokens of a block of 128; `ceiling_low` and `ceiling_high` are shares of the block. The first
-forward of a block sees plain masks (the public code: the first two of the first block), and JS starts anew
-with each block. Memory: one table [M, V] a row.
+renormalised. A mask with JS(p, p before) > reject is plain again, and its p forgotten: the next one is
+compared with 0, to which JS is ln 2 / 2 = 0.347, so below that a rejected mask stays plain. Commits c > tau,
+at least one and at most a share of the masks. Source: arXiv 2602.22868 (CVPR 2026). Deviations: the published
+ceiling clamp(0.7 |A|, 5, 20) counts tokens of a block of 128; `ceiling_low` and `ceiling_high` are shares of
+the block. The first forward of a block sees plain masks (the public code: the first two of the first block),
+and JS starts anew with each block. Memory: one table [M, V] a row.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ from pydantic import Field
 from torch import Tensor
 
 from xpflow.decoding.axes.commits import above, at_least, no_more_than
-from xpflow.decoding.axes.feedback import SoftStepper
+from xpflow.decoding.axes.feedback import SoftStepper, weighted
 from xpflow.decoding.axes.general import AxisSettings, Revision
-from xpflow.decoding.axes.view import AxisState, View
+from xpflow.decoding.axes.view import AxisState, View, entropy
 from xpflow.decoding.blocks import Block
 from xpflow.decoding.canvas import Canvas
 from xpflow.decoding.entry import Decoder, Knob
 
-MOST = 50  # tokens in S
+MOST, FEW = 50, 8  # tokens in S at most, and mostly
+ROUNDING = 1e-9  # 5 / 48 of 48 tokens are 5
 
 
 class CeilingSettings(AxisSettings):
@@ -49,7 +51,8 @@ class RemixSettings(CeilingSettings):
 def ceiling(settings: CeilingSettings, masks_B: Tensor, length: int) -> Tensor:
     """Return the most tokens that a step commits, `[B]`; 1 at least."""
     low, high = (
-        max(1, math.floor(share * length)) for share in (settings.ceiling_low, settings.ceiling_high)
+        max(1, math.floor(share * length + ROUNDING))
+        for share in (settings.ceiling_low, settings.ceiling_high)
     )
     return (settings.ceiling * masks_B).floor().long().clamp(min=low, max=max(low, high))
 
@@ -61,9 +64,8 @@ class Remix(SoftStepper):
 
     def first_memory(self, state: AxisState, block: Block, canvas: Canvas) -> dict[str, Tensor]:
         """Return plain masks and no distribution."""
-        m_BME = canvas.embedded(self.embed, block.positions_BM)
-        none_BMV = torch.zeros(*state.ids_BM.shape, self.facts.vocabulary, device=m_BME.device)
-        return {"m_BME": m_BME, "x_BME": m_BME, "p_BMV": none_BMV}
+        none_BMV = torch.zeros(*state.ids_BM.shape, self.facts.vocabulary, device=state.ids_BM.device)
+        return {**super().first_memory(state, block, canvas), "p_BMV": none_BMV}
 
     def commits(self, view: View) -> Tensor:
         """Return what is confident enough, the best at least, up to the ceiling."""
@@ -73,31 +75,49 @@ class Remix(SoftStepper):
         return at_least(sure_BM, view.c_BM, 1, self.settings.tie_break, view.info.block)
 
     def mixed(self, view: View, m_BME: Tensor) -> Tensor:
-        """Return m with part of the distribution, or m alone where that was rejected."""
-        p_BMV, table_VE = view.p_BMV, self.embed.weight
-        best_BMK, ids_BMK = p_BMV.topk(min(MOST, p_BMV.shape[-1]), dim=-1)
-        bound_BM1 = (2 * best_BMK[..., :1]).clamp(0.2, 0.9)
-        inside_BMK = best_BMK.cumsum(-1) <= bound_BM1
-        inside_BMK = torch.cat((torch.ones_like(inside_BMK[..., :1]), inside_BMK[..., 1:]), dim=-1)
-        part_BMK = best_BMK * inside_BMK
-        target_BME = (part_BMK[..., None].to(table_VE.dtype) * table_VE[ids_BMK]).sum(-2)
-        mass_BM1 = part_BMK.sum(-1, keepdim=True).to(m_BME.dtype)
-        x_BME = m_BME + self.settings.beta * (target_BME - mass_BM1 * m_BME)
-        return torch.where(self._rejected(view)[..., None], m_BME, x_BME)
+        """Return m with part of the distribution."""
+        target_BKE, mass_BK = nucleus_sum(view.p_BKV, self.embed.weight)
+        mass_BM1 = view.spread(mass_BK[..., None]).to(m_BME.dtype)
+        return m_BME + self.settings.beta * (view.spread(target_BKE) - mass_BM1 * m_BME)
 
     def remembered(self, view: View, new: AxisState, commit_BM: Tensor, change: Revision) -> AxisState:
-        """Keep the mixtures, and the distributions that the next step compares with."""
-        return super().remembered(view, new, commit_BM, change).remember(p_BMV=view.p_BMV)
+        """Keep mixtures and distributions but where they are rejected."""
+        new = super().remembered(view, new, commit_BM, change)
+        rejected_BK = self._rejected(view)
+        p_BMV, entropy_BM = view.p_BMV, view.entropy_BM
+        rejected_BM = view.spread(rejected_BK)
+        p_BMV[rejected_BM], entropy_BM = 0.0, entropy_BM.masked_fill(rejected_BM, 0.0)
+        x_BME = torch.where(rejected_BM[..., None], new.memory["m_BME"], new.memory["x_BME"])
+        return new.remember(p_BMV=p_BMV, entropy_BM=entropy_BM, x_BME=x_BME)
 
     def _rejected(self, view: View) -> Tensor:
-        """Return where the distribution moved by more than `reject`; nowhere in a block's first step."""
+        """Return where p moved by more than `reject`, `[B, K]`; nowhere in a block's first step."""
         if view.info.step == 0:
-            return torch.zeros_like(view.masked_BM)
-        now_BMV, old_BMV = view.p_BMV, view.state.memory["p_BMV"]
-        middle_BMV = (now_BMV + old_BMV) / 2
-        entropies = [torch.special.entr(p_BMV).sum(-1) for p_BMV in (middle_BMV, now_BMV, old_BMV)]
-        moved_BM: Tensor = entropies[0] - (entropies[1] + entropies[2]) / 2 > self.settings.reject
-        return moved_BM
+            return torch.zeros_like(view.entropy_BK, dtype=torch.bool)
+        old_BKV, old_BK = (view.at_read(view.state.memory[name]) for name in ("p_BMV", "entropy_BM"))
+        middle_BK = entropy(old_BKV.add(view.p_BKV).div_(2))
+        return middle_BK - (view.entropy_BK + old_BK) / 2 > self.settings.reject
+
+
+def nucleus_sum(p_BKV: Tensor, table_VE: Tensor) -> tuple[Tensor, Tensor]:
+    """Return sum_{v in S} p_v e(v), `[B, K, E]`, and S's mass, `[B, K]`.
+
+    The likeliest `FEW` are looked at first; only where S may go on, the likeliest `MOST`.
+    """
+    p_RV = p_BKV.flatten(0, 1)
+    sum_RE, mass_R, on_R = _prefix_sum(p_RV, table_VE, FEW)
+    if bool(on_R.any()):
+        sum_RE[on_R], mass_R[on_R], _ = _prefix_sum(p_RV[on_R], table_VE, MOST)
+    return sum_RE.view(*p_BKV.shape[:2], -1), mass_R.view(p_BKV.shape[:2])
+
+
+def _prefix_sum(p_RV: Tensor, table_VE: Tensor, most: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the same over `most` tokens at most, and whether all of them are in S."""
+    best_RT, ids_RT = p_RV.topk(min(most, p_RV.shape[-1]), dim=-1)
+    inside_RT = best_RT.cumsum(-1) <= (2 * best_RT[..., :1]).clamp(0.2, 0.9)
+    inside_RT[..., 0] = True
+    part_RT = best_RT * inside_RT
+    return weighted(table_VE, ids_RT, part_RT), part_RT.sum(-1), inside_RT.all(-1)
 
 
 DECODER = Decoder(

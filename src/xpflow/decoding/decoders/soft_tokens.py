@@ -67,8 +67,8 @@ class SoftTokens(SoftStepper):
 
     def mixed(self, view: View, m_BME: Tensor) -> Tensor:
         """Return m moved towards the mean of the best tokens."""
-        u_BME = top_mean(view.p_BMV, self.embed.weight, self.settings.top)
-        w_BM = torch.full_like(view.entropy_BM, self.settings.weight)
+        u_BME = view.spread(top_mean(view.p_BKV, self.embed.weight, self.settings.top))
+        w_BM = torch.full_like(m_BME[..., 0], self.settings.weight)
         if self.settings.weighting == "entropy":
             w_BM = w_BM * (self.settings.slope * (-view.entropy_BM - self.settings.center)).sigmoid()
         return mixture(m_BME, u_BME, w_BM, self.settings.geometry)

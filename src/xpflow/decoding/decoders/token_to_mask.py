@@ -68,7 +68,7 @@ class TokenToMask(PostStepper):
         """Count what was remasked, and keep the probabilities of the tokens that are held now."""
         held_BM = torch.where(view.decided_BM, view.support_BM, torch.nan)
         held_BM = torch.where(commit_BM, view.found.confidence.to(held_BM.dtype), held_BM)
-        held_BM = held_BM.masked_fill(change.remask_BM, torch.nan).to(torch.float32)
+        held_BM = held_BM.masked_fill(change.remask_BM, torch.nan)
         times_BM = new.memory["times_BM"] + change.remask_BM
         return super().remembered(view, new, commit_BM, change).remember(times_BM=times_BM, held_BM=held_BM)
 
