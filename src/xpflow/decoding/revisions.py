@@ -37,11 +37,13 @@ class RevisionCounter:
         before_BM, lost_BM = self._held_PS[where], self._lost_PS[where]
         opened_BM = self._any(record, self.opening)
         written_BM = self._any(record, self.writing)
+        both_BM = opened_BM & written_BM  # committed and taken back in one step
+        value_BM = torch.where(both_BM, record.prediction_BM.cpu(), tokens_BM)
         self.revised[row_B] += self._any(record, self.revising).sum(-1)
         self.remasked[row_B] += opened_BM.sum(-1)
-        self.flip_flops[row_B] += (written_BM & (lost_BM != NONE) & (lost_BM == tokens_BM)).sum(-1)
+        self.flip_flops[row_B] += (written_BM & (lost_BM != NONE) & (lost_BM == value_BM)).sum(-1)
         lost_BM = torch.where(written_BM, NONE, lost_BM)
-        self._lost_PS[where] = torch.where(opened_BM, before_BM, lost_BM)
+        self._lost_PS[where] = torch.where(opened_BM, torch.where(both_BM, value_BM, before_BM), lost_BM)
         self._held_PS[where] = tokens_BM
 
     def columns(self) -> list[dict[str, int]]:

@@ -30,11 +30,11 @@ def by_hand(trace, decoder) -> dict[str, int]:
                 if event.effect == "write" and not event.revises
             )
             if written and lost is not None:
-                found["flip_flops"] += lost == trace.tokens[step, place]
+                found["flip_flops"] += lost == trace.prediction[step, place]
                 lost = None
             if any(bool(trace.arrays[name][step, place]) for name in opening):
                 found["remasked"] += 1
-                lost = trace.tokens[step - 1, place]
+                lost = (trace.prediction[step] if written else trace.tokens[step - 1])[place]
     return found if opening else {"revised": found["revised"]}
 
 
