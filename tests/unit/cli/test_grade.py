@@ -186,7 +186,7 @@ def test_problems_that_cannot_be_judged_are_named_and_what_is_known_is_kept(
     assert main(arguments) == 2
     said = capsys.readouterr().err
     assert "HumanEval/1: its tests cannot be run: ModuleNotFoundError" in said
-    assert "2 verdicts are kept" in said
+    assert "kept: 2 verdicts in" in said
     kept = (tmp_path / "v.jsonl.part").read_text().splitlines()
     assert [json.loads(line)["outcome"]["verdict"] for line in kept[1:]] == ["passed", "passed"]
     assert main([*arguments, "--record-infrastructure"]) == 0
