@@ -92,7 +92,9 @@ def require_tests_own(
     if isinstance(error, NameError) and where != "prompt" and error.name in names:
         return
     if isinstance(error, SystemExit):
-        raise Untestable(f"its {where} end{'' if where == 'tests' else 's'} the process (SystemExit: {error})")
+        raise Untestable(
+            f"its {where} end{'' if where == 'tests' else 's'} the process (SystemExit: {error})"
+        )
     raise Untestable(f"its {where} cannot be run: {type(error).__name__}: {error}"[:300])
 
 

@@ -69,9 +69,10 @@ def grade_samples(
 def warn_of_empty_tests(tasks: Sequence[str]) -> None:
     """Say on standard error whose tests pass whatever a program answers: their verdicts say nothing."""
     if tasks:
-        named = ", ".join(tasks[:5]) + ", ..." * (len(tasks) > 5)
+        named = f"{', '.join(tasks[:5])}{', ...' * (len(tasks) > 5)}"
+        count = f"{len(tasks)} problem{'s' * (len(tasks) != 1)}"
         print(
-            f"warning: the tests of {len(tasks)} problem{'s' * (len(tasks) != 1)} pass whatever a program answers: {named}\n"
+            f"warning: the tests of {count} pass whatever a program answers: {named}\n"
             "  hint: a verdict on these says nothing: mend their tests, or leave them out",
             file=sys.stderr,
         )

@@ -85,9 +85,15 @@ def test_tests_may_import_numpy_and_the_program_may_not(grader: Grader) -> None:
         (replace(HE, tests=("x = 1 / 0\n" + CHECK,)), "its tests cannot be run: ZeroDivisionError"),
         (replace(HE, tests=("exit()\n" + CHECK,)), "its tests cannot be run: NameError"),
         (replace(HE, tests=("raise SystemExit\n" + CHECK,)), "its tests end the process (SystemExit"),
-        (replace(HE, tests=("import os\nos._exit(3)\n" + CHECK,)), "its tests end the process (SystemExit: 3)"),
+        (
+            replace(HE, tests=("import os\nos._exit(3)\n" + CHECK,)),
+            "its tests end the process (SystemExit: 3)",
+        ),
         (replace(MBPP, setup="import sys\nsys.exit()"), "its set-up code ends the process (SystemExit"),
-        (replace(HE, tests=(f"import os\n{CHECK}    os._exit(0)\n",)), "the tests end the process) in test 1"),
+        (
+            replace(HE, tests=(f"import os\n{CHECK}    os._exit(0)\n",)),
+            "the tests end the process) in test 1",
+        ),
         (replace(HE, tests=(f"import os\n{CHECK}    os.abort()\n",)), "while the tests ran: they end its"),
         (replace(HE, tests=(f"{CHECK}    nowhere\n",)), "in the same way: NameError"),
         (replace(HE, prompt='"""\ud83d"""\n' + PROMPT), "cannot be compiled: UnicodeEncodeError"),
