@@ -150,7 +150,7 @@ def _plain_blanks(line: str) -> str:
 
 
 def _without_prose(code: str, problem: Problem) -> str:
-    """Return a program without the lines of prose before it, and behind the definition or body it begins with."""
+    """Return a program without the prose before it, and behind the definition or body that is asked for."""
     name, body = problem.entry_point, problem.kind.continues
     kept: list[str] = []
     mark, begun = "", False
