@@ -201,6 +201,7 @@ def _check_arm(config: StudyConfig, arm: Arm, model: str, benchmark: str, budget
         raise ConfigError(f"{name} is no setting", hint=f"it is {NOT_SETTINGS[name]}")
     _check_policy(arm.policy)
     settings = settings_from(arm.decoder, arm_settings(config, arm, model, benchmark, budget))
+    decoder_entry(arm.decoder).require_used(settings, arm.settings_for(model))
     _check_decoding(config, model, settings)
     if samples_of(config, arm) > 1:
         _check_draws(config, model, settings)

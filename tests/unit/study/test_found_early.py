@@ -84,6 +84,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         r"runs\[paper\]: objective '.*', kl_wait",
     ),
     "an objective": (run(objective="nosuch"), r"runs\[paper\]: no such objective"),
+    "a setting of another rule": (mask(settings={"noise_scope": "canvas"}), "'noise_scope' does nothing here"),
     "the picture's problem": ({"reporting": {"trace_problem": 5000}}, "no number 5000"),
     "positions": (LONG, "more than the 512 positions"),
     "a model's folder": ({"models": [{**LLADA, "directory": "nowhere"}]}, "neither a known model nor"),

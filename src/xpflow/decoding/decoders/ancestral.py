@@ -137,4 +137,15 @@ DECODER = Decoder(
     draws=lambda settings: True,
     events=EVENTS,
     examples=({}, {"remask": "cap", "eta": 0.2, "top_p": 0.9}),
+    only_with={
+        "top_p": ("a temperature above 0", lambda settings: settings.temperature > 0),
+        "eta": (
+            "remask: cap, rescale or loop",
+            lambda settings: settings.remask in ("cap", "rescale", "loop"),
+        ),
+        **dict.fromkeys(
+            ("loop_on", "loop_off", "loop_alpha"),
+            ("remask: loop", lambda settings: settings.remask == "loop"),
+        ),
+    },
 )

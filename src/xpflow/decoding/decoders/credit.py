@@ -77,4 +77,5 @@ DECODER = Decoder(
     shown=("threshold",),
     knob=Knob("threshold", 0.0, 1.0),
     examples=({},),
+    only_with=dict.fromkeys(("beta", "exponent"), ("an alpha above 0", lambda settings: settings.alpha > 0)),
 )

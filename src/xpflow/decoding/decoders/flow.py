@@ -322,4 +322,12 @@ DECODER = Decoder(
         Event("read", "write"),
     ),
     replay=states,
+    only_with={
+        "soft_top": ("prediction: top", lambda settings: settings.prediction == "top"),
+        "commits_per_step": ("commit: true", lambda settings: settings.commit),
+        **dict.fromkeys(
+            ("reedit_margin", "reedit_t", "reedit_committed", "update_order"),
+            ("reedit: true", lambda settings: settings.reedit),
+        ),
+    },
 )

@@ -81,4 +81,5 @@ DECODER = Decoder(
     shown=("eta",),
     events=EVENTS,
     examples=({},),
+    only_with={"signal": ("an eta above 0", lambda settings: settings.eta > 0)},
 )

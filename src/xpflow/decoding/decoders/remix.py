@@ -110,4 +110,5 @@ DECODER = Decoder(
     shown=("threshold",),
     knob=Knob("threshold", 0.0, 1.0),
     examples=({},),
+    only_with={"reject": ("a beta above 0", lambda settings: settings.beta > 0)},
 )

@@ -84,4 +84,16 @@ DECODER = Decoder(
     shown=("geometry", "rule", "threshold"),
     knob=Knob("threshold", 0.0, 1.0),
     examples=({}, {"rule": "quota", "weight": 0.5, "top": 4}),
+    only_with={
+        **dict.fromkeys(
+            ("slope", "center"), ("weighting: entropy", lambda settings: settings.weighting == "entropy")
+        ),
+        **dict.fromkeys(
+            ("threshold", "strict"), ("rule: threshold", lambda settings: settings.rule == "threshold")
+        ),
+        "gamma": ("rule: entropy", lambda settings: settings.rule == "entropy"),
+        **dict.fromkeys(
+            ("top", "geometry", "weighting"), ("a weight above 0", lambda settings: settings.weight > 0)
+        ),
+    },
 )
