@@ -55,7 +55,10 @@ def compared(
     from xpflow.errors import ConfigError
 
     found: dict[str, tuple[DecodeSettings, str | None]] = {}
-    for name in [] if names is None else [part.strip() for part in names.split(",")]:
+    wanted = [] if names is None else [part.strip() for part in names.split(",")]
+    if wanted and policy is not None and not any(decoder_entry(one).takes_policy for one in wanted if one):
+        raise ConfigError("--policy does nothing here: none of --compare takes one", hint="leave it out")
+    for name in wanted:
         if not name or name in found:
             raise ConfigError(
                 f"--compare {names!r}: {'a decoder twice' if name else 'an empty name'}",

@@ -227,6 +227,7 @@ def test_decoders_are_compared_on_one_prompt(folder, capsys, tmp_path):
         ("--benchmark humaneval --out o.jsonl --compare flow", "--benchmark does nothing here"),
         ("--prompt x --compare flow,threshold --decoder flow", "--decoder does nothing here"),
         ("--prompt x --compare flow,flow", "twice"),
+        ("--prompt x --compare threshold --policy constant:1", "--policy does nothing here"),
         ("--prompt x --compare flow,", "empty"),
         ("--prompt x --compare flow,tresholt", "threshold"),
         ("--prompt x --compare flow,threshold --set threshold=0.5", "decoder 'flow'"),

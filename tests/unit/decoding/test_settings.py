@@ -34,6 +34,15 @@ def test_values_may_be_strings_as_on_a_command_line():
         ("flow", {"budget": "a"}, "such as 1/4"),
         ("threshold", {"threshold": 2}, "threshold"),
         ("mask_prediction", {"tie_break": "random"}, "tie_break"),
+        ("threshold", {"temperature": 1e300}, "temperature"),
+        ("ancestral", {"temperature": 1e300}, "temperature"),
+        ("ancestral", {"remask": "loop", "loop_on": 0.1, "loop_off": 0.5}, "loop_on .0.1. must be above"),
+        ("credit", {"alpha": 1e300}, "alpha"),
+        ("path_planning", {"eta": 1e300}, "eta"),
+        ("token_to_mask", {"bound": 7}, "bound"),
+        ("dmax", {"stop": 3}, "stop"),
+        ("remix", {"ceiling": 5}, "ceiling"),
+        ("remix", {"ceiling_low": 0.9}, "ceiling_low .0.9. must not be above ceiling_high"),
     ],
 )
 def test_a_bad_setting_names_the_key_and_helps(decoder, values, message):

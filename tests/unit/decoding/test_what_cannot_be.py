@@ -175,6 +175,11 @@ class TestPolicies:
             decode(FakeModel(), [[3]], settings(name), "")
 
 
+def test_a_mixture_is_of_no_more_tokens_than_there_are() -> None:
+    with pytest.raises(DecodingError, match="top is 38, and the model has 37"):
+        decode(FakeModel(), [[3]], settings("soft_tokens", top=38))
+
+
 def test_a_saved_policy_that_is_not_finite_is_refused(tmp_path: Path) -> None:
     policy = LearnedPolicy()
     with torch.no_grad():

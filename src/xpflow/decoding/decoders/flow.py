@@ -32,7 +32,7 @@ from xpflow.decoding.policies.base import (
 )
 from xpflow.decoding.policies.load import load_policy
 from xpflow.decoding.stepper import Logits, Setup, StepInfo, StepRecord
-from xpflow.decoding.tokens import confidence_of, most_confident, suppress, suppressed_ids
+from xpflow.decoding.tokens import confidence_of, most_confident, require_tokens, suppress, suppressed_ids
 from xpflow.errors import DecodingError
 from xpflow.noise import OneMask
 
@@ -274,11 +274,8 @@ def _check_tops(setup: Setup, policy: Policy) -> None:
     """Refuse to look for more of the best tokens than the vocabulary has."""
     settings, size = setup.settings, setup.facts.vocabulary
     assert isinstance(settings, FlowSettings)
-    if settings.prediction == "top" and settings.soft_top > size:
-        raise DecodingError(
-            f"soft_top is {settings.soft_top}, and the model has {size} tokens",
-            hint="lower it, or take prediction: soft, which is over all of them",
-        )
+    if settings.prediction == "top":
+        require_tokens("soft_top", settings.soft_top, size)
     if policy.needs_features and size < TOP:
         raise DecodingError(
             f"the policy looks at the {TOP} best tokens, and the model has {size}", hint="take confidence:K"

@@ -12,9 +12,10 @@ with each block. Memory: one table [M, V] a row.
 from __future__ import annotations
 
 import math
+from typing import Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from xpflow.decoding.axes.commits import above, at_least, no_more_than
@@ -31,9 +32,20 @@ MOST = 50  # tokens in S
 class CeilingSettings(AxisSettings):
     """The bound on commits of a step, as in WINO and ReMix."""
 
-    ceiling: float = Field(default=0.7, gt=0.0, description="At most this share of the masks in a step")
-    ceiling_low: float = Field(default=5 / 128, ge=0.0, description="Never below this share of the block")
-    ceiling_high: float = Field(default=20 / 128, ge=0.0, description="Never above this share of it")
+    ceiling: float = Field(
+        default=0.7, gt=0.0, le=1.0, description="At most this share of the masks in a step"
+    )
+    ceiling_low: float = Field(
+        default=5 / 128, ge=0.0, le=1.0, description="Never below this share of the block"
+    )
+    ceiling_high: float = Field(default=20 / 128, ge=0.0, le=1.0, description="Never above this share of it")
+
+    @model_validator(mode="after")
+    def _require_room(self) -> Self:
+        if self.ceiling_low > self.ceiling_high:
+            low, high = self.ceiling_low, self.ceiling_high
+            raise ValueError(f"ceiling_low ({low:g}) must not be above ceiling_high ({high:g})")
+        return self
 
 
 class RemixSettings(CeilingSettings):

@@ -20,7 +20,8 @@ from xpflow.decoding.axes.feedback import Geometry, SoftStepper, mixture, top_me
 from xpflow.decoding.axes.general import AxisSettings
 from xpflow.decoding.axes.view import View
 from xpflow.decoding.entry import Decoder, Knob
-from xpflow.decoding.tokens import most_confident
+from xpflow.decoding.stepper import Setup
+from xpflow.decoding.tokens import most_confident, require_tokens
 
 
 class SoftTokensSettings(AxisSettings):
@@ -51,6 +52,10 @@ class SoftTokens(SoftStepper):
     """The stepper of `soft_tokens`."""
 
     settings: SoftTokensSettings
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        require_tokens("top", self.settings.top, setup.facts.vocabulary)
 
     def commits(self, view: View) -> Tensor:
         """Return the masks that the rule takes, and the best in any case."""
