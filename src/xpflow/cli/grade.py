@@ -181,6 +181,8 @@ def _problems(
 
     if (benchmark is None) == (file is None):
         raise ConfigError("give either --benchmark NAME or --problems FILE")
+    if split and file is not None:
+        raise ConfigError("--split is of a benchmark", hint="leave it out: --problems is graded whole")
     if file is not None:
         return problems_from_file(file)
     assert benchmark is not None

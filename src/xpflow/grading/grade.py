@@ -32,6 +32,7 @@ from xpflow.grading.testcode import (
     imported_modules,
     parsed,
     uses_program_classes,
+    wants_one_answer,
 )
 from xpflow.grading.verdict import VERDICTS, Limits, Mode, Verdict
 from xpflow.problems.problem import Problem
@@ -159,9 +160,11 @@ class Grader:
         """Return the tasks whose tests pass programs that know nothing of them: the tests test nothing.
 
         Two programs are run: one whose every answer is None, one whose every answer is a sentence. Problems
-        that are not judged by programs, or whose tests need the program's classes, are passed over.
+        whose tests are plain comparisons, that are not judged by programs, or whose tests need the program's
+        classes, are passed over.
         """
         asked = [problem for problem in problems if runs(problem) and mode_of(problem) == "strict"]
+        asked = [problem for problem in asked if not _wants_answers(problem)]
         for answer in IGNORANT:
             jobs = [_job(place, one, _answering(answer, one)) for place, one in enumerate(asked)]
             outcomes = dict[int, Outcome]()
@@ -282,6 +285,13 @@ def mode_of(problem: Problem) -> Mode:
         return "strict"
     tests = "\n".join((problem.setup, *problem.tests))
     return "shared" if uses_program_classes(problem.canonical_solution, tests) else "strict"
+
+
+@lru_cache(maxsize=8192)
+def _wants_answers(problem: Problem) -> bool:
+    """Return whether the tests of a problem are seen to want certain answers without running any."""
+    is_check = problem.kind.continues
+    return any(wants_one_answer(test, problem.entry_point, is_check) for test in problem.tests)
 
 
 def _answering(answer: str | None, problem: Problem) -> str:

@@ -135,7 +135,7 @@ def _doubt(error: BaseException, own: bool, program: Program) -> bool:
         return True
     if isinstance(error, AssertionError):
         return not own and not program.calls
-    return not own or isinstance(error, (ImportError, OSError))
+    return not own or isinstance(error, (ImportError, OSError, TypeError))  # TypeError: or called wrongly
 
 
 def verdict_of_end(how: Outcome, request: dict[str, Any]) -> Outcome:

@@ -77,6 +77,7 @@ def test_samples_have_human_evals_format_and_shards_merge_to_the_same_rows(folde
     assert sorted((row for part in parts for row in part), key=lambda row: row["task_id"]) == rows
     traces = load_traces(tmp_path / "t.npz")
     assert [trace.head["task_id"] for trace in traces] == [row["task_id"] for row in rows]
+    assert {trace.head["model"] for trace in traces} == {str(folder)}
     check(traces[0])
 
 

@@ -105,6 +105,8 @@ def test_tests_may_import_numpy_and_the_program_may_not(grader: Grader) -> None:
         (replace(MBPP, setup="assert 1 == 2"), "in the same way: AssertionError"),
         (replace(MBPP, setup="x = len(5)"), "in the same way: TypeError"),
         (replace(MBPP, setup="def"), "cannot be compiled: SyntaxError"),
+        (replace(MBPP, tests=("assert add(1) == 3",)), "in the same way: TypeError"),
+        (replace(HE, tests=("def check(f):\n    assert f(1, 2, 3) == 3\n",)), "in the same way: TypeError"),
         (replace(MBPP, tests=("assert add(1, 2) == three",)), "in the same way: NameError"),
         (replace(MBPP, tests=("assert add(1, 2)[0] == 3",)), "in the same way: TypeError"),
         (
