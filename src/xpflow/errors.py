@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+LISTED = 20  # valid names in a hint, where there are more than twice as many
+
 
 class XpflowError(Exception):
     """Base of every error that xpflow raises on purpose; `hint` tells the reader what to do next."""
@@ -62,7 +64,9 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     """Return the hint "did you mean 'x'?", or the list of valid names when nothing is near."""
     names = sorted(valid)
     close = get_close_matches(name, names, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else "valid: " + ", ".join(names)
+    shown = names[:LISTED] if len(names) > 2 * LISTED else names
+    more = f", ... ({len(names)} in all)" if len(names) > len(shown) else ""
+    return f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(shown)}{more}"
 
 
 def _rebuild(kind: type[XpflowError], message: str, hint: str) -> XpflowError:

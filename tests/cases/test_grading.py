@@ -91,7 +91,7 @@ def test_a_surrogate_in_a_prompt_takes_no_other_row_with_it(place: Any) -> None:
     odd = PROMPT.replace("Add.", "Add \ud83d.")
     place.rows("p.jsonl", HE, {**HE, "task_id": "he/1", "prompt": odd})
     place.rows("s.jsonl", *({"task_id": f"he/{number}", "completion": BODY} for number in (0, 1)))
-    assert "1 verdicts are kept" in place.run(*GRADE).refused("he/1")
+    assert "kept: 1 verdict in" in place.run(*GRADE).refused("he/1")
     assert verdicts(place, "--record-infrastructure") == ["passed", "infrastructure"]
 
 
@@ -99,7 +99,7 @@ def test_a_grading_that_stopped_has_kept_its_verdicts_and_resumes(place: Any) ->
     answers(place, *(f"{BODY}# {number}\n" for number in range(6)))
     rows = place.read("p.jsonl")
     place.rows("p.jsonl", *rows[:5], {**rows[5], "test": "1 / 0\n" + CHECK})
-    assert "5 verdicts are kept" in place.run(*GRADE).refused("he/5")
+    assert "kept: 5 verdicts in" in place.run(*GRADE).refused("he/5")
     assert len(place.read("v.jsonl.part")) == 6  # what they are of, and five
     place.rows("p.jsonl", *rows)
     assert verdicts(place) == ["passed"] * 6

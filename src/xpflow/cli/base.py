@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import typer
 
-from xpflow.cli.checks import Output, check_values
+from xpflow.cli.checks import MAY_BE_EMPTY, Output, check_values
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -74,8 +74,20 @@ def given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
+def _require_values(arguments: Sequence[str]) -> None:
+    """Raise ConfigError for an option with an empty value: as a path it would be the working folder."""
+    from xpflow.errors import ConfigError
+
+    for place, one in enumerate(arguments):
+        name, equals, value = one.partition("=")
+        empty = not value if equals else arguments[place + 1 : place + 2] == [""]
+        if name.startswith("--") and empty and name[2:].replace("-", "_") not in (*MAY_BE_EMPTY, "set"):
+            raise ConfigError(f"{name} is empty", hint="give a value, or leave it out")
+
+
 def run_app(app: typer.Typer, program: str, arguments: Sequence[str]) -> int:
     """Run a typer app and return its exit code; exceptions other than typer's own pass through."""
+    _require_values(arguments)
     try:
         app(args=list(arguments), prog_name=program)
     except SystemExit as stop:

@@ -149,6 +149,7 @@ def decode(
         else:
             show(question, settings, chosen, trace)
     elif out is not None:
+        loaded.name_or_path = model  # what traces call it
         _decode_benchmark(loaded, prompter, problems, settings, chosen, seed, parts, samples, (out, trace))
 
 
@@ -185,6 +186,8 @@ def _decode_benchmark(
             progress=lambda done: report(done, samples * len(items)),
         )
     if trace is not None:
+        for one in traces:
+            one.head["model"] = model.name_or_path
         save_traces(trace, traces)
     write_jsonl(out, ({**row, "protocol": prompter.protocol.label} for row in rows))
 

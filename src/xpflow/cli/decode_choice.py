@@ -55,7 +55,10 @@ def compared(
     from xpflow.errors import ConfigError
 
     found: dict[str, tuple[DecodeSettings, str | None]] = {}
-    for name in [] if names is None else [part.strip() for part in names.split(",")]:
+    wanted = [] if names is None else [part.strip() for part in names.split(",")]
+    if wanted and policy is not None and not any(decoder_entry(one).takes_policy for one in wanted if one):
+        raise ConfigError("--policy does nothing here: none of --compare takes one", hint="leave it out")
+    for name in wanted:
         if not name or name in found:
             raise ConfigError(
                 f"--compare {names!r}: {'a decoder twice' if name else 'an empty name'}",
@@ -84,7 +87,7 @@ def protocol_of(given: str | None, model: str, study: StudyConfig | None, arm: s
 def settings_of(choice: Choice, study: StudyConfig | None) -> DecodeSettings:
     """Return decoder settings: the arm's, or the command line's; --set wins over both."""
     from xpflow.budget import parse_budget
-    from xpflow.decoding.registry import default_decoder, settings_from
+    from xpflow.decoding.registry import decoder_entry, default_decoder, settings_from
     from xpflow.errors import ConfigError
     from xpflow.problems.benchmark import benchmark_shape
     from xpflow.study.settings import arm_settings, protocol_settings
@@ -109,6 +112,7 @@ def settings_of(choice: Choice, study: StudyConfig | None) -> DecodeSettings:
         if name in choice.changes:
             raise ConfigError(f"--set {name}=... is an option of its own", hint=f"give --{name}")
     settings = settings_from(decoder, {**values, **choice.changes})
+    decoder_entry(decoder).require_used(settings, choice.changes)
     if settings.steps < 1:
         raise ConfigError(f"no step at budget {choice.budget}", hint="give a larger budget")
     return settings

@@ -70,6 +70,7 @@ def grade(
     """
     from xpflow.artifacts import read_jsonl, write_jsonl
     from xpflow.cli.progress import progress
+    from xpflow.errors import DataError
     from xpflow.grading.journal import ENDING, Journal
     from xpflow.grading.samples import grade_samples
 
@@ -78,6 +79,8 @@ def grade(
     limits = _limits(study, {"cpu_s": cpu_s, "wall_s": wall_s, "memory_mib": memory_mib})
     wanted = jail or (study.grading.jail if study else None)
     rows, asked = read_jsonl(samples), _problems(benchmark, problems, split, study)
+    if not rows and study is None:  # a study's shard may be empty: it has fewer problems than shards
+        raise DataError(f"{samples} holds no sample", hint="is it the file that was meant?")
     record = None
     names = {name: rows[0][name] for name in ("model", "benchmark") if rows and name in rows[0]}
     if study is not None and len(names) == 2:  # else they are samples of no stage: nothing to note of one
@@ -113,15 +116,19 @@ def _kept(journal: Journal) -> Iterator[Journal]:
     import sys
 
     if len(journal):
-        print(f"resuming: {len(journal)} verdicts stand in {journal.path}", file=sys.stderr)
+        print(f"resuming: {_counted(journal)} in {journal.path}", file=sys.stderr)
     try:
         with journal:
             yield journal
     except BaseException:
         if len(journal):
-            text = f"{len(journal)} verdicts are kept in {journal.path}: the same command resumes from there"
+            text = f"kept: {_counted(journal)} in {journal.path}; the same command resumes from there"
             print(text, file=sys.stderr)
         raise
+
+
+def _counted(journal: Journal) -> str:
+    return f"{len(journal)} verdict{'s' * (len(journal) != 1)}"
 
 
 def _require_new(out: Path, *inputs: Path | None) -> None:
@@ -174,6 +181,8 @@ def _problems(
 
     if (benchmark is None) == (file is None):
         raise ConfigError("give either --benchmark NAME or --problems FILE")
+    if split and file is not None:
+        raise ConfigError("--split is of a benchmark", hint="leave it out: --problems is graded whole")
     if file is not None:
         return problems_from_file(file)
     assert benchmark is not None

@@ -85,7 +85,7 @@ def export(
         problems_to_file(out, problems)
     else:
         problems = _export_of_study(config, name, split, limit, out)
-    print(f"{out}: {len(problems)} problems")
+    print(f"{out}: {len(problems)} problem{'s' * (len(problems) != 1)}")
 
 
 @app.command(

@@ -73,10 +73,12 @@ def chosen_traces(files: list[Path], task: str | None) -> list[Trace]:
     from xpflow.errors import ConfigError, nearest
 
     found = [(file, trace) for file in files for trace in load_traces(file)]
-    tasks = list(dict.fromkeys(str(trace.head.get("task_id")) for _, trace in found))
+    tasks = list(dict.fromkeys(trace.head.get("task_id") for _, trace in found))
+    named = [str(one) for one in tasks if one is not None]
     first = next((trace for _, trace in found if task in (None, trace.head.get("task_id"))), None)
     if first is None:
-        hint = nearest(task or "", tasks) if task else "xpflow decode --trace FILE writes one"
+        hint = nearest(task or "", named) if named else "these are of single prompts: leave out --task"
+        hint = hint if found else "xpflow decode --trace FILE writes one"
         raise ConfigError(f"no trace {'of task ' + repr(task) if task else 'in the files'}", hint=hint)
     same = [(file, trace) for file, trace in found if trace.head["prompt"] == first.head["prompt"]]
     for file in files:
@@ -103,8 +105,8 @@ def _texts(trace: Trace, model: str, named: bool) -> tuple[TokenText, list[int]]
     from xpflow.models.load import load_tokenizer
     from xpflow.models.registry import model_folder
 
-    source = trace.head.get("model") or model
-    if not named:
+    source = model if named else trace.head.get("model") or model
+    if not named and not trace.head.get("model"):
         print(f"texts by the tokenizer of {source}; another: --model NAME", file=sys.stderr)
     tokenizer: Any = load_tokenizer(model_folder(source))
     if max(ids_of(trace), default=0) >= len(tokenizer):

@@ -7,8 +7,8 @@ tests try are all asked here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -155,7 +155,8 @@ class Decoder:
     decides, and the budget is a cap. shown: settings whose values belong to its label. examples: settings
     that tests run it with; the first is the default. replay: the states of a trace (`xpflow.traces.replay`),
     where tokens and events do not say all of a state. draws: whether it draws random numbers under some
-    settings, so that two seeds can give two answers; by default, above a `temperature` of 0.
+    settings, so that two seeds can give two answers; by default, above a `temperature` of 0. only_with:
+    settings that others can leave without effect, with what they need in words and as a test of all settings.
     """
 
     settings: type[DecodeSettings]
@@ -173,6 +174,18 @@ class Decoder:
     events: tuple[Event, ...] = (COMMIT,)
     replay: Callable[[Any], Any] | None = None
     draws: Callable[[Any], bool] = _has_temperature
+    only_with: Mapping[str, tuple[str, Callable[[Any], bool]]] = field(default_factory=dict)
+
+    def require_used(self, settings: DecodeSettings, names: Iterable[str]) -> None:
+        """Raise DecodingError where one of the settings `names`, which somebody chose, does nothing."""
+        needs = {"noise_scope": ("noise that is drawn, as by a temperature", self.draws), **self.only_with}
+        for name in names:
+            words, used = needs.get(name, ("", bool))
+            if words and not used(settings):
+                raise DecodingError(
+                    f"setting {name!r} does nothing here: it needs {words} (decoder {settings.decoder!r})",
+                    hint=f"leave it out, or set what it needs: `xpflow decoders {settings.decoder}`",
+                )
 
     def label(self, settings: Sequence[Mapping[str, Any]] = (), policy: str = "none") -> str:
         """Return a short name in the field's terms: title, policy, shown values, parts that are off.

@@ -304,10 +304,19 @@ def read_logits(stepper: Stepper[Any], state: State, part: Part) -> tuple[Logits
 def check_logits(logits: Logits, info: StepInfo) -> None:
     """Raise DecodingError that names row, step and position where a model gave a logit that is no number.
 
-    One pass that keeps nothing: NaN passes through minimum and maximum.
+    Also where it prefers no token at any position: its answers would be empty or noise. One pass that keeps
+    two numbers a position: NaN passes through minimum and maximum.
     """
-    low, high = logits.values_BKV.aminmax() if logits.values_BKV.numel() else (torch.zeros(()),) * 2
-    if math.isfinite(float(low)) and math.isfinite(float(high)):
+    if not logits.values_BKV.numel():
+        return
+    low_BK, high_BK = logits.values_BKV.aminmax(dim=-1)
+    low, high, spread = torch.stack((low_BK.min(), high_BK.max(), (high_BK - low_BK).max())).tolist()
+    if math.isfinite(low) and math.isfinite(high):
+        if spread == 0 and logits.values_BKV.shape[-1] > 1:
+            raise DecodingError(
+                f"{info.place(0)}: the model gives all tokens the same logit, at every position",
+                hint="its embedding, final norm or head hold one value alone: fetch or make them again",
+            )
         return
     bad_BK = ~logits.values_BKV.isfinite().all(-1)
     index, place = map(int, bad_BK.nonzero()[0])

@@ -22,14 +22,18 @@ from xpflow.decoding.blocks import Block
 from xpflow.decoding.canvas import Canvas, ModelFacts
 from xpflow.decoding.entry import DecodeSettings, TieBreak
 from xpflow.decoding.stepper import Logits, Setup, State, StepInfo, StepRecord
+from xpflow.errors import DecodingError
 
+HOTTEST = 10.0  # (-log u)^T leaves float64 at 19, and argmax would take the first of many infinities
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float64": torch.float64}
 
 
 class TokenSettings(DecodeSettings):
     """What decoders over hard tokens share."""
 
-    temperature: float = Field(default=0.0, ge=0.0, description="Gumbel temperature in float64; 0: argmax")
+    temperature: float = Field(
+        default=0.0, ge=0.0, le=HOTTEST, description="Gumbel temperature in float64; 0: argmax"
+    )
     noise_scope: Literal["open", "canvas"] = Field(
         default="open",
         description="canvas: draw for prompt positions too, upstream's random stream at batch 1",
@@ -46,6 +50,12 @@ class Prediction:
 
     ids: Tensor
     confidence: Tensor
+
+
+def require_tokens(setting: str, count: int, vocabulary: int) -> None:
+    """Raise DecodingError where a setting asks for more of the best tokens than a vocabulary has."""
+    if count > vocabulary:
+        raise DecodingError(f"{setting} is {count}, and the model has {vocabulary} tokens", hint="lower it")
 
 
 def suppressed_ids(settings: DecodeSettings, facts: ModelFacts) -> list[int]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import TracebackType
 from typing import Any
@@ -26,7 +26,14 @@ from xpflow.grading.jails.choose import choose_jail
 from xpflow.grading.journal import Journal, key_of
 from xpflow.grading.outcome import shown
 from xpflow.grading.pool import Job, Outcome, Pool
-from xpflow.grading.testcode import defined_functions, imported_modules, uses_program_classes
+from xpflow.grading.testcode import (
+    defined_functions,
+    free_names,
+    imported_modules,
+    parsed,
+    uses_program_classes,
+    wants_one_answer,
+)
 from xpflow.grading.verdict import VERDICTS, Limits, Mode, Verdict
 from xpflow.problems.problem import Problem
 
@@ -37,6 +44,7 @@ UNTESTABLE = "this is no verdict on the programs: mend the problem, or leave it 
 # What every program may do: take a little memory, open a file.
 NEARLY_NOTHING = "room = bytes(1 << 20)\nopen('/dev/null').close()\n"
 NO_TESTS = {"prompt": "", "setup": "", "tests": ["pass"], "check": "", "imports": {}, "defines": []}
+IGNORANT = (None, "I do not know what is asked.")  # the answers of programs that no tests should pass
 Progress = Callable[[int, int], None]
 
 
@@ -147,6 +155,22 @@ class Grader:
             f"{outcome['verdict']!r}: {outcome['reason']}",
             hint="the limits are too low (cpu_s, wall_s, memory_mib), or the jail is broken: `xpflow doctor`",
         )
+
+    def accepting_anything(self, problems: Iterable[Problem]) -> list[str]:
+        """Return the tasks whose tests pass programs that know nothing of them: the tests test nothing.
+
+        Two programs are run: one whose every answer is None, one whose every answer is a sentence. Problems
+        whose tests are plain comparisons, that are not judged by programs, or whose tests need the program's
+        classes, are passed over.
+        """
+        asked = [problem for problem in problems if runs(problem) and mode_of(problem) == "strict"]
+        asked = [problem for problem in asked if not _wants_answers(problem)]
+        for answer in IGNORANT:
+            jobs = [_job(place, one, _answering(answer, one)) for place, one in enumerate(asked)]
+            outcomes = dict[int, Outcome]()
+            self._pool.run(jobs, lambda job, outcome, found=outcomes: found.update({job.index: outcome}))
+            asked = [one for place, one in enumerate(asked) if passed(outcomes[place])]
+        return [problem.task_id for problem in asked]
 
     def _outcome(self, job: Job) -> Outcome:
         """Return the outcome of one job, with nothing running beside it."""
@@ -261,6 +285,22 @@ def mode_of(problem: Problem) -> Mode:
         return "strict"
     tests = "\n".join((problem.setup, *problem.tests))
     return "shared" if uses_program_classes(problem.canonical_solution, tests) else "strict"
+
+
+@lru_cache(maxsize=8192)
+def _wants_answers(problem: Problem) -> bool:
+    """Return whether the tests of a problem are seen to want certain answers without running any."""
+    is_check = problem.kind.continues
+    return any(wants_one_answer(test, problem.entry_point, is_check) for test in problem.tests)
+
+
+def _answering(answer: str | None, problem: Problem) -> str:
+    """Return a program in which all that a problem's tests ask for is a function with one answer."""
+    known = _tests_of(problem)[1]
+    trees = [parsed(text) for text in (known["setup"], *known["tests"])]
+    names = [known["check"]] if known["check"] else free_names(trees, known["defines"])
+    wanted = (name for name in names if name not in known["imports"])
+    return "".join(f"def {name}(*_, **__):\n    return {answer!r}\n" for name in wanted)
 
 
 @lru_cache(maxsize=8192)

@@ -23,7 +23,7 @@ import sys
 import time
 from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING or __package__:
     from xpflow.grading import testcode
@@ -81,6 +81,7 @@ def main() -> None:
     sys.path += launch.get("libraries", [])
     jail = Jail(launch)
     keep_apart(jail)
+    os._exit = leave  # type: ignore[assignment]
     try:
         _, hello = jail.read()
     except (JailLost, Broken) as lost:
@@ -255,6 +256,13 @@ def keep_apart(jail: Jail) -> None:
         os.dup2(nothing, descriptor)
     private = (*_pool, jail.sink, jail.source)
     os.register_at_fork(after_in_child=lambda: [os.dup2(nothing, one) for one in private] and None)
+
+
+def leave(status: int, _home: int = os.getpid(), _exit: Any = os._exit) -> NoReturn:
+    """Stand in for os._exit, which tests call: here it is an end of theirs, in their forks what it was."""
+    if os.getpid() != _home:
+        _exit(status)
+    raise SystemExit(status)
 
 
 def tell(message: Outcome) -> None:

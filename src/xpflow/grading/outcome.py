@@ -91,6 +91,10 @@ def require_tests_own(
         return
     if isinstance(error, NameError) and where != "prompt" and error.name in names:
         return
+    if isinstance(error, SystemExit):
+        raise Untestable(
+            f"its {where} end{'' if where == 'tests' else 's'} the process (SystemExit: {error})"
+        )
     raise Untestable(f"its {where} cannot be run: {type(error).__name__}: {error}"[:300])
 
 
@@ -109,7 +113,9 @@ def failure(error: BaseException, number: int, watcher: Watcher, program: Progra
     elif own is not None:
         found = {"verdict": "error", "reason": str(own[0])}
     else:
-        found = {"verdict": "error", "reason": f"{type(error).__name__}: {error}"}
+        kind = type(error).__name__
+        kind += " (the tests end the process)" if isinstance(error, SystemExit) else ""
+        found = {"verdict": "error", "reason": f"{kind}: {error}"}
     text = place.text if place else line
     name, _, rest = (str(error) if isinstance(error, Unanswered) else found["reason"]).partition(": ")
     where = f" in test {number}{': ' + text if text else ''}" if number else ""
@@ -129,7 +135,7 @@ def _doubt(error: BaseException, own: bool, program: Program) -> bool:
         return True
     if isinstance(error, AssertionError):
         return not own and not program.calls
-    return not own or isinstance(error, (ImportError, OSError))
+    return not own or isinstance(error, (ImportError, OSError, TypeError))  # TypeError: or called wrongly
 
 
 def verdict_of_end(how: Outcome, request: dict[str, Any]) -> Outcome:

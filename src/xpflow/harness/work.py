@@ -98,7 +98,9 @@ class Work:
             own = self.protocol.settings(problem.shape, decoder_entry(self.decoder).settings.model_fields)
         values = {"gen_length": length or LENGTH, **own, "budget": self.options.budget}
         batch = {"batch_size": self.options.batch_size} if self.options.batch_size else {}
-        return settings_from(self.decoder, {**values, **batch, **self.options.settings})
+        settings = settings_from(self.decoder, {**values, **batch, **self.options.settings})
+        decoder_entry(self.decoder).require_used(settings, self.options.settings)
+        return settings
 
     def answers(self, asks: Sequence[Ask], report: Report | None = None) -> list[Answer]:
         """Decode the answer to every prompt, in their order; those with equal settings share batches."""

@@ -8,6 +8,7 @@ folder appears in one rename, files in an existing folder are replaced one by on
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -131,19 +132,41 @@ def _check(expected: dict[str, Tensor], stored: dict[str, StoredTensor], folder:
 
 def _fill(model: PreTrainedModel, file: Path, device: torch.device, dtype: torch.dtype | None) -> None:
     """Put the tensors of one file into the model, one by one."""
+    vital = _vital(model)
     try:
         with safe_open(file, framework="pt", device=str(device)) as reader:
             for name in list(reader.keys()):  # the reader is no dict: it cannot be iterated
                 tensor = reader.get_tensor(name).to(device=device, dtype=dtype)
-                _require_finite(tensor, name, file)
+                _require_sound(tensor, name, file, vital)
                 place_tensor(model, name, tensor)
     except (OSError, MemoryError, RuntimeError, SafetensorError) as error:  # also: no memory to map it
         raise ModelLoadError(f"{file}: {error or 'cannot be read'}", hint="fetch or make it again") from error
 
 
-def _require_finite(tensor: Tensor, name: str, file: Path) -> None:
-    """Raise ModelLoadError where a weight is NaN or infinite: every answer would be scored as a wrong one."""
-    if tensor.numel() and not bool(torch.isfinite(torch.stack(tensor.aminmax())).all()):
+def _vital(model: nn.Module) -> frozenset[str]:
+    """Return the weights without which a model says nothing: embedding, head and norms."""
+    tables = (model.get_input_embeddings(), model.get_output_embeddings())
+    named = {name for name, module in model.named_modules() if module in tables}
+    norms = {
+        name for name, weight in model.named_parameters() if name.endswith("weight") and weight.ndim == 1
+    }
+    return frozenset(norms | {f"{name}.weight" for name in named})
+
+
+def _require_sound(tensor: Tensor, name: str, file: Path, vital: frozenset[str]) -> None:
+    """Raise ModelLoadError where a weight is NaN or infinite, or one of the `vital` is 0 throughout.
+
+    Every answer would be scored as a wrong one.
+    """
+    if not tensor.numel():
+        return
+    low, high = torch.stack(tensor.aminmax()).tolist()
+    if low == high == 0 and name in vital:
+        raise ModelLoadError(
+            f"{file}: all {tensor.numel()} values of tensor {name} are 0: the model can say nothing",
+            hint="the file is damaged, or was never filled: fetch or make it again",
+        )
+    if not (math.isfinite(low) and math.isfinite(high)):
         count = int((~torch.isfinite(tensor)).sum())
         raise ModelLoadError(
             f"{file}: tensor {name} has {count} values that are not finite, of {tensor.numel()}",

@@ -47,18 +47,22 @@ ID = Kind("one token id", lambda value: _whole(value, 0)).or_null()
 IDS = Kind(
     "a list of token ids", lambda value: isinstance(value, list) and all(_whole(one, 0) for one in value)
 ).or_null()
+CLASSES = Kind(
+    "a list of class names",
+    lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
+).or_null()
 NOISE = Kind("'mask' or 'gaussian'", lambda value: value in ("mask", "gaussian")).or_null()
 
 # What decoding asks of every model, see `MaskedDiffusionModel`.
 SPECIAL: dict[str, Kind] = {
     **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id", "mask_token_id", "eot_token_id"), ID),
     **dict.fromkeys(("mask_token_ids", "suppress_token_ids"), IDS),
+    "architectures": CLASSES,
     "noise": NOISE,
     "noise_scale": NUMBER,
 }
 # What nothing depends on here. `generate` is transformers' own: decoders here have settings of their own.
 _FILE = (
-    "architectures",
     "auto_map",
     "dtype",
     "model_type",
@@ -104,6 +108,15 @@ class Rule:
     words: str
     keys: tuple[str, ...]
     test: Callable[[Fields], bool]
+
+
+def of_class(name: str) -> Rule:
+    """Return the rule that `architectures`, where it says anything, names the class `name`."""
+    return Rule(
+        f"these weights would be read as those of a {name}",
+        ("model_type", "architectures"),
+        lambda values: _silent(values.get("architectures")) or name in values["architectures"],
+    )
 
 
 @dataclass(frozen=True, slots=True)

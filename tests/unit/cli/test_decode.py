@@ -77,6 +77,7 @@ def test_samples_have_human_evals_format_and_shards_merge_to_the_same_rows(folde
     assert sorted((row for part in parts for row in part), key=lambda row: row["task_id"]) == rows
     traces = load_traces(tmp_path / "t.npz")
     assert [trace.head["task_id"] for trace in traces] == [row["task_id"] for row in rows]
+    assert {trace.head["model"] for trace in traces} == {str(folder)}
     check(traces[0])
 
 
@@ -227,6 +228,7 @@ def test_decoders_are_compared_on_one_prompt(folder, capsys, tmp_path):
         ("--benchmark humaneval --out o.jsonl --compare flow", "--benchmark does nothing here"),
         ("--prompt x --compare flow,threshold --decoder flow", "--decoder does nothing here"),
         ("--prompt x --compare flow,flow", "twice"),
+        ("--prompt x --compare threshold --policy constant:1", "--policy does nothing here"),
         ("--prompt x --compare flow,", "empty"),
         ("--prompt x --compare flow,tresholt", "threshold"),
         ("--prompt x --compare flow,threshold --set threshold=0.5", "decoder 'flow'"),

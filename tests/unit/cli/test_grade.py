@@ -49,6 +49,32 @@ def test_the_share_is_of_all_problems_and_those_without_a_sample_are_named(
     assert f"passed 1 of 3 (33.3 %); no sample of 2 ({missing})" in capsys.readouterr().out
 
 
+def test_what_is_no_grading_is_refused(
+    files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["grade", "--problems", files[0], "--out", str(tmp_path / "v.jsonl"), "--samples"]
+    assert main([*words, files[1], "--split", "test"]) == 2
+    assert "--split is of a benchmark" in capsys.readouterr().err
+    (tmp_path / "none.jsonl").write_text("")
+    assert main([*words, str(tmp_path / "none.jsonl")]) == 2
+    assert "none.jsonl holds no sample" in capsys.readouterr().err
+    write_jsonl(tmp_path / "x.jsonl", [{"task_id": "x", "completion": ""}])
+    assert main(["grade", "--benchmark", "micropy-he", *words[3:], str(tmp_path / "x.jsonl")]) == 2
+    assert "(500 in all)" in capsys.readouterr().err
+
+
+def test_tests_that_pass_whatever_a_program_answers_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [*samples_of(tmp_path, ["", ""]), "--out", str(tmp_path / "v.jsonl")]
+    rows = read_jsonl(tmp_path / "p.jsonl")
+    empty = {**rows[1], "test": "def check(candidate):\n    candidate('()')\n"}
+    write_jsonl(tmp_path / "p.jsonl", [rows[0], empty])
+    assert main(arguments) == 0
+    said = capsys.readouterr().err
+    assert f"the tests of 1 problem pass whatever a program answers: {rows[1]['task_id']}\n" in said
+
+
 def test_verdicts_carry_the_protocol_of_their_samples(files: tuple[str, str], tmp_path: Path) -> None:
     out = tmp_path / "v.jsonl"
     arguments = ["--problems", files[0], "--out", str(out), "--workers", "1"]
@@ -186,7 +212,7 @@ def test_problems_that_cannot_be_judged_are_named_and_what_is_known_is_kept(
     assert main(arguments) == 2
     said = capsys.readouterr().err
     assert "HumanEval/1: its tests cannot be run: ModuleNotFoundError" in said
-    assert "2 verdicts are kept" in said
+    assert "kept: 2 verdicts in" in said
     kept = (tmp_path / "v.jsonl.part").read_text().splitlines()
     assert [json.loads(line)["outcome"]["verdict"] for line in kept[1:]] == ["passed", "passed"]
     assert main([*arguments, "--record-infrastructure"]) == 0
@@ -275,3 +301,13 @@ def test_a_sample_that_is_no_number_is_an_error(
     arguments = ["--problems", files[0], "--samples", str(samples), "--out", str(tmp_path / "v.jsonl")]
     assert main(["grade", *arguments, "--workers", "1"]) != 0
     assert "field 'sample': expected a number from 0" in capsys.readouterr().err
+
+
+def test_a_score_names_problems_with_fewer_samples_than_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [("a/1", 0, "passed"), ("a/1", 1, "wrong"), ("a/2", 0, "wrong")]
+    fields = ("task_id", "sample", "verdict")
+    write_jsonl(tmp_path / "v.jsonl", [dict(zip(fields, row, strict=True)) for row in rows])
+    assert main(["score", str(tmp_path / "v.jsonl")]) == 0
+    assert "fewer samples than of other problems: 1 (a/2)" in capsys.readouterr().out

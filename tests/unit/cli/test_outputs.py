@@ -78,7 +78,7 @@ WRITES = {
         ("folder", "it is a folder"),
         ("file/x", "is no folder"),
         ("/dev/null", "no plain file"),
-        ("", "folder"),
+        ("", "--out is empty"),
     ],
 )
 def test_a_file_that_cannot_be_written_is_refused(
@@ -232,7 +232,7 @@ def test_the_warning_names_what_to_use_instead(
     warn_unaligned("flow", "llada-micro")
     said = capsys.readouterr().err
     assert "--model llada-micro-aligned, or a decoder" in said
-    assert "mask_prediction or threshold" in said
+    assert "mask_prediction, for one" in said
     (here / "folder" / "config.json").write_text(json.dumps({ALIGNMENT: {"objective": "x_prediction"}}))
     warn_unaligned("flow", "folder")
     assert capsys.readouterr().err == ""

@@ -18,6 +18,10 @@ from xpflow.cli import main
         (["--split", ""], "--split is empty"),
         (["--threads", "1000000"], "--threads: 1000000 at once"),
         (["--set", "gen_length=16", "--set", "gen_length=32"], "--set gen_length is given twice"),
+        (
+            ["--decoder", "soft_tokens", "--set", "gamma=1"],
+            "setting 'gamma' does nothing here: it needs rule",
+        ),
     ],
 )
 def test_decode_refuses(

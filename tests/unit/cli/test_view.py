@@ -74,6 +74,8 @@ def test_a_page_holds_all_decodes_of_a_prompt(files, tmp_path, capsys) -> None:
     [
         ("own bare --task T/1", "no decode of the same prompt"),
         ("bare --task T/2", "no trace of task 'T/2'"),
+        ("own --task T/2", "these are of single prompts: leave out --task"),
+        ("own --html=", "--html is empty"),
         ("bare --html page.txt", ".html"),
         ("own --model llada-micro", "carry their texts"),
         ("none", "not a trace file"),

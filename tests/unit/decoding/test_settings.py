@@ -5,8 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
+import torch
 
-from xpflow.decoding import ConstantPolicy, decode, settings_from
+from xpflow.decoding import ConstantPolicy, decode, decoder_entry, settings_from
+from xpflow.decoding.decoders import DECODERS
 from xpflow.errors import DecodingError
 
 
@@ -32,6 +34,15 @@ def test_values_may_be_strings_as_on_a_command_line():
         ("flow", {"budget": "a"}, "such as 1/4"),
         ("threshold", {"threshold": 2}, "threshold"),
         ("mask_prediction", {"tie_break": "random"}, "tie_break"),
+        ("threshold", {"temperature": 1e300}, "temperature"),
+        ("ancestral", {"temperature": 1e300}, "temperature"),
+        ("ancestral", {"remask": "loop", "loop_on": 0.1, "loop_off": 0.5}, "loop_on .0.1. must be above"),
+        ("credit", {"alpha": 1e300}, "alpha"),
+        ("path_planning", {"eta": 1e300}, "eta"),
+        ("token_to_mask", {"bound": 7}, "bound"),
+        ("dmax", {"stop": 3}, "stop"),
+        ("remix", {"ceiling": 5}, "ceiling"),
+        ("remix", {"ceiling_low": 0.9}, "ceiling_low .0.9. must not be above ceiling_high"),
     ],
 )
 def test_a_bad_setting_names_the_key_and_helps(decoder, values, message):
@@ -73,3 +84,42 @@ def test_no_prompts_give_no_rows(make_model):
     result = decode(make_model(), [], settings_from("flow", {"gen_length": 8}))
     assert result.tokens.shape == (0, 8)
     assert result.nfe.shape == (0,)
+
+
+IDLE = [
+    ("soft_tokens", {"rule": "quota"}, {"threshold": 0.2, "strict": True, "gamma": 3.0}),
+    ("soft_tokens", {}, {"slope": 0.1, "center": 2.0, "gamma": 3.0}),
+    ("soft_tokens", {"weight": 0.0}, {"top": 1, "geometry": "linear", "weighting": "entropy"}),
+    ("ancestral", {"temperature": 0.0}, {"top_p": 0.1}),
+    ("ancestral", {}, {"eta": 0.9, "loop_on": 0.9, "loop_off": 0.5, "loop_alpha": 0.2}),
+    ("path_planning", {"eta": 0.0}, {"signal": "top1"}),
+    ("credit", {"alpha": 0.0}, {"beta": 0.1, "exponent": 2.0}),
+    ("remix", {"beta": 0.0}, {"reject": 0.0}),
+    ("flow", {}, {"soft_top": 2}),
+    ("flow", {"commit": False}, {"commits_per_step": 3}),
+    ("flow", {"reedit": False}, {"reedit_margin": 0.0, "reedit_t": "before", "reedit_committed": False}),
+    ("flow", {"reedit": False}, {"update_order": "reedit_first"}),
+    ("mask_prediction", {}, {"noise_scope": "canvas"}),
+]
+
+
+@pytest.mark.parametrize(("decoder", "others", "chosen"), IDLE, ids=str)
+def test_a_setting_that_others_leave_without_effect_has_none_and_is_refused(
+    decoder, others, chosen, make_model, prompts
+):
+    plain, given = (settings_from(decoder, {"gen_length": 8, **others, **more}) for more in ({}, chosen))
+    model = make_model()
+    found = [decode(model, prompts[:2], settings, seeds=[5, 6]).tokens for settings in (plain, given)]
+    assert torch.equal(*found)
+    entry = decoder_entry(decoder)
+    entry.require_used(plain, others)
+    for name in chosen:
+        with pytest.raises(DecodingError, match=f"setting '{name}' does nothing here: it needs"):
+            entry.require_used(given, [name])
+
+
+def test_every_setting_that_may_do_nothing_is_tried():
+    said = {(decoder, name) for decoder in DECODERS for name in decoder_entry(decoder).only_with}
+    assert said == {(decoder, name) for decoder, _, chosen in IDLE for name in chosen} - {
+        ("mask_prediction", "noise_scope")
+    }

@@ -67,6 +67,17 @@ def test_a_weight_that_is_not_finite_is_no_answer(name: str, bad: float) -> None
         decode(model, [[3, 4, 5]], settings(name))
 
 
+@every_decoder
+@pytest.mark.parametrize("scale", [0, 1], ids=["no head", "equal rows"])
+def test_a_model_that_prefers_no_token_gives_no_answer(name: str, scale: int) -> None:
+    model = FakeModel()
+    with torch.no_grad():
+        model.head.weight.copy_(scale * model.head.weight[:1].expand_as(model.head.weight))
+        model.head.bias.zero_()
+    with pytest.raises(DecodingError, match=r"row 0, step 1 of block 1: .* all tokens the same logit"):
+        decode(model, [[3, 4, 5]], settings(name))
+
+
 @pytest.mark.parametrize("field", ["eos_token_id", "pad_token_id", "eot_token_id"])
 @pytest.mark.parametrize("value", [[1, 2], "1", 1.0, True, -1, 37])
 def test_a_special_id_is_one_id_of_the_vocabulary(field: str, value: Any) -> None:
@@ -162,6 +173,11 @@ class TestPolicies:
     def test_no_policy_is_not_the_default_one(self, name: str) -> None:
         with pytest.raises(DecodingError, match="no such policy or file: ''"):
             decode(FakeModel(), [[3]], settings(name), "")
+
+
+def test_a_mixture_is_of_no_more_tokens_than_there_are() -> None:
+    with pytest.raises(DecodingError, match="top is 38, and the model has 37"):
+        decode(FakeModel(), [[3]], settings("soft_tokens", top=38))
 
 
 def test_a_saved_policy_that_is_not_finite_is_refused(tmp_path: Path) -> None:

@@ -65,6 +65,20 @@ ANSWERS = {
     "an output behind": f"```python\n{FULL}```\n```text\n3\n```",
     "an unclosed block before another": f"```python\nx = 1\n```python\n{FULL}```",
     "a draft before": f"```python\n{WRONG}```\nNo, it must be\n```python\n{FULL}```",
+    "a wrong one behind": f"```python\n{FULL}```\nA common mistake is:\n```python\n{WRONG}```\nIt subtracts.",
+    "a label": f"Correct:\n```python\n{FULL}```\n**Incorrect:**\n```python\n{WRONG}```",
+    "a warning": f"```python\n{FULL}```\nDon't write this:\n```python\n{WRONG}```",
+    "a judgement": f"```python\n{FULL}```\nor\n```python\n{WRONG}```\nThat is wrong, since it subtracts.",
+    "what was wrong before": f"```python\n{WRONG}```\nThat is wrong. It must be\n```python\n{FULL}```",
+    "a fixed one": f"```python\n{WRONG}```\nInstead of this wrong one:\n```python\n{FULL}```",
+    "only an opener, then prose": f"```python\n{FULL}\nThis function adds both.\nIt works, since + adds.",
+    "only an opener, then a list": f"```python\n{FULL}\n- **add** adds both.\n",
+    "three quotes": f"'''python\n{FULL}'''\nDone.",
+    "three quotes without a language": f"'''\n{FULL}'''\nDone.",
+    "three double quotes": f'"""python\n{FULL}"""\nDone.',
+    "blanks of a web page": f"```python\n{FULL}```".replace(" ", "\u00a0"),
+    "a blank of no width": f"```python\n\u200b{FULL}```",
+    "no fence, and prose": f"Here is the function:\n\n{FULL}\nThis adds both.",
     "a string of marks": f"```python\nMARK = '```'\n{FULL}```",
     "no fence": FULL,
 }
@@ -105,12 +119,20 @@ def test_blocks_that_the_function_needs_come_with_it_and_others_do_not(problem: 
         f"```\n{BODY}``` Done.",
         f"  ```python\n{indented(BODY, '  ')}  ```",
         f"{BODY}```\nThis adds.",
+        f"```python\n{BODY}This adds both numbers.",
+        f"Here is the body:\n{BODY}This adds both numbers.",
         f"{BODY}``` This adds.\n```python\nprint(add(1, 2))\n```",
         "```python\nreturn a + b\n```",
     ],
 )
 def test_a_body_continues_its_prompt(answer: str) -> None:
     assert extract(answer, HE, RULE).rstrip("\n") == (PROMPT + BODY).rstrip("\n")
+
+
+def test_what_looks_like_prose_in_a_string_is_code() -> None:
+    code = 'def add(a, b):\n    """Add.\n\nThis adds both.\n- a\n"""\n    s = "\u00a0"\n    return a + b\n'
+    assert extract(f"```python\n{code}", MBPP, RULE).rstrip("\n") == code.rstrip("\n")
+    assert extract(code, MBPP, RULE) == code
 
 
 def test_a_class_or_a_name_is_an_entry_point_too() -> None:

@@ -40,6 +40,31 @@ def grade(grader: Grader, problem: Problem, program: str) -> Verdict:
     return grader.grade([(problem, program)])[0]
 
 
+EMPTY_TESTS = [
+    "assert (f(1, 2) == 3, 'a tuple')",
+    "assert f(1, 2) == 3 or True",
+    "f(1, 2) == 3",
+    "try:\n        assert f(1, 2) == 3\n    except Exception:\n        pass",
+]
+
+
+@pytest.mark.parametrize("test", EMPTY_TESTS)
+def test_tests_that_pass_anything_are_named(grader: Grader, test: str) -> None:
+    empty = replace(HE, tests=(f"def check(f):\n    {test}\n",))
+    assert grader.accepting_anything([HE, empty, MBPP]) == [empty.task_id]
+    assert grader.accepting_anything([replace(MBPP, tests=("assert add(1, 2) or 1",)), MBPP]) == ["mbpp/7"]
+
+
+@pytest.mark.parametrize("test", ["f(1, 2)", "f(1, 2) is None", "f(1, 2) != 4 and f(1, 2) is not None"])
+def test_tests_that_some_program_fails_are_not(grader: Grader, test: str) -> None:
+    assert grader.accepting_anything([replace(HE, tests=(f"def check(f):\n    assert {test}\n",))]) == []
+
+
+def test_the_forks_of_tests_may_end(grader: Grader) -> None:
+    fork = "    child = os.fork()\n    child or os._exit(7)\n    assert os.waitpid(child, 0)[1] == 7 << 8\n"
+    assert grade(grader, replace(HE, tests=(f"import os\n{CHECK}{fork}",)), FULL).passed
+
+
 NUMPY = f"import numpy as np\n{CHECK}    assert np.allclose([f(0.1, 0.2)], [0.3])\n"
 
 
@@ -59,7 +84,17 @@ def test_tests_may_import_numpy_and_the_program_may_not(grader: Grader) -> None:
         (replace(HE, tests=("def check(f):\n  assert f(",)), "cannot be compiled: SyntaxError"),
         (replace(HE, tests=("x = 1 / 0\n" + CHECK,)), "its tests cannot be run: ZeroDivisionError"),
         (replace(HE, tests=("exit()\n" + CHECK,)), "its tests cannot be run: NameError"),
-        (replace(HE, tests=("raise SystemExit\n" + CHECK,)), "its tests cannot be run: SystemExit"),
+        (replace(HE, tests=("raise SystemExit\n" + CHECK,)), "its tests end the process (SystemExit"),
+        (
+            replace(HE, tests=("import os\nos._exit(3)\n" + CHECK,)),
+            "its tests end the process (SystemExit: 3)",
+        ),
+        (replace(MBPP, setup="import sys\nsys.exit()"), "its set-up code ends the process (SystemExit"),
+        (
+            replace(HE, tests=(f"import os\n{CHECK}    os._exit(0)\n",)),
+            "the tests end the process) in test 1",
+        ),
+        (replace(HE, tests=(f"import os\n{CHECK}    os.abort()\n",)), "while the tests ran: they end its"),
         (replace(HE, tests=(f"{CHECK}    nowhere\n",)), "in the same way: NameError"),
         (replace(HE, prompt='"""\ud83d"""\n' + PROMPT), "cannot be compiled: UnicodeEncodeError"),
         (replace(HE, prompt="import no_such_module\n" + PROMPT), "in the same way: ModuleNotFoundError"),
@@ -70,6 +105,8 @@ def test_tests_may_import_numpy_and_the_program_may_not(grader: Grader) -> None:
         (replace(MBPP, setup="assert 1 == 2"), "in the same way: AssertionError"),
         (replace(MBPP, setup="x = len(5)"), "in the same way: TypeError"),
         (replace(MBPP, setup="def"), "cannot be compiled: SyntaxError"),
+        (replace(MBPP, tests=("assert add(1) == 3",)), "in the same way: TypeError"),
+        (replace(HE, tests=("def check(f):\n    assert f(1, 2, 3) == 3\n",)), "in the same way: TypeError"),
         (replace(MBPP, tests=("assert add(1, 2) == three",)), "in the same way: NameError"),
         (replace(MBPP, tests=("assert add(1, 2)[0] == 3",)), "in the same way: TypeError"),
         (

@@ -8,13 +8,13 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from xpflow.models.registry import SHIPPED_NAMES
+from xpflow.models.registry import MICRO_NAMES
 from xpflow.models.untrained import SpecialIds, micro_config, new_model
 
 VOCAB = 101
 
 
-@pytest.fixture(params=SHIPPED_NAMES)
+@pytest.fixture(params=MICRO_NAMES)
 def name(request: pytest.FixtureRequest) -> str:
     """Each architecture in turn."""
     return str(request.param)

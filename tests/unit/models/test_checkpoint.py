@@ -186,6 +186,19 @@ def test_a_weight_that_is_not_finite_is_named_with_its_file(
         assert f"tensor {NORM[name]} has 1 values that are not finite, of 128" in caught.value.message
 
 
+@pytest.mark.parametrize("part", ["embedding", "head", "norm"])
+def test_a_part_without_which_a_model_is_mute_is_named_where_it_is_all_zeros(
+    saved: Path, name: str, part: str
+) -> None:
+    model = load_checkpoint(saved)
+    tables = {"embedding": model.get_input_embeddings(), "head": model.get_output_embeddings()}
+    modules = {id(module): place for place, module in model.named_modules()}
+    tensor = f"{modules[id(tables[part])]}.weight" if part in tables else NORM[name]
+    rewrite(saved, lambda tensors: tensors[tensor].zero_())
+    with pytest.raises(ModelLoadError, match=rf"model.safetensors: all \d+ values of tensor {tensor} are 0"):
+        load_checkpoint(saved)
+
+
 def test_a_weight_that_the_chosen_precision_cannot_hold_is_an_error(saved: Path, name: str) -> None:
     large = torch.full((128,), 1e300, dtype=torch.float64)
     rewrite(saved, lambda tensors: tensors.update({NORM[name]: large}))

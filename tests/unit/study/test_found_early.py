@@ -12,7 +12,7 @@ from xpflow.errors import ConfigError, XpflowError
 from xpflow.runtime import check as machine
 from xpflow.runtime.check import check_data, check_machine
 from xpflow.study.check import check_plugins, check_study, notes_of
-from xpflow.study.config import StudyConfig, study_from_mapping
+from xpflow.study.config import StudyConfig, load_study, study_from_mapping
 
 LLADA, LLADA2 = {"name": "llada-micro", "training": "full"}, {"name": "llada2-micro", "training": "lora"}
 
@@ -84,6 +84,17 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         r"runs\[paper\]: objective '.*', kl_wait",
     ),
     "an objective": (run(objective="nosuch"), r"runs\[paper\]: no such objective"),
+    "a file of no benchmark": ({"problems": {"sources": {"files": {"mine": "x"}}}}, r"files\[mine\]: no"),
+    "a file of a made one": ({"problems": {"sources": {"files": {"micropy-he": "x"}}}}, "takes no file here"),
+    "a file under the wrong key": ({"problems": {"sources": {"files": {"mbpp": "x"}}}}, "takes no file here"),
+    "a budget twice": ({"evaluation": {"budgets": ["1/4", 0.25]}}, "'1/4' occurs twice"),
+    "a budget twice in an arm": (mask(budgets=["1/2", "2/4"]), "'1/2' occurs twice"),
+    "a level that decides all": ({"reporting": {"confidence": 0.2}}, "greater than or equal to 0.5"),
+    "a budget to validate at": (
+        {**POLICY, "grpo": {"validate_every": 1}, "reporting": {"headline_budget": "1/3"}},
+        "at which grpo validates: budget 1/3",
+    ),
+    "a setting of another rule": (mask(settings={"noise_scope": "canvas"}), "'noise_scope' does nothing"),
     "the picture's problem": ({"reporting": {"trace_problem": 5000}}, "no number 5000"),
     "positions": (LONG, "more than the 512 positions"),
     "a model's folder": ({"models": [{**LLADA, "directory": "nowhere"}]}, "neither a known model nor"),
@@ -111,6 +122,18 @@ def test_a_model_without_adapters_is_not_tuned_by_them(monkeypatch: pytest.Monke
 def test_right_studies_pass(values: dict[str, Any]) -> None:
     everything(values)
     assert notes_of(study_from_mapping(values)) == []
+
+
+def test_a_headline_budget_that_nobody_runs_is_said() -> None:
+    for budget, notes in (("1/2", 0), ("1/16", 1)):
+        study = study_from_mapping({"reporting": {"headline_budget": budget}})
+        assert sum(f"no arm has budget {budget}" in note for note in notes_of(study)) == notes
+
+
+def test_an_alias_that_holds_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a: &a [*a]\n")
+    with pytest.raises(ConfigError, match="an alias"):
+        load_study(tmp_path / "a.yaml")
 
 
 def test_what_a_report_will_lack_is_said() -> None:

@@ -16,10 +16,10 @@ a_s says, as published.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from xpflow.decoding.axes.general import EVENTS, AxisStepper, Revision
@@ -28,7 +28,7 @@ from xpflow.decoding.blocks import Block
 from xpflow.decoding.canvas import Canvas
 from xpflow.decoding.entry import Decoder
 from xpflow.decoding.stepper import Logits, StepInfo
-from xpflow.decoding.tokens import TokenSettings, TokenState, gumbel_argmax
+from xpflow.decoding.tokens import HOTTEST, TokenSettings, TokenState, gumbel_argmax
 
 ROUNDING = 1e-12  # of alphas: they are computed from t
 
@@ -36,7 +36,9 @@ ROUNDING = 1e-12  # of alphas: they are computed from t
 class AncestralSettings(TokenSettings):
     """Settings of `ancestral`."""
 
-    temperature: float = Field(default=1.0, ge=0.0, description="Of the tokens that are drawn; 0: argmax")
+    temperature: float = Field(
+        default=1.0, ge=0.0, le=HOTTEST, description="Of the tokens that are drawn; 0: argmax"
+    )
     top_p: float = Field(default=1.0, gt=0.0, le=1.0, description="Draw from the likeliest tokens of this p")
     remask: Literal["never", "cap", "rescale", "conf", "loop"] = Field(
         default="never", description="How tokens become masks again"
@@ -45,6 +47,14 @@ class AncestralSettings(TokenSettings):
     loop_on: float = Field(default=0.55, gt=0.0, lt=1.0, description="t at which the loop begins")
     loop_off: float = Field(default=0.05, gt=0.0, lt=1.0, description="t at which it ends")
     loop_alpha: float = Field(default=0.9, gt=0.0, lt=1.0, description="Share of tokens in the loop")
+
+    @model_validator(mode="after")
+    def _require_a_loop(self) -> Self:
+        if self.remask == "loop" and self.loop_on <= self.loop_off:
+            raise ValueError(
+                f"loop_on ({self.loop_on:g}) must be above loop_off ({self.loop_off:g}): t falls"
+            )
+        return self
 
 
 class Ancestral(AxisStepper):
@@ -163,4 +173,15 @@ DECODER = Decoder(
     draws=lambda settings: True,
     events=EVENTS,
     examples=({}, {"remask": "cap", "eta": 0.2, "top_p": 0.9}),
+    only_with={
+        "top_p": ("a temperature above 0", lambda settings: settings.temperature > 0),
+        "eta": (
+            "remask: cap, rescale or loop",
+            lambda settings: settings.remask in ("cap", "rescale", "loop"),
+        ),
+        **dict.fromkeys(
+            ("loop_on", "loop_off", "loop_alpha"),
+            ("remask: loop", lambda settings: settings.remask == "loop"),
+        ),
+    },
 )

@@ -27,7 +27,7 @@ class CreditSettings(AxisSettings):
 
     threshold: float = Field(default=0.9, ge=0.0, le=1.0, description="Confidence that commits a token")
     strict: bool = Field(default=False, description="conf > threshold rather than >=")
-    alpha: float = Field(default=0.7, ge=0.0, description="Weight of the credit in the logits")
+    alpha: float = Field(default=0.7, ge=0.0, le=1000.0, description="Weight of the credit in the logits")
     beta: float = Field(default=0.8, ge=0.0, le=1.0, description="Share of the credit that a step keeps")
     exponent: float = Field(default=0.2, ge=0.0, description="gamma: a prediction earns c^gamma")
 
@@ -71,4 +71,5 @@ DECODER = Decoder(
     shown=("threshold",),
     knob=Knob("threshold", 0.0, 1.0),
     examples=({},),
+    only_with=dict.fromkeys(("beta", "exponent"), ("an alpha above 0", lambda settings: settings.alpha > 0)),
 )

@@ -30,7 +30,10 @@ class DmaxSettings(AxisSettings):
 
     threshold: float = Field(default=0.65, ge=0.0, le=1.0, description="Commit masks from the left with c >=")
     stop: float | None = Field(
-        default=0.9, description="End a block without masks where every c is as large; none: never"
+        default=0.9,
+        ge=0.0,
+        le=1.0,
+        description="End a block without masks where every c is as large; none: never",
     )
     decided: Literal["soft", "hard"] = Field(
         default="soft", description="What the model sees at tokens: the mixture with the mask, or the token"

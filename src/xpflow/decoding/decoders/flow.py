@@ -15,25 +15,16 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from xpflow.decoding.blocks import Block
 from xpflow.decoding.canvas import Canvas
 from xpflow.decoding.decoders.flow_replay import states
 from xpflow.decoding.decoders.flow_steps import FlowState, Reading, commit, move, reedit
 from xpflow.decoding.entry import Decoder, DecodeSettings, Event, Switch
-from xpflow.decoding.policies.base import (
-    TOP,
-    Policy,
-    PolicyInfo,
-    RecorderStep,
-    as_action,
-    policy_features,
-)
-from xpflow.decoding.policies.load import load_policy
+from xpflow.decoding.policies.asked import Rho, ask, chosen_policy
 from xpflow.decoding.stepper import Logits, Setup, StepInfo, StepRecord
-from xpflow.decoding.tokens import confidence_of, most_confident, suppress, suppressed_ids
-from xpflow.errors import DecodingError
+from xpflow.decoding.tokens import confidence_of, most_confident, require_tokens, suppress, suppressed_ids
 from xpflow.noise import OneMask
 
 
@@ -79,9 +70,7 @@ class FlowSettings(DecodeSettings):
         description="(8) x_pred: embedding of the argmax, expectation, or over the soft_top best",
     )
     soft_top: int = Field(default=4, ge=1, description="Tokens in x_pred when prediction is top")
-    rho: Literal["block", "global"] = Field(
-        default="block", description="(10) rho = l/(T-1) restarts per block or not"
-    )
+    rho: Rho = Field(default="block", description="(10) rho = l/(T-1) restarts per block or not")
     stop_at_fixed_point: bool = Field(
         default=True,
         description="Drop a row when a step changed nothing and none can (exact; lowers the NFE)",
@@ -96,11 +85,13 @@ class Flow:
     def __init__(self, setup: Setup) -> None:
         assert isinstance(setup.settings, FlowSettings)
         self.settings, self.noise, self.recorder = setup.settings, setup.facts.noise, setup.recorder
-        self.policy = _policy(setup)
+        chosen = setup.settings
+        self.policy = chosen_policy(setup, chosen.policy, "step", chosen.expectation)
         table_VE = setup.model.get_input_embeddings().weight.detach()
         self.table_VE = table_VE.to(torch.promote_types(table_VE.dtype, torch.float32))
         self.hidden_ids = suppressed_ids(setup.settings, setup.facts)
-        _check_tops(setup, self.policy)
+        if chosen.prediction == "top":
+            require_tokens("soft_top", chosen.soft_top, setup.facts.vocabulary)
         self.reads_again = setup.settings.readout == "extra_forward"
 
     def begin(self, block: Block, canvas: Canvas) -> FlowState:
@@ -202,26 +193,9 @@ class Flow:
         self, state: FlowState, reading: Reading, logits_BMV: Tensor, info: StepInfo, free_BM: Tensor
     ) -> Tensor:
         """Ask the policy; a is 0 where nothing can move."""
-        rho_B = self._rho(info)
-        about = PolicyInfo(
-            reading.c_BM, state.t_BM, rho_B, free_BM, info.rows_B, info.step, info.block.number
-        )
-        features = None
-        if self.policy.needs_features:
-            features = policy_features(logits_BMV, state.t_BM, rho_B)
-        action = as_action(self.policy(features, about))
-        _check_steps(action.a_BM, info)
-        if self.recorder is not None:
-            self.recorder(RecorderStep(about, info.block.offset_BM, features, action))
+        about = (reading.c_BM, state.t_BM, free_BM)
+        action = ask(self.policy, self.recorder, logits_BMV, about, info, self.settings.rho)
         return action.a_BM.to(state.t_BM.dtype) * free_BM
-
-    def _rho(self, info: StepInfo) -> Tensor:
-        """Return rho = l / (T - 1) of the block, or of all blocks."""
-        step_B, total_B = info.steps_before_B + info.step, info.steps_total_B
-        if self.settings.rho == "block":
-            step_B, total_B = torch.full_like(step_B, info.step), info.block.steps_B
-        rho_B: Tensor = (step_B / (total_B - 1).clamp(min=1)).to(torch.float32)
-        return rho_B
 
     def _edits(self, state: FlowState, t_BM: Tensor, reading: Reading, open_BM: Tensor) -> Tensor:
         """Return where c - t < -margin (Eq. 10)."""
@@ -254,47 +228,6 @@ class Flow:
         return replace(new, quiet_B=still_BM.all(-1))
 
 
-def _policy(setup: Setup) -> Policy:
-    """Return the policy that was passed; without one, the one that the settings name."""
-    assert isinstance(setup.settings, FlowSettings)
-    policy = setup.settings.policy if setup.policy is None else setup.policy
-    if isinstance(policy, str):
-        policy = load_policy(policy, expectation=setup.settings.expectation)
-        if isinstance(policy, nn.Module):
-            policy.to(setup.facts.device)
-    if not callable(policy):
-        raise DecodingError(
-            f"not a step-size policy: {policy!r}", hint="pass a callable, or a spec in settings.policy"
-        )
-    found: Policy = policy
-    return found
-
-
-def _check_tops(setup: Setup, policy: Policy) -> None:
-    """Refuse to look for more of the best tokens than the vocabulary has."""
-    settings, size = setup.settings, setup.facts.vocabulary
-    assert isinstance(settings, FlowSettings)
-    if settings.prediction == "top" and settings.soft_top > size:
-        raise DecodingError(
-            f"soft_top is {settings.soft_top}, and the model has {size} tokens",
-            hint="lower it, or take prediction: soft, which is over all of them",
-        )
-    if policy.needs_features and size < TOP:
-        raise DecodingError(
-            f"the policy looks at the {TOP} best tokens, and the model has {size}", hint="take confidence:K"
-        )
-
-
-def _check_steps(a_BM: Tensor, info: StepInfo) -> None:
-    """Refuse step sizes that are no numbers: they would turn a row into NaN."""
-    if not bool(a_BM.isfinite().all()):
-        index = int((~a_BM.isfinite()).any(-1).nonzero()[0])
-        raise DecodingError(
-            f"{info.place(index)}: the policy gave a step size that is not finite",
-            hint="train the policy again, or take confidence:8",
-        )
-
-
 DECODER = Decoder(
     settings=FlowSettings,
     make=Flow,
@@ -322,4 +255,12 @@ DECODER = Decoder(
         Event("read", "write"),
     ),
     replay=states,
+    only_with={
+        "soft_top": ("prediction: top", lambda settings: settings.prediction == "top"),
+        "commits_per_step": ("commit: true", lambda settings: settings.commit),
+        **dict.fromkeys(
+            ("reedit_margin", "reedit_t", "reedit_committed", "update_order"),
+            ("reedit: true", lambda settings: settings.reedit),
+        ),
+    },
 )

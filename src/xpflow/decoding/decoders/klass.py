@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import torch
 from pydantic import Field
@@ -44,7 +45,8 @@ class Klass(AxisStepper):
 
     def first_memory(self, state: AxisState, block: Block, canvas: Canvas) -> dict[str, Tensor]:
         """Return no distribution, and no divergence yet."""
-        shape, kind = state.ids_BM.shape, {"dtype": torch.float64, "device": state.ids_BM.device}
+        shape = state.ids_BM.shape
+        kind: dict[str, Any] = {"dtype": torch.float64, "device": state.ids_BM.device}
         logs_BMV = torch.full((*shape, 1), math.log(TINY), **kind)
         kl_BMH = torch.full((*shape, self.settings.history), torch.inf, **kind)
         return {"logs_BMV": logs_BMV, "kl_BMH": kl_BMH}

@@ -25,7 +25,9 @@ from xpflow.decoding.tokens import TokenSettings
 class PathPlanningSettings(TokenSettings):
     """Settings of `path_planning`."""
 
-    eta: float = Field(default=1.0, ge=0.0, description="Weight of a token's log p: 0, no token is remasked")
+    eta: float = Field(
+        default=1.0, ge=0.0, le=1000.0, description="Weight of a token's log p: 0, no token is remasked"
+    )
     signal: Literal["held", "top1"] = Field(
         default="held", description="A token's p: of the token itself, or of the newest argmax"
     )
@@ -81,4 +83,5 @@ DECODER = Decoder(
     shown=("eta",),
     events=EVENTS,
     examples=({},),
+    only_with={"signal": ("an eta above 0", lambda settings: settings.eta > 0)},
 )

@@ -13,9 +13,10 @@ and JS starts anew with each block. Memory: one table [M, V] a row.
 from __future__ import annotations
 
 import math
+from typing import Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from xpflow.decoding.axes.commits import above, at_least, no_more_than
@@ -33,9 +34,20 @@ ROUNDING = 1e-9  # 5 / 48 of 48 tokens are 5
 class CeilingSettings(AxisSettings):
     """The bound on commits of a step, as in WINO and ReMix."""
 
-    ceiling: float = Field(default=0.7, gt=0.0, description="At most this share of the masks in a step")
-    ceiling_low: float = Field(default=5 / 128, ge=0.0, description="Never below this share of the block")
-    ceiling_high: float = Field(default=20 / 128, ge=0.0, description="Never above this share of it")
+    ceiling: float = Field(
+        default=0.7, gt=0.0, le=1.0, description="At most this share of the masks in a step"
+    )
+    ceiling_low: float = Field(
+        default=5 / 128, ge=0.0, le=1.0, description="Never below this share of the block"
+    )
+    ceiling_high: float = Field(default=20 / 128, ge=0.0, le=1.0, description="Never above this share of it")
+
+    @model_validator(mode="after")
+    def _require_room(self) -> Self:
+        if self.ceiling_low > self.ceiling_high:
+            low, high = self.ceiling_low, self.ceiling_high
+            raise ValueError(f"ceiling_low ({low:g}) must not be above ceiling_high ({high:g})")
+        return self
 
 
 class RemixSettings(CeilingSettings):
@@ -130,4 +142,5 @@ DECODER = Decoder(
     shown=("threshold",),
     knob=Knob("threshold", 0.0, 1.0),
     examples=({},),
+    only_with={"reject": ("a beta above 0", lambda settings: settings.beta > 0)},
 )

@@ -20,7 +20,8 @@ from xpflow.decoding.axes.feedback import Geometry, SoftStepper, mixture, top_me
 from xpflow.decoding.axes.general import AxisSettings
 from xpflow.decoding.axes.view import View
 from xpflow.decoding.entry import Decoder, Knob
-from xpflow.decoding.tokens import most_confident
+from xpflow.decoding.stepper import Setup
+from xpflow.decoding.tokens import most_confident, require_tokens
 
 
 class SoftTokensSettings(AxisSettings):
@@ -51,6 +52,10 @@ class SoftTokens(SoftStepper):
     """The stepper of `soft_tokens`."""
 
     settings: SoftTokensSettings
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        require_tokens("top", self.settings.top, setup.facts.vocabulary)
 
     def commits(self, view: View) -> Tensor:
         """Return the masks that the rule takes, and the best in any case."""
@@ -84,4 +89,16 @@ DECODER = Decoder(
     shown=("geometry", "rule", "threshold"),
     knob=Knob("threshold", 0.0, 1.0),
     examples=({}, {"rule": "quota", "weight": 0.5, "top": 4}),
+    only_with={
+        **dict.fromkeys(
+            ("slope", "center"), ("weighting: entropy", lambda settings: settings.weighting == "entropy")
+        ),
+        **dict.fromkeys(
+            ("threshold", "strict"), ("rule: threshold", lambda settings: settings.rule == "threshold")
+        ),
+        "gamma": ("rule: entropy", lambda settings: settings.rule == "entropy"),
+        **dict.fromkeys(
+            ("top", "geometry", "weighting"), ("a weight above 0", lambda settings: settings.weight > 0)
+        ),
+    },
 )

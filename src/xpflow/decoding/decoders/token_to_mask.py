@@ -32,7 +32,7 @@ class TokenToMaskSettings(PostSettings):
 
     trigger: Literal["low_prob", "t2t", "drop"] = Field(default="low_prob", description="What is suspicious")
     bound: float | None = Field(
-        default=None, description="Of the trigger; none: low_prob 0.1, t2t 0.9, drop 0.3"
+        default=None, ge=0.0, le=1.0, description="Of the trigger; none: low_prob 0.1, t2t 0.9, drop 0.3"
     )
     share: float = Field(
         default=0.25, ge=0.0, le=1.0, description="Of the tokens, that one forward remasks at most"

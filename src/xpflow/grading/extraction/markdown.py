@@ -2,8 +2,10 @@
 
 `first-block-v1` takes what stands between the first fences, and knows a fence only by its bare form. This
 rule reads fences line by line, as CommonMark has them and a little more: a language followed by anything, a
-closer followed by prose, indentation, list items and quotations, tildes, a fence that only closes. Of several
-blocks it takes the one that defines the function, with those before it that it needs.
+closer followed by prose, indentation, list items and quotations, tildes, three quotes, a fence that only
+closes. Of several blocks it takes the last one that defines the function and that the prose does not call
+wrong, with those before it that it needs. Prose around a program without fences, or behind one whose fence is
+never closed, is left out, and blanks that Python does not know are blanks.
 """
 
 from __future__ import annotations
@@ -42,6 +44,23 @@ _SEVERAL = re.compile(r"^(\(?\w+(?:[ \t]*,[ \t]*\*?\w+)+\)?)[ \t]*=[^=]", re.MUL
 _DECLARES = re.compile(r"(?:async[ \t]+def|def|class|import|from)\b|[@#)\]}]")
 _HTML = re.compile(r"(?:<pre[^>\n]{0,100}>\s{0,20})?<code[^>\n]{0,100}>[ \t]{0,20}\n|</code>", re.IGNORECASE)
 _QUOTES = re.compile(r'"{3}|\'{3}')
+_QUOTED = re.compile(
+    r"^(?P<quotes>\'{3}|\"{3})(?:i?py|python)?[\d.]*[ \t]*\n(?P<code>.*?)(?:^(?P=quotes)[ \t]*$|\Z)",
+    re.DOTALL | re.MULTILINE | re.IGNORECASE,
+)
+# Lines that no program has at its margin: words in a row, a heading, a list item, emphasis.
+_PROSE = re.compile(
+    r"[A-Z][\w'\u2019-]*,? [A-Za-z`'\"(*]|[A-Z][\w ]{0,60}:\s*$|[A-Z]\w*: \w+,? \w+|(?:[-*>]|\d+[.)]) |\*\*\w"
+)
+_ODD_BLANKS = re.compile(r"[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
+_NOTHING = re.compile(r"[\u200b\u2060\ufeff]")
+_BAD = re.compile(
+    r"\b(?:wrong|incorrect|mistakes?|mistaken|buggy|broken|faulty|avoid"
+    r"|(?:do not|don['\u2019]t|never) (?:write|use|do))\b",
+    re.IGNORECASE,
+)
+_GOOD = re.compile(r"\b(?:right|correct|corrected|correctly|fixed|fix|instead|must|should)\b", re.IGNORECASE)
+_BACK = re.compile(r"\W*(?:this|that|it|the (?:above|code|version|function))\b", re.IGNORECASE)
 _INNER = 40  # fences that are looked at to tell a block's end from an example in a docstring
 
 
@@ -49,7 +68,8 @@ _INNER = 40  # fences that are looked at to tell a block's end from an example i
 class _Block:
     """A fenced part of an answer: language in lower case, the fence and lead that opened it, its lines.
 
-    `closed` says whether a fence ended it, `inner` whether an example in its docstring is open.
+    `closed` says whether a fence ended it, `inner` whether an example in its docstring is open; `before` and
+    `after` are the lines of prose next to it.
     """
 
     language: str
@@ -58,6 +78,15 @@ class _Block:
     lines: list[str] = field(default_factory=list)
     closed: bool = False
     inner: bool = False
+    before: str = ""
+    after: str = ""
+
+    @property
+    def called_wrong(self) -> bool:
+        """Whether the prose before or behind it says that this is what not to write."""
+        leading = re.split(r"[.!?]\s", self.before.strip())[-1]
+        following = re.split(r"[.!?]\s", self.after.strip())[0] if _BACK.match(self.after) else ""
+        return any(_BAD.search(text) and not _GOOD.search(text) for text in (leading, following))
 
     @property
     def code(self) -> str:
@@ -73,12 +102,13 @@ class _Block:
 def fenced_program(text: str, problem: Problem) -> str:
     """Return the program in the fenced blocks of an answer, else the whole answer.
 
-    Of several blocks it is the last that defines the entry point, behind earlier ones whose names it uses;
-    else what stands before a fence that only closes; else the first that is Python or says no language. Where
-    an answer continues a prompt, a body or a definition is put behind it as by `first-block-v1`.
+    Of several blocks it is the last that defines the entry point and is not called wrong, behind earlier ones
+    whose names it uses; else what stands before a fence that only closes; else the first that is Python or
+    says no language. Where an answer continues a prompt, a body or a definition is put behind it as by
+    `first-block-v1`.
     """
-    plain = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
-    before, blocks = _blocks(_html_as_fences(plain).split("\n"))
+    plain = "\n".join(map(_plain_blanks, text.replace("\r\n", "\n").replace("\r", "\n").split("\n")))
+    before, blocks = _blocks(_quotes_as_fences(_html_as_fences(plain), problem).split("\n"))
     code = _typed(_chosen(before, blocks, problem))
     if not problem.kind.continues:
         return code
@@ -99,6 +129,42 @@ def _html_as_fences(text: str) -> str:
             codes.append(html.unescape(text[start : tag.start()]))
             start = None
     return "\n".join(f"```\n{code}\n```" for code in codes) or text
+
+
+def _quotes_as_fences(text: str, problem: Problem) -> str:
+    """Return an answer without fences whose program stands between lines of three quotes with fences."""
+    if _FENCE_WITHIN.search(text):
+        return text
+    for found in _QUOTED.finditer(text):
+        if problem.entry_point in _made(found["code"]):
+            return f"{text[: found.start()]}```\n{found['code']}```\n{text[found.end() :]}"
+    return text
+
+
+def _plain_blanks(line: str) -> str:
+    """Return a line with blanks for the odd ones that stand before its first quote: behind it lies text."""
+    if line.isascii():
+        return line
+    end = min((place for place in map(line.find, "'\"") if place >= 0), default=len(line))
+    return _NOTHING.sub("", _ODD_BLANKS.sub(" ", line[:end])) + line[end:]
+
+
+def _without_prose(code: str, problem: Problem) -> str:
+    """Return a program without the prose before it, and behind the definition or body that is asked for."""
+    name, body = problem.entry_point, problem.kind.continues
+    kept: list[str] = []
+    mark, begun = "", False
+    for line in code.split("\n"):
+        if not mark and _PROSE.match(line):
+            if begun:
+                break
+            kept.clear()
+            continue
+        for found in _QUOTES.findall(line):
+            mark = "" if found == mark else mark or found
+        kept.append(line)
+        begun = begun or name in _made(line) or bool(body and line[:1] in " \t" and line.strip())
+    return "\n".join(kept) if begun else code
 
 
 def _typed(code: str) -> str:
@@ -127,14 +193,21 @@ def _parses(code: str) -> bool:
 
 
 def _chosen(before: str, blocks: Sequence[_Block], problem: Problem) -> str:
-    codes = [_dedented(block.code, problem) for block in blocks if _may_be_python(block)]
-    defining = [place for place, code in enumerate(codes) if problem.entry_point in _made(code)]
+    name, python = problem.entry_point, [block for block in blocks if _may_be_python(block)]
+    codes = [_dedented(block.code, problem) for block in python]
+    codes = [
+        code if block.closed else _without_prose(code, problem)
+        for block, code in zip(python, codes, strict=True)
+    ]
+    defining = [place for place, code in enumerate(codes) if name in _made(code)]
     if defining:
-        return _with_needed(codes, defining[-1], problem.entry_point)
+        meant = [place for place in defining if not python[place].called_wrong] or defining
+        return _with_needed(codes, meant[-1], name)
     if blocks and not blocks[0].closed and not _known(blocks[0].language) and _is_code(before, problem):
         return before  # the partner of this fence stood in the prompt
     candidates = [*codes, *(block.code for block in blocks), _without_language(before)]
-    return next((code for code in candidates if code.strip()), before)
+    found = next((code for code in candidates if code.strip()), before)
+    return found if blocks else _without_prose(found, problem)
 
 
 def _without_language(text: str) -> str:
@@ -149,7 +222,7 @@ def _blocks(lines: Sequence[str]) -> tuple[str, list[_Block]]:
     blocks: list[_Block] = []
     block: _Block | None = None
     fences = [(n, found["lead"]) for n, line in enumerate(lines) if (found := _FENCE_LINE.match(line))]
-    passed, text = 0, _Text(lines)  # passed: of the fences
+    passed, text, said = 0, _Text(lines), ""  # passed: of the fences; said: the last line of prose
     for number, line in enumerate(lines):
         found = _FENCE_LINE.match(line)
         passed += found is not None
@@ -168,12 +241,18 @@ def _blocks(lines: Sequence[str]) -> tuple[str, list[_Block]]:
         if opens:
             opened = _opened(line, found)
             if opened is not None:
+                opened.before = said
                 blocks.append(opened)
-                block = None if opened.closed else opened
-            elif not blocks:
+                block, said = None if opened.closed else opened, ""
+                continue
+            if not blocks:
                 before.append(line)
         elif block is None and not blocks:
             before.append(line)
+        if block is None and line.strip("`~ \t"):
+            said = line
+            if blocks and not blocks[-1].after:
+                blocks[-1].after = line.lstrip("`~ \t")
     return "\n".join(before), blocks
 
 

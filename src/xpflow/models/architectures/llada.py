@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from xpflow.models.architecture import Architecture, Sizes, Tiny, TokenizerKind
-from xpflow.models.keys import COUNT, NUMBER, Fields, Keys, Rule
+from xpflow.models.keys import COUNT, NUMBER, Fields, Keys, Rule, of_class
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
@@ -128,6 +128,7 @@ KEYS = Keys(
         "layer_types": lambda values: ["full_attention"] * values["n_layers"],
     },
     rules=(
+        of_class("LLaDAModelLM"),
         Rule(
             "heads must have one even width",
             ("d_model", "n_heads"),

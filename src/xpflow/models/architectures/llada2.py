@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from xpflow.models.architecture import Architecture, Sizes, Tiny, TokenizerKind
-from xpflow.models.keys import COUNT, FLAG, NUMBER, SIZE, Fields, Keys, Rule
+from xpflow.models.keys import COUNT, FLAG, NUMBER, SIZE, Fields, Keys, Rule, of_class
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
@@ -162,6 +162,7 @@ KEYS = Keys(
         "layer_types": lambda values: ["full_attention"] * values["num_hidden_layers"],
     },
     rules=(
+        of_class("LLaDA2MoeModelLM"),
         Rule(
             "heads must turn in an even width, not wider than they are",
             ("hidden_size", "num_attention_heads", "head_dim", "partial_rotary_factor"),

@@ -190,7 +190,10 @@ def _parse(text: str, source: str) -> tuple[dict[str, Any], Lines]:
     if not isinstance(data, dict):
         raise ConfigError(f"{source}: expected keys and values, found {type(data).__name__}", hint=HINT)
     lines: Lines = {}
-    _collect(node, (), lines, source)
+    try:
+        _collect(node, (), lines, source)
+    except RecursionError as error:
+        raise ConfigError(f"{source}: an alias (*name) that holds itself", hint=HINT) from error
     return data, lines
 
 

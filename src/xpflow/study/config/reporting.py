@@ -66,8 +66,8 @@ class ReportingBlock(Block):
         lt=1,
         description="A recovery ratio is judged against the paper's ratio less this margin",
     )
-    confidence: float = Field(default=0.95, gt=0, lt=1, description="Level of all intervals")
-    bootstrap_samples: int = Field(default=10_000, gt=0, description="Draws over seeds and problems")
+    confidence: float = Field(default=0.95, ge=0.5, le=0.999, description="Level of all intervals")
+    bootstrap_samples: int = Field(default=10_000, ge=100, description="Draws over seeds and problems")
     bootstrap_seed: int = Field(default=0, ge=0, description="Seed of the bootstrap")
     figure_formats: tuple[Literal["png", "svg", "pdf"], ...] = Field(
         default=("png", "pdf"), min_length=1, description="File types of the figures"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -136,11 +136,16 @@ def _named(kind: str, name: str, entries: Iterable[N]) -> N:
 
 
 def _repeated(config: StudyConfig) -> Iterator[Problem]:
-    named = {
+    named: dict[tuple[str | int, ...], Sequence[object]] = {
         ("models",): config.model_names,
         ("problems", "benchmarks"): config.benchmark_names,
         ("training", "runs"): tuple(run.name for run in config.training.runs),
         ("evaluation", "arms"): tuple(arm.name for arm in config.evaluation.arms),
+        ("evaluation", "budgets"): tuple(map(budget_text, config.evaluation.budgets)),
+        **{
+            ("evaluation", "arms", index, "budgets"): tuple(map(budget_text, arm.budgets))
+            for index, arm in enumerate(config.evaluation.arms)
+        },
         ("study", "seeds"): config.study.seeds,
         ("study", "preregistration"): tuple(claim.id for claim in config.study.preregistration),
         ("frontier", "curves"): tuple(curve.name for curve in config.frontier.curves),
