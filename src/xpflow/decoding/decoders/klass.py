@@ -44,9 +44,9 @@ class Klass(AxisStepper):
 
     def first_memory(self, state: AxisState, block: Block, canvas: Canvas) -> dict[str, Tensor]:
         """Return no distribution, and no divergence yet."""
-        shape, kind = state.ids_BM.shape, {"dtype": torch.float64, "device": state.ids_BM.device}
-        logs_BMV = torch.full((*shape, 1), math.log(TINY), **kind)
-        kl_BMH = torch.full((*shape, self.settings.history), torch.inf, **kind)
+        shape, device = state.ids_BM.shape, state.ids_BM.device
+        logs_BMV = torch.full((*shape, 1), math.log(TINY), dtype=torch.float64, device=device)
+        kl_BMH = logs_BMV.new_full((*shape, self.settings.history), torch.inf)
         return {"logs_BMV": logs_BMV, "kl_BMH": kl_BMH}
 
     def scored(self, state: AxisState, logits: Logits, info: StepInfo) -> View:
