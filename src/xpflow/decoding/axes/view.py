@@ -115,6 +115,18 @@ class View:
         spread_BM.flatten(0, 1).index_copy_(0, rows, found)
         return spread_BM
 
+    def kept(self, name: str, table_BKV: Tensor) -> dict[str, Tensor]:
+        """Return a table at the places read as memories, from which `recall` takes it in a later step."""
+        place_K = torch.arange(table_BKV.shape[1], device=table_BKV.device)
+        return {name: table_BKV, f"{name}_at_BM": self.spread(place_K.expand(table_BKV.shape[:2]))}
+
+    def recall(self, name: str) -> Tensor:
+        """Return a kept table at the places read now; each must have been read then."""
+        table_BKV, at_BK = self.state.memory[name], self.at_read(self.state.memory[f"{name}_at_BM"])
+        rows, size = table_BKV.shape[:2]
+        rows_BK = at_BK + size * torch.arange(rows, device=at_BK.device)[:, None]
+        return table_BKV.flatten(0, 1).index_select(0, rows_BK.flatten()).view(*at_BK.shape, -1)
+
     def _rows_of(self, index_BK: Tensor) -> Tensor:
         """Return the places read as numbers in a table `[B * M, ...]`: whole rows of it are copied."""
         rows, size = self.state.ids_BM.shape

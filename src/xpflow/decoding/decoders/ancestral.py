@@ -70,19 +70,20 @@ class Ancestral(AxisStepper):
         """Return predictions, with a coin for every place, tokens drawn where it says so."""
         size = (state.ids_BM.shape[1],)
         coins = [self.random.uniform(row, size, torch.float64) for row in info.rows_B.tolist()]
-        state = state.remember(coin_BM=torch.stack(coins))
-        return super().scored(state.remember(now_BM=self._drawn(state, info)), logits, info)
+        coin_BM = torch.stack(coins)
+        now_BM = state.masked_BM & (coin_BM < self._chance(state, info))
+        return super().scored(state.remember(coin_BM=coin_BM, now_BM=now_BM), logits, info)
 
     def commits(self, view: View) -> Tensor:
         """Return the masks that are drawn in this step."""
         return view.able_BM & view.state.memory["now_BM"]
 
-    def _drawn(self, state: AxisState, info: StepInfo) -> Tensor:
+    def _chance(self, state: AxisState, info: StepInfo) -> Tensor:
+        """Return the probability with which a mask is drawn in this step, `[B, 1]` or `[B, M]`."""
         before_B1, after_B1 = self._alphas(info)
         confident = self.settings.remask == "conf"
         sigma_BM = torch.zeros_like(before_B1) if confident else self._sigma(state, info)
-        chance_BM = (after_B1 - (1 - sigma_BM) * before_B1) / (1 - before_B1)
-        return state.masked_BM & (state.memory["coin_BM"] < chance_BM)
+        return (after_B1 - (1 - sigma_BM) * before_B1) / (1 - before_B1)
 
     def _choose(self, state: TokenState, values_BKV: Tensor, logits: Logits, info: StepInfo) -> Tensor:
         """Return tokens drawn from the likeliest ones where one is drawn now, the argmax elsewhere.
@@ -155,7 +156,7 @@ class Ancestral(AxisStepper):
         if kind == "rescale":
             return eta * most_B1
         if kind == "loop":
-            return eta * ((after_B1 - before_B1).abs() < ROUNDING)
+            return eta * ((after_B1 - before_B1).abs() < ROUNDING).double()
         if kind == "conf":
             decided_BM = info.block.open_BM & ~state.masked_BM
             doubt_BM = (-state.memory["drawn_BM"].double()).masked_fill(~decided_BM, -torch.inf)

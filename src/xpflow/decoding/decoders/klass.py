@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import torch
 from pydantic import Field
@@ -45,20 +44,19 @@ class Klass(AxisStepper):
 
     def first_memory(self, state: AxisState, block: Block, canvas: Canvas) -> dict[str, Tensor]:
         """Return no distribution, and no divergence yet."""
-        shape = state.ids_BM.shape
-        kind: dict[str, Any] = {"dtype": torch.float64, "device": state.ids_BM.device}
-        logs_BMV = torch.full((*shape, 1), math.log(TINY), **kind)
-        kl_BMH = torch.full((*shape, self.settings.history), torch.inf, **kind)
-        return {"logs_BMV": logs_BMV, "kl_BMH": kl_BMH}
+        shape, device = state.ids_BM.shape, state.ids_BM.device
+        logs_B11 = torch.full((shape[0], 1, 1), math.log(TINY), dtype=torch.float64, device=device)
+        kl_BMH = logs_B11.new_full((*shape, self.settings.history), torch.inf)
+        return {"logs": logs_B11, "logs_at_BM": torch.zeros_like(state.ids_BM), "kl_BMH": kl_BMH}
 
     def scored(self, state: AxisState, logits: Logits, info: StepInfo) -> View:
         """Return predictions and confidences; remember distributions and the last h divergences."""
         view = super().scored(state, logits, info)
         p_BKV = logits.values_BKV.double().softmax(-1)
-        logs_BKV, old_BMV, kl_BMH = (p_BKV + TINY).log_(), state.memory["logs_BMV"], state.memory["kl_BMH"]
-        kl_BK = p_BKV.mul_(logs_BKV - view.at_read(old_BMV)).sum(-1)
-        kl_BMH = torch.cat((kl_BMH[..., 1:], view.spread(kl_BK)[..., None]), dim=-1)
-        return replace(view, state=state.remember(logs_BMV=view.spread(logs_BKV), kl_BMH=kl_BMH))
+        logs_BKV, old_BMH = (p_BKV + TINY).log_(), state.memory["kl_BMH"]
+        kl_BK = p_BKV.mul_(logs_BKV - view.recall("logs")).sum(-1)
+        kl_BMH = torch.cat((old_BMH[..., 1:], view.spread(kl_BK)[..., None]), dim=-1)
+        return replace(view, state=state.remember(**view.kept("logs", logs_BKV), kl_BMH=kl_BMH))
 
     def commits(self, view: View) -> Tensor:
         """Return the masks that are ready, or the quota."""
