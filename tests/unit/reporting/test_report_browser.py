@@ -16,6 +16,8 @@ from xpflow.study.layout import SAMPLES, VERDICTS, Layout
 from xpflow.study.rows import expand
 
 PATIENCE_S = 120  # a busy machine
+SCREEN = {"width": 1280, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+A4 = {**SCREEN, "width": 718}  # CSS pixels between chromium's usual margins
 HOSTILE = "</script><img src=x onerror=\"document.title='taken'\"><b>bold</b>"
 
 pytestmark = pytest.mark.slow
@@ -49,7 +51,7 @@ def page(synthetic: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def driver(browser: Any, page: Path) -> Any:  # noqa: F811
     """The browser with the report open, all of it drawn."""
-    open_page(browser, page, width=1280, height=1000)
+    open_page(browser, page, width=SCREEN["width"], height=SCREEN["height"])
     until(browser, lambda: js(browser, "document.documentElement.dataset.charts === 'drawn'"))
     until(browser, lambda: tasks(browser))
     return browser
@@ -191,7 +193,31 @@ def test_a_phone_has_no_sideways_scroll(driver: Any) -> None:
         until(driver, lambda: driver.execute_script("return window.innerWidth") == 400)
         until(driver, lambda: driver.execute_script("return document.documentElement.scrollWidth") <= 400)
     finally:
-        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", SCREEN)
+
+
+def test_it_prints_on_a4_with_nothing_cut_off(driver: Any) -> None:
+    width = "document.querySelector('.plot .main-svg').getAttribute('width')"
+    on_screen = 400  # pixels, at least; on paper two panels are side by side
+    until(driver, lambda: float(js(driver, width)) > on_screen)
+    pdf, pages = printed(driver)
+    assert pages >= 3
+    assert b"/ToUnicode" in pdf  # text is text
+    until(driver, lambda: float(js(driver, width)) > on_screen)  # the figures fill the screen again
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", A4)
+    try:
+        until(driver, lambda: js(driver, "innerWidth") == A4["width"])
+        driver.execute_script("dispatchEvent(new Event('beforeprint'))")
+        inside = "[...document.querySelectorAll('main *')].filter((one) => !one.closest('svg'))"
+        ends = f"{inside}.map((one) => [one.tagName + one.className, one.getBoundingClientRect().right])"
+        assert [name for name, end in js(driver, ends) if end > A4["width"]] == []
+        until(driver, lambda: js(driver, f"Number({width})") < A4["width"] / 2)
+        assert js(driver, "getComputedStyle(document.querySelector('nav')).display") == "none"
+    finally:
+        driver.execute_script("dispatchEvent(new Event('afterprint'))")
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", SCREEN)
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
