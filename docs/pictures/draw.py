@@ -16,6 +16,7 @@ import signal
 import sys
 from contextlib import suppress
 from io import StringIO
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from fakes import browser, terminal
 COLUMNS, ROWS = 100, 46
 WIDTH, HEIGHT = 1000, 720  # pixels of a page's picture
 PATIENCE_S = 1800.0
+NAMES = {"brown": "yellow", "brightbrown": "bright_yellow", "brightblack": "bright_black"}  # pyte's, rich's
 
 
 def screen(out: str, wanted: str, *command: str) -> None:
@@ -45,18 +47,23 @@ def screen(out: str, wanted: str, *command: str) -> None:
     console = Console(record=True, width=COLUMNS, file=StringIO(), force_terminal=True)
     for row in rows:
         console.print(row, no_wrap=True, crop=True)
-    console.save_svg(out, title="xpflow")
+    drawn = console.export_svg(title="xpflow")
+    drawn = re.sub(
+        r"@font-face \{.*?\}", "", drawn, flags=re.DOTALL
+    )  # fonts that would be asked for on the web
+    Path(out).write_text(drawn, encoding="utf-8")
 
 
 def line_of(cells: Any) -> Text:
     """Return a line of pyte's screen with its colours."""
     text = Text()
-    for column in range(COLUMNS):
-        cell = cells[column]
-        known = cell.fg if re.fullmatch("[a-z]+", cell.fg) and cell.fg != "default" else None
-        hexed = f"#{cell.fg}" if re.fullmatch("[0-9a-f]{6}", cell.fg) else None
-        colour = {"brown": "yellow"}.get(known or "", known) or hexed
-        text.append(cell.data, Style(color=colour, bold=cell.bold))
+    for (colour, bold), run in groupby(
+        (cells[column] for column in range(COLUMNS)), lambda one: (one.fg, one.bold)
+    ):
+        known = f"#{colour}" if re.fullmatch("[0-9a-f]{6}", colour) else NAMES.get(colour, colour)
+        style = Style(color=None if known == "default" else known, bold=bold)
+        text.append("".join(cell.data for cell in run), style)
+    text.rstrip()
     return text
 
 
