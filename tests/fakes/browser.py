@@ -5,9 +5,13 @@ Use: `from fakes.browser import browser  # noqa: F401` in a test file, and the f
 
 from __future__ import annotations
 
+import base64
 import json
+import os
+import re
 import shutil
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +73,33 @@ def complaints(driver: Any) -> list[str]:
     own = driver.current_url.partition("#")[0]
     asked = [url for url in requests(driver) if url.partition("#")[0] != own and not url.startswith(INSIDE)]
     return said + [f"a request to {url}" for url in asked]
+
+
+def barriers(driver: Any) -> list[tuple[str, str, list[str]]]:
+    """Return what axe-core calls serious or critical in the open page: rule, its help, elements.
+
+    The axe.min.js is that of the package axe-core-python; XPFLOW_AXE=FILE names a newer one.
+    """
+    named = os.environ.get("XPFLOW_AXE")
+    code = Path(named) if named else resources.files("axe_core_python") / "axe.min.js"
+    driver.execute_script(code.read_text(encoding="utf-8"))
+    asked = (
+        "axe.run({resultTypes: ['violations']}).then(arguments[0], (error) => arguments[0](String(error)))"
+    )
+    found = driver.execute_async_script(asked)
+    assert isinstance(found, dict), found
+    return [
+        (one["id"], one["help"], [str(node["target"]) for node in one["nodes"]][:5])
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+def printed(driver: Any) -> tuple[bytes, int]:
+    """Return the open page as chromium prints it on A4: the PDF, and how many pages it has."""
+    paper = {"paperWidth": 8.27, "paperHeight": 11.69}
+    pdf = base64.b64decode(driver.execute_cdp_cmd("Page.printToPDF", paper)["data"])
+    return pdf, len(re.findall(rb"/Type\s*/Page\b", pdf))
 
 
 def requests(driver: Any) -> list[str]:

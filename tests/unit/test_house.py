@@ -18,6 +18,7 @@ import xpflow
 
 ROOT = Path(__file__).parents[2]
 TORCH = "2.13.0"
+LOCKS = tuple(f"requirements{kind}.lock" for kind in ("", "-slurm", "-dev", "-lm-eval"))
 
 
 def text(name: str) -> str:
@@ -62,12 +63,14 @@ def test_every_pin_lies_in_the_range_of_pyproject() -> None:
 
 
 def test_each_lock_only_adds_to_the_one_before() -> None:
-    names = ["requirements.lock", "requirements-slurm.lock", "requirements-dev.lock"]
-    assert all(locked(a).items() <= locked(b).items() for a, b in pairwise(names))
+    assert all(locked(a).items() <= locked(b).items() for a, b in pairwise(LOCKS[:3]))
+    harness, before = locked(LOCKS[3]), locked(LOCKS[2])
+    assert {name: pin for name, pin in harness.items() if before.get(name, pin) != pin} == {}
+    assert "lm-eval" in harness
     assert not set(direct("dev")) & set(direct())
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-slurm.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_has_hashes_and_neither_torch_nor_places(name: str) -> None:
     lock = text(name)
     entries = re.split(r"\n(?=[a-z0-9])", lock.split("\n", 2)[2])

@@ -1,40 +1,26 @@
-"""The report in a real browser: what a reader does with it, with keys and mouse, on a screen and a phone.
-
-Runs Debian's chromium without a window; skipped where it or its driver is missing. With
-XPFLOW_AXE=<axe.min.js> (the npm package axe-core) the page is checked for accessibility, too.
-"""
+"""The report in a real browser: what a reader does with it, on a screen, a phone and paper."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fakes.browser import barriers, browser, complaints, open_page, printed  # noqa: F401
 from xpflow.artifacts.io import read_jsonl, write_jsonl
 from xpflow.reporting.page.build import produce_report
 from xpflow.study.layout import SAMPLES, VERDICTS, Layout
 from xpflow.study.rows import expand
 
-CHROMIUM = shutil.which("chromium")
-DRIVER = shutil.which("chromedriver")
-AXE = os.environ.get("XPFLOW_AXE")
 PATIENCE_S = 120  # a busy machine
+SCREEN = {"width": 1280, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+A4 = {**SCREEN, "width": 718}  # CSS pixels between chromium's usual margins
 HOSTILE = "</script><img src=x onerror=\"document.title='taken'\"><b>bold</b>"
-OPTIONS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--window-size=1280,1000", "--disable-dev-shm-usage"),
-)
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium and chromedriver here"),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -63,54 +49,40 @@ def page(synthetic: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def driver(page: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A browser with the report open, all of it drawn."""
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for argument in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}", "about:blank"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
-    try:
-        browser.set_page_load_timeout(PATIENCE_S)
-        browser.set_script_timeout(PATIENCE_S)
-        browser.get("about:blank")
-        browser.get_log("performance")
-        browser.get(page.as_uri())
-        until(
-            browser,
-            lambda: browser.execute_script("return document.documentElement.dataset.charts === 'drawn'"),
-        )
-        until(browser, lambda: tasks(browser))
-        yield browser
-    finally:
-        browser.quit()
+def driver(browser: Any, page: Path) -> Any:  # noqa: F811
+    """The browser with the report open, all of it drawn."""
+    open_page(browser, page, width=SCREEN["width"], height=SCREEN["height"])
+    until(browser, lambda: js(browser, "document.documentElement.dataset.charts === 'drawn'"))
+    until(browser, lambda: tasks(browser))
+    return browser
 
 
-def until(browser: Any, true: Callable[[], Any]) -> Any:
+def js(driver: Any, code: str) -> Any:
+    return driver.execute_script(f"return {code}")
+
+
+def until(driver: Any, true: Callable[[], Any]) -> Any:
     from selenium.webdriver.support.ui import WebDriverWait
 
-    return WebDriverWait(browser, PATIENCE_S).until(lambda _: true())
+    return WebDriverWait(driver, PATIENCE_S).until(lambda _: true())
 
 
-def find(browser: Any, selector: str) -> Any:
-    return browser.find_element("css selector", selector)
+def find(driver: Any, selector: str) -> Any:
+    return driver.find_element("css selector", selector)
 
 
-def texts(browser: Any, selector: str) -> list[str]:
-    return [str(one.get_attribute("textContent")) for one in browser.find_elements("css selector", selector)]
+def texts(driver: Any, selector: str) -> list[str]:
+    return [str(one.get_attribute("textContent")) for one in driver.find_elements("css selector", selector)]
 
 
-def tasks(browser: Any) -> list[str]:
-    return texts(browser, "#tasks .name")
+def tasks(driver: Any) -> list[str]:
+    return texts(driver, "#tasks .name")
 
 
-def choose(browser: Any, select: str, value: str) -> None:
+def choose(driver: Any, select: str, value: str) -> None:
     from selenium.webdriver.support.ui import Select
 
-    Select(find(browser, select)).select_by_value(value)
+    Select(find(driver, select)).select_by_value(value)
 
 
 def press(element: Any, key: str) -> None:
@@ -119,16 +91,9 @@ def press(element: Any, key: str) -> None:
     element.send_keys(getattr(Keys, key))
 
 
-def test_no_request_leaves_the_page_and_nothing_is_complained_of(driver: Any, page: Path) -> None:
-    events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    asked = [
-        one["params"]["request"]["url"] for one in events if one["method"] == "Network.requestWillBeSent"
-    ]
-    assert [url for url in asked if not url.startswith(("data:", "blob:"))] == [page.as_uri()]
-    assert (
-        driver.execute_script("return performance.getEntriesByType('resource').map((one) => one.name)") == []
-    )
-    assert driver.get_log("browser") == []
+def test_no_request_leaves_the_page_and_nothing_is_complained_of(driver: Any) -> None:
+    assert js(driver, "performance.getEntriesByType('resource').map((one) => one.name)") == []
+    assert complaints(driver) == []
 
 
 def test_hostile_text_is_shown_and_never_run(driver: Any) -> None:
@@ -228,30 +193,43 @@ def test_a_phone_has_no_sideways_scroll(driver: Any) -> None:
         until(driver, lambda: driver.execute_script("return window.innerWidth") == 400)
         until(driver, lambda: driver.execute_script("return document.documentElement.scrollWidth") <= 400)
     finally:
-        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", SCREEN)
 
 
-@pytest.mark.skipif(not AXE, reason="XPFLOW_AXE names no axe.min.js")
+def test_it_prints_on_a4_with_nothing_cut_off(driver: Any) -> None:
+    width = "document.querySelector('.plot .main-svg').getAttribute('width')"
+    on_screen = 400  # pixels, at least; on paper two panels are side by side
+    until(driver, lambda: float(js(driver, width)) > on_screen)
+    pdf, pages = printed(driver)
+    assert pages >= 3
+    assert b"/ToUnicode" in pdf  # text is text
+    until(driver, lambda: float(js(driver, width)) > on_screen)  # the figures fill the screen again
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", A4)
+    try:
+        until(driver, lambda: js(driver, "innerWidth") == A4["width"])
+        driver.execute_script("dispatchEvent(new Event('beforeprint'))")
+        inside = "[...document.querySelectorAll('main *')].filter((one) => !one.closest('svg'))"
+        ends = f"{inside}.map((one) => [one.tagName + one.className, one.getBoundingClientRect().right])"
+        assert [name for name, end in js(driver, ends) if end > A4["width"]] == []
+        until(driver, lambda: js(driver, f"Number({width})") < A4["width"] / 2)
+        assert js(driver, "getComputedStyle(document.querySelector('nav')).display") == "none"
+    finally:
+        driver.execute_script("dispatchEvent(new Event('afterprint'))")
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", SCREEN)
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_axe_finds_nothing_serious(driver: Any, dark: bool) -> None:
+def test_nothing_bars_a_reader(driver: Any, dark: bool) -> None:
     if (find(driver, "#theme").get_attribute("aria-pressed") == "true") != dark:
         find(driver, "#theme").click()
     find(driver, "#tasks button").click()
     driver.execute_script("for (const one of document.querySelectorAll('details')) one.open = true;")
-    driver.execute_script(Path(str(AXE)).read_text(encoding="utf-8"))
-    found = driver.execute_async_script(
-        "axe.run().then(arguments[0], (error) => arguments[0](String(error)))"
-    )
-    assert isinstance(found, dict), found
-    bad = [
-        (one["id"], one["impact"], [node["target"] for node in one["nodes"]][:3])
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
-    ]
-    assert bad == []
+    assert barriers(driver) == []
     if dark:
         find(driver, "#theme").click()
 
 
 def test_nothing_was_complained_of_until_the_end(driver: Any) -> None:
-    assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert complaints(driver) == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fakes.browser import browser, complaints, open_page  # noqa: F401
+from fakes.browser import barriers, browser, complaints, open_page  # noqa: F401
 from fakes.decoding import REMASKING
 from xpflow.decoding import decode, settings_from
 from xpflow.traces.viewer import viewer_data, viewer_page
@@ -203,3 +203,14 @@ def test_everything_that_can_be_used_has_a_name(browser, page) -> None:  # noqa:
     assert (
         js(browser, "document.querySelectorAll('.xv-pane:first-child .xv-tok[tabindex=\"0\"]').length") == 1
     )
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_nothing_bars_a_reader(browser, page, dark) -> None:  # noqa: F811
+    file, _ = page
+    open_page(browser, file, dark=dark)
+    browser.find_elements("css selector", ".xv-tok")[3].click()
+    browser.execute_script("for (const one of document.querySelectorAll('details')) one.open = true;")
+    for scale in ("progress", "confidence"):
+        browser.find_element("css selector", f"input[value={scale}]").click()
+        assert barriers(browser) == []

@@ -107,8 +107,8 @@ def _found(plan: ReportPlan, own: list[Claim], checks: list[Claim]) -> list[str]
         worst = min(against, key=lambda claim: -abs(claim.ours), default=None)
         text = f"Beyond the paper's claims, {len(checks)} further comparisons: {tally(checks)}"
         if worst is not None:
-            text += f" The widest that went the other way: {_stop(worst.text)} ({_place(worst)}): "
-            text += f"{measured(worst)}."
+            text += f" The widest that went the other way is on {_place(worst)}: {measured(worst)} for "
+            text += f"“{_stop(worst.text).replace('. (', ' (')}”."
         found.append(text)
     return found
 

@@ -1,7 +1,8 @@
 "use strict";
 // The figures: panels of curves, drawn by plotly when the page is there, again when it turns light or dark.
 (() => {
-  const { make, unpack, isDark, onTheme } = window.xpflow;
+  const { make, unpack, isDark, isPrinting, onTheme } = window.xpflow;
+  const ON_PAPER = { width: 340, height: 240 }; // pixels: two panels fit side by side on A4
   const figures = [];
   // Plotly reads a little markup in its texts: here all of it is text.
   const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
@@ -47,6 +48,7 @@
   function line(x, curve, look) {
     const trace = {
       x, y: curve.y, mode: look.symbol ? "lines+markers" : "lines", connectgaps: true, hoverinfo: "text",
+      cliponaxis: !look.symbol, // a mark at 0 % is seen whole
       line: { color: color(look), dash: look.dash, width: 2 },
       hovertext: curve.y.map((y, place) =>
         `${plain(look.name)}<br>${curve.hover ? plain(curve.hover[place]) : `${curve.x[place]}: ${y?.toPrecision(4)}`}`),
@@ -107,7 +109,8 @@
   function layout(figure, panel) {
     const wide = matchMedia("(min-width: 44rem)").matches;
     return {
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, hovermode: "closest",
+      ...(isPrinting() ? ON_PAPER : { autosize: true }), showlegend: false, hovermode: "closest",
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: variable("--ink"), family: "system-ui, DejaVu Sans, sans-serif", size: 12 },
       margin: { l: 50, r: 10, t: 8, b: 42 }, dragmode: wide ? "zoom" : false,
       xaxis: axis(figure.other ? figure.drawn.other : figure.drawn.x, ticks(figure, panel)),

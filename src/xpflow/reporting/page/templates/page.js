@@ -38,6 +38,7 @@ window.xpflow = (() => {
     }
   }
 
+  const isPrinting = () => printing;
   const isDark = () => !printing && document.documentElement.dataset.theme === "dark";
 
   function show(dark) {
@@ -61,5 +62,5 @@ window.xpflow = (() => {
     });
   }
 
-  return { index, unpack, make, option, isDark, onTheme: (listener) => listeners.push(listener) };
+  return { index, unpack, make, option, isDark, isPrinting, onTheme: (listener) => listeners.push(listener) };
 })();
