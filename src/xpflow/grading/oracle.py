@@ -81,7 +81,7 @@ def main() -> None:
     sys.path += launch.get("libraries", [])
     jail = Jail(launch)
     keep_apart(jail)
-    os._exit = leave  # type: ignore[assignment]
+    os._exit = leave
     try:
         _, hello = jail.read()
     except (JailLost, Broken) as lost:

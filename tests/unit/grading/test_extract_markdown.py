@@ -78,6 +78,7 @@ ANSWERS = {
     "three double quotes": f'"""python\n{FULL}"""\nDone.',
     "blanks of a web page": f"```python\n{FULL}```".replace(" ", "\u00a0"),
     "a blank of no width": f"```python\n\u200b{FULL}```",
+    "no fence, and prose behind an import": f"import math\n\nHere is it:\n\n{FULL}\nThis adds.",
     "no fence, and prose": f"Here is the function:\n\n{FULL}\nThis adds both.",
     "a string of marks": f"```python\nMARK = '```'\n{FULL}```",
     "no fence": FULL,

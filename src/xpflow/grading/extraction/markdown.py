@@ -11,7 +11,6 @@ never closed, is left out, and blanks that Python does not know are blanks.
 from __future__ import annotations
 
 import ast
-import html
 import re
 import textwrap
 import warnings
@@ -20,13 +19,22 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from xpflow.grading.extraction.blocks import continued
+from xpflow.grading.extraction.names import defined, made
+from xpflow.grading.extraction.prose import (
+    FENCE_WITHIN,
+    QUOTES,
+    calls_wrong,
+    html_as_fences,
+    plain_blanks,
+    quotes_as_fences,
+    without_prose,
+)
 from xpflow.grading.extraction.rule import Extraction
 from xpflow.problems.problem import Problem
 
 # Before a fence at the start of a line: indentation, marks of quotations, a list item's mark.
 _LEAD = r"(?P<lead>[ \t>]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?)"
 _FENCE_LINE = re.compile(_LEAD + r"(?P<fence>`{3,}|~{3,})")
-_FENCE_WITHIN = re.compile(r"(?<![`'\"])(?P<fence>`{3,})(?!['\"])")
 _CODE = re.compile(
     r"(?:(?:def|class|import|from|return|async|for|while|if|with|try)\b|@\w|[A-Za-z_]\w*\s*=[^=])"
 )
@@ -37,30 +45,8 @@ _OTHER = re.compile(
     r"|css|sql|markdown|md|latex|diff|java|javascript|js|typescript|ts|c|cpp|c\+\+|csharp|go|rust|ruby|r"
     r"|pycon|doctest"
 )
-_NAMED = re.compile(r"^(?:(?:async\s+)?def|class)\s+(\w+)|^(\w+)\s*(?::[^=\n]*)?=[^=]", re.MULTILINE)
-_IMPORT = re.compile(r"^(?:from[ \t]+\S+[ \t]+)?import[ \t]+(\([^()]*\)|.+)", re.MULTILINE)
 _STAR = re.compile(r"^from[ \t]+\S+[ \t]+import[ \t]+\*", re.MULTILINE)
-_SEVERAL = re.compile(r"^(\(?\w+(?:[ \t]*,[ \t]*\*?\w+)+\)?)[ \t]*=[^=]", re.MULTILINE)
 _DECLARES = re.compile(r"(?:async[ \t]+def|def|class|import|from)\b|[@#)\]}]")
-_HTML = re.compile(r"(?:<pre[^>\n]{0,100}>\s{0,20})?<code[^>\n]{0,100}>[ \t]{0,20}\n|</code>", re.IGNORECASE)
-_QUOTES = re.compile(r'"{3}|\'{3}')
-_QUOTED = re.compile(
-    r"^(?P<quotes>\'{3}|\"{3})(?:i?py|python)?[\d.]*[ \t]*\n(?P<code>.*?)(?:^(?P=quotes)[ \t]*$|\Z)",
-    re.DOTALL | re.MULTILINE | re.IGNORECASE,
-)
-# Lines that no program has at its margin: words in a row, a heading, a list item, emphasis.
-_PROSE = re.compile(
-    r"[A-Z][\w'\u2019-]*,? [A-Za-z`'\"(*]|[A-Z][\w ]{0,60}:\s*$|[A-Z]\w*: \w+,? \w+|(?:[-*>]|\d+[.)]) |\*\*\w"
-)
-_ODD_BLANKS = re.compile(r"[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
-_NOTHING = re.compile(r"[\u200b\u2060\ufeff]")
-_BAD = re.compile(
-    r"\b(?:wrong|incorrect|mistakes?|mistaken|buggy|broken|faulty|avoid"
-    r"|(?:do not|don['\u2019]t|never) (?:write|use|do))\b",
-    re.IGNORECASE,
-)
-_GOOD = re.compile(r"\b(?:right|correct|corrected|correctly|fixed|fix|instead|must|should)\b", re.IGNORECASE)
-_BACK = re.compile(r"\W*(?:this|that|it|the (?:above|code|version|function))\b", re.IGNORECASE)
 _INNER = 40  # fences that are looked at to tell a block's end from an example in a docstring
 
 
@@ -84,9 +70,7 @@ class _Block:
     @property
     def called_wrong(self) -> bool:
         """Whether the prose before or behind it says that this is what not to write."""
-        leading = re.split(r"[.!?]\s", self.before.strip())[-1]
-        following = re.split(r"[.!?]\s", self.after.strip())[0] if _BACK.match(self.after) else ""
-        return any(_BAD.search(text) and not _GOOD.search(text) for text in (leading, following))
+        return calls_wrong(self.before, self.after)
 
     @property
     def code(self) -> str:
@@ -107,64 +91,15 @@ def fenced_program(text: str, problem: Problem) -> str:
     says no language. Where an answer continues a prompt, a body or a definition is put behind it as by
     `first-block-v1`.
     """
-    plain = "\n".join(map(_plain_blanks, text.replace("\r\n", "\n").replace("\r", "\n").split("\n")))
-    before, blocks = _blocks(_quotes_as_fences(_html_as_fences(plain), problem).split("\n"))
+    plain = "\n".join(map(plain_blanks, text.replace("\r\n", "\n").replace("\r", "\n").split("\n")))
+    before, blocks = _blocks(quotes_as_fences(html_as_fences(plain), problem).split("\n"))
     code = _typed(_chosen(before, blocks, problem))
     if not problem.kind.continues:
         return code
-    if problem.entry_point not in _made(code):
+    if problem.entry_point not in made(code):
         return continued(code, problem)
     body = "    pass\n" if _lacks_body(problem.prompt) else ""
     return f"{problem.prompt.rstrip()}\n{body}\n{code}"
-
-
-def _html_as_fences(text: str) -> str:
-    """Return an answer without fences, whose code stands between HTML's tags, with fences for these."""
-    codes: list[str] = []
-    start: int | None = None
-    for tag in () if _FENCE_WITHIN.search(text) else _HTML.finditer(text):
-        if not tag[0].startswith("</"):
-            start = tag.end()
-        elif start is not None:
-            codes.append(html.unescape(text[start : tag.start()]))
-            start = None
-    return "\n".join(f"```\n{code}\n```" for code in codes) or text
-
-
-def _quotes_as_fences(text: str, problem: Problem) -> str:
-    """Return an answer without fences whose program stands between lines of three quotes with fences."""
-    if _FENCE_WITHIN.search(text):
-        return text
-    for found in _QUOTED.finditer(text):
-        if problem.entry_point in _made(found["code"]):
-            return f"{text[: found.start()]}```\n{found['code']}```\n{text[found.end() :]}"
-    return text
-
-
-def _plain_blanks(line: str) -> str:
-    """Return a line with blanks for the odd ones that stand before its first quote: behind it lies text."""
-    if line.isascii():
-        return line
-    end = min((place for place in map(line.find, "'\"") if place >= 0), default=len(line))
-    return _NOTHING.sub("", _ODD_BLANKS.sub(" ", line[:end])) + line[end:]
-
-
-def _without_prose(code: str, problem: Problem) -> str:
-    """Return a program without the prose before it, and behind the definition or body that is asked for."""
-    name, body = problem.entry_point, problem.kind.continues
-    kept: list[str] = []
-    mark, begun = "", False
-    for line in code.split("\n"):
-        if not mark and _PROSE.match(line):
-            if begun:
-                break
-            kept.clear()
-            continue
-        for found in _QUOTES.findall(line):
-            mark = "" if found == mark else mark or found
-        kept.append(line)
-        begun = begun or name in _made(line) or bool(body and line[:1] in " \t" and line.strip())
-    return "\n".join(kept) if begun else code
 
 
 def _typed(code: str) -> str:
@@ -196,10 +131,10 @@ def _chosen(before: str, blocks: Sequence[_Block], problem: Problem) -> str:
     name, python = problem.entry_point, [block for block in blocks if _may_be_python(block)]
     codes = [_dedented(block.code, problem) for block in python]
     codes = [
-        code if block.closed else _without_prose(code, problem)
+        code if block.closed else without_prose(code, problem)
         for block, code in zip(python, codes, strict=True)
     ]
-    defining = [place for place, code in enumerate(codes) if name in _made(code)]
+    defining = [place for place, code in enumerate(codes) if name in made(code)]
     if defining:
         meant = [place for place in defining if not python[place].called_wrong] or defining
         return _with_needed(codes, meant[-1], name)
@@ -207,7 +142,7 @@ def _chosen(before: str, blocks: Sequence[_Block], problem: Problem) -> str:
         return before  # the partner of this fence stood in the prompt
     candidates = [*codes, *(block.code for block in blocks), _without_language(before)]
     found = next((code for code in candidates if code.strip()), before)
-    return found if blocks else _without_prose(found, problem)
+    return found if blocks else without_prose(found, problem)
 
 
 def _without_language(text: str) -> str:
@@ -259,7 +194,7 @@ def _blocks(lines: Sequence[str]) -> tuple[str, list[_Block]]:
 def _opened(line: str, found: re.Match[str] | None) -> _Block | None:
     """Return the block that a line opens, if it does: by a fence at its start, or behind some prose."""
     lead = found["lead"] if found else ""
-    found = found or _FENCE_WITHIN.search(line)
+    found = found or FENCE_WITHIN.search(line)
     if found is None:
         return None
     info = line[found.end("fence") :].lstrip()
@@ -272,7 +207,7 @@ def _opened(line: str, found: re.Match[str] | None) -> _Block | None:
             language = ""
     block = _Block(language, found["fence"], lead)
     if _CODE.match(code):
-        end = _FENCE_WITHIN.search(code)
+        end = FENCE_WITHIN.search(code)
         block.lines.append(code[: end.start()] if end else code)
         block.closed = end is not None
     return block
@@ -298,7 +233,7 @@ def _ends(block: _Block, found: re.Match[str], fences: Sequence[tuple[int, str]]
 
 def _closer_within(line: str, block: _Block) -> int | None:
     """Return where a fence in the middle of a line ends a block; in a string of the program it does not."""
-    end = _FENCE_WITHIN.search(line)
+    end = FENCE_WITHIN.search(line)
     if end is None or end["fence"] != block.fence:
         return None
     before = line[: end.start()]
@@ -325,7 +260,7 @@ class _Text:
     def __init__(self, lines: Sequence[str]) -> None:
         self._last = {"'" * 3: -1, '"' * 3: -1}
         for number, line in enumerate(lines):
-            for mark in _QUOTES.findall(line):
+            for mark in QUOTES.findall(line):
                 self._last[mark] = number
         self._state: tuple[int, int, str] = (0, 0, "")  # of which list, how much of it was read, the mark
 
@@ -335,7 +270,7 @@ class _Text:
         if whose != id(before):
             read, mark = 0, ""
         for line in before[read:]:
-            for found in _QUOTES.findall(line):
+            for found in QUOTES.findall(line):
                 mark = "" if found == mark else mark or found
         self._state = (id(before), len(before), mark)
         return bool(mark) and self._last[mark] > number
@@ -344,27 +279,27 @@ class _Text:
 def _dedented(code: str, problem: Problem) -> str:
     """Return code without an indentation that all its lines share, unless it is a body that has one."""
     flat = textwrap.dedent(code)
-    return flat if not problem.kind.continues or problem.entry_point in _defined(flat) else code
+    return flat if not problem.kind.continues or problem.entry_point in defined(flat) else code
 
 
 def _is_code(text: str, problem: Problem) -> bool:
     """Return whether text begins like a program, or like the body that the prompt asks for."""
     first = next((line for line in text.split("\n") if line.strip()), "")
     body = problem.kind.continues and first.startswith((" ", "\t"))
-    return body or _CODE.match(first) is not None or problem.entry_point in _defined(text)
+    return body or _CODE.match(first) is not None or problem.entry_point in defined(text)
 
 
 def _with_needed(codes: Sequence[str], place: int, entry_point: str) -> str:
     """Return a block behind those before it that define what it uses and does not define itself."""
     taken = [codes[place]]
-    used, defined = set(re.findall(r"\w+", codes[place])), _defined(codes[place])
+    used, given = set(re.findall(r"\w+", codes[place])), defined(codes[place])
     after = [code for code in codes[place + 1 :] if _only_needed(code, entry_point)]
     for code in [*reversed(codes[:place]), *after]:
-        here = _defined(code)
-        if entry_point not in here and ((here - defined) & used or _STAR.search(code)):
+        here = defined(code)
+        if entry_point not in here and ((here - given) & used or _STAR.search(code)):
             taken.insert(0, code.rstrip("\n") + "\n\n")
             used.update(re.findall(r"\w+", code))
-            defined |= here
+            given |= here
     return "".join(taken)
 
 
@@ -376,23 +311,6 @@ def _only_needed(code: str, entry_point: str) -> bool:
         and all(map(_DECLARES.match, tops))
         and not re.search(rf"\b{re.escape(entry_point)}\b", code)
     )
-
-
-def _made(code: str) -> frozenset[str]:
-    """Return the names that code defines itself at its top level, those that it imports not among them."""
-    names = {name for pair in _NAMED.findall(code) for name in pair if name}
-    for several in _SEVERAL.findall(code):
-        names.update(part.strip(" ()*") for part in several.split(","))
-    return frozenset(names)
-
-
-def _defined(code: str) -> frozenset[str]:
-    """Return the names that code gives a meaning to at its top level; by its text, nothing is parsed."""
-    names = set(_made(code))
-    for imported in _IMPORT.findall(code):
-        parts = re.sub(r"#.*", "", imported).strip(" ()\n").split(",")
-        names.update(re.split(r"\s+as\s+", part.strip())[-1].partition(".")[0] for part in parts)
-    return frozenset(names)
 
 
 MARKDOWN_V1 = Extraction(
