@@ -45,7 +45,7 @@ class Wino(AxisStepper):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        takes = inspect.signature(setup.model.forward).parameters.values()
+        takes = inspect.signature(getattr(setup.model, "forward", setup.model)).parameters.values()
         if not any(one.name == "position_ids" or one.kind is one.VAR_KEYWORD for one in takes):
             raise DecodingError(
                 "the model's forward takes no position_ids, and a shadow of the block needs them",
