@@ -143,7 +143,7 @@ def _fill(model: PreTrainedModel, file: Path, device: torch.device, dtype: torch
         raise ModelLoadError(f"{file}: {error or 'cannot be read'}", hint="fetch or make it again") from error
 
 
-def _vital(model: nn.Module) -> frozenset[str]:
+def _vital(model: Any) -> frozenset[str]:
     """Return the weights without which a model says nothing: embedding, head and norms."""
     tables = (model.get_input_embeddings(), model.get_output_embeddings())
     named = {name for name, module in model.named_modules() if module in tables}
