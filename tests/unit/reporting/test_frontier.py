@@ -11,6 +11,7 @@ import pytest
 from xpflow.errors import ConfigError
 from xpflow.reporting.curves import swept_curves
 from xpflow.reporting.from_config import plan_from_config
+from xpflow.reporting.page.build import produce_report
 from xpflow.reporting.produce import Sources, produce_figures, produce_tables
 from xpflow.study.config import StudyConfig, load_study, study_from_mapping
 from xpflow.study.fingerprints import report
@@ -122,6 +123,14 @@ def test_figures_hold_a_few_curves_and_the_reference(made) -> None:
         "frontier_1",
         "frontier_2",
     ]
+
+
+def test_the_report_draws_the_curves_and_holds_their_tables(made) -> None:
+    config, results = made
+    page = produce_report(config, results, results.parent / "out" / "report.html").path.read_text()
+    assert "Decoders as curves: problems solved against forward passes" in page
+    assert "Claims about curves at equal NFE" in page
+    assert "A threshold wins." in page
 
 
 @pytest.mark.parametrize(

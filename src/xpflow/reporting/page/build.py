@@ -24,12 +24,15 @@ from xpflow.problems.problem import Problem
 from xpflow.reporting.alignment_table import alignment_table
 from xpflow.reporting.claims import families, judge_claims
 from xpflow.reporting.contrasts import evaluate_contrasts
+from xpflow.reporting.curves import swept_curves
+from xpflow.reporting.frontier import frontier_tables
 from xpflow.reporting.markup import Column, shown
 from xpflow.reporting.page.answers import KEEPING, AnswerBook, Kept, asked
 from xpflow.reporting.page.charts import Chart, sweep_charts
 from xpflow.reporting.page.curves import alignment_charts, policy_chart
 from xpflow.reporting.page.decoding import Decoding, decoding
 from xpflow.reporting.page.forest import forest
+from xpflow.reporting.page.frontier import frontier_chart
 from xpflow.reporting.page.grids import grid_of, grids
 from xpflow.reporting.page.origin import origin
 from xpflow.reporting.page.packed import json_text, packed, packed_json, policy, script_text
@@ -41,7 +44,7 @@ from xpflow.reporting.results import Outcomes, load_results
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.base import budget_text
 from xpflow.study.layout import Layout
-from xpflow.study.rows import policy_seeds, trained_runs
+from xpflow.study.rows import expand, policy_seeds, trained_runs
 
 LIMIT = 10_000_000  # bytes
 SCRIPTS = ("page.js", "tables.js", "charts.js", "answers.js", "problems.js")
@@ -103,6 +106,10 @@ def _facts(sources: Sources, outcomes: Outcomes, layout: Layout) -> dict[str, An
         log = sources.alignment_log(outcomes)
         tables.append(grid_of(alignment_table(plan, log)))
         charts += alignment_charts(log)
+    if config.frontier.curves:
+        everything = sources.outcomes(expand(config))
+        charts.insert(0, frontier_chart(plan, swept_curves(config, everything)))
+        tables += [grid_of(table) for table in frontier_tables(config, plan, everything)]
     if seeds := policy_seeds(config):
         charts.append(policy_chart(read_grpo({seed: layout.policy_log(seed) for seed in seeds})))
     return {
