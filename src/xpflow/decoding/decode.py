@@ -12,9 +12,10 @@ from torch import Tensor
 from xpflow.decoding.blocks import make_schedule
 from xpflow.decoding.candidates import looker
 from xpflow.decoding.canvas import ModelFacts, make_canvas, model_facts, prompt_ids
+from xpflow.decoding.cost import Cost
 from xpflow.decoding.entry import DecodeSettings
 from xpflow.decoding.registry import decoder_entry, decoders_that
-from xpflow.decoding.stepper import Cost, Observer, Run, Setup, Stepper, run_canvas
+from xpflow.decoding.stepper import Observer, Run, Setup, Stepper, run_canvas
 from xpflow.decoding.trace import Trace, Tracer
 from xpflow.decoding.windows import wants_cache
 from xpflow.errors import DecodingError

@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from xpflow.budget import budget_text
+from xpflow.decoding.cost import Cost
 from xpflow.decoding.decode import batches, decode
 from xpflow.decoding.entry import DecodeSettings
 from xpflow.decoding.registry import decoder_entry
 from xpflow.decoding.revisions import RevisionCounter
-from xpflow.decoding.stepper import Cost
 from xpflow.decoding.trace import Trace
 from xpflow.errors import ConfigError
 from xpflow.noise import Noise, noise_of

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from xpflow.decoding.blocks import Block, Schedule, block_rows, make_block
 from xpflow.decoding.canvas import Canvas, ModelFacts
+from xpflow.decoding.cost import Cost
 from xpflow.decoding.entry import DecodeSettings
 from xpflow.decoding.windows import CachedWindow, CanvasWindow, RowCache, Shadow, Window, new_row_cache
 from xpflow.errors import DecodingError
@@ -101,33 +102,6 @@ class Logits:
             return self
         parts = (self.values_BKV, self.index_BK, self.read_BK)
         return Logits(*(part if part is None else part[:: self.drafts] for part in parts))  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What rows of a decode cost, `[B]` each.
-
-    passes_B: forwards with the row in them, one after the other (NFE); rows_B: batch rows summed over them;
-    positions_B: positions fed, summed over both, padding of the batch aside.
-    """
-
-    passes_B: Tensor
-    rows_B: Tensor
-    positions_B: Tensor
-
-    @classmethod
-    def none(cls, like_B: Tensor) -> Cost:
-        """Return that nothing was spent."""
-        return cls(*(torch.zeros_like(like_B) for _ in range(3)))
-
-    def cpu(self) -> Cost:
-        """Return the cost on the CPU."""
-        return Cost(self.passes_B.cpu(), self.rows_B.cpu(), self.positions_B.cpu())
-
-    def add(self, rows_B: Tensor, other: Cost) -> None:
-        """Add what some rows cost, given by index, in place."""
-        for one in fields(self):
-            getattr(self, one.name)[rows_B] += getattr(other, one.name)
 
 
 @dataclass(frozen=True, slots=True)
