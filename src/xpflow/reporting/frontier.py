@@ -30,7 +30,7 @@ from xpflow.study.config.frontier import arms_of
 from xpflow.study.rows import Cell
 
 POINT_HEADS = (
-    *("curve", "setting", "percent solved", "passes (NFE)", "rows", "positions"),
+    *("where", "curve", "setting", "percent solved", "passes (NFE)", "rows", "positions"),
     *("revised", "the same again", "chosen"),
 )
 FALLS = (0.01, 0.05)  # of accuracy, for which the forwards are asked
@@ -85,7 +85,7 @@ def _curves_table(
         rows = []
         for one in members:
             under = area(one.chosen_on, one.points, one.length, lowest)
-            cells: list[Lines] = [(one.label,), (_knob(one),)]
+            cells: list[Lines] = [(", ".join(place),), (one.label,), (_knob(one),)]
             record: dict[str, Any] = {
                 "model": place[0],
                 "benchmark": place[1],
@@ -127,7 +127,7 @@ def _curves_table(
             record |= {"recovery": None if np.isnan(kept) else 100 * kept, "aup": measure}
             rows.append(tuple(cells))
             records.append(record)
-        sections.append((((", ".join(place),), *([("",)] * (len(_columns(config, plan)) - 1))), *rows))
+        sections.append(tuple(rows))
     return Table(
         label="frontier",
         title=f"Accuracy against forwards ({plan.study})",
@@ -143,7 +143,7 @@ def _columns(config: StudyConfig, plan: ReportPlan) -> tuple[Column, ...]:
     at = [Column(budget_text(share), "percent solved at NFE / N", "r") for share in config.frontier.at]
     against = f"{budget_text(plan.headline_budget)}, against {config.frontier.reference_name}"
     rest = (against, "area", "NFE at −1", "NFE at −5", "recovery", "AUP")
-    return (Column("curve"), Column("knob"), *at, *(Column(name, "", "r") for name in rest))
+    return (Column("where"), Column("curve"), Column("knob"), *at, *(Column(name, "", "r") for name in rest))
 
 
 def _notes(config: StudyConfig) -> tuple[str, ...]:
@@ -174,7 +174,8 @@ def _points_table(
                 interval = stats.rate.interval.scaled(100)
                 rows.append(
                     (
-                        (*place, one.label)[2:],
+                        (", ".join(place),),
+                        (one.label,),
                         (f"{_knob(one)} {point.label}",),
                         (f"{100 * stats.rate.mean:.1f} [{interval.low:.1f}, {interval.high:.1f}]",),
                         (f"{stats.nfe:.2f}",),
@@ -203,7 +204,7 @@ def _points_table(
                         "on_front": k in kept,
                     }
                 )
-        sections.append((((", ".join(place),), *([("",)] * (len(POINT_HEADS) - 1))), *rows))
+        sections.append(tuple(rows))
     return Table(
         label="frontier_points",
         title=f"Settings of the curves ({plan.study})",
@@ -218,7 +219,7 @@ def _points_table(
                 "problems",
             ),
         ),
-        columns=tuple(Column(name, "", "l" if place < 2 else "r") for place, name in enumerate(POINT_HEADS)),
+        columns=tuple(Column(name, "", "l" if place < 3 else "r") for place, name in enumerate(POINT_HEADS)),
         sections=tuple(sections),
         records=tuple(records),
     )
