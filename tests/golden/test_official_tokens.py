@@ -63,7 +63,7 @@ def test_llada2_gives_the_official_tokens(llada2, budget):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("decoder", list(DECODERS))
+@pytest.mark.parametrize("decoder", [name for name in DECODERS if name != "wino"])  # it takes no cache
 def test_the_cache_changes_no_token_of_the_shipped_model_in_fp32(decoder):
     model, prompts = load("llada2-micro")
     values = {"gen_length": N, "budget": "1/4"}

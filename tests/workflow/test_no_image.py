@@ -36,7 +36,7 @@ def checkout(tmp_path: Path) -> Path:
 def test_it_says_make_image_before_any_job(checkout: Path, study: str) -> None:
     (checkout / "personas.jsonl").write_text("{}\n")
     (checkout / "with_files.yaml").write_text(
-        "study: {name: far}\nproblems: {sources: {files: {mine: personas.jsonl}}}\n"
+        "study: {name: far}\nproblems: {sources: {tulu3_personas: personas.jsonl}}\n"
     )
     path = f"{checkout / 'bin'}:{os.environ['PATH']}"
     done = subprocess.run(

@@ -21,10 +21,11 @@ from xpflow.problems.problem import Problem
 from xpflow.stats.intervals import wilson
 from xpflow.study.config import StudyConfig
 from xpflow.study.layout import Layout
-from xpflow.study.result_files import Fields
+from xpflow.study.result_files import COSTS, REVISIONS, Fields
 
 TEXT = "text of the tokens"
-ROUNDED = frozenset({"tokens", "nfe", "completion", "verdict", "mode"})  # that another class may change
+# What another device class may change.
+ROUNDED = frozenset({"tokens", "completion", "verdict", "mode", *COSTS, *REVISIONS})
 GRADED = ("verdict", "mode", "protocol")  # of a verdict, times and reasons aside
 
 
@@ -113,7 +114,8 @@ def differences(one: Choice, again: Fields, graded: Fields, text: str | None) ->
 
     `text` is what the sample's own tokens read as, None where they are no tokens of the model.
     """
-    names = sorted(one.sample.keys() | again.keys())
+    counted = {name for name in (*COSTS, *REVISIONS) if name not in one.sample}  # not when it was made
+    names = sorted((one.sample.keys() | again.keys()) - counted)
     found = [name for name in names if name not in one.sample or one.sample[name] != again.get(name)]
     found += [name for name in GRADED if one.verdict.get(name) != graded[name]]
     return tuple(dict.fromkeys([*found, *([TEXT] if one.sample["completion"] != text else [])]))

@@ -17,7 +17,8 @@ from torch import Tensor
 from xpflow.bench.official import official_loop
 from xpflow.decoding import DecodeResult, DecodeSettings, LearnedPolicy, decode, settings_from
 from xpflow.decoding.decoders import DECODERS
-from xpflow.decoding.registry import decoders_that, default_decoder
+from xpflow.decoding.policies.learned import PolicyShape
+from xpflow.decoding.registry import decoder_entry, decoders_that, default_decoder
 
 Prompts = Sequence[Sequence[int]]
 # CPU seconds of this process: at one thread the seconds of an idle machine, whatever else runs on it.
@@ -54,6 +55,7 @@ class TimedModel:
 
     def __init__(self, model: Any) -> None:
         self.model, self.config, self.seconds, self.calls = model, model.config, 0.0, 0
+        self.newline_token_ids = getattr(model, "newline_token_ids", ())
 
     def __call__(self, **inputs: Any) -> Any:
         started = CLOCK()
@@ -142,7 +144,8 @@ def policy_overhead(
     rows = []
     for decoder in decoders_that("takes_policy"):
         settings = settings_from(decoder, _quarter(gen_length, batch_size))
-        for name, policy in (("confidence:8", "confidence:8"), ("learned policy", LearnedPolicy())):
+        learned = LearnedPolicy(PolicyShape(action=decoder_entry(decoder).policy_action))
+        for name, policy in (("confidence:8", "confidence:8"), ("learned policy", learned)):
             label = f"{decoder} {name}, batch {batch_size}"
             rows.append(_overhead(label, model, prompts, settings, policy, repeats))
     return rows

@@ -20,13 +20,14 @@ from xpflow.reporting.curves import (
 from xpflow.reporting.from_config import arm_label
 from xpflow.reporting.markup import EMPTY, Column, Lines, Table, number
 from xpflow.reporting.report_spec import ReportPlan
-from xpflow.reporting.results import REVISIONS, Outcomes
+from xpflow.reporting.results import Outcomes
 from xpflow.reporting.tables import facts
 from xpflow.stats.bootstrap import mean_interval
 from xpflow.stats.frontier import Point, area, at_accuracy, aup, front, recovery
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.base import budget_text
 from xpflow.study.config.frontier import arms_of
+from xpflow.study.result_files import REVISIONS
 from xpflow.study.rows import Cell
 
 POINT_HEADS = (

@@ -24,6 +24,8 @@ from xpflow.stats.rates import PassRate, pass_rate
 from xpflow.study.config.base import budget_text
 from xpflow.study.layout import SAMPLES, VERDICTS, Layout
 from xpflow.study.result_files import (
+    COSTS,
+    REVISIONS,
     Answer,
     Fields,
     columns_of,
@@ -37,8 +39,6 @@ from xpflow.study.rows import Row
 
 KNOWN = frozenset({"passed", "wrong", "error", "timeout", "memory"})  # verdicts that are counted
 COLUMNS = ("model", "benchmark", "arm", "budget", "seed", "task_id", "sample", "verdict", "mode")
-COSTS = ("nfe", "rows", "positions")  # older samples have the first alone
-REVISIONS = ("revised", "remasked", "flip_flops")  # of decoders that revise
 ByAnswer = Mapping[Answer, Fields]
 Seen = Callable[[Row, ByAnswer, ByAnswer], None]
 

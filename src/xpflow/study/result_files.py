@@ -18,6 +18,8 @@ from xpflow.study.config.base import budget_text
 from xpflow.study.layout import SAMPLES, VERDICTS, Layout
 from xpflow.study.rows import Row
 
+COSTS = ("nfe", "rows", "positions")  # of samples; older ones have the first alone
+REVISIONS = ("revised", "remasked", "flip_flops")  # of samples of decoders that revise
 MOST_NFE = 1e9
 Fields = dict[str, Any]
 T = TypeVar("T")

@@ -7,8 +7,9 @@ import pytest
 
 from xpflow.artifacts.io import read_jsonl, write_jsonl
 from xpflow.errors import ArtifactError, DataError, GradingError
-from xpflow.reporting.results import COLUMNS, COSTS, REVISIONS, Outcomes, load_results, load_row
+from xpflow.reporting.results import COLUMNS, Outcomes, load_results, load_row
 from xpflow.study.layout import Layout
+from xpflow.study.result_files import COSTS, REVISIONS
 from xpflow.study.rows import Row
 
 QUARTER = Fraction(1, 4)
