@@ -131,8 +131,7 @@ def test_a_span_ends_behind_the_likeliest_delimiter(make_model, prompts):
     )
     for trace in decode(model, prompts, chosen, trace=True).trace:
         commits, c_LR = trace.commit, trace.c
-        reach = len(ends) and N // 4
-        end = int(c_LR[0, :reach].argmax()) + 1
+        end = int(c_LR[0, : N // 4].argmax()) + 1
         assert set(commits[:end].argmax(-1).tolist()) == set(range(end))
 
 

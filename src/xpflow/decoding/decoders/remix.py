@@ -69,6 +69,13 @@ def ceiling(settings: CeilingSettings, masks_B: Tensor, length: int) -> Tensor:
     return (settings.ceiling * masks_B).floor().long().clamp(min=low, max=max(low, high))
 
 
+def up_to_ceiling(view: View, settings: CeilingSettings, threshold: float) -> Tensor:
+    """Return the masks with c > threshold, bool `[B, M]`: the best at least, the ceiling's number at most."""
+    limit_B = ceiling(settings, view.able_BM.sum(-1), view.info.block.length)
+    sure_BM = no_more_than(above(view.c_BM, threshold), view.c_BM, limit_B)
+    return at_least(sure_BM, view.c_BM, 1, settings.tie_break, view.info.block)
+
+
 class Remix(SoftStepper):
     """The stepper of `remix`."""
 
@@ -81,10 +88,7 @@ class Remix(SoftStepper):
 
     def commits(self, view: View) -> Tensor:
         """Return what is confident enough, the best at least, up to the ceiling."""
-        sure_BM = above(view.c_BM, self.settings.threshold)
-        limit_B = ceiling(self.settings, view.able_BM.sum(-1), view.info.block.length)
-        sure_BM = no_more_than(sure_BM, view.c_BM, limit_B)
-        return at_least(sure_BM, view.c_BM, 1, self.settings.tie_break, view.info.block)
+        return up_to_ceiling(view, self.settings, self.settings.threshold)
 
     def mixed(self, view: View, m_BME: Tensor) -> Tensor:
         """Return m with part of the distribution."""

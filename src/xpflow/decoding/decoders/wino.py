@@ -18,12 +18,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from xpflow.decoding.axes.commits import above, at_least, first_ranks, no_more_than
+from xpflow.decoding.axes.commits import first_ranks
 from xpflow.decoding.axes.general import EVENTS, AxisStepper, Revision
 from xpflow.decoding.axes.view import AxisState, View
 from xpflow.decoding.blocks import Block
 from xpflow.decoding.canvas import Canvas
-from xpflow.decoding.decoders.remix import CeilingSettings, ceiling
+from xpflow.decoding.decoders.remix import CeilingSettings, up_to_ceiling
 from xpflow.decoding.entry import Decoder, Knob
 from xpflow.decoding.stepper import Query, Setup
 from xpflow.decoding.tokens import TokenState
@@ -62,10 +62,7 @@ class Wino(AxisStepper):
 
     def commits(self, view: View) -> Tensor:
         """Return what is confident enough, the best at least, up to the ceiling."""
-        sure_BM = above(view.c_BM, self.settings.threshold)
-        limit_B = ceiling(self.settings, view.able_BM.sum(-1), view.info.block.length)
-        sure_BM = no_more_than(sure_BM, view.c_BM, limit_B)
-        return at_least(sure_BM, view.c_BM, 1, self.settings.tie_break, view.info.block)
+        return up_to_ceiling(view, self.settings, self.settings.threshold)
 
     def revises(self, view: View, commit_BM: Tensor) -> Revision:
         """Return the tokens that their surroundings doubt, the worst of them."""
