@@ -72,6 +72,16 @@ class Compared:
     confidence: float
 
     @property
+    def exchanged(self) -> tuple[float, float]:
+        """The problems that a solves and b does not, and those that only b solves: means over seeds.
+
+        A mixture solves a problem by its share, so these are expected numbers.
+        """
+        a_SP, b_SP = (point.passed_SP for point in self.found)
+        gained, lost = a_SP * (1 - b_SP), b_SP * (1 - a_SP)
+        return float(gained.sum(axis=1).mean()), float(lost.sum(axis=1).mean())
+
+    @property
     def judgement(self) -> str:
         """The claim, judged from its interval and Holm's p-value."""
         told = judge(self.difference, 0.0, self.direction, self.confidence)

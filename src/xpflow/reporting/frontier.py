@@ -43,6 +43,11 @@ HOW = (
     "raise it."
 )
 
+ONLY = (
+    "problems that one curve solves and the other does not: wrong to right and right to wrong; between two "
+    "settings a problem counts by its share"
+)
+
 
 def frontier_tables(config: StudyConfig, plan: ReportPlan, outcomes: Outcomes) -> list[Table]:
     """Return the tables of curves, of their points, and of the claims about them."""
@@ -230,6 +235,7 @@ def _claims_table(config: StudyConfig, plan: ReportPlan, claims: Sequence[Compar
     rows, records = [], []
     for one in claims:
         a, b = one.found
+        gained, lost = one.exchanged
         off = abs(a.nfe - b.nfe) > NFE_TOLERANCE * max(a.nfe, b.nfe)
         rows.append(
             (
@@ -238,6 +244,7 @@ def _claims_table(config: StudyConfig, plan: ReportPlan, claims: Sequence[Compar
                 (f"{100 * a.accuracy:.1f}", f"NFE {a.nfe:.1f}"),
                 (f"{100 * b.accuracy:.1f}", f"NFE {b.nfe:.1f}" + (" (not equal)" if off else "")),
                 _difference(one),
+                (f"{gained:.1f}", f"{lost:.1f}"),
                 (one.judgement,),
             )
         )
@@ -261,17 +268,23 @@ def _claims_table(config: StudyConfig, plan: ReportPlan, claims: Sequence[Compar
                 "high": 100 * one.difference.interval.high,
                 "p": one.difference.p_value,
                 "holm_p": one.holm_p,
+                "only_a": gained,
+                "only_b": lost,
                 "judgement": one.judgement,
             }
         )
     return Table(
         label="frontier_claims",
         title=f"Claims about curves at equal NFE ({plan.study})",
-        facts=(*_facts(config, plan), ("Correction", f"Holm, over {len(claims)} comparisons")),
+        facts=(
+            *_facts(config, plan),
+            ("Correction", f"Holm, over {len(claims)} comparisons"),
+            ("Only", ONLY),
+        ),
         columns=(
             Column("claim, registered before the run"),
             Column("where"),
-            *(Column(name, "", "r") for name in ("a", "b", "a − b")),
+            *(Column(name, "", "r") for name in ("a", "b", "a − b", "only a, only b")),
             Column("judgement"),
         ),
         sections=(tuple(rows),),

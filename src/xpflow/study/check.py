@@ -88,7 +88,7 @@ def check_stages(config: StudyConfig, source: str) -> None:
                 able = ", ".join(decoders_that("takes_policy"))
                 raise ConfigError(f"{config.grpo.decoder!r} takes no policy", hint=f"these do: {able}")
         with told(f"{source}: grpo.warm_start"):
-            _check_policy(config.grpo.warm_start or "none")
+            _check_policy(config, config.grpo.warm_start or "none", config.grpo.decoder)
 
 
 def check_runs(config: StudyConfig, source: str) -> None:
@@ -219,7 +219,7 @@ def _check_arm(config: StudyConfig, arm: Arm, model: str, benchmark: str, budget
         raise ConfigError(f"decoder {arm.decoder!r} takes no policy", hint="leave `policy` out")
     for name in {**config.evaluation.settings, **arm.settings_for(model)}.keys() & NOT_SETTINGS:
         raise ConfigError(f"{name} is no setting", hint=f"it is {NOT_SETTINGS[name]}")
-    _check_policy(arm.policy)
+    _check_policy(config, arm.policy, arm.decoder)
     settings = settings_from(arm.decoder, arm_settings(config, arm, model, benchmark, budget))
     decoder_entry(arm.decoder).require_used(settings, arm.settings_for(model))
     _check_decoding(config, model, settings)
@@ -239,11 +239,20 @@ def _check_draws(config: StudyConfig, model: str, settings: DecodeSettings) -> N
         require_draws(settings, None)
 
 
-def _check_policy(spec: str) -> None:
-    if spec not in ("none", "trained"):
-        from xpflow.decoding.policies.load import load_policy
+def _check_policy(config: StudyConfig, spec: str, decoder: str) -> None:
+    """Refuse a policy that is none, or that was trained for another action than the decoder's."""
+    from xpflow.decoding.policies.asked import require_action
+    from xpflow.decoding.policies.load import load_policy
+    from xpflow.decoding.registry import decoder_entry
 
-        load_policy(spec)
+    action = decoder_entry(decoder).policy_action
+    if spec == "trained" and decoder_entry(config.grpo.decoder).policy_action != action:
+        raise ConfigError(
+            f"the study's policy is trained for {config.grpo.decoder!r}, and {decoder!r} acts otherwise",
+            hint=f"set grpo.decoder to {decoder}, or take a policy by name or file",
+        )
+    if spec not in ("none", "trained"):
+        require_action(load_policy(spec), decoder, action)
 
 
 def _check_decoding(config: StudyConfig, model: str, settings: DecodeSettings) -> None:

@@ -14,13 +14,14 @@ from typing import Any
 from xpflow.artifacts.canonical import digest
 from xpflow.artifacts.io import sha256_file
 from xpflow.models.registry import hub_model
+from xpflow.policies import shipped_file
 from xpflow.protocols.find import find_protocol
 from xpflow.study.config.evaluation import Arm
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.rows import Job, samples_of
 
 PACKAGE = Path(__file__).parents[1]
-MODELS, POLICIES = PACKAGE / "models" / "shipped", PACKAGE / "policies" / "shipped"
+MODELS = PACKAGE / "models" / "shipped"
 TEMPLATES = PACKAGE / "reporting" / "page" / "templates"
 LARGE = 200_000_000  # bytes; a larger checkpoint is known by its size
 
@@ -159,13 +160,11 @@ def _protocols(config: StudyConfig, *models: str) -> list[str]:
 
 
 def _policy(spec: str) -> Any:
-    """Return the content of the files that a policy's spec may stand for."""
-    if spec == "shipped":
-        return [_content(path) for path in sorted(POLICIES.glob("*.safetensors"))]
-    for path in (POLICIES / f"{spec}.safetensors", Path(spec)):
-        if path.is_file():
-            return _content(path)
-    return None
+    """Return the content of the file that a policy's spec stands for; None for those without one."""
+    path = shipped_file(spec) or Path(spec)
+    if not path.is_file():
+        return None
+    return [_content(path)] if spec == "shipped" else _content(path)
 
 
 def _verdicts(config: StudyConfig) -> dict[str, Any]:

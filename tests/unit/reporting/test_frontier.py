@@ -98,6 +98,9 @@ def test_tables_say_what_stands_at_equal_forwards(made) -> None:
     claims = pd.read_csv(out / "frontier_claims.csv", comment="#")
     assert claims["judgement"].tolist() == ["confirmed", "confirmed"]
     assert (claims["holm_p"] >= claims["p"]).all()
+    exchanged = 100 * (claims["only_a"] - claims["only_b"]) / 80  # wrong to right less right to wrong
+    assert exchanged.tolist() == pytest.approx(claims["difference"].tolist(), abs=0.001)
+    assert (claims["only_b"] > 0).all()
     points = pd.read_csv(out / "frontier_points.csv", comment="#")
     assert len(points) == 2 * 4
     assert points["mean_rows"].isna().all()  # these samples are from before rows and positions were counted

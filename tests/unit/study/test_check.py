@@ -31,6 +31,14 @@ def test_a_decoder_has_a_policy_if_and_only_if_it_takes_one(decoder: str) -> Non
         check_arms(study(decoder=decoder, policy=wrong), "study.yaml")
 
 
+def test_a_policy_of_another_action_is_refused_before_anything_runs() -> None:
+    with pytest.raises(ConfigError, match=r"arms\[one\]: the policy gives step sizes.* unmasking needs"):
+        check_arms(study(decoder="unmasking", policy="shipped"), "study.yaml")
+    with pytest.raises(ConfigError, match=r"arms\[one\]: the study's policy is trained for 'flow'"):
+        check_arms(study(decoder="unmasking", policy="trained"), "study.yaml")
+    check_arms(study(decoder="flow", policy="shipped"), "study.yaml")
+
+
 def test_an_unknown_decoder_or_setting_names_the_arm_and_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"arms\[one\]: no such decoder: 'tresh'"):
         check_arms(study(decoder="tresh"), "study.yaml")

@@ -41,20 +41,25 @@ def chosen_policy(setup: Setup, named: str, action: str, expectation: str = "A")
             f"not a step-size policy: {policy!r}", hint="pass a callable, or a spec in settings.policy"
         )
     found = cast(Policy, policy)
-    learned = policy.policy if isinstance(policy, SampledPolicy) else policy
-    if isinstance(learned, LearnedPolicy) and learned.shape.action != action:
-        uses = {"step": "gives step sizes, as flow takes them", "commit": "commits, as unmasking does"}
-        raise DecodingError(
-            f"the policy {uses[learned.shape.action]}: {setup.settings.decoder} needs one that "
-            f"{uses[action].partition(',')[0]}",
-            hint=f"train one: xpflow grpo, with grpo.decoder: {setup.settings.decoder}",
-        )
+    require_action(found, setup.settings.decoder, action)
     if found.needs_features and setup.facts.vocabulary < TOP:
         raise DecodingError(
             f"the policy looks at the {TOP} best tokens, and the model has {setup.facts.vocabulary}",
             hint="take confidence:K",
         )
     return found
+
+
+def require_action(policy: Policy, decoder: str, action: str) -> None:
+    """Raise DecodingError for a learned policy that was trained for another action than a decoder's."""
+    learned = policy.policy if isinstance(policy, SampledPolicy) else policy
+    if isinstance(learned, LearnedPolicy) and learned.shape.action != action:
+        uses = {"step": "gives step sizes, as flow takes them", "commit": "commits, as unmasking does"}
+        raise DecodingError(
+            f"the policy {uses[learned.shape.action]}: {decoder} needs one that "
+            f"{uses[action].partition(',')[0]}",
+            hint=f"train one: xpflow grpo, with grpo.decoder: {decoder}",
+        )
 
 
 def ask(

@@ -3,7 +3,7 @@
 A policy is called as `policy(features_BM8, info)` and returns a tensor a_BM or an `Action`. Cheap policies
 set `needs_features = False` and get None; `info` always carries the confidence c and the progress t.
 Specs: "constant:0.3", "confidence:8", the path of a saved learned policy, or the name of a shipped one
-("shipped" where there is only one).
+("shipped": the step-size policy).
 """
 
 from __future__ import annotations

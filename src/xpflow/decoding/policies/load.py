@@ -9,9 +9,7 @@ from typing import cast
 from xpflow.decoding.policies.base import ConfidencePolicy, ConstantPolicy, Policy
 from xpflow.decoding.policies.learned import LearnedPolicy
 from xpflow.errors import DecodingError, nearest
-
-SHIPPED = Path(__file__).parents[2] / "policies" / "shipped"
-
+from xpflow.policies import shipped_file, shipped_policies
 
 POLICIES: dict[str, Callable[[float], ConstantPolicy | ConfidencePolicy]] = {
     "constant": ConstantPolicy,
@@ -33,11 +31,8 @@ def load_policy(spec: str | Path, *, expectation: str = "A") -> Policy:
             raise DecodingError(
                 f"policy {str(spec)!r} needs a number after the colon", hint=f"as {name}:0.5"
             ) from error
-    shipped = {file.stem: file for file in sorted(SHIPPED.glob("*.safetensors"))}
-    if spec == "shipped" and len(shipped) == 1:
-        return load_policy(next(iter(shipped)), expectation=expectation)
-    path = shipped.get(str(spec), Path(spec))
+    path = shipped_file(str(spec)) or Path(spec)
     if not str(spec) or not path.is_file():
-        known = [*POLICIES, *shipped]
+        known = [*POLICIES, *shipped_policies()]
         raise DecodingError(f"no such policy or file: {str(spec)!r}", hint=nearest(name, known))
     return cast(Policy, LearnedPolicy.load(path).with_expectation(expectation))
