@@ -9,17 +9,21 @@ undecided, whatever the point estimate, and so is everything on too few problems
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
 from xpflow.reporting.contrasts import ContrastResult, Judgement, judge, paper_difference, recovery_ratio
+from xpflow.reporting.curves import Compared
 from xpflow.reporting.markup import markdown_text, number
 from xpflow.reporting.paper import FLOW, MASK_PREDICTION, QUARTER, caution, table1_count
 from xpflow.reporting.report_spec import Direction, ReportPlan
 from xpflow.reporting.results import Outcomes
 from xpflow.stats.bootstrap import Estimate, fewest_problems
 from xpflow.study.config.base import budget_text
+
+CURVES = "curves"  # the family of claims about a study's curves
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,28 @@ def judge_claims(plan: ReportPlan, outcomes: Outcomes, contrasts: list[ContrastR
     return sorted(claims + ratios, key=lambda claim: order[claim.family])  # stable within a family
 
 
+def curve_claims(compared: Iterable[Compared]) -> list[Claim]:
+    """Return the claims about a study's curves, each judged at equal mean NFE."""
+    return [
+        _claim(
+            CURVES,
+            f"{one.text.rstrip('.')}, at {budget_text(one.at)}",
+            (one.a.model, one.a.benchmark),
+            None,
+            one.difference,
+            one.judgement,
+            one.direction,
+            one.holm_p,
+        )
+        for one in compared
+    ]
+
+
+def of_the_paper(claims: Iterable[Claim]) -> list[Claim]:
+    """Return the claims that the paper makes."""
+    return [claim for claim in claims if claim.family not in ("check", CURVES)]
+
+
 def claims_markdown(plan: ReportPlan, claims: list[Claim]) -> str:
     """Return the generated section "what this study says against the paper"."""
     groups = families(plan)
@@ -95,6 +121,7 @@ def families(plan: ReportPlan) -> dict[str, str]:
         f"(claim: no more than {100 * plan.ratio_margin:g} points below the paper's share)",
         "ablation": "Each part of the decoder helps",
         "check": "Not claimed by the paper, asked by a sceptic: the first against the second",
+        CURVES: "Registered of decoders as curves, at equal mean NFE and corrected among themselves",
     }
 
 
@@ -221,7 +248,7 @@ def tally(claims: list[Claim]) -> str:
 
 
 def _summary(claims: list[Claim]) -> str:
-    own = [claim for claim in claims if claim.family != "check"]
+    own = of_the_paper(claims)
     if not own:
         return "The study evaluated none of the paper's claims."
     contradicted = [claim for claim in own if claim.judgement == "contradicted"]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from xpflow.reporting.contrasts import judge
+from xpflow.reporting.contrasts import Judgement, judge
 from xpflow.reporting.report_spec import Direction, ReportPlan, weights_label
 from xpflow.reporting.results import Outcomes
 from xpflow.stats.bootstrap import Estimate, paired_difference
@@ -82,7 +82,7 @@ class Compared:
         return float(gained.sum(axis=1).mean()), float(lost.sum(axis=1).mean())
 
     @property
-    def judgement(self) -> str:
+    def judgement(self) -> Judgement:
         """The claim, judged from its interval and Holm's p-value."""
         told = judge(self.difference, 0.0, self.direction, self.confidence)
         survives = self.holm_p <= 1 - self.confidence

@@ -14,8 +14,9 @@ import pandas as pd
 from xpflow.artifacts.io import atomic_write_text
 from xpflow.errors import ArtifactError, ConfigError, nearest
 from xpflow.reporting.alignment_table import alignment_table, full_budget_rows, read_alignment
-from xpflow.reporting.claims import claims_markdown, claims_record, judge_claims
+from xpflow.reporting.claims import claims_markdown, claims_record, curve_claims, judge_claims
 from xpflow.reporting.contrasts import contrasts_table, evaluate_contrasts
+from xpflow.reporting.curves import compared, swept_curves
 from xpflow.reporting.from_config import plan_from_config
 from xpflow.reporting.frontier import frontier_tables
 from xpflow.reporting.pass_at_k import pass_at_k_table
@@ -94,6 +95,7 @@ def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
         tables.append(alignment_table(plan, sources.alignment_log()))
     if config.frontier.curves:
         tables += frontier_tables(config, plan, outcomes)
+        claims += curve_claims(compared(config, plan, swept_curves(config, outcomes)))
     paths = [path for table in tables for path in write_table(table, out)]
     atomic_write_text(out / "claims.md", claims_markdown(plan, claims))
     atomic_write_text(out / "claims.json", json.dumps(claims_record(claims), indent=1, sort_keys=True) + "\n")
@@ -140,7 +142,6 @@ def _sweep(sources: Sources, out: Path) -> list[Path]:
 
 
 def _frontier(sources: Sources, out: Path) -> list[Path]:
-    from xpflow.reporting.curves import swept_curves
     from xpflow.reporting.plots.frontier import figures_frontier
 
     config = sources.config

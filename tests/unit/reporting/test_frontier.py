@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from pathlib import Path
 
@@ -101,6 +102,11 @@ def test_tables_say_what_stands_at_equal_forwards(made) -> None:
     exchanged = 100 * (claims["only_a"] - claims["only_b"]) / 80  # wrong to right less right to wrong
     assert exchanged.tolist() == pytest.approx(claims["difference"].tolist(), abs=0.001)
     assert (claims["only_b"] > 0).all()
+    told = [one for one in json.loads((out / "claims.json").read_text()) if one["family"] == "curves"]
+    assert [one["ours"] for one in told] == pytest.approx(claims["difference"].tolist(), abs=0.001)
+    assert (
+        "A threshold wins, at 1/4, llada-micro, micropy-he: **confirmed**" in (out / "claims.md").read_text()
+    )
     points = pd.read_csv(out / "frontier_points.csv", comment="#")
     assert len(points) == 2 * 4
     assert points["mean_rows"].isna().all()  # these samples are from before rows and positions were counted
@@ -133,7 +139,7 @@ def test_the_report_draws_the_curves_and_holds_their_tables(made) -> None:
     page = produce_report(config, results, results.parent / "out" / "report.html").path.read_text()
     assert "Decoders as curves: problems solved against forward passes" in page
     assert "Claims about curves at equal NFE" in page
-    assert "A threshold wins." in page
+    assert "Of 2 comparisons of curves, registered before the run: 2 confirmed." in page
 
 
 @pytest.mark.parametrize(

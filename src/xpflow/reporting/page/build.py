@@ -22,9 +22,9 @@ from xpflow.errors import ArtifactError
 from xpflow.problems import problems_from_file
 from xpflow.problems.problem import Problem
 from xpflow.reporting.alignment_table import alignment_table
-from xpflow.reporting.claims import families, judge_claims
+from xpflow.reporting.claims import Claim, curve_claims, families, judge_claims
 from xpflow.reporting.contrasts import evaluate_contrasts
-from xpflow.reporting.curves import swept_curves
+from xpflow.reporting.curves import compared, swept_curves
 from xpflow.reporting.frontier import frontier_tables
 from xpflow.reporting.markup import Column, shown
 from xpflow.reporting.page.answers import KEEPING, AnswerBook, Kept, asked
@@ -106,16 +106,19 @@ def _facts(sources: Sources, outcomes: Outcomes, layout: Layout) -> dict[str, An
         log = sources.alignment_log(outcomes)
         tables.append(grid_of(alignment_table(plan, log)))
         charts += alignment_charts(log)
+    of_curves: list[Claim] = []
     if config.frontier.curves:
         everything = sources.outcomes(expand(config))
-        charts.insert(0, frontier_chart(plan, swept_curves(config, everything)))
+        curves = swept_curves(config, everything)
+        of_curves = curve_claims(compared(config, plan, curves))
+        charts.insert(0, frontier_chart(plan, curves))
         tables += [grid_of(table) for table in frontier_tables(config, plan, everything)]
     if seeds := policy_seeds(config):
         charts.append(policy_chart(read_grpo({seed: layout.policy_log(seed) for seed in seeds})))
     return {
         "study": plan.study,
         "title": plan.title or plan.study,
-        "story": story(plan, outcomes, claims),
+        "story": story(plan, outcomes, [*claims, *of_curves]),
         "forest": forest(claims, families(plan)),
         "grids": tables,
         "charts": charts,

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from xpflow.reporting.claims import Claim, families, measured, rule, tally
+from xpflow.reporting.claims import CURVES, Claim, families, measured, of_the_paper, rule, tally
 from xpflow.reporting.paper import caution
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import Outcomes
 from xpflow.study.config.base import budget_text
 
 NAMED = 4  # places that a sentence names one by one
+CURVES_ASKED = (
+    "It also draws decoders as curves: each is swept over its own setting, settings are chosen on validation "
+    "problems, and two curves are compared where they take equally many forward passes on average."
+)
 MARKS = {"confirmed": "good", "ahead": "good", "contradicted": "bad", "behind": "bad"}
 
 
@@ -56,10 +60,10 @@ class Story:
 def story(plan: ReportPlan, outcomes: Outcomes, claims: list[Claim]) -> Story:
     """Return the page of prose of a study."""
     kinds = families(plan)
-    own = [claim for claim in claims if claim.family != "check"]
+    curves = [claim for claim in claims if claim.family == CURVES]
     return Story(
-        asked=_asked(plan, outcomes),
-        found=tuple(_found(plan, own, [claim for claim in claims if claim.family == "check"])),
+        asked=(*_asked(plan, outcomes), *([CURVES_ASKED] if curves else [])),
+        found=(*_found(plan, claims), *([_of_curves(curves)] if curves else [])),
         families=tuple(
             _family(title, members)
             for kind, title in kinds.items()
@@ -93,9 +97,10 @@ def _asked(plan: ReportPlan, outcomes: Outcomes) -> tuple[str, ...]:
     )
 
 
-def _found(plan: ReportPlan, own: list[Claim], checks: list[Claim]) -> list[str]:
-    if not own and not checks:
+def _found(plan: ReportPlan, claims: list[Claim]) -> list[str]:
+    if not claims:
         return ["The study evaluated none of the paper's claims, and compares nothing."]
+    own, checks = of_the_paper(claims), [claim for claim in claims if claim.family == "check"]
     found = [
         f"Of {len(own)} comparisons with a claim of the paper: {tally(own)}"
         if own
@@ -111,6 +116,16 @@ def _found(plan: ReportPlan, own: list[Claim], checks: list[Claim]) -> list[str]
             text += f"“{_stop(worst.text).replace('. (', ' (')}”."
         found.append(text)
     return found
+
+
+def _of_curves(claims: list[Claim]) -> str:
+    """Return a sentence on the curves: what was confirmed and what was contradicted, with the places."""
+    text = f"Of {len(claims)} comparisons of curves, registered before the run: {tally(claims)}"
+    for word in ("confirmed", "contradicted"):
+        same = _grouped([claim for claim in claims if claim.word == word])
+        told = [f"“{name}” ({_listed([_place(one) for one in them])})" for name, them in same.items()]
+        text += f" {word.capitalize()}: {'; '.join(told)}." if told else ""
+    return text
 
 
 def _told(plan: ReportPlan, kind: str, members: list[Claim]) -> str:
