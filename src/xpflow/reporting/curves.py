@@ -19,6 +19,7 @@ from xpflow.reporting.report_spec import Direction, ReportPlan, weights_label
 from xpflow.reporting.results import Outcomes
 from xpflow.stats.bootstrap import Estimate, paired_difference
 from xpflow.stats.frontier import Mixture, Point, at_nfe, front
+from xpflow.stats.intervals import Interval, wilson
 from xpflow.stats.paired import holm
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.base import budget_text
@@ -87,6 +88,11 @@ class Compared:
         told = judge(self.difference, 0.0, self.direction, self.confidence)
         survives = self.holm_p <= 1 - self.confidence
         return told if survives or told == "undecided: too few" else "undecided"
+
+
+def band(point: Point, confidence: float) -> Interval:
+    """Return the Wilson interval of a setting's pass rate."""
+    return wilson(float(point.passed_SP.sum()), point.passed_SP.size, confidence)
 
 
 def swept_curves(config: StudyConfig, outcomes: Outcomes) -> list[Swept]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xpflow.reporting.curves import Swept, by_place
+from xpflow.reporting.curves import Swept, band, by_place
 from xpflow.reporting.page.charts import SYMBOLS, Chart, curve, data_table, series
 from xpflow.reporting.plots.style import MARKERS, PALETTES
 from xpflow.reporting.report_spec import ReportPlan
-from xpflow.stats.frontier import front
+from xpflow.stats.frontier import Point, front
 from xpflow.study.config.base import budget_text
 
 
@@ -26,11 +26,7 @@ def frontier_chart(plan: ReportPlan, curves: Sequence[Swept]) -> Chart:
                 names.index(one.name),
                 (point.nfe for point in points),
                 (point.accuracy for point in points),
-                hover=[
-                    f"{one.curve.knob} {point.label}: {100 * point.accuracy:.1f} % with {point.nfe:.1f} "
-                    f"forward passes, {point.passed_SP.size} answers"
-                    for point in points
-                ],
+                hover=[_told(one.curve.knob, point, plan.confidence) for point in points],
             )
             drawn.append(line)
             rows += [
@@ -74,4 +70,13 @@ def frontier_chart(plan: ReportPlan, curves: Sequence[Swept]) -> Chart:
             "y": {"title": "problems solved", "percent": True, "zero": True},
             "x": {"title": "mean executed NFE", "log": True},
         },
+    )
+
+
+def _told(knob: str, point: Point, confidence: float) -> str:
+    """Return what a point says when it is pointed at."""
+    interval = band(point, confidence).scaled(100)
+    return (
+        f"{knob} {point.label}: {100 * point.accuracy:.1f} % [{interval.low:.1f}, {interval.high:.1f}] with "
+        f"{point.nfe:.1f} forward passes, {point.passed_SP.size} answers"
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 from matplotlib.ticker import NullFormatter, NullLocator, PercentFormatter
 
-from xpflow.reporting.curves import Swept
+from xpflow.reporting.curves import Swept, band
 from xpflow.reporting.plots.labels import Label, label_ends
 from xpflow.reporting.plots.style import MARKERS, PALETTES, figure, note, save
 from xpflow.reporting.report_spec import ReportPlan
@@ -46,7 +46,7 @@ def _figure(
     with figure(height=0.4 + height * max(1, len(places)), nrows=max(1, len(places))) as (drawing, axes):
         for panel, place in zip(axes[:, 0], places, strict=False):
             members = [one for one in curves if (one.model, one.benchmark) == place]
-            ends = [_curve(panel, one, shown.index(one.name)) for one in members]
+            ends = [_curve(panel, one, shown.index(one.name), plan.confidence) for one in members]
             most = max(point.accuracy for one in members for point in one.points)
             _dress(panel, members[0].length, most)
             label_ends(panel, ends)
@@ -55,12 +55,12 @@ def _figure(
         note(
             drawing,
             "Lines: settings that are chosen on validation problems, at their accuracy on the test problems. "
-            f"Light marks: the others. Intervals: table frontier_points ({100 * plan.confidence:g} %).",
+            f"Light marks: the others. Bands: {100 * plan.confidence:g} % Wilson intervals of the settings.",
         )
         return save(drawing, folder, name, formats)
 
 
-def _curve(panel: Any, one: Swept, place: int) -> Label:
+def _curve(panel: Any, one: Swept, place: int, confidence: float) -> Label:
     look = {
         "color": PALETTES[place % len(PALETTES)][0],
         "marker": MARKERS[place % len(MARKERS)],
@@ -68,6 +68,15 @@ def _curve(panel: Any, one: Swept, place: int) -> Label:
         "linestyle": "-",
     }
     kept = front(one.chosen_on)
+    bands = [band(one.points[k], confidence) for k in kept]
+    panel.fill_between(
+        [one.points[k].nfe for k in kept],
+        [each.low for each in bands],
+        [each.high for each in bands],
+        color=look["color"],
+        alpha=0.07,
+        linewidth=0,
+    )
     panel.plot([one.points[k].nfe for k in kept], [one.points[k].accuracy for k in kept], **look)
     rest = [k for k in range(len(one.points)) if k not in kept]
     panel.plot(
