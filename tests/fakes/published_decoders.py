@@ -266,6 +266,59 @@ def remix(
     return task.result()
 
 
+def refined_vector(task: Task, logits: Tensor, weight: float, top_p: float) -> Tensor:
+    """Return (1 - a) m + a (the nucleus's mean), a = weight (1 - H / log V). LRD's Eq. 3-4."""
+    p, m, mass, part = logits.softmax(-1), task.table[task.mask], 0.0, 0.0
+    for v in sorted(range(len(p)), key=lambda v: -float(p[v])):
+        if mass >= top_p:
+            break
+        part, mass = part + p[v] * task.table[v], mass + float(p[v])
+    a = weight * (1 - entropy_of(logits) / math.log(len(p)))
+    return (1 - a) * m + a * part / mass
+
+
+def kl(p: Tensor, q: Tensor) -> float:
+    """Return KL(p || q) in nats, never below 0; what underflows in q is the smallest normal number."""
+    some, tiny = p > 0, torch.finfo(q.dtype).tiny
+    return max(0.0, float((p[some] * (p[some].log() - q[some].clamp(min=tiny).log())).sum()))
+
+
+def latent_refinement(
+    task: Task,
+    weight: float,
+    refine: int,
+    settled: float = 0.1,
+    top_p: float = 0.9,
+    per_step: int = 1,
+    stop: float = 0.0,
+    over: str = "block",
+    at_once: bool = False,
+) -> tuple[list[int], int]:
+    """LRD. over: the places whose KL counts (Eq. 6), the block's or its masks.
+
+    at_once: the pass that ends refinement commits already, as Eq. 7 can be read.
+    """
+    for low, high in task.spans():
+        step, ready, before, mixed = 0, refine == 0, {}, {}
+        while masks := task.masks(low, high):
+            logits = task.look(task.embedded(mixed))
+            p = {i: logits[i].softmax(-1) for i in range(low, high)}
+            places = masks if over == "masks" else range(low, high)
+            moved = sum(kl(p[i], before[i]) for i in places) / len(places) if before else math.inf
+            over_now = moved < settled or step + 1 >= refine
+            tokens, _ = read(logits, masks)
+            chosen = []
+            if task.last(step, low, high) or (ready and moved < stop):
+                chosen = masks
+            elif ready or (at_once and over_now):
+                chosen = best_first(masks, {i: -entropy_of(logits[i]) for i in masks})[:per_step]
+            for i in chosen:
+                task.x[i] = tokens[i]
+            mixed = {i: refined_vector(task, logits[i], weight, top_p) for i in task.masks(low, high)}
+            step, ready, before = step + 1, ready or over_now, p
+    return task.result()
+
+
 def token_editing(task: Task, tau: float, edit: float, post: int = 16) -> tuple[list[int], int]:
     """LLaDA2.1: masks to tokens and tokens to tokens, until a pass over a whole block edits nothing."""
     for low, high in task.spans():

@@ -25,7 +25,7 @@ def rows(
     record.read(*parts, temporary=True)
     count = merge_rows(parts, out)
     record.write([out])
-    print(f"{count} rows -> {out}")
+    print(f"{count} {'row' if count == 1 else 'rows'} -> {out}")
 
 
 @app.command(

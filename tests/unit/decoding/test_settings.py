@@ -95,6 +95,7 @@ IDLE = [
     ("path_planning", {"eta": 0.0}, {"signal": "top1"}),
     ("credit", {"alpha": 0.0}, {"beta": 0.1, "exponent": 2.0}),
     ("remix", {"beta": 0.0}, {"reject": 0.0}),
+    ("latent_refinement", {}, {"over": "masks"}),
     ("flow", {}, {"soft_top": 2}),
     ("flow", {"commit": False}, {"commits_per_step": 3}),
     ("flow", {"reedit": False}, {"reedit_margin": 0.0, "reedit_t": "before", "reedit_committed": False}),

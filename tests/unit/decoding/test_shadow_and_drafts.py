@@ -158,6 +158,66 @@ def test_one_slow_step_over_the_whole_block_is_threshold_decoding_by_twos(make_m
             assert set(commits.nonzero()[0].tolist()) == wanted
 
 
+@pytest.mark.parametrize("explore_all", [False, True])
+def test_a_span_ends_at_the_mean_rounded_down_and_the_next_begins_there(make_model, prompts, explore_all):
+    """Three slow steps a cycle whose ends never count as close, and one commit a step."""
+    model, reach = make_model(seed=5, scale=3), 0.6
+    knobs = {"threshold": 1.0, "spread": 0.0, "window": 3, "explore": 3 / N, "explore_all": explore_all}
+    chosen = settings_from("slow_fast", {"gen_length": N, "reach": reach, **knobs})
+    rounded = 0
+    for trace in decode(model, prompts, chosen, trace=True).trace:
+        masks, steps, start = set(range(N)), iter(zip(trace.c, trace.commit, strict=True)), 0
+
+        def commit(first, last, masks=masks, steps=steps):
+            """Take the best mask between two places off; returns where confidence ended."""
+            c, commits = next(steps)
+            inside = [place for place in sorted(masks) if first <= place < last]
+            assert commits.nonzero()[0].tolist() == [max(inside, key=lambda place: c[place])]
+            masks -= set(commits.nonzero()[0].tolist())
+            return 1 + max([place for place in inside if c[place] >= reach], default=first)
+
+        while masks:
+            ends = [commit(start, N) for _ in range(min(3, len(masks)))]
+            rounded, end = rounded + sum(ends) % len(ends), sum(ends) // len(ends)
+            while any(start <= place < end for place in masks):
+                commit(start, end)
+            start = end
+    assert rounded, "no mean was rounded"
+
+
+@blocks
+def test_a_span_of_no_confidence_is_one_place(make_model, prompts, block):
+    """In a block that begins in the prompt, too: a cycle begins at the first place that is decoded."""
+    model = make_model(seed=5, scale=1, block_length=block)
+    chosen = settings_from(
+        "slow_fast", {"gen_length": N, "threshold": 1.0, "reach": 1.0, "explore": 1 / (block or N)}
+    )
+    for prompt, trace in zip(prompts, decode(model, prompts, chosen, trace=True).trace, strict=True):
+        first, start = len(prompt) % block if block else 0, 0
+        steps, size = iter(trace.commit), (block or N) - first
+        masks = set(range(size))
+        while masks:
+            masks -= set(next(steps)[:size].nonzero()[0].tolist())
+            if start in masks:
+                assert next(steps)[:size].nonzero()[0].tolist() == [start]
+                masks -= {start}
+            start += 1
+
+
+def test_no_place_of_few_tokens_is_looked_at_for_a_delimiter(make_model, prompts):
+    model, every = make_model(seed=5, scale=3), list(range(36))
+    values = {"threshold": 0.4, "look": 0.05, "span": 8}
+    found = run(model, prompts, "adablock", delimiters=every, delimiter_threshold=0.0, **values)
+    assert same(found, run(model, prompts, "threshold", threshold=0.4, strict=False, block_length=8))
+
+
+@pytest.mark.parametrize("scale", [0.5, 3])
+def test_beliefs_that_may_never_settle_do_not_do_so_by_rounding(make_model, prompts, scale):
+    model = make_model(seed=5, scale=scale)
+    found = run(model, prompts, "latent_refinement", settled=0.0, refine=2.0, weight=0.2, at_cap="continue")
+    assert (found.nfe == 3 * N).all()
+
+
 def test_refinement_that_is_off_is_lowest_entropy_first(make_model, prompts):
     model = make_model(seed=5, scale=1)
     found = run(model, prompts, "latent_refinement", weight=0.0, refine=0.0)

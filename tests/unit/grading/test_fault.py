@@ -60,11 +60,6 @@ def test_tests_that_some_program_fails_are_not(grader: Grader, test: str) -> Non
     assert grader.accepting_anything([replace(HE, tests=(f"def check(f):\n    assert {test}\n",))]) == []
 
 
-def test_the_forks_of_tests_may_end(grader: Grader) -> None:
-    fork = "    child = os.fork()\n    child or os._exit(7)\n    assert os.waitpid(child, 0)[1] == 7 << 8\n"
-    assert grade(grader, replace(HE, tests=(f"import os\n{CHECK}{fork}",)), FULL).passed
-
-
 NUMPY = f"import numpy as np\n{CHECK}    assert np.allclose([f(0.1, 0.2)], [0.3])\n"
 
 
@@ -74,59 +69,6 @@ def test_tests_may_import_numpy_and_the_program_may_not(grader: Grader) -> None:
     assert grade(grader, problem, PROMPT + "    return a - b\n").verdict == "wrong"
     assert "ModuleNotFoundError" in grade(grader, problem, "import numpy\n" + FULL).reason
     assert grade(grader, replace(MBPP, setup="import numpy as np"), FULL).passed
-
-
-@pytest.mark.parametrize(
-    ("problem", "words"),
-    [
-        (replace(HE, tests=("import no_such_module\n" + CHECK,)), "its tests cannot be run: ModuleNotFoundE"),
-        (replace(HE, tests=(CHECK.replace("check", "chekc"),)), "its tests define no `check`"),
-        (replace(HE, tests=("def check(f):\n  assert f(",)), "cannot be compiled: SyntaxError"),
-        (replace(HE, tests=("x = 1 / 0\n" + CHECK,)), "its tests cannot be run: ZeroDivisionError"),
-        (replace(HE, tests=("exit()\n" + CHECK,)), "its tests cannot be run: NameError"),
-        (replace(HE, tests=("raise SystemExit\n" + CHECK,)), "its tests end the process (SystemExit"),
-        (
-            replace(HE, tests=("import os\nos._exit(3)\n" + CHECK,)),
-            "its tests end the process (SystemExit: 3)",
-        ),
-        (replace(MBPP, setup="import sys\nsys.exit()"), "its set-up code ends the process (SystemExit"),
-        (
-            replace(HE, tests=(f"import os\n{CHECK}    os._exit(0)\n",)),
-            "the tests end the process) in test 1",
-        ),
-        (replace(HE, tests=(f"import os\n{CHECK}    os.abort()\n",)), "while the tests ran: they end its"),
-        (replace(HE, tests=(f"{CHECK}    nowhere\n",)), "in the same way: NameError"),
-        (replace(HE, prompt='"""\ud83d"""\n' + PROMPT), "cannot be compiled: UnicodeEncodeError"),
-        (replace(HE, prompt="import no_such_module\n" + PROMPT), "in the same way: ModuleNotFoundError"),
-        (replace(HE, entry_point="sub"), "in the same way: the program defines no 'sub'"),
-        (replace(MBPP, setup="raise RuntimeError('no')"), "its set-up code cannot be run: RuntimeError: no"),
-        (replace(MBPP, setup="import no_such_module"), "its set-up code cannot be run: ModuleNotFoundError"),
-        (replace(MBPP, setup="open('data.csv')"), "its set-up code cannot be run: FileNotFoundError"),
-        (replace(MBPP, setup="assert 1 == 2"), "in the same way: AssertionError"),
-        (replace(MBPP, setup="x = len(5)"), "in the same way: TypeError"),
-        (replace(MBPP, setup="def"), "cannot be compiled: SyntaxError"),
-        (replace(MBPP, tests=("assert add(1) == 3",)), "in the same way: TypeError"),
-        (replace(HE, tests=("def check(f):\n    assert f(1, 2, 3) == 3\n",)), "in the same way: TypeError"),
-        (replace(MBPP, tests=("assert add(1, 2) == three",)), "in the same way: NameError"),
-        (replace(MBPP, tests=("assert add(1, 2)[0] == 3",)), "in the same way: TypeError"),
-        (
-            replace(MBPP, canonical_solution="import numpy\n" + FULL),
-            "in the same way: ModuleNotFoundError",
-        ),
-        (
-            replace(MBPP, canonical_solution="x = bytearray(8 << 30)\n" + FULL),
-            "in the same way: MemoryError",
-        ),
-    ],
-    ids=str,
-)
-def test_what_no_program_can_pass_is_infrastructure_and_says_why(
-    grader: Grader, problem: Problem, words: str
-) -> None:
-    """Each is graded with the solution of the problem itself."""
-    found = grade(grader, problem, problem.solution)
-    assert found.verdict == "infrastructure", found
-    assert words in found.reason
 
 
 @pytest.mark.parametrize(

@@ -46,9 +46,11 @@ class Revision:
 
 
 class AxisStepper(TokenReader):
-    """Base of the named decoders: threshold-like, no revision, hard inputs."""
+    """Base of the named decoders: threshold-like, no revision, hard inputs.
 
-    settings: AxisSettings
+    Settings without `at_cap` are of decoders whose every step belongs to the budget.
+    """
+
     reads_decided = False  # whether a step needs logits at positions that hold a token
 
     def begin(self, block: Block, canvas: Canvas) -> AxisState:
@@ -100,7 +102,7 @@ class AxisStepper(TokenReader):
     @property
     def uncapped(self) -> bool:
         """Whether a block goes on past its budget."""
-        return self.settings.at_cap == "continue"
+        return isinstance(self.settings, AxisSettings) and self.settings.at_cap == "continue"
 
     def cap(self, block: Block) -> Tensor:
         """Return the most steps a block may take: the budget's, or one per open position."""

@@ -86,7 +86,7 @@ class AdaBlock(AxisStepper):
         size, old_B = place_BM.shape[1], view.state.memory["end_B"]
         begins_B = ~(view.masked_BM & (place_BM < old_B[:, None])).any(-1)
         first_B = torch.where(view.masked_BM, place_BM, size - 1).min(-1).values
-        reach_B = first_B + max(1, int(self.settings.look * self.schedule.settings.gen_length))
+        reach_B = first_B + int(self.settings.look * self.schedule.settings.gen_length)
         ends_BM = torch.isin(view.found.ids, self.ends) & view.masked_BM & (place_BM < reach_B[:, None])
         p_BM = view.c_BM.masked_fill(~ends_BM, -torch.inf)
         best = p_BM.max(-1)

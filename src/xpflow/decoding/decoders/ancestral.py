@@ -60,7 +60,7 @@ class AncestralSettings(TokenSettings):
 class Ancestral(AxisStepper):
     """The stepper of `ancestral`."""
 
-    settings: AncestralSettings  # type: ignore[assignment]  # every step belongs to the budget
+    settings: AncestralSettings
 
     def first_memory(self, state: AxisState, block: Block, canvas: Canvas) -> dict[str, Tensor]:
         """Return that no token was drawn."""
@@ -121,10 +121,6 @@ class Ancestral(AxisStepper):
         """Keep the probability with which each token was drawn."""
         drawn_BM = torch.where(commit_BM, view.found.confidence, new.memory["drawn_BM"])
         return new.remember(drawn_BM=drawn_BM.masked_fill(change.remask_BM, torch.nan))
-
-    def cap(self, block: Block) -> Tensor:
-        """Return the budget's steps."""
-        return block.steps_B
 
     def finished(self, state: object, block: Block) -> Tensor:
         """Return the rows without a mask, where none can come back."""

@@ -1,18 +1,20 @@
 """LRD, latent refinement decoding: let beliefs settle as mixtures first, then commit the surest ones.
 
 At a mask the model sees (1 - w) m + w sum_{v in S} p_v e(v) / sum_S p, S the nucleus of the last distribution
-and w = weight (1 - H / log V). Refinement: forwards that commit nothing, until the mean KL of the masks'
-distributions to those of the step before is below `settled`, or `refine` N forwards have run. Then each
-forward commits the masks of lowest entropy and mixes the others; where the mean KL falls below `stop`, all.
-Source: arXiv 2510.11052. Its text leaves open how H is scaled, over which positions KL is averaged, the
-second bound and what a block's border does: log V, the masks of the block, `stop` (off) and a new start are
-our readings. `refine` is 20 forwards of 256 tokens there; they cost as any other. Memory: one table [M, V] a
-row.
+and w = weight (1 - H / log V) (Eq. 3-4). Refinement: forwards that commit nothing, until the mean KL of the
+block's distributions to those of the step before (Eq. 6) is below `settled`, or `refine` N forwards have run.
+Then each forward commits the masks of lowest entropy and mixes the others (Eq. 7); where the mean KL falls
+below `stop`, all. Every block starts anew, with plain masks (Appendix C).
+Source: Zhu et al. 2025, arXiv 2510.11052. Deviations: `stop` is 0.1 there, as `settled` is; here it is off,
+since on llada-micro 0.1 commits everything in the third forward. Whether the forward that ends refinement
+commits already is left open there: ours does not. `refine` is 20 forwards of 256 tokens there; they cost as
+any other. Memory: one table [M, V] a row.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -24,7 +26,7 @@ from xpflow.decoding.axes.view import AxisState, View
 from xpflow.decoding.blocks import Block
 from xpflow.decoding.canvas import Canvas
 from xpflow.decoding.entry import Decoder, Knob
-from xpflow.decoding.tokens import most_confident
+from xpflow.decoding.tokens import TokenState, most_confident
 
 
 class LatentRefinementSettings(AxisSettings):
@@ -39,7 +41,12 @@ class LatentRefinementSettings(AxisSettings):
         default=0.1, ge=0.0, description="Mean KL in nats below which beliefs have settled"
     )
     per_step: int = Field(default=1, ge=1, description="Masks that a forward commits after that")
-    stop: float = Field(default=0.0, ge=0.0, description="Mean KL below which all is committed; 0: never")
+    stop: float = Field(
+        default=0.0, ge=0.0, description="Mean KL below which all is committed (published: 0.1); 0: never"
+    )
+    over: Literal["block", "masks"] = Field(
+        default="block", description="Places whose KL counts: all that are decoded, or those still masks"
+    )
 
 
 class LatentRefinement(SoftStepper):
@@ -53,6 +60,11 @@ class LatentRefinement(SoftStepper):
         none_BMV = torch.zeros(*state.ids_BM.shape, self.facts.vocabulary, device=state.ids_BM.device)
         ready_B = torch.full_like(state.masks_B, self.most == 0)
         return {**plain, "p_BMV": none_BMV, "ready_B": ready_B}
+
+    def wanted(self, state: TokenState, block: Block) -> Tensor | None:
+        """Return the masks, and the tokens of the response where their KL counts too."""
+        also = self.settings.stop > 0 and self.settings.over == "block"  # before commits all places are masks
+        return block.open_BM if also else state.masked_BM
 
     @property
     def most(self) -> int:
@@ -91,14 +103,15 @@ class LatentRefinement(SoftStepper):
         return super().cap(block) + (self.most if self.uncapped else 0)
 
     def _moved(self, view: View) -> Tensor:
-        """Return the mean KL of the masks' distributions to the step before, `[B]`; infinite at first."""
+        """Return the mean KL of distributions to those of the step before, `[B]`; infinite at first."""
         if view.info.step == 0:
             return torch.full(view.masked_BM.shape[:1], torch.inf, device=view.masked_BM.device)
         now_BMV, old_BMV = view.p_BMV, view.state.memory["p_BMV"]
         tiny = torch.finfo(now_BMV.dtype).tiny
         kl_BM = (now_BMV * ((now_BMV.clamp(min=tiny)).log() - old_BMV.clamp(min=tiny).log())).sum(-1)
-        kl_BM = kl_BM.masked_fill(~view.able_BM, 0.0)
-        mean_B: Tensor = kl_BM.sum(-1) / view.able_BM.sum(-1).clamp(min=1)
+        kl_BM = kl_BM.clamp(min=0.0)  # rounding: what stands still is no less than 0
+        counts_BM = view.able_BM if self.settings.over == "masks" else view.info.block.open_BM
+        mean_B: Tensor = kl_BM.masked_fill(~counts_BM, 0.0).sum(-1) / counts_BM.sum(-1).clamp(min=1)
         return mean_B
 
 
@@ -107,9 +120,10 @@ DECODER = Decoder(
     make=LatentRefinement,
     about="let mixtures settle first, then commit the masks of lowest entropy",
     title="LRD",
-    source="Latent refinement decoding, arXiv 2510.11052",
+    source="Latent refinement decoding (Zhu et al. 2025), arXiv 2510.11052",
     nfe="adaptive",
     shown=("weight", "per_step"),
     knob=Knob("per_step", 1, 32, rises=False, whole=True),
     examples=({}, {"refine": 0.3, "per_step": 3, "stop": 1e-6, "at_cap": "continue"}),
+    only_with={"over": ("a stop above 0", lambda settings: settings.stop > 0)},
 )

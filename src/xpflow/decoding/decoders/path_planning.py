@@ -36,7 +36,7 @@ class PathPlanningSettings(TokenSettings):
 class PathPlanning(AxisStepper):
     """The stepper of `path_planning`."""
 
-    settings: PathPlanningSettings  # type: ignore[assignment]  # every step belongs to the budget
+    settings: PathPlanningSettings
     reads_decided = True
 
     def commits(self, view: View) -> Tensor:
@@ -47,10 +47,6 @@ class PathPlanning(AxisStepper):
         """Return the tokens that are."""
         remask_BM = view.decided_BM & self._masked_next(view)
         return Revision(remask_BM, torch.zeros_like(remask_BM))
-
-    def cap(self, block: Block) -> Tensor:
-        """Return the budget's steps."""
-        return block.steps_B
 
     def finished(self, state: object, block: Block) -> Tensor:
         """Return no row: a later step may remask a token."""
