@@ -36,9 +36,12 @@ from xpflow.reporting.page.frontier import frontier_chart
 from xpflow.reporting.page.grids import grid_of, grids
 from xpflow.reporting.page.origin import origin
 from xpflow.reporting.page.packed import json_text, packed, packed_json, policy, script_text
+from xpflow.reporting.page.probes import probe_charts
 from xpflow.reporting.page.story import story
 from xpflow.reporting.plots.grpo import read_grpo
 from xpflow.reporting.plots.sweep import sweep_figures
+from xpflow.reporting.probe_results import load_probes
+from xpflow.reporting.probes import probe_tables
 from xpflow.reporting.produce import Sources
 from xpflow.reporting.results import Outcomes, load_results
 from xpflow.study.config import StudyConfig
@@ -113,6 +116,10 @@ def _facts(sources: Sources, outcomes: Outcomes, layout: Layout) -> dict[str, An
         of_curves = curve_claims(compared(config, plan, curves))
         charts.insert(0, frontier_chart(plan, curves))
         tables += [grid_of(table) for table in frontier_tables(config, plan, everything)]
+    if config.probes.places:
+        probed = load_probes(config, sources.results)
+        charts += probe_charts(config.probes, probed)
+        tables += [grid_of(table) for table in probe_tables(config, plan, probed)]
     if seeds := policy_seeds(config):
         charts.append(policy_chart(read_grpo({seed: layout.policy_log(seed) for seed in seeds})))
     return {
