@@ -131,13 +131,16 @@ class Probed:
         """Return which problems the decodes of a policy solve."""
         return self.column(policy, "passed")
 
-    def recovered(self, policy: str, at: float, snap_at: float) -> Values:
-        """Return which problems are solved when decodes are snapped after a share of their steps."""
+    def recovered(self, policy: str, at: float, snap_at: float, column: str = "passed") -> Values:
+        """Return which problems are solved when decodes are snapped after a share of their steps.
+
+        column: or another number of these rows, as "masks".
+        """
         wanted = (None, 0.0, None) if at == 0 else (policy, round(at, 6), snap_at)
         return _values(
             [
                 {
-                    row["task_id"]: float(row["passed"])
+                    row["task_id"]: float(row[column])
                     for row in one
                     if (row["policy"], row["at"], row["snap_at"]) == wanted
                 }
@@ -149,7 +152,7 @@ class Probed:
         """Return what a claim is about, of its side a or b."""
         policy = getattr(claim, f"policy_{side}")
         if claim.measure == "recovered":
-            return self.recovered(policy, claim.at, snap_at)
+            return self.recovered(policy, claim.at, snap_at if claim.snap_at is None else claim.snap_at)
         if claim.measure in ("readable", "correctable"):
             return self.inside(claim.measure, policy)
         what, _, token = claim.measure.partition("_")

@@ -25,12 +25,13 @@ READ = (
     "ECE in points"
 )
 POLICIES = (
-    "percent solved; snapped: a decode stopped after that share of its steps, tokens with t >= {bound:g} "
-    "kept, the rest finished by mask prediction, one token a forward. Off: mean distance of states from the "
-    "segment of mask and final token, in its lengths, of answers that pass and that fail; AUC: of this "
-    "distance telling failures (first seed) [{confidence:g} % interval]. Readable, correctable: share of the "
-    "states on their way whose cell of t and confidence is read rightly in {region:g} % of the cases or "
-    "more, with the true token mixed in and with a wrong one; unseen: in no cell of the probes"
+    "percent solved [{confidence:g} % interval]; snapped: a decode stopped after that share of its steps, "
+    "tokens whose t is large enough kept, the rest finished by mask prediction, one token a forward; below: "
+    "how many masks were left. Off: mean distance of states from the segment of mask and final token, in "
+    "its lengths, of answers that pass and that fail; AUC: of this distance telling failures (first seed). "
+    "Readable, correctable: share of the states on their way whose cell of t and confidence is read rightly "
+    "in {region:g} % of the cases or more, with the true token mixed in and with a wrong one; unseen: in no "
+    "cell of the probes"
 )
 
 
@@ -125,30 +126,19 @@ def _policies(config: StudyConfig, plan: ReportPlan, probed: Sequence[Probed]) -
         found = [_policy(config, plan, one, policy.name) for policy in block.policies]
         sections.append(tuple(row for row, _ in found))
         records += [record for _, record in found]
-    halves = [f"snapped at {share:g}" for share in _shown_snaps(config)]
-    names = (
-        "flow",
-        "masks alone",
-        *halves,
-        "off: pass",
-        "off: fail",
-        "AUC",
-        "readable",
-        "correctable",
-        "unseen",
-    )
-    told = POLICIES.format(
-        bound=block.snap_at[0], confidence=100 * plan.confidence, region=100 * block.region
-    )
+    heads = [Column("where"), Column("policy"), Column("flow", "", "r"), Column("masks alone", "", "r")]
+    heads += [
+        Column(f"{share:g}", f"snapped, t ≥ {bound:g}", "r")
+        for bound in block.snap_at
+        for share in _shown_snaps(config)
+    ]
+    rest = ("off: pass", "off: fail", "AUC", "readable", "correctable", "unseen", "final t", "NFE")
+    told = POLICIES.format(confidence=100 * plan.confidence, region=100 * block.region)
     return Table(
         label="probes_policies",
         title=f"What decodes of flow go through, at {budget_text(block.budget)} of the steps ({plan.study})",
         facts=_facts(config, plan, told),
-        columns=(
-            Column("where"),
-            Column("policy"),
-            *(Column(name, "", "r") for name in (*names, "final t", "NFE")),
-        ),
+        columns=(*heads, *(Column(name, "", "r") for name in rest)),
         sections=tuple(sections),
         notes=_notes(config),
         records=tuple(records),
@@ -160,7 +150,11 @@ def _policy(
 ) -> tuple[tuple[Lines, ...], dict[str, Any]]:
     block = config.probes
     flow, masks = one.solved(policy), one.recovered(policy, 0.0, block.snap_at[0])
-    snaps = {share: one.recovered(policy, share, block.snap_at[0]) for share in _shown_snaps(config)}
+    kept = {
+        (bound, share): (policy, share, bound) for bound in block.snap_at for share in _shown_snaps(config)
+    }
+    snaps = {key: one.recovered(*snap) for key, snap in kept.items()}
+    left = {key: one.recovered(*snap, "masks").mean for key, snap in kept.items()}
     off, told = one.column(policy, "off"), failing(one, policy, plan.confidence)
     passes = flow.values_SP > 0
     distance = {
@@ -170,7 +164,11 @@ def _policy(
     inside = {kind: one.inside(kind, policy).mean for kind in ("readable", "correctable", "unseen")}
     rest = {name: one.column(policy, name).mean for name in ("final_t", "nfe")}
     cells: list[Lines] = [(f"{one.place}, {one.benchmark}",), (policy,)]
-    cells += [(f"{100 * value.mean:.1f}", _bounds(plan, value)) for value in (flow, masks, *snaps.values())]
+    cells += [(f"{100 * value.mean:.1f}", _bounds(plan, value)) for value in (flow, masks)]
+    cells += [
+        (f"{100 * value.mean:.1f} {_bounds(plan, value)}", f"{left[key]:.1f} masks")
+        for key, value in snaps.items()
+    ]
     cells += [EMPTY if value is None else (f"{value:.3f}",) for value in distance.values()]
     cells.append(
         EMPTY
@@ -188,7 +186,8 @@ def _policy(
         "policy": policy,
         "flow": 100 * flow.mean,
         "masks_alone": 100 * masks.mean,
-        **{f"snapped at {share:g}": 100 * value.mean for share, value in snaps.items()},
+        **{f"snapped at {share:g}, t {bound:g}": 100 * value.mean for (bound, share), value in snaps.items()},
+        **{f"masks at {share:g}, t {bound:g}": value for (bound, share), value in left.items()},
         **{f"off_{name}": value for name, value in distance.items()},
         "auc": None if told is None else told.value,
         "auc_low": None if told is None else told.interval.low,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def study(**probes: Any) -> StudyConfig:
         "t": [0.0, 0.5, 1.0],
         "geometries": ["linear"],
         "snaps": 2,
+        "snap_at": [0.5, 0.9],
         "policies": POLICIES,
         "preregistration": CLAIMS,
         **probes,
@@ -116,18 +118,26 @@ def write(results: Path, config: StudyConfig) -> None:
             for t in (0.0, 0.5, 1.0)
         ]
         recovery: list[dict[str, Any]] = [
-            {"task_id": f"micropy-he/{task}", "policy": None, "at": 0.0, "snap_at": None, "passed": task < 9}
+            {
+                "task_id": f"micropy-he/{task}",
+                "policy": None,
+                "at": 0.0,
+                "snap_at": None,
+                "passed": task < 9,
+                "masks": 32,
+            }
             for task in range(PROBLEMS)
         ]
         for name, solved in (("one", 12), ("two", 0)):
-            for at in (0.5, 1.0):
+            for at, bound in product((0.5, 1.0), (0.5, 0.9)):
                 recovery += [
                     {
                         "task_id": f"micropy-he/{task}",
                         "policy": name,
                         "at": at,
-                        "snap_at": 0.5,
-                        "passed": task < (solved if at == 0.5 else 6),
+                        "snap_at": bound,
+                        "masks": 6 if bound == 0.5 else 20,
+                        "passed": task < (6 if at == 1.0 else solved if bound == 0.5 else 9),
                     }
                     for task in range(PROBLEMS)
                 ]
@@ -211,7 +221,9 @@ def test_tables_figures_and_page_show_them(made) -> None:
     assert readings.loc[("other", 0.5), "wrong_read"] == 0.0
     policies = pd.read_csv(out / "probes_policies.csv", comment="#").set_index(["place", "policy"])
     row = policies.loc[("base", "one")]
-    assert (row["flow"], row["masks_alone"], row["snapped at 0.5"]) == (50.0, 75.0, 100.0)
+    assert (row["flow"], row["masks_alone"], row["snapped at 0.5, t 0.5"]) == (50.0, 75.0, 100.0)
+    assert (row["masks at 0.5, t 0.5"], row["masks at 0.5, t 0.9"]) == (6, 20)
+    assert row["snapped at 0.5, t 0.9"] == 75.0
     assert (row["off_pass"], row["off_fail"], row["auc"]) == (0.01, 0.2, 1.0)
     assert (out / "probes_claims.md").read_text().count("confirmed") == 3
     paths = produce_figures(config, results, out, only=["probes"])

@@ -124,6 +124,7 @@ def test_only_what_a_job_reads_makes_it_stale() -> None:
         ({"preregistration": [{**CLAIM, "policy_a": "shipped"}]}, "is a measure of no policy"),
         ({"preregistration": [{**CLAIM, "measure": "readable"}]}, "is a measure of a policy"),
         ({"preregistration": [{**SNAP, "at": 0.3}]}, "no multiple of 1/8"),
+        ({"preregistration": [{**SNAP, "snap_at": 0.9}]}, "0.9 is none of probes.snap_at"),
         ({"preregistration": [{**SNAP, "policy_b": "shippd"}]}, "did you mean 'shipped'"),
     ],
 )

@@ -69,32 +69,36 @@ def _validity(block: ProbesBlock, probed: Sequence[Probed]) -> Chart:
 
 def _recovery(block: ProbesBlock, probed: Sequence[Probed]) -> Chart:
     shares = [number / block.snaps for number in range(block.snaps + 1)]
+    kinds = [
+        (place, policy.name, bound) for place, policy in enumerate(block.policies) for bound in block.snap_at
+    ]
+    names = [f"{policy}, t ≥ {bound:g}" for _, policy, bound in kinds]
     panels, rows = [], list[tuple[Lines, ...]]()
     for one in probed:
         drawn = []
-        for number, policy in enumerate(block.policies):
-            solved = [one.recovered(policy.name, share, block.snap_at[0]).mean for share in shares]
-            hover = [
-                f"after {share:g} of the steps: {100 * y:.1f} %"
-                for share, y in zip(shares, solved, strict=True)
-            ]
+        for number, (_, policy, bound) in enumerate(kinds):
+            solved = [one.recovered(policy, share, bound).mean for share in shares]
+            pairs = [(f"{share:g}", f"{100 * y:.1f} %") for share, y in zip(shares, solved, strict=True)]
+            hover = [f"after {share} of the steps: {y}" for share, y in pairs]
             drawn.append(curve(number, shares, solved, hover=hover))
-            rows += [
-                ((one.place,), (one.benchmark,), (policy.name,), (f"{share:g}",), (f"{100 * y:.1f} %",))
-                for share, y in zip(shares, solved, strict=True)
-            ]
+            rows += [((one.place,), (one.benchmark,), (names[number],), (share,), (y,)) for share, y in pairs]
         panels.append({"title": f"{one.place}, {one.benchmark}", "curves": drawn})
     looks = [
-        series(policy.name, PALETTES[(n + 1) % len(PALETTES)][0], "solid", SYMBOLS[MARKERS[n % len(MARKERS)]])
-        for n, policy in enumerate(block.policies)
+        series(
+            name,
+            PALETTES[(place + 1) % len(PALETTES)][0],
+            "solid" if bound == block.snap_at[0] else "dot",
+            SYMBOLS[MARKERS[place % len(MARKERS)]],
+        )
+        for name, (place, _, bound) in zip(names, kinds, strict=True)
     ]
     heads = ("place", "benchmark", "policy", "steps before the snap", "solved")
     return Chart(
         "probes-recovery",
         "Decodes that are stopped and finished by mask prediction",
-        "Problems solved when a decode of flow is stopped after a share of its steps, tokens with t of "
-        f"{block.snap_at[0]:g} or more are kept and mask prediction finishes the rest, one token a forward. "
-        "At 0 all is left to mask prediction, at 1 the answer is flow's own.",
+        "Problems solved when a decode of flow is stopped after a share of its steps, tokens whose t is "
+        "large enough are kept and mask prediction finishes the rest, one token a forward. At 0 "
+        "all is left to mask prediction, at 1 the answer is flow's own.",
         data_table("probes-recovery-drawn", heads, rows, right=(3, 4)),
         {
             "series": looks,

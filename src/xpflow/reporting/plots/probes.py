@@ -52,10 +52,11 @@ def figure_recovery(
         for row, one in zip(axes, probed, strict=True):
             _recovered(row[0], block, one)
             _distances(row[1], block, one)
+        bounds = " (solid) or ".join(f"{bound:g}" for bound in block.snap_at)
         note(
             drawing,
-            f"Left: tokens with t of {block.snap_at[0]:g} or more stay, mask prediction finishes the rest. "
-            "Right: solid, answers that fail; dashed, answers that pass.",
+            f"Left: tokens with t of {bounds} or more stay, "
+            "mask prediction finishes the rest. Right: solid, answers that fail; dashed, answers that pass.",
         )
         return save(drawing, folder, "probes_recovery", formats)
 
@@ -66,9 +67,10 @@ def _recovered(panel: Any, block: ProbesBlock, one: Probed) -> None:
     panel.set_title(f"{one.place}, {one.benchmark}")
     ends = []
     for place, policy in enumerate(block.policies):
-        values = [one.recovered(policy.name, share, block.snap_at[0]).mean for share in shares]
         look = _look(place)
-        panel.plot(shares, values, **look)
+        for bound in block.snap_at[::-1]:  # the first on top
+            values = [one.recovered(policy.name, share, bound).mean for share in shares]
+            panel.plot(shares, values, **{**look, "linestyle": "-" if bound == block.snap_at[0] else ":"})
         ends.append(Label(policy.name, look, shares[-1], values[-1]))
     panel.axhline(values[0], color=GREY, linestyle="--", linewidth=0.8, zorder=0)
     label_ends(panel, ends)

@@ -63,9 +63,12 @@ class ProbeClaim(Block):
     measure: Measure = Field(
         description="read_*, elsewhere_*: readings that are right at the mixed places, and at the masks "
         "beside them, with the true or a wrong token mixed in; recovered: answers that pass after a snap; "
-        "(with the first bound of snap_at); readable, correctable: states in the region (see `region`)"
+        "readable, correctable: states in the region (see `region`)"
     )
     at: float = Field(default=0.5, ge=0, le=1, description="t of the states, or share of the steps at a snap")
+    snap_at: float | None = Field(
+        default=None, description="Of recovered: a bound of probes.snap_at; null: the first"
+    )
     geometry: MixGeometry = Field(default="linear", description="Of read_* and elsewhere_*")
     geometry_b: MixGeometry | None = Field(default=None, description="Of side b; null: the same")
     place_a: str = Field(description="A place of probes.places")

@@ -254,6 +254,8 @@ def _off_grid(config: StudyConfig, loc: tuple[str | int, ...], index: int) -> It
     block, claim = config.probes, config.probes.preregistration[index]
     if claim.measure == "recovered" and claim.at not in [n / block.snaps for n in range(block.snaps + 1)]:
         yield (*loc, "at"), f"{claim.at} is no multiple of 1/{block.snaps}, where decodes are snapped"
+    if claim.snap_at is not None and claim.snap_at not in block.snap_at:
+        yield (*loc, "snap_at"), f"{claim.snap_at} is none of probes.snap_at"
     if claim.measure not in OF_POLICIES and claim.at not in block.t:
         yield (*loc, "at"), f"{claim.at} is none of probes.t"
 
