@@ -136,13 +136,13 @@ class Probed:
 
         column: or another number of these rows, as "masks".
         """
-        wanted = (None, 0.0, None) if at == 0 else (policy, round(at, 6), snap_at)
+        wanted = (policy, snap_at) if at else (None, None)
         return _values(
             [
                 {
                     row["task_id"]: float(row[column])
                     for row in one
-                    if (row["policy"], row["at"], row["snap_at"]) == wanted
+                    if (row["policy"], row["snap_at"]) == wanted and abs(row["at"] - at) < 1e-4
                 }
                 for one in self.recovery
             ]
