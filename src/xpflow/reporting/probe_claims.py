@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xpflow.reporting.contrasts import judge
+from xpflow.reporting.contrasts import Judgement, judge
 from xpflow.reporting.markup import Column, Table, number
 from xpflow.reporting.probe_results import Probed
 from xpflow.reporting.report_spec import ReportPlan
@@ -28,7 +28,7 @@ class Judged:
     confidence: float
 
     @property
-    def judgement(self) -> str:
+    def judgement(self) -> Judgement:
         """The claim, judged from its interval and Holm's p-value."""
         told = judge(self.difference, 0.0, self.claim.direction, self.confidence)
         survives = self.holm_p <= 1 - self.confidence

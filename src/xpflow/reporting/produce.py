@@ -14,12 +14,13 @@ import pandas as pd
 from xpflow.artifacts.io import atomic_write_text
 from xpflow.errors import ArtifactError, ConfigError, nearest
 from xpflow.reporting.alignment_table import alignment_table, full_budget_rows, read_alignment
-from xpflow.reporting.claims import claims_markdown, claims_record, curve_claims, judge_claims
+from xpflow.reporting.claims import claims_markdown, claims_record, curve_claims, judge_claims, probe_claims
 from xpflow.reporting.contrasts import contrasts_table, evaluate_contrasts
 from xpflow.reporting.curves import compared, swept_curves
 from xpflow.reporting.from_config import plan_from_config
 from xpflow.reporting.frontier import frontier_tables
 from xpflow.reporting.pass_at_k import pass_at_k_table
+from xpflow.reporting.probe_claims import judged_claims
 from xpflow.reporting.probe_results import load_probes
 from xpflow.reporting.probes import probe_tables
 from xpflow.reporting.report_spec import ReportPlan
@@ -99,7 +100,9 @@ def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
         tables += frontier_tables(config, plan, outcomes)
         claims += curve_claims(compared(config, plan, swept_curves(config, outcomes)))
     if config.probes.places:
-        tables += probe_tables(config, plan, load_probes(config, results))
+        probed = load_probes(config, results)
+        tables += probe_tables(config, plan, probed)
+        claims += probe_claims(judged_claims(config, plan, probed))
     paths = [path for table in tables for path in write_table(table, out)]
     atomic_write_text(out / "claims.md", claims_markdown(plan, claims))
     atomic_write_text(out / "claims.json", json.dumps(claims_record(claims), indent=1, sort_keys=True) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -226,11 +227,18 @@ def test_tables_figures_and_page_show_them(made) -> None:
     assert row["snapped at 0.5, t 0.9"] == 75.0
     assert (row["off_pass"], row["off_fail"], row["auc"]) == (0.01, 0.2, 1.0)
     assert (out / "probes_claims.md").read_text().count("confirmed") == 3
+    claims = json.loads((out / "claims.json").read_text())
+    found = [(one["text"], one["model"], one["judgement"]) for one in claims if one["family"] == "probes"]
+    assert found[:2] == [
+        ("Reads more.", "other against base", "confirmed"),
+        ("Is rescued more.", "base", "confirmed"),
+    ]
     paths = produce_figures(config, results, out, only=["probes"])
     assert [path.stem for path in paths] == ["probes_validity", "probes_recovery"]
     assert {path.stem for path in paths} <= set(figure_names(config))
     page = produce_report(config, results, out / "report.html").path.read_text()
     assert "How mixed states are read" in page
+    assert "Of 3 comparisons of probes, registered before the run" in page
     assert "Decodes that are stopped and finished by mask prediction" in page
     assert "Is rescued more." in page
 
