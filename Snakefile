@@ -25,6 +25,7 @@ include: "workflow/rules/selfdata.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/policy.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/probes.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/pretrain.smk"
 

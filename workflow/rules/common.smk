@@ -16,15 +16,18 @@ from xpflow.display.settle import settle
 from xpflow.images import choose_container, digest_inside, package_digest
 from xpflow.study.check import check_study
 from xpflow.study.config import load_study
+from xpflow.study.config.base import budget_folder
 from xpflow.study.needs import repo_of_benchmark, repo_of_model, repos_of
 from xpflow.study.freshness import mark, no_future, outdated, told
-from xpflow.study.layout import HUB, PRETRAIN, Layout, manifest_of
+from xpflow.study.layout import HUB, PRETRAIN, PROBE_FILES, Layout, manifest_of
+from xpflow.study.probes import find_probe, probe_jobs, trained_policies
 from xpflow.study.rows import job_groups, jobs_of, policy_seeds, trace_row
 from xpflow.study.stages import (
     evaluated_files,
     figure_files,
     figure_names,
     policy_logs,
+    probe_files,
     table_files,
     table_names,
     training_logs,
@@ -280,6 +283,28 @@ def get_policy(trained, seed):
 def get_job_weights(wildcards):
     """Return the trained weights that a decoding job needs."""
     return get_trained(wildcards.model, get_job(wildcards).weights, wildcards.seed)
+
+
+def get_probe(wildcards):
+    """Return the probing job of a rule's wildcards."""
+    return find_probe(STUDY, wildcards.place, wildcards.benchmark, int(wildcards.seed))
+
+
+def get_probe_policies(wildcards):
+    """Return the policies that are trained for the probes, by name."""
+    return {
+        one.name: LAYOUT.probe_policy(budget_folder(one.train_budget), wildcards.seed)
+        / "policy.safetensors"
+        for one in trained_policies(STUDY)
+    }
+
+
+def get_probe_options(wildcards, input):
+    """Return the options of `xpflow probe` for weights and policies."""
+    named = get_probe_policies(wildcards).items()
+    policies = [f"--policy {name}={file}" for name, file in named]
+    trained = f"--checkpoint {Path(str(input.weights)).parent}" if input.weights else ""
+    return " ".join([trained, *policies]).strip()
 
 
 def get_weights_options(wildcards, input):

@@ -5,6 +5,7 @@ rule tables:
                 *table_files(STUDY, LAYOUT),
                 rows=evaluated_files(STUDY, LAYOUT),
                 training=training_logs(STUDY, LAYOUT),
+                probes=probe_files(STUDY, LAYOUT),
             )
         ),
     output:
@@ -84,6 +85,7 @@ rule figures:
                 *figure_files(STUDY, LAYOUT),
                 rows=evaluated_files(STUDY, LAYOUT),
                 training=training_logs(STUDY, LAYOUT),
+                probes=probe_files(STUDY, LAYOUT),
                 policy=policy_logs(STUDY, LAYOUT),
                 trace=LAYOUT.trace if TRACE else [],
             )
@@ -128,6 +130,7 @@ rule report:
                 LAYOUT.figure("report", "html"),
                 rows=evaluated_files(STUDY, LAYOUT),
                 training=training_logs(STUDY, LAYOUT),
+                probes=probe_files(STUDY, LAYOUT),
                 policy=policy_logs(STUDY, LAYOUT),
                 trace=LAYOUT.trace if TRACE else [],
                 problems=expand(

@@ -56,6 +56,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "solvable": ("xpflow.cli.solvable", "Keep the training prompts that the base model solves"),
         "grpo": ("xpflow.cli.grpo", "Train a step-size policy (Eq. 18)"),
         "evaluate": ("xpflow.cli.evaluate", "Decode all arms of a study that share one model's weights"),
+        "probe": ("xpflow.cli.probe", "Probe the mixed states of flow: validity, recovery, trajectories"),
         "trace": ("xpflow.cli.trace", "Decode the problem that the picture of a study shows"),
         "merge": ("xpflow.cli.merge", "Merge shards into one file, the same bytes in any order"),
         "tables": ("xpflow.cli.tables", "Write the tables of a study from its verdicts"),

@@ -16,6 +16,7 @@ from xpflow.errors import ConfigError
 from xpflow.planning.assumptions import Assumptions, Machine
 from xpflow.planning.study import StudyPlan
 from xpflow.study.config.root import StudyConfig
+from xpflow.study.probes import policy_trainings, probe_jobs
 from xpflow.study.rows import jobs_of, policy_seeds, trace_row, trained_runs
 from xpflow.study.times import recorded
 
@@ -72,14 +73,17 @@ def _job_counts(config: StudyConfig) -> dict[str, int]:
     shards, runs, policies = config.runtime.shards, trained_runs(config), len(policy_seeds(config))
     answers = len({(model, seed) for model, _, seed in runs})
     decodings = len(jobs_of(config))
+    trained = policies or len(policy_trainings(config))
     counts = {
         "export_problems": len(config.benchmark_names),
         "answer_prompts": answers * shards,
         "merge_answers": answers,
         "train": len(runs),
-        "export_training_problems": int(policies > 0),
-        "filter_solvable": int(policies > 0),
+        "export_training_problems": int(trained > 0),
+        "filter_solvable": int(trained > 0),
         "train_policy": policies,
+        "train_probe_policy": len(policy_trainings(config)),
+        "probe": len(probe_jobs(config)),
         "decode_shard": decodings * shards,
         "grade_shard": decodings * shards,
         "merge": decodings,
@@ -91,7 +95,7 @@ def _job_counts(config: StudyConfig) -> dict[str, int]:
 
 def _planned(config: StudyConfig, jobs: Mapping[str, int]) -> Iterator[tuple[str, float]]:
     """Yield the seconds of a job by rule, as the plan has them."""
-    for rule in jobs:
+    for rule in jobs.keys() - {"probe", "train_probe_policy"}:  # the plan does not have these
         yield rule, {"trace": START_S, "figures": DRAW_S}.get(rule, LIGHT_S)
     given, programs, work = Assumptions(), 0, dict.fromkeys(RULES.values(), 0.0)
     try:

@@ -18,12 +18,15 @@ from xpflow.reporting.contrasts import ContrastResult, Judgement, judge, paper_d
 from xpflow.reporting.curves import Compared
 from xpflow.reporting.markup import markdown_text, number
 from xpflow.reporting.paper import FLOW, MASK_PREDICTION, QUARTER, caution, table1_count
+from xpflow.reporting.probe_claims import Judged
 from xpflow.reporting.report_spec import Direction, ReportPlan
 from xpflow.reporting.results import Outcomes
 from xpflow.stats.bootstrap import Estimate, fewest_problems
 from xpflow.study.config.base import budget_text
 
 CURVES = "curves"  # the family of claims about a study's curves
+PROBES = "probes"  # and about its probes
+APART = ("check", CURVES, PROBES)  # families of claims that the paper does not make
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +91,26 @@ def curve_claims(compared: Iterable[Compared]) -> list[Claim]:
     ]
 
 
+def probe_claims(judged: Iterable[Judged]) -> list[Claim]:
+    """Return the claims about a study's probes; where the models stand is the places that are compared."""
+    return [
+        _claim(
+            PROBES,
+            one.claim.text,
+            (" against ".join(dict.fromkeys((one.claim.place_a, one.claim.place_b))), one.benchmark),
+            None,
+            one.difference,
+            one.judgement,
+            one.claim.direction,
+            one.holm_p,
+        )
+        for one in judged
+    ]
+
+
 def of_the_paper(claims: Iterable[Claim]) -> list[Claim]:
     """Return the claims that the paper makes."""
-    return [claim for claim in claims if claim.family not in ("check", CURVES)]
+    return [claim for claim in claims if claim.family not in APART]
 
 
 def claims_markdown(plan: ReportPlan, claims: list[Claim]) -> str:
@@ -122,6 +142,7 @@ def families(plan: ReportPlan) -> dict[str, str]:
         "ablation": "Each part of the decoder helps",
         "check": "Not claimed by the paper, asked by a sceptic: the first against the second",
         CURVES: "Registered of decoders as curves, at equal mean NFE and corrected among themselves",
+        PROBES: "Registered of the probes of mixed states, and corrected among themselves",
     }
 
 

@@ -14,12 +14,15 @@ import pandas as pd
 from xpflow.artifacts.io import atomic_write_text
 from xpflow.errors import ArtifactError, ConfigError, nearest
 from xpflow.reporting.alignment_table import alignment_table, full_budget_rows, read_alignment
-from xpflow.reporting.claims import claims_markdown, claims_record, curve_claims, judge_claims
+from xpflow.reporting.claims import claims_markdown, claims_record, curve_claims, judge_claims, probe_claims
 from xpflow.reporting.contrasts import contrasts_table, evaluate_contrasts
 from xpflow.reporting.curves import compared, swept_curves
 from xpflow.reporting.from_config import plan_from_config
 from xpflow.reporting.frontier import frontier_tables
 from xpflow.reporting.pass_at_k import pass_at_k_table
+from xpflow.reporting.probe_claims import judged_claims
+from xpflow.reporting.probe_results import load_probes
+from xpflow.reporting.probes import probe_tables
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import Outcomes, load_results
 from xpflow.reporting.tables import table1, table2, write_table
@@ -96,6 +99,10 @@ def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
     if config.frontier.curves:
         tables += frontier_tables(config, plan, outcomes)
         claims += curve_claims(compared(config, plan, swept_curves(config, outcomes)))
+    if config.probes.places:
+        probed = load_probes(config, results)
+        tables += probe_tables(config, plan, probed)
+        claims += probe_claims(judged_claims(config, plan, probed))
     paths = [path for table in tables for path in write_table(table, out)]
     atomic_write_text(out / "claims.md", claims_markdown(plan, claims))
     atomic_write_text(out / "claims.json", json.dumps(claims_record(claims), indent=1, sort_keys=True) + "\n")
@@ -149,6 +156,16 @@ def _frontier(sources: Sources, out: Path) -> list[Path]:
     return figures_frontier(config.frontier, sources.plan, curves, out, sources.formats)
 
 
+def _probes(sources: Sources, out: Path) -> list[Path]:
+    from xpflow.reporting.plots.probes import figure_recovery, figure_validity
+
+    block, probed = sources.config.probes, load_probes(sources.config, sources.results)
+    return [
+        *figure_validity(block, probed, out, sources.formats),
+        *figure_recovery(block, probed, out, sources.formats),
+    ]
+
+
 def _grpo(sources: Sources, out: Path) -> list[Path]:
     from xpflow.reporting.plots.grpo import figure_grpo, read_grpo
 
@@ -194,6 +211,7 @@ FIGURES = {
     ),
     "sweep": Figure(_sweep),
     "frontier": Figure(_frontier, lambda sources: bool(sources.config.frontier.curves), "curves"),
+    "probes": Figure(_probes, lambda sources: bool(sources.config.probes.places), "places to probe"),
     "grpo": Figure(
         _grpo, lambda sources: bool(policy_seeds(sources.config)), "an arm with a policy of the study's own"
     ),

@@ -26,6 +26,7 @@ from xpflow.protocols.prompter import Prompter
 from xpflow.study.check import arm_rows, is_local, told
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.layout import Layout
+from xpflow.study.probes import probe_jobs, trained_policies
 from xpflow.study.rows import policy_seeds, trained_runs
 
 Part = tuple[str, str | None, int | None]  # benchmark, split, how many problems
@@ -123,13 +124,17 @@ def _asked(config: StudyConfig, model: str) -> Iterator[tuple[str, Part, int]]:
         if name == model:
             length = int(arm_settings(config, arm, model, benchmark, budget)["gen_length"])
             longest[benchmark] = max(length, longest.get(benchmark, 0))
+    for job in probe_jobs(config):
+        if job.model == model:
+            length = config.benchmark(job.benchmark).gen_length
+            longest[job.benchmark] = max(length, longest.get(job.benchmark, 0))
     for choice in config.problems.benchmarks:
         if choice.name in longest:
             part = (choice.name, choice.split, choice.limit)
             yield f"problems.benchmarks[{choice.name}]", part, longest[choice.name]
     if any(name == model for name, _, _ in trained_runs(config)):
         yield "selfdata", (config.selfdata.benchmark, None, None), config.selfdata.gen_length
-    if policy_seeds(config) and model == config.grpo.model:
+    if (policy_seeds(config) or trained_policies(config)) and model == config.grpo.model:
         block = config.solvable
         yield "solvable", (block.benchmark, "train", block.limit), block.gen_length
         for name in config.benchmark_names if config.grpo.validate_every else ():

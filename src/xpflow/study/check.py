@@ -26,6 +26,7 @@ from xpflow.study.config.evaluation import Arm
 from xpflow.study.config.inputs import BenchmarkChoice
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.config.training import BASE
+from xpflow.study.probes import probe_arms, probe_jobs, trained_policies
 from xpflow.study.rows import policy_seeds, samples_of, trained_runs
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def check_study(config: StudyConfig, source: str) -> None:
     if trained_runs(config):
         with told(f"{source}: selfdata"):
             _check_selfdata(config)
-    if policy_seeds(config):
+    if policy_seeds(config) or trained_policies(config):
         with told(f"{source}: solvable.benchmark"):
             _require_split(config, config.solvable.benchmark, "train")
         with told(f"{source}: grpo.rollout_shards"):
@@ -69,6 +70,10 @@ def check_plugins(config: StudyConfig, source: str) -> None:
 def check_arms(config: StudyConfig, source: str) -> None:
     """Raise ConfigError that names the arm when its decoder is unknown or cannot work with its settings."""
     own = {arm.name for arm in config.evaluation.arms}
+    for model, benchmark in dict.fromkeys((job.model, job.benchmark) for job in probe_jobs(config)):
+        for arm, budget in probe_arms(config):
+            with told(f"{source}: probes[{arm.name}]"):
+                _check_arm(config, arm, model, benchmark, budget)
     for arm, model, benchmark, budget in arm_rows(config):
         block = "evaluation.arms" if arm.name in own else "frontier.curves"
         with told(f"{source}: {block}[{arm.name}]"):
@@ -80,7 +85,7 @@ def check_stages(config: StudyConfig, source: str) -> None:
     for where, model, settings in stage_rows(config, source):
         with told(where):
             _check_decoding(config, model, settings())
-    if policy_seeds(config):
+    if policy_seeds(config) or trained_policies(config):
         from xpflow.decoding.registry import decoder_entry, decoders_that
 
         with told(f"{source}: grpo.decoder"):
@@ -298,12 +303,16 @@ def stage_rows(config: StudyConfig, source: str) -> Iterator[tuple[str, str, Cal
     for model in dict.fromkeys(model for model, _, _ in trained_runs(config)):
         protocol = find_protocol(config.model(model).protocol)
         yield f"{source}: selfdata", model, partial(stage_settings, config.selfdata, protocol, "mbpp")
-    if policy_seeds(config):
+    budgets = [config.grpo.train_budget] if policy_seeds(config) else []
+    budgets += [one.train_budget for one in trained_policies(config) if one.train_budget]
+    if budgets:
         grpo, block = config.grpo, config.solvable
         protocol, kind = find_protocol(config.model(grpo.model).protocol), shape(config, block.benchmark)
         yield f"{source}: solvable", grpo.model, partial(stage_settings, block, protocol, kind)
-        rollout = {"gen_length": block.gen_length, "budget": grpo.train_budget, "suppress": "special"}
-        yield f"{source}: grpo.train_budget", grpo.model, partial(settings_from, grpo.decoder, rollout)
+        rollout = {"gen_length": block.gen_length, "suppress": "special"}
+        for budget in budgets:
+            where, chosen = f"{source}: grpo.train_budget", {**rollout, "budget": budget}
+            yield where, grpo.model, partial(settings_from, grpo.decoder, chosen)
         if grpo.validate_every:
             held = {**rollout, "budget": config.reporting.headline_budget}
             where = f"{source}: reporting.headline_budget, at which grpo validates"

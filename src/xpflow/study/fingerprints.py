@@ -18,6 +18,7 @@ from xpflow.policies import shipped_file
 from xpflow.protocols.find import find_protocol
 from xpflow.study.config.evaluation import Arm
 from xpflow.study.config.root import StudyConfig
+from xpflow.study.probes import ProbeJob
 from xpflow.study.rows import Job, samples_of
 
 PACKAGE = Path(__file__).parents[1]
@@ -90,6 +91,17 @@ def decode(config: StudyConfig, job: Job) -> str:
     return fingerprint(job.cells, ways, shared, _base(config, job.model), _protocols(config, job.model))
 
 
+def probe(config: StudyConfig, job: ProbeJob) -> str:
+    """Return the fingerprint of a probing job."""
+    block, choice = config.probes, config.model(job.model)
+    rest = block.model_dump(mode="json", exclude={"places", "benchmarks", "region", "preregistration"})
+    length, evaluation = config.benchmark(job.benchmark).gen_length, config.evaluation
+    shared = (evaluation.settings, evaluation.batch_size, length, choice.block_length, job.weights)
+    policies = [_policy(one.policy) for one in block.policies if one.policy]
+    how = (_verdicts(config), _base(config, job.model), _protocols(config, job.model))
+    return fingerprint(rest, shared, policies, how)
+
+
 def grade(config: StudyConfig, model: str) -> str:
     """Return the fingerprint of grading a model's answers."""
     return fingerprint(_verdicts(config), _protocols(config, model))
@@ -118,6 +130,8 @@ def report(config: StudyConfig) -> str:
     protocols = _protocols(config, *config.model_names)
     if not config.frontier.curves:
         machine["frontier"] = True  # a study without curves is what it was before there were any
+    if not config.probes.places:
+        machine["probes"] = True
     settings = {**config.model_dump(mode="json", exclude=machine), "evaluation": _evaluation(config)}
     return fingerprint(settings, weights, protocols)
 

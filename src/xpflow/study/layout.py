@@ -22,6 +22,7 @@ HUB = f"{RESULTS}/hub"  # shared by all studies
 PRETRAIN = f"{RESULTS}/pretrain"
 SAMPLES, VERDICTS, LOG, POLICY = "samples.jsonl", "verdicts.jsonl", "log.jsonl", "policy.safetensors"
 STUDY_FILE = "study.yaml"
+PROBE_FILES = ("validity.jsonl", "recovery.jsonl", "trajectory.jsonl")
 TABLE_ENDINGS = ("md", "tex", "csv")
 Name = str | int
 
@@ -134,6 +135,14 @@ class Layout:
         """The learning curve of the study's own policy."""
         return self.policy(seed) / LOG
 
+    def probe_policy(self, budget: str, seed: Name) -> Path:
+        """Folder of a policy that is trained for the probes, by its train_budget as a folder: 1-4."""
+        return self.results / "policy" / f"T{budget}" / f"seed{seed}"
+
+    def probe(self, model: str, benchmark: str, place: str, seed: Name) -> Path:
+        """Folder of one probing job: the files PROBE_FILES."""
+        return self.results / model / "probes" / benchmark / place / f"seed{seed}"
+
     def part(self, model: str, benchmark: str, kind: str, seed: Name, shard: str) -> Path:
         """Folder of a decoding job's shard: samples and verdicts of all its arms and budgets."""
         return self.results / model / PARTS / benchmark / kind / f"seed{seed}" / shard
@@ -171,6 +180,8 @@ class Layout:
             _form(self.run(model, run, seed) / "{file}"),
             _form(self.solvable(model)),
             _form(self.policy(seed) / "{file}"),
+            _form(self.probe_policy("{train_budget}", seed) / "{file}"),
+            _form(self.probe(model, benchmark, "{place}", seed) / "{file}"),
             _form(Path(PRETRAIN) / model / "checkpoint/{file}"),
             _form(self.part(model, benchmark, "{kind}", seed, shard) / "{file}"),
             _form(self.evaluation(model, benchmark) / "{arm}/{budget}/seed{seed}/{file}"),

@@ -11,6 +11,7 @@ from xpflow.models.registry import architecture_name
 from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.protocols import PROTOCOLS
 from xpflow.study.config.root import StudyConfig
+from xpflow.study.probes import ProbeJob, probe_arms
 from xpflow.study.rows import Job, trace_row
 
 Chosen = set[str]
@@ -101,6 +102,12 @@ def evaluate(study: StudyConfig, job: Job) -> Chosen:
     """Return those of a decoding job: its arms' decoders and no others."""
     decoders = {f"decoder:{study.arm(row.arm).decoder}" for row in job.rows}
     return {*decoders, *asking(study, job.model, job.benchmark), *model(study, job.model)}
+
+
+def probe(study: StudyConfig, job: ProbeJob) -> Chosen:
+    """Return those of a probing job: what it decodes with, and what turns answers into verdicts."""
+    decoders = {f"decoder:{arm.decoder}" for arm, _ in probe_arms(study)}
+    return {*decoders, *judging(study, job.model, job.benchmark), *model(study, job.model)}
 
 
 def grade(study: StudyConfig, name: str, benchmark: str) -> Chosen:

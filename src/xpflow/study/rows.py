@@ -20,6 +20,7 @@ from xpflow.study.config.base import budget_folder, budget_text
 from xpflow.study.config.evaluation import Arm
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.config.training import BASE
+from xpflow.study.probes import policy_trainings, probe_jobs
 
 
 class Cell(NamedTuple):
@@ -87,7 +88,9 @@ def takes_several(config: StudyConfig) -> bool:
 def trained_runs(config: StudyConfig) -> list[tuple[str, str, int]]:
     """Return (model, run, seed) of every training that something else in the study needs, in order."""
     needed = {(row.model, config.arm(row.arm).weights, row.seed) for row in expand(config)}
-    needed |= {(config.grpo.model, config.grpo.weights, seed) for seed in policy_seeds(config)}
+    seeds = {*policy_seeds(config), *(seed for _, seed in policy_trainings(config))}
+    needed |= {(config.grpo.model, config.grpo.weights, seed) for seed in seeds}
+    needed |= {(job.model, job.weights, job.seed) for job in probe_jobs(config)}
     for run in reversed(config.training.runs):  # a run starts from one above it
         needed |= {(model, run.start, seed) for model, name, seed in needed if name == run.name}
     order = [

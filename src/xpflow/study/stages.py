@@ -18,7 +18,8 @@ from xpflow.study import fingerprints as fp
 from xpflow.study import plugins
 from xpflow.study.config.frontier import FrontierBlock
 from xpflow.study.config.root import StudyConfig
-from xpflow.study.layout import LOG, Layout
+from xpflow.study.layout import LOG, POLICY, PROBE_FILES, Layout
+from xpflow.study.probes import ProbeJob, find_probe, policy_trainings, probe_jobs, with_train_budget
 from xpflow.study.rows import Job, expand, find_job, policy_seeds, takes_several, trace_row, trained_runs
 
 Names = Mapping[str, Any]
@@ -45,7 +46,8 @@ def table_names(study: StudyConfig) -> list[str]:
     several = ["pass_at_k"] if takes_several(study) else []
     trained = ["alignment"] if trained_runs(study) else []
     curves = ["frontier", "frontier_points", "frontier_claims"] if study.frontier.curves else []
-    return ["table1", "table2", "contrasts", *several, *trained, *curves]
+    probes = ["probes", "probes_policies", "probes_claims"] if study.probes.places else []
+    return ["table1", "table2", "contrasts", *several, *trained, *curves, *probes]
 
 
 def frontier_figures(block: FrontierBlock) -> list[str]:
@@ -68,6 +70,7 @@ def figure_names(study: StudyConfig) -> list[str]:
         *(["grpo"] if policy_seeds(study) else []),
         *(["trace"] if trace_row(study) else []),
         *(frontier_figures(study.frontier) if study.frontier.curves else []),
+        *(["probes_validity", "probes_recovery"] if study.probes.places else []),
     ]
 
 
@@ -81,6 +84,12 @@ def training_logs(study: StudyConfig, layout: Layout) -> list[Path]:
     return [layout.run_log(*run) for run in trained_runs(study)]
 
 
+def probe_files(study: StudyConfig, layout: Layout) -> list[Path]:
+    """Return the files of all probing jobs."""
+    folders = [layout.probe(job.model, job.benchmark, job.place, job.seed) for job in probe_jobs(study)]
+    return [folder / name for folder in folders for name in PROBE_FILES]
+
+
 def policy_logs(study: StudyConfig, layout: Layout) -> list[Path]:
     """Return the learning curves of the study's own policy."""
     return [layout.policy_log(seed) for seed in policy_seeds(study)]
@@ -92,8 +101,9 @@ def _checkpoints(study: StudyConfig, layout: Layout) -> list[Path]:
 
 
 def _policies(study: StudyConfig, layout: Layout) -> list[Path]:
-    seeds = policy_seeds(study)
-    return [file for seed in seeds for file in (layout.policy_file(seed), layout.policy_log(seed))]
+    folders = [layout.policy(seed) for seed in policy_seeds(study)]
+    folders += [layout.probe_policy(*one) for one in policy_trainings(study)]
+    return [folder / name for folder in folders for name in (POLICY, LOG)]
 
 
 def table_files(study: StudyConfig, layout: Layout) -> list[Path]:
@@ -114,6 +124,7 @@ def report_inputs(study: StudyConfig, layout: Layout) -> list[Path]:
         *evaluated_files(study, layout),
         *training_logs(study, layout),
         *policy_logs(study, layout),
+        *probe_files(study, layout),
         *(layout.problems(name) for name in study.benchmark_names),
         layout.trace,
     ]
@@ -145,7 +156,11 @@ STAGES: dict[str, Stage] = {
         lambda study, names: fp.solvable(study, names["model"]),
         lambda study, names: plugins.solvable(study, names["model"]),
     ),
-    "grpo": Stage(lambda study, names: fp.grpo(study), lambda study, names: plugins.grpo(study), _policies),
+    "grpo": Stage(
+        lambda study, names: fp.grpo(with_train_budget(study, names.get("train_budget"))),
+        lambda study, names: plugins.grpo(study),
+        _policies,
+    ),
     "evaluate": Stage(
         lambda study, names: fp.decode(study, _job(study, names)),
         lambda study, names: plugins.evaluate(study, _job(study, names)),
@@ -153,6 +168,11 @@ STAGES: dict[str, Stage] = {
     "grade": Stage(
         lambda study, names: fp.grade(study, names["model"]),
         lambda study, names: plugins.grade(study, names["model"], names["benchmark"]),
+    ),
+    "probe": Stage(
+        lambda study, names: fp.probe(study, _probe(study, names)),
+        lambda study, names: plugins.probe(study, _probe(study, names)),
+        probe_files,
     ),
     "merge": Stage(None, makes=evaluated_files),
     "trace": Stage(
@@ -181,6 +201,10 @@ STAGES: dict[str, Stage] = {
 
 def _job(study: StudyConfig, names: Names) -> Job:
     return find_job(study, *(names[key] for key in JOB))
+
+
+def _probe(study: StudyConfig, names: Names) -> ProbeJob:
+    return find_probe(study, names["place"], names["benchmark"], names["seed"])
 
 
 def job_stage(job: Job) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from xpflow.errors import ArtifactError
 from xpflow.problems import problems_from_file
 from xpflow.problems.problem import Problem
 from xpflow.reporting.alignment_table import alignment_table
-from xpflow.reporting.claims import Claim, curve_claims, families, judge_claims
+from xpflow.reporting.claims import Claim, curve_claims, families, judge_claims, probe_claims
 from xpflow.reporting.contrasts import evaluate_contrasts
 from xpflow.reporting.curves import compared, swept_curves
 from xpflow.reporting.frontier import frontier_tables
@@ -36,9 +36,13 @@ from xpflow.reporting.page.frontier import frontier_chart
 from xpflow.reporting.page.grids import grid_of, grids
 from xpflow.reporting.page.origin import origin
 from xpflow.reporting.page.packed import json_text, packed, packed_json, policy, script_text
+from xpflow.reporting.page.probes import probe_charts
 from xpflow.reporting.page.story import story
 from xpflow.reporting.plots.grpo import read_grpo
 from xpflow.reporting.plots.sweep import sweep_figures
+from xpflow.reporting.probe_claims import judged_claims
+from xpflow.reporting.probe_results import load_probes
+from xpflow.reporting.probes import probe_tables
 from xpflow.reporting.produce import Sources
 from xpflow.reporting.results import Outcomes, load_results
 from xpflow.study.config import StudyConfig
@@ -106,19 +110,24 @@ def _facts(sources: Sources, outcomes: Outcomes, layout: Layout) -> dict[str, An
         log = sources.alignment_log(outcomes)
         tables.append(grid_of(alignment_table(plan, log)))
         charts += alignment_charts(log)
-    of_curves: list[Claim] = []
+    others: list[Claim] = []
     if config.frontier.curves:
         everything = sources.outcomes(expand(config))
         curves = swept_curves(config, everything)
-        of_curves = curve_claims(compared(config, plan, curves))
+        others += curve_claims(compared(config, plan, curves))
         charts.insert(0, frontier_chart(plan, curves))
         tables += [grid_of(table) for table in frontier_tables(config, plan, everything)]
+    if config.probes.places:
+        probed = load_probes(config, sources.results)
+        others += probe_claims(judged_claims(config, plan, probed))
+        charts += probe_charts(config.probes, probed)
+        tables += [grid_of(table) for table in probe_tables(config, plan, probed)]
     if seeds := policy_seeds(config):
         charts.append(policy_chart(read_grpo({seed: layout.policy_log(seed) for seed in seeds})))
     return {
         "study": plan.study,
         "title": plan.title or plan.study,
-        "story": story(plan, outcomes, [*claims, *of_curves]),
+        "story": story(plan, outcomes, [*claims, *others]),
         "forest": forest(claims, families(plan)),
         "grids": tables,
         "charts": charts,

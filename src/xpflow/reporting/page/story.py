@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from xpflow.reporting.claims import CURVES, Claim, families, measured, of_the_paper, rule, tally
+from xpflow.reporting.claims import CURVES, PROBES, Claim, families, measured, of_the_paper, rule, tally
 from xpflow.reporting.paper import caution
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import Outcomes
@@ -17,6 +17,11 @@ CURVES_ASKED = (
     "It also draws decoders as curves: each is swept over its own setting, settings are chosen on validation "
     "problems, and two curves are compared where they take equally many forward passes on average."
 )
+PROBES_ASKED = (
+    "It also probes the mixed states of flow: how they are read, whether decodes that are stopped can be "
+    "finished by mask prediction, and where the states of a policy's decodes lie."
+)
+APART = {CURVES: ("curves", CURVES_ASKED), PROBES: ("probes", PROBES_ASKED)}
 MARKS = {"confirmed": "good", "ahead": "good", "contradicted": "bad", "behind": "bad"}
 
 
@@ -60,10 +65,14 @@ class Story:
 def story(plan: ReportPlan, outcomes: Outcomes, claims: list[Claim]) -> Story:
     """Return the page of prose of a study."""
     kinds = families(plan)
-    curves = [claim for claim in claims if claim.family == CURVES]
+    apart = {kind: [claim for claim in claims if claim.family == kind] for kind in APART}
+    apart = {kind: members for kind, members in apart.items() if members}
     return Story(
-        asked=(*_asked(plan, outcomes), *([CURVES_ASKED] if curves else [])),
-        found=(*_found(plan, claims), *([_of_curves(curves)] if curves else [])),
+        asked=(*_asked(plan, outcomes), *(APART[kind][1] for kind in apart)),
+        found=(
+            *_found(plan, claims),
+            *(_of_others(APART[kind][0], members) for kind, members in apart.items()),
+        ),
         families=tuple(
             _family(title, members)
             for kind, title in kinds.items()
@@ -118,9 +127,9 @@ def _found(plan: ReportPlan, claims: list[Claim]) -> list[str]:
     return found
 
 
-def _of_curves(claims: list[Claim]) -> str:
-    """Return a sentence on the curves: what was confirmed and what was contradicted, with the places."""
-    text = f"Of {len(claims)} comparisons of curves, registered before the run: {tally(claims)}"
+def _of_others(what: str, claims: list[Claim]) -> str:
+    """Return a sentence on curves or probes: what was confirmed and what contradicted, with the places."""
+    text = f"Of {len(claims)} comparisons of {what}, registered before the run: {tally(claims)}"
     for word in ("confirmed", "contradicted"):
         same = _grouped([claim for claim in claims if claim.word == word])
         told = [f"“{name}” ({_listed([_place(one) for one in them])})" for name, them in same.items()]

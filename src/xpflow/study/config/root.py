@@ -19,6 +19,7 @@ from xpflow.study.config.evaluation import Arm, EvaluationBlock
 from xpflow.study.config.frontier import FrontierBlock, arms_of
 from xpflow.study.config.inputs import MODELS, BenchmarkChoice, ModelChoice, ProblemsBlock
 from xpflow.study.config.machine import GradingBlock, RuntimeBlock
+from xpflow.study.config.probes import OF_POLICIES, ProbesBlock
 from xpflow.study.config.reporting import ReportingBlock, StudyBlock
 from xpflow.study.config.training import (
     BASE,
@@ -54,6 +55,9 @@ class StudyConfig(Block):
     frontier: FrontierBlock = Field(
         default=FrontierBlock(), description="Decoders as curves of accuracy against forwards"
     )
+    probes: ProbesBlock = Field(
+        default=ProbesBlock(), description="What the mixed states of flow are worth: probes of its decodes"
+    )
     grading: GradingBlock = Field(default=GradingBlock(), description="Jail and limits of generated programs")
     runtime: RuntimeBlock = Field(default=RuntimeBlock(), description="How the machine is used")
     reporting: ReportingBlock = Field(default=ReportingBlock(), description="Tables and figures")
@@ -66,6 +70,7 @@ class StudyConfig(Block):
             *_bad_runs(self),
             *_bad_arms(self),
             *_bad_curves(self),
+            *_bad_probes(self),
             *_bad_claims(self),
             *_bad_names(self),
             *_bad_plugins(self),
@@ -150,6 +155,9 @@ def _repeated(config: StudyConfig) -> Iterator[Problem]:
         ("study", "preregistration"): tuple(claim.id for claim in config.study.preregistration),
         ("frontier", "curves"): tuple(curve.name for curve in config.frontier.curves),
         ("frontier", "preregistration"): tuple(claim.id for claim in config.frontier.preregistration),
+        ("probes", "places"): tuple(place.name for place in config.probes.places),
+        ("probes", "policies"): tuple(policy.name for policy in config.probes.policies),
+        ("probes", "preregistration"): tuple(claim.id for claim in config.probes.preregistration),
     }
     for loc, names in named.items():
         for index, name in enumerate(names):
@@ -218,6 +226,39 @@ def _bad_curves(config: StudyConfig) -> Iterator[Problem]:
         )
     for benchmark, other in block.validation.items():
         yield from _unknown(("frontier", "validation"), [benchmark, other], config.benchmark_names)
+
+
+def _bad_probes(config: StudyConfig) -> Iterator[Problem]:
+    block, weights = config.probes, (BASE, *(run.name for run in config.training.runs))
+    for index, place in enumerate(block.places):
+        loc = ("probes", "places", index)
+        yield from _unknown((*loc, "model"), [place.model], config.model_names)
+        yield from _unknown((*loc, "weights"), [place.weights], weights)
+    yield from _unknown(("probes", "benchmarks"), block.benchmarks, config.benchmark_names)
+    places, policies = [one.name for one in block.places], [one.name for one in block.policies]
+    for index, claim in enumerate(block.preregistration):
+        loc = ("probes", "preregistration", index)
+        for side in ("a", "b"):
+            yield from _unknown((*loc, f"place_{side}"), [getattr(claim, f"place_{side}")], places)
+            named = getattr(claim, f"policy_{side}")
+            if (named is not None) != (claim.measure in OF_POLICIES):
+                needs = "no policy" if named else "a policy"
+                yield (*loc, f"policy_{side}"), f"{claim.measure} is a measure of {needs}"
+            elif named is not None:
+                yield from _unknown((*loc, f"policy_{side}"), [named], policies)
+        yield from _off_grid(config, loc, index)
+
+
+def _off_grid(config: StudyConfig, loc: tuple[str | int, ...], index: int) -> Iterator[Problem]:
+    """Yield that a claim is about a t or a share of the steps at which nothing is measured."""
+    block, claim = config.probes, config.probes.preregistration[index]
+    snap = claim.at * block.snaps
+    if claim.measure == "recovered" and abs(snap - round(snap)) > 1e-4:
+        yield (*loc, "at"), f"{claim.at} is no multiple of 1/{block.snaps}, where decodes are snapped"
+    if claim.snap_at is not None and claim.snap_at not in block.snap_at:
+        yield (*loc, "snap_at"), f"{claim.snap_at} is none of probes.snap_at"
+    if claim.measure not in OF_POLICIES and claim.at not in block.t:
+        yield (*loc, "at"), f"{claim.at} is none of probes.t"
 
 
 def _bad_claims(config: StudyConfig) -> Iterator[Problem]:
