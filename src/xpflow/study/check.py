@@ -68,10 +68,9 @@ def check_plugins(config: StudyConfig, source: str) -> None:
 
 def check_arms(config: StudyConfig, source: str) -> None:
     """Raise ConfigError that names the arm when its decoder is unknown or cannot work with its settings."""
-    own = {arm.name for arm in config.evaluation.arms}
+    places = {arm.name: place for place, arm in config.swept_arms}
     for arm, model, benchmark, budget in arm_rows(config):
-        block = "evaluation.arms" if arm.name in own else "frontier.curves"
-        with told(f"{source}: {block}[{arm.name}]"):
+        with told(f"{source}: {places.get(arm.name, 'evaluation.arms')}[{arm.name}]"):
             _check_arm(config, arm, model, benchmark, budget)
 
 

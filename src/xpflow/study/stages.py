@@ -24,6 +24,8 @@ from xpflow.study.rows import Job, expand, find_job, policy_seeds, takes_several
 Names = Mapping[str, Any]
 JOB = ("model", "benchmark", "weights", "trained", "seed")  # the names of a decoding job
 MOST_SERIES = 7  # of the first figure of the sweep; the rest have a second one
+FACTORIAL_TABLES = ("factorial", "factorial_effects", "factorial_shares", "factorial_claims")
+MULTIVERSE_TABLES = ("multiverse", "multiverse_readings", "multiverse_claims")
 GONE = "gone"  # the fingerprint of a stage that the study has no more
 
 
@@ -45,7 +47,9 @@ def table_names(study: StudyConfig) -> list[str]:
     several = ["pass_at_k"] if takes_several(study) else []
     trained = ["alignment"] if trained_runs(study) else []
     curves = ["frontier", "frontier_points", "frontier_claims"] if study.frontier.curves else []
-    return ["table1", "table2", "contrasts", *several, *trained, *curves]
+    cells = list(FACTORIAL_TABLES) if study.factorial.factors else []
+    readings = list(MULTIVERSE_TABLES) if study.multiverse.readings else []
+    return ["table1", "table2", "contrasts", *several, *trained, *curves, *cells, *readings]
 
 
 def frontier_figures(block: FrontierBlock) -> list[str]:
@@ -68,6 +72,8 @@ def figure_names(study: StudyConfig) -> list[str]:
         *(["grpo"] if policy_seeds(study) else []),
         *(["trace"] if trace_row(study) else []),
         *(frontier_figures(study.frontier) if study.frontier.curves else []),
+        *(["factorial"] if study.factorial.factors else []),
+        *(["multiverse"] if study.multiverse.readings else []),
     ]
 
 

@@ -1,11 +1,12 @@
 """Flow (arXiv 2606.29066) whose commits and revisions are those of other decoders: flow's side of `composed`.
 
 Every open position moves as in `flow`, by its policy's step sizes. `rule`, which tokens with t < 0.99 are
-hard-committed: a count of the most confident (flow's own), mask prediction's quota, or all with c >=
-threshold and the best. `revision`, what happens to tokens that had arrived before the step: reedit, Eq. 10
-(flow's own); none; to_mask, x = m and t = 0 where the held token's probability is low or another is certain
-(`token_to_mask`'s triggers low_prob and t2t); to_token, x = e(argmax) and t = 1 where another token is
-certain (`token_editing`). Flow has no further looks: the budget is all. Deviation: no paper has these.
+hard-committed: progress, a few of the most confident beside what arrives by itself (flow's own); mask
+prediction's quota; or all with c >= threshold, and the best. `revision`, what happens to tokens that had
+arrived before the step: reedit, Eq. 10 (flow's own); none; to_mask, x = m and t = 0 where the held token's
+probability is low or another is certain (`token_to_mask`'s triggers low_prob and t2t); to_token, x =
+e(argmax) and t = 1 where another token is certain (`token_editing`). Flow has no further looks: the budget is
+all. Deviation: no paper has these.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ from xpflow.decoding.tokens import most_confident
 class ComposedFlowSettings(FlowSettings):
     """Settings of `composed_flow`."""
 
-    rule: Literal["count", "quota", "threshold"] = Field(
-        default="count", description="Hard commitment: commits_per_step, mask prediction's quota, a threshold"
+    rule: Literal["progress", "quota", "threshold"] = Field(
+        default="progress",
+        description="Hard commitment: commits_per_step beside what arrives, a quota, or a threshold",
     )
     threshold: float = Field(default=0.9, ge=0.0, le=1.0, description="Of `rule: threshold`; c >= it")
     revision: RevisionKind = Field(
@@ -94,7 +96,7 @@ class ComposedFlow(Flow):
     def commits(self, state: FlowState, c_BM: Tensor, info: StepInfo) -> Tensor:
         """Return what the rule takes of the tokens that wait."""
         chosen, block = self.settings, info.block
-        if chosen.rule == "count":
+        if chosen.rule == "progress":
             return super().commits(state, c_BM, info)
         if chosen.rule == "threshold":
             sure_BM = above(c_BM, chosen.threshold, strict=False)
@@ -180,8 +182,8 @@ DECODER = Decoder(
     only_with={
         **FLOW.only_with,
         "commits_per_step": (
-            "commit: true and rule: count",
-            lambda settings: settings.commit and settings.rule == "count",
+            "commit: true and rule: progress",
+            lambda settings: settings.commit and settings.rule == "progress",
         ),
         "threshold": ("rule: threshold", lambda settings: settings.rule == "threshold"),
         **dict.fromkeys(

@@ -139,7 +139,7 @@ def _check_events(state: FlowReplayed, trace: Trace, step: int) -> None:
     clear = opened & (np.abs(gap) > 1e-5)
     if settings["reedit_committed"] and bool(((may != edits) & clear).any()):
         raise _wrong(f"the re-edits do not follow from c and t, at step {step}")
-    counted = settings.get("rule", "count") == "count"
+    counted = settings.get("rule", "progress") == "progress"
     too_many = commits.sum() > settings["commits_per_step"] * settings["commit"]
     if (counted and too_many) or bool((commits & ~opened).any()):
         raise _wrong(f"the commits break the rule, at step {step}")
