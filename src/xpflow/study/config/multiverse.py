@@ -145,6 +145,17 @@ def _meant(
         yield one, all(merged.get(name, value) == value for name, value in one.needs.items())
 
 
+def meant_in(block: MultiverseBlock, universe: Universe) -> set[str]:
+    """Return the readings that mean something in a universe."""
+    return {one.name for one, meant in _meant(block, universe.values) if meant}
+
+
+def changed_in(block: MultiverseBlock, universe: Universe) -> dict[str, Scalar]:
+    """Return the readings of a universe that are not the default, with their values."""
+    defaults = {one.name: one.values[0] for one in block.readings}
+    return {name: value for name, value in universe.values.items() if value != defaults[name]}
+
+
 def _arm(block: MultiverseBlock, values: Mapping[str, Scalar], variant: Variant, name: str) -> Arm:
     """Return the arm of a side; readings that mean nothing in it are left out of its settings."""
     settings: dict[str, Scalar] = {"policy": block.policy, "weights": block.weights}

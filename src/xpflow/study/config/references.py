@@ -12,7 +12,7 @@ from xpflow.study.config.base import budget_text
 from xpflow.study.config.evaluation import Arm
 from xpflow.study.config.factorial import FactorialBlock, factorial_cells, why_not
 from xpflow.study.config.frontier import arms_of
-from xpflow.study.config.multiverse import NOT_SETTINGS, multiverse
+from xpflow.study.config.multiverse import NOT_SETTINGS, WHOLE, multiverse
 from xpflow.study.config.training import BASE
 
 if TYPE_CHECKING:
@@ -129,6 +129,8 @@ def bad_readings(config: StudyConfig) -> Iterator[Problem]:
             yield here, f"{reading.setting!r} is read in several ways: it does not stand in `settings`"
     for index, variant in enumerate(block.variants):
         yield from unknown((*loc, "variants", index, "weights"), _maybe(variant.weights), weights)
+        if variant.name == WHOLE:
+            yield (*loc, "variants", index, "name"), f"{WHOLE!r} is the decoder with all its parts"
         if {*NOT_SETTINGS} & {*variant.settings}:
             yield (*loc, "variants", index, "settings"), "policy and weights are keys beside `settings`"
     yield from unknown((*loc, "weights"), [block.weights], weights)

@@ -185,7 +185,7 @@ def _repeated(config: StudyConfig) -> Iterator[Problem]:
         ("factorial", "gains"): tuple(gain.name for gain in config.factorial.gains),
         ("factorial", "preregistration"): tuple(claim.id for claim in config.factorial.preregistration),
         ("multiverse", "readings"): tuple(reading.name for reading in config.multiverse.readings),
-        ("multiverse", "variants"): config.multiverse.sides,
+        ("multiverse", "variants"): config.multiverse.sides[1:],
         ("multiverse", "preregistration"): tuple(claim.id for claim in config.multiverse.preregistration),
     }
     for loc, names in named.items():
