@@ -114,10 +114,26 @@ def test_binary_readings_are_crossed_and_the_others_drawn_with_a_seed() -> None:
     assert [one.values for one in other] != [one.values for one in universes]
 
 
+def test_each_value_of_the_others_is_drawn_equally_often() -> None:
+    binary = [
+        {"name": "at-one", "setting": "at_one", "values": ["hold", "move"]},
+        {"name": "near-one", "setting": "near_one", "values": ["flow", "snap"]},
+        {"name": "expectation", "setting": "expectation", "values": ["A", "B"]},
+    ]
+    readout = {**READOUT, "values": [*READOUT["values"], "nearest"]}
+    for seed in range(5):
+        found, _ = multiverse(
+            study(readings=[*binary, readout], variants=[], preregistration=[], seed=seed).multiverse
+        )
+        drawn = [one.values["readout"] for one in found]
+        assert all(drawn.count(value) in (2, 3) for value in readout["values"])  # two each, and the default
+
+
 def test_without_others_every_combination_is_run_once() -> None:
     universes, arms = multiverse(study(readings=[ORDER, TESTED], repeats=9).multiverse)
     assert len(universes) == 3
-    assert [arm.name for arm in arms] == ["reading-0", "reading-0-no-reedit", "reading-1", "reading-2"]
+    assert [arm.name for arm in arms] == [*(f"reading-{k}" for k in range(3)), "reading-0-no-reedit"]
+    assert [arm.benchmarks for arm in arms] == [(), (), (), ("micropy-he",)]
 
 
 def test_a_reading_that_means_nothing_in_a_variant_is_left_out_and_equal_arms_are_one() -> None:
@@ -220,6 +236,7 @@ def test_a_study_without_readings_is_as_before() -> None:
         ({"preregistration": [{**CLAIMS[0], "b": "maks"}]}, "'maks' is not known here; did you mean 'mask'"),
         ({"preregistration": [{**CLAIMS[0], "budget_b": "1/2"}]}, "arm 'mask' is not run at budget 1/2"),
         ({"validation": {"micropy-he": "nowhere"}}, "'nowhere' is not known here"),
+        ({"validation": {"he-validation": "he-validation"}}, "'micropy-he' has no validation benchmark"),
         ({"settings": {"readout": "held"}}, "'readout' is read in several ways"),
         ({"readings": [ORDER, ORDER]}, "'order' occurs twice"),
         ({"readings": [{**ORDER, "values": ["flow_first", "flow_first"]}]}, "'flow_first' occurs twice"),

@@ -79,4 +79,5 @@ def _matrix(
         panel.scatter(ranks, [height] * len(ranks), c=colors, s=4.0, marker="|", linewidths=0.9)
     panel.set_ylim(len(values) - 0.4, -0.6)
     panel.grid(visible=False)
+    panel.set_xticks([])
     panel.set_xlabel("readings, best on validation first")

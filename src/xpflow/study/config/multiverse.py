@@ -2,8 +2,8 @@
 
 A reading is a setting with alternatives, the first of which is the default. The full factorial of the
 readings with two values is run; those with more are drawn at random, with a seed, for each of its
-combinations. A reading that means nothing beside others (`needs`) keeps its default, and equal universes are
-one.
+combinations, each value equally often. A reading that means nothing beside others (`needs`) keeps its
+default, and equal universes are one.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class MultiverseClaim(Block):
 
     id: str = Field(pattern=NAME, description="Short name, as the tables print it")
     text: str = Field(description="The claim in words")
-    a: str = Field(default=WHOLE, description="whole, or a variant")
+    a: str = Field(default=WHOLE, description="whole, a variant, or an arm of evaluation.arms")
     b: str = Field(description="whole, a variant, or an arm of evaluation.arms")
-    budget_b: Budget | None = Field(default=None, description="Budget of an arm; null: that of the block")
+    budget_b: Budget | None = Field(default=None, description="Budget of an arm b; null: that of the block")
     least: float = Field(default=1.0, gt=0, description="a solves more than this share of what b solves")
     benchmarks: tuple[str, ...] = Field(default=(), description="Benchmarks; empty: all of the study")
 
@@ -72,7 +72,9 @@ class MultiverseBlock(Block):
     budget: Budget = Field(default=Fraction(1, 4), description="Steps / N")
     repeats: int = Field(default=1, ge=1, description="Draws of the readings with more than two values")
     seed: int = Field(default=0, ge=0, description="Seed of these draws")
-    variants: tuple[Variant, ...] = Field(default=(), description="The decoder without a part, and so on")
+    variants: tuple[Variant, ...] = Field(
+        default=(), description="The decoder without a part, and so on; not run on validation problems"
+    )
     validation: dict[str, str] = Field(
         default={},
         description="Benchmark -> the benchmark of its validation problems: the best reading is chosen there",
@@ -101,36 +103,44 @@ def multiverse(block: MultiverseBlock) -> tuple[list[Universe], list[Arm]]:
     """Return the universes, the default one first, and their arms; two that decode alike share one."""
     if not block.readings:
         return [], []
-    variants = {WHOLE: PLAIN, **{variant.name: variant for variant in block.variants}}
-    arms: dict[str, Arm] = {}
-    universes: list[Universe] = []
-    known: set[str] = set()
+    known: dict[str, tuple[dict[str, Scalar], dict[str, Scalar]]] = {}  # values as drawn, and as they count
     for values in _drawn(block):
         kept = {
             one.name: values[one.name] if meant else one.values[0] for one, meant in _meant(block, values)
         }
-        if (key := repr(sorted(kept.items()))) in known:
-            continue
-        known.add(key)
-        number = len(universes)
-        names = {}
-        for side, variant in variants.items():
-            arm = _arm(block, values, variant, f"reading-{number}" + f"-{side}" * (side != WHOLE))
-            names[side] = arms.setdefault(_way(arm), arm).name
-        universes.append(Universe(number, kept, names))
+        known.setdefault(repr(sorted(kept.items())), (values, kept))
+    arms: dict[str, Arm] = {}
+    names: list[dict[str, str]] = [{} for _ in known]
+    for variant in (PLAIN, *block.variants):  # the whole first: it is what validation problems are asked of
+        for number, (values, _) in enumerate(known.values()):
+            arm = _arm(block, values, variant, f"reading-{number}" + f"-{variant.name}" * (variant != PLAIN))
+            names[number][variant.name] = arms.setdefault(_way(arm), arm).name
+    universes = [Universe(number, kept, names[number]) for number, (_, kept) in enumerate(known.values())]
     return universes, list(arms.values())
 
 
 def _drawn(block: MultiverseBlock) -> Iterator[dict[str, Scalar]]:
-    """Yield the default values, then every combination of the binary readings with draws of the others."""
+    """Yield the default values, then every combination of the binary readings with draws of the others.
+
+    Each value of the others comes equally often, up to one, in an order that is drawn (Latin hypercube).
+    """
     yield {one.name: one.values[0] for one in block.readings}
     binary = [one for one in block.readings if len(one.values) == 2]
     others = [one for one in block.readings if len(one.values) > 2]
+    combinations = list(product(*(one.values for one in binary))) * (block.repeats if others else 1)
     drawn = random.Random(block.seed)
-    for _ in range(block.repeats if others else 1):
-        for values in product(*(one.values for one in binary)):
-            chosen = dict(zip((one.name for one in binary), values, strict=True))
-            yield chosen | {one.name: drawn.choice(one.values) for one in others}
+    columns = {one.name: _shuffled(one.values, len(combinations), drawn) for one in others}
+    for place, values in enumerate(combinations):
+        chosen = dict(zip((one.name for one in binary), values, strict=True))
+        yield chosen | {name: column[place] for name, column in columns.items()}
+
+
+def _shuffled(values: tuple[Scalar, ...], count: int, drawn: random.Random) -> list[Scalar]:
+    """Return so many values, each equally often up to one, in random order; which come once more is drawn."""
+    order = drawn.sample(values, len(values))
+    column = [order[place % len(order)] for place in range(count)]
+    drawn.shuffle(column)
+    return column
 
 
 def _meant(
@@ -171,6 +181,7 @@ def _arm(block: MultiverseBlock, values: Mapping[str, Scalar], variant: Variant,
         settings=settings,
         budgets=(block.budget,),
         models=block.models,
+        benchmarks=() if variant == PLAIN else tuple(block.validation),
         seeds="first" if weights == BASE and policy != "trained" else "all",
     )
 

@@ -138,14 +138,18 @@ def bad_readings(config: StudyConfig) -> Iterator[Problem]:
     yield from unlisted((*loc, "decoder"), block.decoder, None)
     for benchmark, other in block.validation.items():
         yield from unknown((*loc, "validation"), [benchmark, other], config.benchmark_names)
+    alone = [name for name in config.benchmark_names if name not in {*block.validation, *config.chosen_on}]
+    if block.validation and alone:
+        yield (*loc, "validation"), f"{alone[0]!r} has no validation benchmark, and others have"
     for index, claim in enumerate(block.preregistration):
         here = (*loc, "preregistration", index)
-        yield from unknown((*here, "a"), [claim.a], block.sides)
+        yield from unknown((*here, "a"), [claim.a], [*block.sides, *arms])
         yield from unknown((*here, "b"), [claim.b], [*block.sides, *arms])
         yield from unknown((*here, "benchmarks"), claim.benchmarks, config.benchmark_names)
-        budget = claim.budget_b or block.budget
-        if claim.b in arms and budget not in (arms[claim.b].budgets or config.evaluation.budgets):
-            yield (*here, "b"), f"arm {claim.b!r} is not run at budget {budget_text(budget)}"
+        asked = {"a": (claim.a, block.budget), "b": (claim.b, claim.budget_b or block.budget)}
+        for side, (name, budget) in asked.items():
+            if name in arms and budget not in (arms[name].budgets or config.evaluation.budgets):
+                yield (*here, side), f"arm {name!r} is not run at budget {budget_text(budget)}"
     before = _before(config, "frontier.curves", "factorial.factors")
     yield from _repeated((*loc, "readings"), multiverse(block)[1], before)
 
