@@ -18,7 +18,7 @@ from xpflow.reporting.page.grids import grid_of
 from xpflow.reporting.produce import produce_figures, produce_tables
 from xpflow.reporting.results import Outcomes, load_results
 from xpflow.study.check import check_arms
-from xpflow.study.config import StudyConfig, study_from_mapping
+from xpflow.study.config import StudyConfig, load_study, study_from_mapping
 from xpflow.study.config.factorial import factorial_cells
 from xpflow.study.fingerprints import report
 from xpflow.study.rows import expand, trained_runs
@@ -254,3 +254,17 @@ def test_two_knobs_of_one_cell_and_equal_cells_are_refused() -> None:
     same = {"name": "weights", "levels": [{"name": "one"}, {"name": "two"}]}
     with pytest.raises(ConfigError, match="occurs twice"):
         study(factors=[STATE, same], **free)
+
+
+def test_the_shipped_study_combines_four_parts_and_registers_its_claims() -> None:
+    block = load_study(ROOT / "config" / "factorial.yaml").factorial
+    assert {factor.name: len(factor.levels) for factor in block.factors} == {
+        "state": 4,
+        "commit": 3,
+        "revision": 4,
+        "weights": 3,
+    }
+    missing = [cell.levels for cell in factorial_cells(block) if cell.curve is None]
+    assert len(missing) == 9
+    assert {levels[0] for levels in missing} == {"hard"}
+    assert len(block.preregistration) >= 10

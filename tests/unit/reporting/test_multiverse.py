@@ -8,18 +8,20 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from xpflow.decoding import settings_from
 from xpflow.errors import ConfigError
 from xpflow.reporting.page.build import produce_report
 from xpflow.reporting.produce import produce_figures, produce_tables
 from xpflow.reporting.readings import best_reading, universes_read
 from xpflow.reporting.results import Outcomes, load_results
 from xpflow.study.check import check_arms
-from xpflow.study.config import StudyConfig, study_from_mapping
+from xpflow.study.config import StudyConfig, load_study, study_from_mapping
 from xpflow.study.config.multiverse import multiverse
 from xpflow.study.fingerprints import report
 from xpflow.study.rows import expand
 from xpflow.study.stages import figure_names, table_names
 
+ROOT = Path(__file__).parents[3]
 ORDER = {
     "name": "order",
     "setting": "update_order",
@@ -121,10 +123,9 @@ def test_each_value_of_the_others_is_drawn_equally_often() -> None:
         {"name": "expectation", "setting": "expectation", "values": ["A", "B"]},
     ]
     readout = {**READOUT, "values": [*READOUT["values"], "nearest"]}
+    plain = {"readings": [*binary, readout], "variants": [], "preregistration": [], "repeats": 1}
     for seed in range(5):
-        found, _ = multiverse(
-            study(readings=[*binary, readout], variants=[], preregistration=[], seed=seed).multiverse
-        )
+        found, _ = multiverse(study(**plain, seed=seed).multiverse)
         drawn = [one.values["readout"] for one in found]
         assert all(drawn.count(value) in (2, 3) for value in readout["values"])  # two each, and the default
 
@@ -248,3 +249,13 @@ def test_a_study_without_readings_is_as_before() -> None:
 def test_what_cannot_be_read_is_named(block, told) -> None:
     with pytest.raises(ConfigError, match=told):
         study(**block)
+
+
+def test_the_shipped_study_reads_every_open_point_of_the_decoder_and_registers_the_claims() -> None:
+    block = load_study(ROOT / "config" / "multiverse.yaml").multiverse
+    assert {reading.point for reading in block.readings} == {1, 2, 3, 4, 5, 6, 8, 9, 13}
+    defaults = settings_from("flow", {"suppress": "special"})  # as every study has it
+    for reading in block.readings:
+        own = {"policy": "shipped"}.get(reading.setting) or getattr(defaults, reading.setting)
+        assert reading.values[0] == own
+    assert {claim.b for claim in block.preregistration} >= {"no-commit", "no-reedit", "no-alignment"}
