@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
+from xpflow.reporting.contrasts import Judgement
 from xpflow.reporting.curves import point_of
 from xpflow.reporting.estimates import draws_of, judged
 from xpflow.reporting.report_spec import ReportPlan
@@ -79,7 +80,7 @@ class ClaimRead:
     estimate: Estimate
     contexts: int | None  # of an effect
     holm_p: float
-    judgement: str
+    judgement: Judgement
 
 
 def factored(config: StudyConfig, outcomes: Outcomes) -> list[Factored]:

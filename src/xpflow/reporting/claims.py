@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
+from xpflow.reporting.cells import ClaimRead
 from xpflow.reporting.contrasts import ContrastResult, Judgement, judge, paper_difference, recovery_ratio
 from xpflow.reporting.curves import Compared
 from xpflow.reporting.markup import markdown_text, number
@@ -24,6 +25,7 @@ from xpflow.stats.bootstrap import Estimate, fewest_problems
 from xpflow.study.config.base import budget_text
 
 CURVES = "curves"  # the family of claims about a study's curves
+PARTS = "parts"  # and of those about the parts of decoders
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,26 @@ def curve_claims(compared: Iterable[Compared]) -> list[Claim]:
     ]
 
 
+def part_claims(found: Iterable[ClaimRead]) -> list[Claim]:
+    """Return the claims about a factorial's effects and shares."""
+    return [
+        _claim(
+            PARTS,
+            one.claim.text,
+            (one.place.model, one.place.benchmark),
+            None,
+            one.estimate,
+            one.judgement,
+            one.claim.direction,
+            one.holm_p,
+        )
+        for one in found
+    ]
+
+
 def of_the_paper(claims: Iterable[Claim]) -> list[Claim]:
     """Return the claims that the paper makes."""
-    return [claim for claim in claims if claim.family not in ("check", CURVES)]
+    return [claim for claim in claims if claim.family not in ("check", CURVES, PARTS)]
 
 
 def claims_markdown(plan: ReportPlan, claims: list[Claim]) -> str:
@@ -122,6 +141,7 @@ def families(plan: ReportPlan) -> dict[str, str]:
         "ablation": "Each part of the decoder helps",
         "check": "Not claimed by the paper, asked by a sceptic: the first against the second",
         CURVES: "Registered of decoders as curves, at equal mean NFE and corrected among themselves",
+        PARTS: "Registered of the parts of decoders, at equal mean NFE and corrected among themselves",
     }
 
 

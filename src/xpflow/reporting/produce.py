@@ -14,7 +14,8 @@ import pandas as pd
 from xpflow.artifacts.io import atomic_write_text
 from xpflow.errors import ArtifactError, ConfigError, nearest
 from xpflow.reporting.alignment_table import alignment_table, full_budget_rows, read_alignment
-from xpflow.reporting.claims import claims_markdown, claims_record, curve_claims, judge_claims
+from xpflow.reporting.cells import claims_read, factored
+from xpflow.reporting.claims import claims_markdown, claims_record, curve_claims, judge_claims, part_claims
 from xpflow.reporting.contrasts import contrasts_table, evaluate_contrasts
 from xpflow.reporting.curves import compared, swept_curves
 from xpflow.reporting.factorial import factorial_tables
@@ -108,6 +109,7 @@ def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
         claims += curve_claims(compared(config, plan, swept_curves(config, outcomes)))
     if config.factorial.factors:
         tables += factorial_tables(config, plan, outcomes)
+        claims += part_claims(claims_read(config, plan, factored(config, outcomes)))
     if config.multiverse.readings:
         tables += multiverse_tables(config, plan, outcomes)
     paths = [path for table in tables for path in write_table(table, out)]
@@ -164,7 +166,6 @@ def _frontier(sources: Sources, out: Path) -> list[Path]:
 
 
 def _factorial(sources: Sources, out: Path) -> list[Path]:
-    from xpflow.reporting.cells import factored
     from xpflow.reporting.plots.factorial import figure_factorial
 
     config = sources.config

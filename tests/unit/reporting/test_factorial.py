@@ -162,6 +162,7 @@ def test_tables_have_effects_shares_and_claims_at_equal_forwards(made) -> None:
     claims = pd.read_csv(out / "factorial_claims.csv", comment="#").set_index("claim")
     assert claims.loc["flow-helps", "judgement"] == claims.loc["at-none", "judgement"] == "confirmed"
     assert claims.loc["commit-more", "difference"] == pytest.approx(10, abs=6)
+    assert "**Registered of the parts of decoders" in (out / "claims.md").read_text()
     assert "nothing to go back to" in (out / "factorial.md").read_text()
 
 
