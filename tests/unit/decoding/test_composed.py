@@ -77,7 +77,7 @@ def test_progress_that_jumps_at_a_threshold_is_threshold_decoding(make_model, pr
 def test_flow_is_a_corner_of_its_side(make_model, prompts, values, budget):
     own = dict(values)
     if not own.pop("reedit", True):
-        own["revision"] = "none"
+        own["revision"] = "keep"
     model = make_model(seed=5, scale=3)
     assert run(model, prompts, "composed_flow", **own, budget=budget) == run(
         model, prompts, "flow", **values, budget=budget
@@ -86,7 +86,7 @@ def test_flow_is_a_corner_of_its_side(make_model, prompts, values, budget):
 
 def test_flow_that_stands_still_and_commits_by_quota_is_mask_prediction(make_model, prompts):
     model = make_model(seed=5, scale=3)
-    own = {"policy": "constant:0.0", "rule": "quota", "revision": "none", "budget": "1/4"}
+    own = {"policy": "constant:0.0", "rule": "quota", "revision": "keep", "budget": "1/4"}
     found, _ = run(model, prompts, "composed_flow", **own)
     plain, _ = run(model, prompts, "mask_prediction", budget="1/4")
     assert found == plain
@@ -114,7 +114,7 @@ def test_every_revision_takes_something_back(make_model, prompts, name, revision
         trace.arrays[event.name].sum() for trace in traces for event in DECODERS[name].events if event.revises
     ]
     assert sum(taken) > 0
-    plain = run(model, prompts, name, **OWN[name], revision="none", budget="1/2")
+    plain = run(model, prompts, name, **OWN[name], revision="keep", budget="1/2")
     assert run(model, prompts, name, **values)[0] != plain[0]
 
 
@@ -133,7 +133,7 @@ def test_no_place_is_remasked_more_often_than_it_may(make_model, prompts):
     ("name", "values", "told"),
     [
         ("composed", {"weight": 0.0, "revision": "reedit"}, "nothing between mask and token"),
-        ("composed_flow", {"revision": "none", "reedit": True}, "revision says what reedit is"),
+        ("composed_flow", {"revision": "keep", "reedit": True}, "revision says what reedit is"),
         ("composed_flow", {"reedit": "false"}, "revision says what reedit is"),
     ],
 )

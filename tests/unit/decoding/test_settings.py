@@ -110,7 +110,7 @@ IDLE = [
     ("composed_flow", {"rule": "quota"}, {"commits_per_step": 3}),
     (
         "composed_flow",
-        {"revision": "none"},
+        {"revision": "keep"},
         {
             "reedit_margin": 0.0,
             "reedit_t": "before",

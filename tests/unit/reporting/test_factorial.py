@@ -47,7 +47,7 @@ COMMIT = {
 REVISION = {
     "name": "revision",
     "levels": [
-        {"name": "none", "settings": {"revision": "none"}},
+        {"name": "none", "settings": {"revision": "keep"}},
         {"name": "reedit", "settings": {"revision": "reedit"}},
     ],
 }
@@ -124,7 +124,7 @@ def test_a_cell_is_one_level_of_every_factor_and_the_later_factor_wins() -> None
         "none",
         (Fraction(1, 8), Fraction(1, 4)),
     )
-    assert quota.settings == {"weight": 0.0, "rule": "quota", "revision": "none"}
+    assert quota.settings == {"weight": 0.0, "rule": "quota", "revision": "keep"}
     assert (swept.decoder, swept.policy, swept.budgets) == ("composed_flow", "confidence:8", (Fraction(1),))
     assert swept.settings["threshold"] == 0.9
     check_arms(study(), "here")  # every arm can be decoded

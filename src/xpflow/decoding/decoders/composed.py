@@ -3,7 +3,7 @@
 `weight` and `geometry`: plain masks (weight 0), or mixtures along the line or the sphere (`soft_tokens`).
 `rule`: mask prediction's quota, a threshold, an entropy budget, or progress: every mask has a t that the
 policy's step sizes move as they move flow's, 1 - t <- (1 - a)(1 - t), and becomes a token where t reaches
-`arrival`; the best in any case, which is flow's hard commitment. `revision`: none; to_mask (`token_to_mask`);
+`arrival`; the best in any case, which is flow's hard commitment. `revision`: keep; to_mask (`token_to_mask`);
 to_token (`token_editing`); reedit: Eq. 10 of flow (arXiv 2606.29066), where a token (t = 1) has
 c - t < -margin: it is a mask again, shown once as the mixture of m and its prediction with weight c, t = c.
 Flow's own state is `composed_flow`; with its axes elsewhere the corners of this one are the named decoders.
@@ -36,7 +36,7 @@ from xpflow.decoding.policies.asked import Rho, ask, chosen_policy
 from xpflow.decoding.stepper import Logits, Setup, StepInfo
 from xpflow.decoding.tokens import TokenState
 
-RevisionKind = Literal["none", "to_mask", "to_token", "reedit"]
+RevisionKind = Literal["keep", "to_mask", "to_token", "reedit"]
 
 
 class ComposedSettings(SoftTokensSettings, TokenToMaskSettings, TokenEditingSettings):
@@ -47,7 +47,7 @@ class ComposedSettings(SoftTokensSettings, TokenToMaskSettings, TokenEditingSett
         description="What commits: mask prediction's quota, a threshold, an entropy budget, or t that the "
         "policy moves",
     )
-    revision: RevisionKind = Field(default="none", description="What is taken back, and into what")
+    revision: RevisionKind = Field(default="keep", description="What is taken back, and into what")
     policy: str = Field(default="confidence:8", description="Of `rule: progress`: policy when none is passed")
     expectation: Literal["A", "B"] = Field(
         default="A", description="Learned policy without sampling: A is E[a], B is a(E[y])"
@@ -164,7 +164,7 @@ class ComposedReedit(Composed, PostStepper):
 
 
 STEPPERS: dict[RevisionKind, type[Composed]] = {
-    "none": Composed,
+    "keep": Composed,
     "to_mask": ComposedToMask,
     "to_token": ComposedToToken,
     "reedit": ComposedReedit,
@@ -200,6 +200,6 @@ DECODER = Decoder(
         ),
         "edit_threshold": ("revision: to_token", lambda settings: settings.revision == "to_token"),
         "reedit_margin": ("revision: reedit", lambda settings: settings.revision == "reedit"),
-        "post_steps": ("a revision", lambda settings: settings.revision != "none"),
+        "post_steps": ("a revision", lambda settings: settings.revision != "keep"),
     },
 )

@@ -3,7 +3,7 @@
 Every open position moves as in `flow`, by its policy's step sizes. `rule`, which tokens with t < 0.99 are
 hard-committed: progress, a few of the most confident beside what arrives by itself (flow's own); mask
 prediction's quota; or all with c >= threshold, and the best. `revision`, what happens to tokens that had
-arrived before the step: reedit, Eq. 10 (flow's own); none; to_mask, x = m and t = 0 where the held token's
+arrived before the step: reedit, Eq. 10 (flow's own); keep; to_mask, x = m and t = 0 where the held token's
 probability is low or another is certain (`token_to_mask`'s triggers low_prob and t2t); to_token, x =
 e(argmax) and t = 1 where another token is certain (`token_editing`). Flow has no further looks: the budget is
 all. Deviation: no paper has these.
@@ -174,7 +174,7 @@ DECODER = Decoder(
     replay=FLOW.replay,
     examples=(
         {},
-        {"rule": "quota", "revision": "none"},
+        {"rule": "quota", "revision": "keep"},
         {"rule": "threshold", "threshold": 0.3, "revision": "to_token", "edit_threshold": 0.2},
         {"policy": "confidence:1", "revision": "to_mask", "bound": 0.5},
         {"policy": "constant:0.5", "revision": "to_mask", "trigger": "t2t", "bound": 0.2},
