@@ -150,9 +150,9 @@ class Decoder:
 
     make: from a `Setup` to the stepper. about: one line. title: its name in tables, "mask prediction".
     source: paper and upstream file. takes_policy: it needs a policy, which is trained to give step sizes or
-    to commit (`policy_action`). nfe: "fixed": the budget says how many forwards a row takes (fewer only where
-    no later one could change it); "adaptive": the row
-    decides, and the budget is a cap. shown: settings whose values belong to its label. examples: settings
+    to commit (`policy_action`); asks_policy: under which settings, where not under all. nfe: "fixed": the
+    budget says how many forwards a row takes (fewer only where no later one could change it); "adaptive": the
+    row decides, and the budget is a cap. shown: settings whose values belong to its label. examples: settings
     that tests run it with; the first is the default. replay: the states of a trace (`xpflow.traces.replay`),
     where tokens and events do not say all of a state. draws: whether it draws random numbers under some
     settings, so that two seeds can give two answers; by default, above a `temperature` of 0. only_with:
@@ -166,6 +166,7 @@ class Decoder:
     source: str = ""
     takes_policy: bool = False
     policy_action: Literal["step", "commit"] = "step"
+    asks_policy: Callable[[Any], bool] = lambda settings: True
     nfe: Literal["fixed", "adaptive"] = "fixed"
     shown: tuple[str, ...] = ()
     knob: Knob | None = None

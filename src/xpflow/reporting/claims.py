@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
+from xpflow.reporting.cells import ClaimRead
 from xpflow.reporting.contrasts import ContrastResult, Judgement, judge, paper_difference, recovery_ratio
 from xpflow.reporting.curves import Compared
 from xpflow.reporting.markup import markdown_text, number
@@ -25,8 +26,9 @@ from xpflow.stats.bootstrap import Estimate, fewest_problems
 from xpflow.study.config.base import budget_text
 
 CURVES = "curves"  # the family of claims about a study's curves
+PARTS = "parts"  # about the parts of decoders
 PROBES = "probes"  # and about its probes
-APART = ("check", CURVES, PROBES)  # families of claims that the paper does not make
+APART = ("check", CURVES, PARTS, PROBES)  # families of claims that the paper does not make
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,23 @@ def curve_claims(compared: Iterable[Compared]) -> list[Claim]:
     ]
 
 
+def part_claims(found: Iterable[ClaimRead]) -> list[Claim]:
+    """Return the claims about a factorial's effects and shares."""
+    return [
+        _claim(
+            PARTS,
+            one.claim.text,
+            (one.place.model, one.place.benchmark),
+            None,
+            one.estimate,
+            one.judgement,
+            one.claim.direction,
+            one.holm_p,
+        )
+        for one in found
+    ]
+
+
 def probe_claims(judged: Iterable[Judged]) -> list[Claim]:
     """Return the claims about a study's probes; where the models stand is the places that are compared."""
     return [
@@ -142,6 +161,7 @@ def families(plan: ReportPlan) -> dict[str, str]:
         "ablation": "Each part of the decoder helps",
         "check": "Not claimed by the paper, asked by a sceptic: the first against the second",
         CURVES: "Registered of decoders as curves, at equal mean NFE and corrected among themselves",
+        PARTS: "Registered of the parts of decoders, at equal mean NFE and corrected among themselves",
         PROBES: "Registered of the probes of mixed states, and corrected among themselves",
     }
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from xpflow.reporting.contrasts import Judgement, judge
+from xpflow.reporting.contrasts import Judgement
+from xpflow.reporting.estimates import judged
 from xpflow.reporting.report_spec import Direction, ReportPlan, weights_label
 from xpflow.reporting.results import Outcomes
 from xpflow.stats.bootstrap import Estimate, paired_difference
@@ -85,9 +86,7 @@ class Compared:
     @property
     def judgement(self) -> Judgement:
         """The claim, judged from its interval and Holm's p-value."""
-        told = judge(self.difference, 0.0, self.direction, self.confidence)
-        survives = self.holm_p <= 1 - self.confidence
-        return told if survives or told == "undecided: too few" else "undecided"
+        return judged(self.difference, self.direction, self.holm_p, self.confidence)
 
 
 def band(point: Point, confidence: float) -> Interval:
@@ -120,14 +119,15 @@ def _swept(
         for budget in arm.budgets
         if budget * length >= 1
     ]
-    points = tuple(_point(config, outcomes, cell, curve) for cell in cells)
+    points = tuple(point_of(config, outcomes, cell, curve) for cell in cells)
     other = config.frontier.validation.get(benchmark)
     on = [cell._replace(benchmark=other) for cell in cells] if other else []
-    found = tuple(_point(config, outcomes, cell, curve) for cell in on) or points
+    found = tuple(point_of(config, outcomes, cell, curve) for cell in on) or points
     return Swept(curve, curve.on(weights), weights, model, benchmark, length, tuple(cells), points, found)
 
 
-def _point(config: StudyConfig, outcomes: Outcomes, cell: Cell, curve: Curve) -> Point:
+def point_of(config: StudyConfig, outcomes: Outcomes, cell: Cell, curve: Curve) -> Point:
+    """Return the outcomes of one setting of a curve."""
     value = budget_text(cell.budget) if curve.knob == BUDGET else config.arm(cell.arm).settings[curve.knob]
     passed_SP = np.asarray(outcomes.passed(*cell), dtype=np.float64)
     return Point(str(value), passed_SP, outcomes.mean_of("nfe", *cell))

@@ -28,7 +28,7 @@ FULL = Fraction(1)
 def plan_from_config(config: StudyConfig) -> ReportPlan:
     """Return what the tables and figures of a study show; reads the hashes of the models' weights."""
     report, own = config.reporting, {arm.name for arm in config.evaluation.arms}
-    chosen_on = set(config.frontier.validation.values())
+    chosen_on = config.chosen_on
     return ReportPlan(
         study=config.study.name,
         title=config.study.title,

@@ -17,12 +17,12 @@ from xpflow.reporting.curves import (
     full_budget,
     swept_curves,
 )
+from xpflow.reporting.estimates import percent_text, points_text
 from xpflow.reporting.from_config import arm_label
-from xpflow.reporting.markup import EMPTY, Column, Lines, Table, number
+from xpflow.reporting.markup import EMPTY, Column, Lines, Table
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import Outcomes
 from xpflow.reporting.tables import facts
-from xpflow.stats.bootstrap import mean_interval
 from xpflow.stats.frontier import Point, area, at_accuracy, aup, front, recovery
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.base import budget_text
@@ -310,16 +310,8 @@ def _accuracy(plan: ReportPlan, point: Point) -> Lines:
 
 
 def _interval(plan: ReportPlan, point: Point) -> Lines:
-    found = mean_interval(
-        point.passed_SP.mean(axis=0).clip(0.0, 1.0),
-        resamples=plan.resamples,
-        seed=plan.bootstrap_seed,
-        confidence=plan.confidence,
-    ).scaled(100)
-    return (f"{100 * point.accuracy:.1f} [{found.low:.1f}, {found.high:.1f}]",)
+    return (percent_text(plan, point.passed_SP),)
 
 
 def _difference(one: Compared) -> Lines:
-    interval = one.difference.interval.scaled(100)
-    told = f"{number(100 * one.difference.value)} [{number(interval.low)}, {number(interval.high)}]"
-    return (told, f"Holm p {one.holm_p:.2g}")
+    return (points_text(one.difference), f"Holm p {one.holm_p:.2g}")

@@ -14,15 +14,26 @@ import pandas as pd
 from xpflow.artifacts.io import atomic_write_text
 from xpflow.errors import ArtifactError, ConfigError, nearest
 from xpflow.reporting.alignment_table import alignment_table, full_budget_rows, read_alignment
-from xpflow.reporting.claims import claims_markdown, claims_record, curve_claims, judge_claims, probe_claims
+from xpflow.reporting.cells import claims_read, factored
+from xpflow.reporting.claims import (
+    claims_markdown,
+    claims_record,
+    curve_claims,
+    judge_claims,
+    part_claims,
+    probe_claims,
+)
 from xpflow.reporting.contrasts import contrasts_table, evaluate_contrasts
 from xpflow.reporting.curves import compared, swept_curves
+from xpflow.reporting.factorial import factorial_tables
 from xpflow.reporting.from_config import plan_from_config
 from xpflow.reporting.frontier import frontier_tables
+from xpflow.reporting.multiverse import multiverse_tables
 from xpflow.reporting.pass_at_k import pass_at_k_table
 from xpflow.reporting.probe_claims import judged_claims
 from xpflow.reporting.probe_results import load_probes
 from xpflow.reporting.probes import probe_tables
+from xpflow.reporting.readings import with_readings
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import Outcomes, load_results
 from xpflow.reporting.tables import table1, table2, write_table
@@ -43,6 +54,13 @@ class Sources:
     def plan(self) -> ReportPlan:
         """What the tables and figures show."""
         return plan_from_config(self.config)
+
+    @cached_property
+    def table_plan(self) -> ReportPlan:
+        """What Table 1 shows: the default and the best of a study's readings, too, where it has any."""
+        if not self.config.multiverse.readings:
+            return self.plan
+        return with_readings(self.config, self.plan, self.outcomes(expand(self.config)))
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -91,7 +109,7 @@ def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
     plan, outcomes = sources.plan, sources.outcomes(expand(config))
     contrasts = evaluate_contrasts(plan, outcomes)
     claims = judge_claims(plan, outcomes, contrasts)
-    tables = [table1(plan, outcomes), table2(plan, outcomes), contrasts_table(plan, contrasts)]
+    tables = [table1(sources.table_plan, outcomes), table2(plan, outcomes), contrasts_table(plan, contrasts)]
     if takes_several(config):
         tables.append(pass_at_k_table(plan, outcomes))
     if trained_runs(config):
@@ -99,6 +117,11 @@ def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
     if config.frontier.curves:
         tables += frontier_tables(config, plan, outcomes)
         claims += curve_claims(compared(config, plan, swept_curves(config, outcomes)))
+    if config.factorial.factors:
+        tables += factorial_tables(config, plan, outcomes)
+        claims += part_claims(claims_read(config, plan, factored(config, outcomes)))
+    if config.multiverse.readings:
+        tables += multiverse_tables(config, plan, outcomes)
     if config.probes.places:
         probed = load_probes(config, results)
         tables += probe_tables(config, plan, probed)
@@ -166,6 +189,23 @@ def _probes(sources: Sources, out: Path) -> list[Path]:
     ]
 
 
+def _factorial(sources: Sources, out: Path) -> list[Path]:
+    from xpflow.reporting.plots.factorial import figure_factorial
+
+    config = sources.config
+    places = factored(config, sources.outcomes(expand(config)))
+    return figure_factorial(config, sources.plan, places, out, sources.formats)
+
+
+def _multiverse(sources: Sources, out: Path) -> list[Path]:
+    from xpflow.reporting.plots.multiverse import figure_multiverse
+    from xpflow.reporting.readings import universes_read
+
+    config = sources.config
+    places = universes_read(config, sources.outcomes(expand(config)))
+    return figure_multiverse(config, sources.plan, places, out, sources.formats)
+
+
 def _grpo(sources: Sources, out: Path) -> list[Path]:
     from xpflow.reporting.plots.grpo import figure_grpo, read_grpo
 
@@ -212,6 +252,8 @@ FIGURES = {
     "sweep": Figure(_sweep),
     "frontier": Figure(_frontier, lambda sources: bool(sources.config.frontier.curves), "curves"),
     "probes": Figure(_probes, lambda sources: bool(sources.config.probes.places), "places to probe"),
+    "factorial": Figure(_factorial, lambda sources: bool(sources.config.factorial.factors), "factors"),
+    "multiverse": Figure(_multiverse, lambda sources: bool(sources.config.multiverse.readings), "readings"),
     "grpo": Figure(
         _grpo, lambda sources: bool(policy_seeds(sources.config)), "an arm with a policy of the study's own"
     ),

@@ -250,14 +250,21 @@ def _percentiles(lows_R: Floats, highs_R: Floats, question: _Question) -> _Part:
 
 def _resampled_means(a_SP: Floats, b_SP: Floats, resamples: int, seed: int) -> tuple[Floats, Floats]:
     """Return each arm's mean in every resample, [R] each; one draw of seeds and problems serves both."""
-    seeds_RS, problems_RP = _counts(*a_SP.shape, resamples, seed)
-    means_a, means_b = [], []
+    return resampled_mean(a_SP, resamples, seed), resampled_mean(b_SP, resamples, seed)
+
+
+def resampled_mean(values_SP: Floats, resamples: int, seed: int) -> Floats:
+    """Return the mean of a table [S, P] in every resample, [R]: seeds and problems drawn, and crossed.
+
+    Tables of one shape have the same draws.
+    """
+    seeds_RS, problems_RP = _counts(*values_SP.shape, resamples, seed)
+    means = []
     for start in range(0, resamples, _CHUNK):
         chunk = slice(start, start + _CHUNK)
-        weights_RP = problems_RP[chunk] / a_SP.size
-        means_a.append(((seeds_RS[chunk] @ a_SP) * weights_RP).sum(axis=1))
-        means_b.append(((seeds_RS[chunk] @ b_SP) * weights_RP).sum(axis=1))
-    return np.concatenate(means_a), np.concatenate(means_b)
+        weights_RP = problems_RP[chunk] / values_SP.size
+        means.append(((seeds_RS[chunk] @ values_SP) * weights_RP).sum(axis=1))
+    return np.concatenate(means)
 
 
 @lru_cache(maxsize=4)  # a study compares many arms under the same draws

@@ -69,14 +69,13 @@ def check_plugins(config: StudyConfig, source: str) -> None:
 
 def check_arms(config: StudyConfig, source: str) -> None:
     """Raise ConfigError that names the arm when its decoder is unknown or cannot work with its settings."""
-    own = {arm.name for arm in config.evaluation.arms}
+    places = {arm.name: place for place, arm in config.swept_arms}
     for model, benchmark in dict.fromkeys((job.model, job.benchmark) for job in probe_jobs(config)):
         for arm, budget in probe_arms(config):
             with told(f"{source}: probes[{arm.name}]"):
                 _check_arm(config, arm, model, benchmark, budget)
     for arm, model, benchmark, budget in arm_rows(config):
-        block = "evaluation.arms" if arm.name in own else "frontier.curves"
-        with told(f"{source}: {block}[{arm.name}]"):
+        with told(f"{source}: {places.get(arm.name, 'evaluation.arms')}[{arm.name}]"):
             _check_arm(config, arm, model, benchmark, budget)
 
 
@@ -216,17 +215,20 @@ def _check_arm(config: StudyConfig, arm: Arm, model: str, benchmark: str, budget
     from xpflow.decoding.registry import decoder_entry, settings_from
     from xpflow.study.settings import arm_settings
 
-    takes = decoder_entry(arm.decoder).takes_policy
-    if takes and arm.policy == "none":
-        hint = "shipped, trained, constant:A, confidence:K or a file"
-        raise ConfigError(f"decoder {arm.decoder!r} needs a policy", hint=hint)
-    if not takes and arm.policy != "none":
+    entry = decoder_entry(arm.decoder)
+    if not entry.takes_policy and arm.policy != "none":
         raise ConfigError(f"decoder {arm.decoder!r} takes no policy", hint="leave `policy` out")
     for name in {**config.evaluation.settings, **arm.settings_for(model)}.keys() & NOT_SETTINGS:
         raise ConfigError(f"{name} is no setting", hint=f"it is {NOT_SETTINGS[name]}")
     _check_policy(config, arm.policy, arm.decoder)
     settings = settings_from(arm.decoder, arm_settings(config, arm, model, benchmark, budget))
-    decoder_entry(arm.decoder).require_used(settings, arm.settings_for(model))
+    asks = entry.takes_policy and entry.asks_policy(settings)
+    if asks and arm.policy == "none":
+        hint = "shipped, trained, constant:A, confidence:K or a file"
+        raise ConfigError(f"decoder {arm.decoder!r} needs a policy", hint=hint)
+    if not asks and arm.policy != "none":
+        raise ConfigError(f"decoder {arm.decoder!r} asks no policy here", hint="leave `policy` out")
+    entry.require_used(settings, arm.settings_for(model))
     _check_decoding(config, model, settings)
     if samples_of(config, arm) > 1:
         _check_draws(config, model, settings)

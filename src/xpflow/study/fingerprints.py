@@ -128,10 +128,14 @@ def report(config: StudyConfig) -> str:
     weights = [_base(config, name) for name in config.model_names]
     machine: dict[str, Any] = {"runtime": True, "pretrain": True, "grading": {"workers", "retries"}}
     protocols = _protocols(config, *config.model_names)
-    if not config.frontier.curves:
-        machine["frontier"] = True  # a study without curves is what it was before there were any
-    if not config.probes.places:
-        machine["probes"] = True
+    # a study without such a block is what it was before there was any
+    empty = {
+        "frontier": not config.frontier.curves,
+        "factorial": not config.factorial.factors,
+        "multiverse": not config.multiverse.readings,
+        "probes": not config.probes.places,
+    }
+    machine |= {name: True for name, none in empty.items() if none}
     settings = {**config.model_dump(mode="json", exclude=machine), "evaluation": _evaluation(config)}
     return fingerprint(settings, weights, protocols)
 

@@ -25,6 +25,8 @@ from xpflow.study.rows import Job, expand, find_job, policy_seeds, takes_several
 Names = Mapping[str, Any]
 JOB = ("model", "benchmark", "weights", "trained", "seed")  # the names of a decoding job
 MOST_SERIES = 7  # of the first figure of the sweep; the rest have a second one
+FACTORIAL_TABLES = ("factorial", "factorial_effects", "factorial_shares", "factorial_claims")
+MULTIVERSE_TABLES = ("multiverse", "multiverse_readings", "multiverse_claims")
 GONE = "gone"  # the fingerprint of a stage that the study has no more
 
 
@@ -47,7 +49,9 @@ def table_names(study: StudyConfig) -> list[str]:
     trained = ["alignment"] if trained_runs(study) else []
     curves = ["frontier", "frontier_points", "frontier_claims"] if study.frontier.curves else []
     probes = ["probes", "probes_policies", "probes_claims"] if study.probes.places else []
-    return ["table1", "table2", "contrasts", *several, *trained, *curves, *probes]
+    cells = list(FACTORIAL_TABLES) if study.factorial.factors else []
+    readings = list(MULTIVERSE_TABLES) if study.multiverse.readings else []
+    return ["table1", "table2", "contrasts", *several, *trained, *curves, *probes, *cells, *readings]
 
 
 def frontier_figures(block: FrontierBlock) -> list[str]:
@@ -71,6 +75,8 @@ def figure_names(study: StudyConfig) -> list[str]:
         *(["trace"] if trace_row(study) else []),
         *(frontier_figures(study.frontier) if study.frontier.curves else []),
         *(["probes_validity", "probes_recovery"] if study.probes.places else []),
+        *(["factorial"] if study.factorial.factors else []),
+        *(["multiverse"] if study.multiverse.readings else []),
     ]
 
 

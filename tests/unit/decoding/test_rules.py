@@ -55,6 +55,7 @@ def test_what_is_committed_grows_with_the_knob_and_keeps_to_masks(name: str) -> 
 
 OTHERWISE = (
     "flow",
+    "composed_flow",
     "ancestral",
     "path_planning",
     "latent_refinement",

@@ -100,6 +100,24 @@ IDLE = [
     ("flow", {"commit": False}, {"commits_per_step": 3}),
     ("flow", {"reedit": False}, {"reedit_margin": 0.0, "reedit_t": "before", "reedit_committed": False}),
     ("flow", {"reedit": False}, {"update_order": "reedit_first"}),
+    ("composed", {"rule": "quota"}, {"threshold": 0.2, "strict": True, "gamma": 3.0, "arrival": 0.1}),
+    ("composed", {"rule": "quota"}, {"expectation": "B", "rho": "global", "policy": "constant:1"}),
+    ("composed", {}, {"slope": 0.1, "center": 2.0, "edit_threshold": 0.0, "reedit_margin": 0.5}),
+    ("composed", {}, {"trigger": "t2t", "bound": 0.0, "share": 1.0, "per_position": 1, "post_steps": 1}),
+    ("composed", {"weight": 0.0}, {"top": 1, "geometry": "linear", "weighting": "entropy"}),
+    ("composed_flow", {}, {"soft_top": 2, "threshold": 0.1, "edit_threshold": 0.0}),
+    ("composed_flow", {}, {"trigger": "t2t", "bound": 0.0, "share": 1.0, "per_position": 1}),
+    ("composed_flow", {"rule": "quota"}, {"commits_per_step": 3}),
+    (
+        "composed_flow",
+        {"revision": "keep"},
+        {
+            "reedit_margin": 0.0,
+            "reedit_t": "before",
+            "reedit_committed": False,
+            "update_order": "reedit_first",
+        },
+    ),
     ("mask_prediction", {}, {"noise_scope": "canvas"}),
 ]
 

@@ -80,7 +80,7 @@ class SoftStepper(AxisStepper):
     def first_memory(self, state: AxisState, block: Block, canvas: Canvas) -> dict[str, Tensor]:
         """Return plain masks: m where the block starts, and nothing mixed into it."""
         m_BME = canvas.embedded(self.embed, block.positions_BM)
-        return {"m_BME": m_BME, "x_BME": m_BME}
+        return {**super().first_memory(state, block, canvas), "m_BME": m_BME, "x_BME": m_BME}
 
     def inputs(self, state: TokenState) -> Tensor:
         """Return embeddings: those of tokens, and the mixtures at masks, `[B, M, E]`."""
@@ -90,6 +90,7 @@ class SoftStepper(AxisStepper):
 
     def remembered(self, view: View, new: AxisState, commit_BM: Tensor, change: Revision) -> AxisState:
         """Keep the mixtures that the next forward sees at masks."""
+        new = super().remembered(view, new, commit_BM, change)
         x_BME = self.mixed(view, new.memory["m_BME"])
         kept_BM1 = (new.masked_BM & view.able_BM)[..., None]
         return new.remember(

@@ -152,13 +152,15 @@ class Flow:
             edit_BM = self._edits(state, state.t_BM, reading, open_BM)
             free_BM = free_BM | edit_BM
             new = move(reedit(state, reading, edit_BM), reading, a_BM, free_BM)
-        commit_BM = self._commits(new, reading, open_BM, info.block)
-        new = self._settle(state, commit(new, reading, commit_BM), reading, edit_BM, open_BM)
+        commit_BM = self._commits(new, reading, open_BM, info)
+        new, more = self.revise(state, commit(new, reading, commit_BM), reading, logits, info)
+        changed_BM = torch.stack((edit_BM, *more.values())).any(0)
+        new = self._settle(state, new, reading, changed_BM, open_BM)
         read_BM = self._read_out(info.block, last_B)
         new = replace(new, held_BM=torch.where(read_BM, reading.ids_BM, new.held_BM), read_B=last_B)
         if not info.observed:
             return new, None
-        events = {"move": free_BM, "commit": commit_BM, "reedit": edit_BM, "read": read_BM}
+        events = {"move": free_BM, "commit": commit_BM, "reedit": edit_BM, "read": read_BM, **more}
         record = StepRecord(info, new.held_BM, new.t_BM, reading.c_BM, reading.ids_BM, events, {"a": a_BM})
         return new, record
 
@@ -204,23 +206,32 @@ class Flow:
         able_BM = open_BM if self.settings.reedit_committed else open_BM & ~state.committed_BM
         return able_BM & (reading.c_BM - t_BM < -self.settings.reedit_margin)
 
-    def _commits(self, state: FlowState, reading: Reading, open_BM: Tensor, block: Block) -> Tensor:
-        """Return the most confident tokens among those with t below the commit bound."""
+    def _commits(self, state: FlowState, reading: Reading, open_BM: Tensor, info: StepInfo) -> Tensor:
+        """Return the tokens that the commit rule takes among those with t below the commit bound."""
         if not self.settings.commit:
             return torch.zeros_like(open_BM)
         waiting_BM = open_BM & (state.t_BM < self.settings.commit_below)
-        c_BM = reading.c_BM.masked_fill(~waiting_BM, -torch.inf)
-        return most_confident(c_BM, self.settings.commits_per_step, self.settings.tie_break, block)
+        return self.commits(state, reading.c_BM.masked_fill(~waiting_BM, -torch.inf), info)
+
+    def commits(self, state: FlowState, c_BM: Tensor, info: StepInfo) -> Tensor:
+        """Return the most confident tokens; -inf where one does not wait for its commitment."""
+        return most_confident(c_BM, self.settings.commits_per_step, self.settings.tie_break, info.block)
+
+    def revise(
+        self, old: FlowState, new: FlowState, reading: Reading, logits: Logits, info: StepInfo
+    ) -> tuple[FlowState, dict[str, Tensor]]:
+        """Return the state after further revisions, none in flow, and where each of their events happened."""
+        return new, {}
 
     def _settle(
-        self, old: FlowState, new: FlowState, reading: Reading, edit_BM: Tensor, open_BM: Tensor
+        self, old: FlowState, new: FlowState, reading: Reading, changed_BM: Tensor, open_BM: Tensor
     ) -> FlowState:
         """Snap tokens near 1, and note rows that this step left as they were."""
         if self.settings.near_one == "snap":
             near_BM = open_BM & (new.t_BM >= self.settings.commit_below) & (new.t_BM < 1.0)
             x_BME = torch.where(near_BM[..., None], self.table_VE[new.held_BM], new.x_BME)
             new = replace(new, x_BME=x_BME, t_BM=new.t_BM.masked_fill(near_BM, 1.0))
-        still_BM = (old.t_BM == 1.0) & ~edit_BM
+        still_BM = (old.t_BM == 1.0) & ~changed_BM
         if self.settings.at_one == "move":
             still_BM = still_BM & ((reading.ids_BM == old.held_BM) | ~open_BM)
             if self.settings.prediction != "hard":

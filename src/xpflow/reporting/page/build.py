@@ -22,18 +22,30 @@ from xpflow.errors import ArtifactError
 from xpflow.problems import problems_from_file
 from xpflow.problems.problem import Problem
 from xpflow.reporting.alignment_table import alignment_table
-from xpflow.reporting.claims import Claim, curve_claims, families, judge_claims, probe_claims
+from xpflow.reporting.cells import claims_read, factored
+from xpflow.reporting.claims import (
+    Claim,
+    curve_claims,
+    families,
+    judge_claims,
+    part_claims,
+    probe_claims,
+)
 from xpflow.reporting.contrasts import evaluate_contrasts
 from xpflow.reporting.curves import compared, swept_curves
+from xpflow.reporting.factorial import factorial_tables
 from xpflow.reporting.frontier import frontier_tables
-from xpflow.reporting.markup import Column, shown
+from xpflow.reporting.markup import Column, Table, shown
+from xpflow.reporting.multiverse import multiverse_tables
 from xpflow.reporting.page.answers import KEEPING, AnswerBook, Kept, asked
 from xpflow.reporting.page.charts import Chart, sweep_charts
 from xpflow.reporting.page.curves import alignment_charts, policy_chart
 from xpflow.reporting.page.decoding import Decoding, decoding
+from xpflow.reporting.page.factorial import factorial_chart
 from xpflow.reporting.page.forest import forest
 from xpflow.reporting.page.frontier import frontier_chart
-from xpflow.reporting.page.grids import grid_of, grids
+from xpflow.reporting.page.grids import Grid, grid_of, grids
+from xpflow.reporting.page.multiverse import multiverse_chart
 from xpflow.reporting.page.origin import origin
 from xpflow.reporting.page.packed import json_text, packed, packed_json, policy, script_text
 from xpflow.reporting.page.probes import probe_charts
@@ -44,6 +56,8 @@ from xpflow.reporting.probe_claims import judged_claims
 from xpflow.reporting.probe_results import load_probes
 from xpflow.reporting.probes import probe_tables
 from xpflow.reporting.produce import Sources
+from xpflow.reporting.readings import universes_read
+from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import Outcomes, load_results
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.base import budget_text
@@ -78,7 +92,7 @@ def produce_report(
     """
     book = AnswerBook()
     sources = Sources(config, results)
-    outcomes = Outcomes(load_results(results, sources.plan.rows, sources.plan.protocols, book))
+    outcomes = Outcomes(load_results(results, sources.table_plan.rows, sources.plan.protocols, book))
     layout = Layout(results, out.parent)
     facts = _facts(sources, outcomes, layout)
     facts["origin"] = origin(layout, findings, out)
@@ -105,18 +119,18 @@ def _facts(sources: Sources, outcomes: Outcomes, layout: Layout) -> dict[str, An
     contrasts = evaluate_contrasts(plan, outcomes)
     claims = judge_claims(plan, outcomes, contrasts)
     charts = sweep_charts(plan, sweep_figures(plan, outcomes))
-    tables = grids(plan, outcomes, contrasts, claims)
+    tables = grids(sources.table_plan, outcomes, contrasts, claims)
     if trained_runs(config):
         log = sources.alignment_log(outcomes)
         tables.append(grid_of(alignment_table(plan, log)))
         charts += alignment_charts(log)
     others: list[Claim] = []
-    if config.frontier.curves:
+    if config.swept_arms:
         everything = sources.outcomes(expand(config))
-        curves = swept_curves(config, everything)
-        others += curve_claims(compared(config, plan, curves))
-        charts.insert(0, frontier_chart(plan, curves))
-        tables += [grid_of(table) for table in frontier_tables(config, plan, everything)]
+        more, swept = _swept(config, plan, everything)
+        others += curve_claims(compared(config, plan, swept_curves(config, everything)))
+        others += part_claims(claims_read(config, plan, factored(config, everything)))
+        charts, tables = [*more, *charts], tables + swept
     if config.probes.places:
         probed = load_probes(config, sources.results)
         others += probe_claims(judged_claims(config, plan, probed))
@@ -134,11 +148,27 @@ def _facts(sources: Sources, outcomes: Outcomes, layout: Layout) -> dict[str, An
     }
 
 
+def _swept(config: StudyConfig, plan: ReportPlan, everything: Outcomes) -> tuple[list[Chart], list[Grid]]:
+    """Return charts and tables of the blocks that make arms of their own."""
+    charts: list[Chart] = []
+    tables: list[Table] = []
+    if config.frontier.curves:
+        charts.append(frontier_chart(plan, swept_curves(config, everything)))
+        tables += frontier_tables(config, plan, everything)
+    if config.factorial.factors:
+        charts.append(factorial_chart(config, factored(config, everything)))
+        tables += factorial_tables(config, plan, everything)
+    if config.multiverse.readings:
+        charts.append(multiverse_chart(config, plan, universes_read(config, everything)))
+        tables += multiverse_tables(config, plan, everything)
+    return charts, [grid_of(table) for table in tables]
+
+
 def _data(
     sources: Sources, charts: Sequence[Chart], book: AnswerBook, answers: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Return what the scripts read: an index as plain JSON, the rest packed."""
-    plan = sources.plan
+    plan = sources.table_plan
     index = {
         "arms": {arm.name: f"{arm.label} [{arm.weights_label}]" for arm in plan.arms},
         "budget": budget_text(plan.headline_budget),

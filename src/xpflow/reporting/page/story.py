@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from xpflow.reporting.claims import CURVES, PROBES, Claim, families, measured, of_the_paper, rule, tally
+from xpflow.reporting.claims import (
+    CURVES,
+    PARTS,
+    PROBES,
+    Claim,
+    families,
+    measured,
+    of_the_paper,
+    rule,
+    tally,
+)
 from xpflow.reporting.paper import caution
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import Outcomes
@@ -21,7 +31,15 @@ PROBES_ASKED = (
     "It also probes the mixed states of flow: how they are read, whether decodes that are stopped can be "
     "finished by mask prediction, and where the states of a policy's decodes lie."
 )
-APART = {CURVES: ("curves", CURVES_ASKED), PROBES: ("probes", PROBES_ASKED)}
+PARTS_ASKED = (
+    "It also takes decoders apart: what masks show, what becomes a token, what is taken back and the weights are "
+    "combined in every way that there is, and compared where they take equally many forward passes on average."
+)
+APART = {
+    CURVES: ("curves", CURVES_ASKED),
+    PARTS: ("parts", PARTS_ASKED),
+    PROBES: ("probes", PROBES_ASKED),
+}
 MARKS = {"confirmed": "good", "ahead": "good", "contradicted": "bad", "behind": "bad"}
 
 

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from xpflow.errors import ConfigError, nearest
-from xpflow.plugins import Table, is_file
 from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.protocols import PROTOCOLS
 from xpflow.study.config.base import Block, budget_text
 from xpflow.study.config.evaluation import Arm, EvaluationBlock
+from xpflow.study.config.factorial import FactorialBlock, factorial_cells
 from xpflow.study.config.frontier import FrontierBlock, arms_of
 from xpflow.study.config.inputs import MODELS, BenchmarkChoice, ModelChoice, ProblemsBlock
 from xpflow.study.config.machine import GradingBlock, RuntimeBlock
+from xpflow.study.config.multiverse import MultiverseBlock, multiverse
 from xpflow.study.config.probes import OF_POLICIES, ProbesBlock
+from xpflow.study.config.references import (
+    Problem,
+    bad_cells,
+    bad_curves,
+    bad_readings,
+    unknown,
+    unlisted,
+)
 from xpflow.study.config.reporting import ReportingBlock, StudyBlock
 from xpflow.study.config.training import (
     BASE,
@@ -30,8 +38,6 @@ from xpflow.study.config.training import (
     TrainingBlock,
     TrainingRun,
 )
-
-Problem = tuple[tuple[str | int, ...], str]
 
 
 class StudyConfig(Block):
@@ -58,6 +64,12 @@ class StudyConfig(Block):
     probes: ProbesBlock = Field(
         default=ProbesBlock(), description="What the mixed states of flow are worth: probes of its decodes"
     )
+    factorial: FactorialBlock = Field(
+        default=FactorialBlock(), description="What decoders are made of, all combined"
+    )
+    multiverse: MultiverseBlock = Field(
+        default=MultiverseBlock(), description="Readings of what the paper leaves open"
+    )
     grading: GradingBlock = Field(default=GradingBlock(), description="Jail and limits of generated programs")
     runtime: RuntimeBlock = Field(default=RuntimeBlock(), description="How the machine is used")
     reporting: ReportingBlock = Field(default=ReportingBlock(), description="Tables and figures")
@@ -69,8 +81,10 @@ class StudyConfig(Block):
             *_repeated(self),
             *_bad_runs(self),
             *_bad_arms(self),
-            *_bad_curves(self),
+            *bad_curves(self),
             *_bad_probes(self),
+            *bad_cells(self),
+            *bad_readings(self),
             *_bad_claims(self),
             *_bad_names(self),
             *_bad_plugins(self),
@@ -106,19 +120,36 @@ class StudyConfig(Block):
         return next((one.entry for one in self.problems.benchmarks if one.name == name), name)
 
     @cached_property
-    def arms(self) -> tuple[Arm, ...]:
-        """All arms: those of block `evaluation`, and those of the curves of block `frontier`."""
-        swept = [
-            arm
+    def swept_arms(self) -> tuple[tuple[str, Arm], ...]:
+        """The arms that blocks `frontier`, `factorial` and `multiverse` make, each with its block's place."""
+        frontier = [
+            ("frontier.curves", arm)
             for curve in self.frontier.curves
             for weights in curve.weights
             for arm in arms_of(curve, weights)
         ]
-        return (*self.evaluation.arms, *swept)
+        cells = [("factorial.factors", arm) for cell in factorial_cells(self.factorial) for arm in cell.arms]
+        readings = [("multiverse.readings", arm) for arm in multiverse(self.multiverse)[1]]
+        return (*frontier, *cells, *readings)
+
+    @cached_property
+    def arms(self) -> tuple[Arm, ...]:
+        """All arms: those of block `evaluation`, and those that other blocks make."""
+        return (*self.evaluation.arms, *(arm for _, arm in self.swept_arms))
+
+    @cached_property
+    def chosen_on(self) -> frozenset[str]:
+        """The benchmarks on which settings and readings are chosen; no table reports them."""
+        return frozenset((*self.frontier.validation.values(), *self.multiverse.validation.values()))
+
+    @cached_property
+    def _arms_by_name(self) -> dict[str, Arm]:
+        return {arm.name: arm for arm in self.arms}
 
     def arm(self, name: str) -> Arm:
         """Return an arm by name; ConfigError names the nearest one."""
-        return _named("arm", name, self.arms)
+        found = self._arms_by_name.get(name)
+        return _named("arm", name, self.arms) if found is None else found
 
     def run(self, name: str) -> TrainingRun:
         """Return a training run by name; ConfigError names the nearest one."""
@@ -158,6 +189,12 @@ def _repeated(config: StudyConfig) -> Iterator[Problem]:
         ("probes", "places"): tuple(place.name for place in config.probes.places),
         ("probes", "policies"): tuple(policy.name for policy in config.probes.policies),
         ("probes", "preregistration"): tuple(claim.id for claim in config.probes.preregistration),
+        ("factorial", "factors"): config.factorial.names,
+        ("factorial", "gains"): tuple(gain.name for gain in config.factorial.gains),
+        ("factorial", "preregistration"): tuple(claim.id for claim in config.factorial.preregistration),
+        ("multiverse", "readings"): tuple(reading.name for reading in config.multiverse.readings),
+        ("multiverse", "variants"): config.multiverse.sides[1:],
+        ("multiverse", "preregistration"): tuple(claim.id for claim in config.multiverse.preregistration),
     }
     for loc, names in named.items():
         for index, name in enumerate(names):
@@ -172,7 +209,7 @@ def _bad_runs(config: StudyConfig) -> Iterator[Problem]:
         loc = ("training", "runs", index)
         if run.name == BASE:
             yield (*loc, "name"), f"{BASE!r} is the name of the weights that a model comes with"
-        yield from _unknown((*loc, "from"), [run.start], above)
+        yield from unknown((*loc, "from"), [run.start], above)
         above.append(run.name)
 
 
@@ -182,70 +219,32 @@ def _bad_arms(config: StudyConfig) -> Iterator[Problem]:
     known_models = (*config.model_names, *(model.name for model in MODELS))
     for index, arm in enumerate(config.evaluation.arms):
         loc = ("evaluation", "arms", index)
-        yield from _unknown((*loc, "weights"), [arm.weights], weights)
-        yield from _unknown((*loc, "models"), arm.models, config.model_names)
-        yield from _unknown((*loc, "model_settings"), arm.model_settings, known_models)
-        yield from _unknown((*loc, "benchmarks"), arm.benchmarks, config.benchmark_names)
+        yield from unknown((*loc, "weights"), [arm.weights], weights)
+        yield from unknown((*loc, "models"), arm.models, config.model_names)
+        yield from unknown((*loc, "model_settings"), arm.model_settings, known_models)
+        yield from unknown((*loc, "benchmarks"), arm.benchmarks, config.benchmark_names)
         if arm.seeds == "first" and (arm.weights != BASE or arm.policy == "trained"):
             yield (*loc, "seeds"), "trained weights or policies depend on the seed: use `seeds: all`"
-
-
-def _bad_curves(config: StudyConfig) -> Iterator[Problem]:
-    block, arms = config.frontier, [arm.name for arm in config.evaluation.arms]
-    weights = (BASE, *(run.name for run in config.training.runs))
-    for index, curve in enumerate(block.curves):
-        loc = ("frontier", "curves", index)
-        yield from _unknown((*loc, "weights"), curve.weights, weights)
-        yield from _unknown((*loc, "models"), curve.models, config.model_names)
-        yield from _unlisted((*loc, "decoder"), curve.decoder, None)
-        if curve.policy == "trained" and (curve.seeds == "first" or BASE in curve.weights):
-            yield (*loc, "policy"), "a trained policy depends on the seed: name trained weights, `seeds: all`"
-        if curve.knob in curve.settings:
-            yield (*loc, "settings"), f"{curve.knob!r} is swept: its values stand in `values`"
-        try:
-            made = [arm.name for weight in curve.weights for arm in arms_of(curve, weight)]
-        except (ValueError, ZeroDivisionError) as error:
-            yield (*loc, "values"), f"no values of {curve.knob}: {str(error).splitlines()[0]}"
-            continue
-        for name in made:
-            if name in arms:
-                yield loc, f"its arm {name!r} occurs twice"
-            arms.append(name)
-    for key, names in (
-        (("frontier", "reference"), [] if block.reference is None else [block.reference]),
-        *(
-            (("frontier", "preregistration", index, side), [getattr(claim, side)])
-            for index, claim in enumerate(block.preregistration)
-            for side in ("curve_a", "curve_b")
-        ),
-    ):
-        yield from _unknown(key, names, block.names)
-    for index, claim in enumerate(block.preregistration):
-        yield from _unknown(
-            ("frontier", "preregistration", index, "models"), claim.models, config.model_names
-        )
-    for benchmark, other in block.validation.items():
-        yield from _unknown(("frontier", "validation"), [benchmark, other], config.benchmark_names)
 
 
 def _bad_probes(config: StudyConfig) -> Iterator[Problem]:
     block, weights = config.probes, (BASE, *(run.name for run in config.training.runs))
     for index, place in enumerate(block.places):
         loc = ("probes", "places", index)
-        yield from _unknown((*loc, "model"), [place.model], config.model_names)
-        yield from _unknown((*loc, "weights"), [place.weights], weights)
-    yield from _unknown(("probes", "benchmarks"), block.benchmarks, config.benchmark_names)
+        yield from unknown((*loc, "model"), [place.model], config.model_names)
+        yield from unknown((*loc, "weights"), [place.weights], weights)
+    yield from unknown(("probes", "benchmarks"), block.benchmarks, config.benchmark_names)
     places, policies = [one.name for one in block.places], [one.name for one in block.policies]
     for index, claim in enumerate(block.preregistration):
         loc = ("probes", "preregistration", index)
         for side in ("a", "b"):
-            yield from _unknown((*loc, f"place_{side}"), [getattr(claim, f"place_{side}")], places)
+            yield from unknown((*loc, f"place_{side}"), [getattr(claim, f"place_{side}")], places)
             named = getattr(claim, f"policy_{side}")
             if (named is not None) != (claim.measure in OF_POLICIES):
                 needs = "no policy" if named else "a policy"
                 yield (*loc, f"policy_{side}"), f"{claim.measure} is a measure of {needs}"
             elif named is not None:
-                yield from _unknown((*loc, f"policy_{side}"), [named], policies)
+                yield from unknown((*loc, f"policy_{side}"), [named], policies)
         yield from _off_grid(config, loc, index)
 
 
@@ -265,50 +264,34 @@ def _bad_claims(config: StudyConfig) -> Iterator[Problem]:
     arms = {arm.name: arm for arm in config.evaluation.arms}
     for index, claim in enumerate(config.study.preregistration):
         loc = ("study", "preregistration", index)
-        yield from _unknown((*loc, "models"), claim.models, config.model_names)
-        yield from _unknown((*loc, "benchmarks"), claim.benchmarks, config.benchmark_names)
+        yield from unknown((*loc, "models"), claim.models, config.model_names)
+        yield from unknown((*loc, "benchmarks"), claim.benchmarks, config.benchmark_names)
         for key, name, budget in (
             ("arm_a", claim.arm_a, claim.budget),
             ("arm_b", claim.arm_b, claim.budget_b or claim.budget),
         ):
-            yield from _unknown((*loc, key), [name], arms)
+            yield from unknown((*loc, key), [name], arms)
             if name in arms and budget not in (arms[name].budgets or config.evaluation.budgets):
                 yield (*loc, key), f"arm {name!r} is not run at budget {budget_text(budget)}"
 
 
 def _bad_names(config: StudyConfig) -> Iterator[Problem]:
-    yield from _unknown(("grpo", "model"), [config.grpo.model], config.model_names)
+    yield from unknown(("grpo", "model"), [config.grpo.model], config.model_names)
     weights = [BASE, *(run.name for run in config.training.runs)]
-    yield from _unknown(("grpo", "weights"), [config.grpo.weights], weights)
+    yield from unknown(("grpo", "weights"), [config.grpo.weights], weights)
     arms = [arm.name for arm in config.evaluation.arms]
     for key in ("baseline_arm", "flow_arm", "trace_arm"):
         name = getattr(config.reporting, key)
-        yield from _unknown(("reporting", key), [] if name is None else [name], arms)
+        yield from unknown(("reporting", key), [] if name is None else [name], arms)
 
 
 def _bad_plugins(config: StudyConfig) -> Iterator[Problem]:
     """A plug-in has a name in a table or a package, or lies below the folder that the study runs in."""
     for index, model in enumerate(config.models):
-        yield from _unlisted(("models", index, "protocol"), model.protocol, PROTOCOLS)
+        yield from unlisted(("models", index, "protocol"), model.protocol, PROTOCOLS)
     for index, benchmark in enumerate(config.problems.benchmarks):
-        yield from _unlisted(("problems", "benchmarks", index, "name"), benchmark.entry, BENCHMARKS)
+        yield from unlisted(("problems", "benchmarks", index, "name"), benchmark.entry, BENCHMARKS)
     for index, run in enumerate(config.training.runs):
-        yield from _unlisted(("training", "runs", index, "objective"), run.objective, None)
+        yield from unlisted(("training", "runs", index, "objective"), run.objective, None)
     for index, arm in enumerate(config.evaluation.arms):
-        yield from _unlisted(("evaluation", "arms", index, "decoder"), arm.decoder, None)
-
-
-def _unlisted(loc: tuple[str | int, ...], name: str, table: Table[Any] | None) -> Iterator[Problem]:
-    """Yield what is wrong with a plug-in's name; without a table, of those that need torch, only the path."""
-    if is_file(name):
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            yield loc, f"{name!r} does not lie below the folder that the study runs in"
-    elif table is not None:
-        yield from _unknown(loc, [name], table)
-
-
-def _unknown(loc: tuple[str | int, ...], names: Iterable[str], valid: Iterable[str]) -> Iterator[Problem]:
-    known = set(valid)
-    for name in names:
-        if name not in known:
-            yield loc, f"{name!r} is not known here; {nearest(name, known)}"
+        yield from unlisted(("evaluation", "arms", index, "decoder"), arm.decoder, None)
