@@ -45,6 +45,7 @@ TABLES = {
     "objective": "xpflow.training.objectives",
     "protocol": "xpflow.protocols",
     "shape": "xpflow.problems.shapes",
+    "world": "xpflow.microtext.worlds",
 }
 SHARED = ("xpflow", "xpflow.cli", *TABLES.values())  # the version, the commands, the plug-ins: names only
 RECORDING = (
