@@ -44,6 +44,7 @@ TABLES = {
     "jail": "xpflow.grading.jails",
     "objective": "xpflow.training.objectives",
     "protocol": "xpflow.protocols",
+    "schedule": "xpflow.masking.schedules",
     "shape": "xpflow.problems.shapes",
     "world": "xpflow.microtext.worlds",
 }
