@@ -103,6 +103,21 @@ def draw_bound(
     return Draws(parts, above.total_B)
 
 
+def loss_of_two(
+    alpha: Alpha, t_B: Tensor, masked: tuple[Tensor, Tensor], parts: tuple[Parts, Parts]
+) -> Tensor:
+    """Return the loss of two independent draws of masks at t, [B], whose gradient is that of the bound.
+
+    Args:
+        alpha: the forward process, with a gradient where it is learned. masked: both draws, [B, L]. parts:
+        what each costs, weighted by 1 / density of t.
+    """
+    first, second = parts
+    log_first_B, log_second_B = (alpha.log_prob(t_B, one_BL) for one_BL in masked)
+    score_B = leave_one_out(first.total_B, second.total_B, log_first_B, log_second_B)
+    return (first.total_B + second.total_B) / 2 + score_B
+
+
 def leave_one_out(first_B: Tensor, second_B: Tensor, log_first_B: Tensor, log_second_B: Tensor) -> Tensor:
     """Return a term, 0 in value, that adds the score-function gradient of two draws, [B].
 

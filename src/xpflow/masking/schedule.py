@@ -54,7 +54,7 @@ class LearnedSchedule(Schedule):
 
     @abstractmethod
     def modules(self, config: Any) -> Mapping[str, nn.Module]:
-        """Return the heads "forward" and "reverse" of a model's configuration: [B, L, D] to [B, L]."""
+        """Return the heads "order" and "reverse" of a model's configuration: [B, L, D] to [B, L]."""
 
     @abstractmethod
     def of_scores(self, scores_BL: Tensor) -> Alpha:

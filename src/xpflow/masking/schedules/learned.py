@@ -49,7 +49,7 @@ class Learned(LearnedSchedule):
 
     def modules(self, config: Any) -> Mapping[str, nn.Module]:
         """Return both heads."""
-        return {"forward": OrderHead(config), "reverse": OrderHead(config)}
+        return {"order": OrderHead(config), "reverse": OrderHead(config)}
 
     def of_scores(self, scores_BL: Tensor) -> Alpha:
         """Return the powers of scores g."""

@@ -14,6 +14,7 @@ OBJECTIVES: Table[Objective] = Table(
     group="xpflow.objectives",
     own={
         "masked": "xpflow.training.objectives.masked",
+        "order_expressive": "xpflow.training.objectives.order_expressive",
         "x_prediction": "xpflow.training.objectives.x_prediction",
     },
     accepts="xpflow.training.objective:Objective",
