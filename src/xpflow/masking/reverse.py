@@ -72,8 +72,11 @@ def chance(alpha: Alpha, t: float, s: float) -> Tensor:
 
 def draw_words(log_p_BLV: Tensor, generator: torch.Generator) -> Tensor:
     """Draw a word of each place from log-probabilities, [B, L], in float64."""
-    p_BLV = log_p_BLV.double().exp()
-    total_BLV = p_BLV.cumsum(-1)
-    cut_BL1 = torch.rand(*p_BLV.shape[:-1], 1, generator=generator, dtype=torch.float64)
-    index_BL = (total_BLV <= cut_BL1 * total_BLV[..., -1:]).sum(-1)
-    return index_BL.clamp(max=p_BLV.shape[-1] - 1)
+    return words_at(log_p_BLV, torch.rand(log_p_BLV.shape[:-1], generator=generator, dtype=torch.float64))
+
+
+def words_at(log_p_BLV: Tensor, uniform_BL: Tensor) -> Tensor:
+    """Return the word of each place at which its cumulative probability passes a uniform number, [B, L]."""
+    total_BLV = log_p_BLV.double().exp().cumsum(-1)
+    index_BL = (total_BLV <= uniform_BL[..., None].double() * total_BLV[..., -1:]).sum(-1)
+    return index_BL.clamp(max=log_p_BLV.shape[-1] - 1)
