@@ -23,40 +23,46 @@ Network = Callable[[Tensor, Tensor], tuple[Tensor, Alpha]]
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """Sentences [B, L], and the forwards that each needed: steps in which it still had an open place."""
+    """Sentences [B, L], and the forwards that each was asked in, [B]."""
 
     ids_BL: Tensor
     nfe_B: Tensor
 
 
 def network(denoiser: Denoiser, reverse: Reverse) -> Network:
-    """Return a denoiser together with a schedule that costs no forward of its own."""
+    """Return a denoiser together with a schedule that follows from the sentence (`sample`'s `fixed`)."""
     return lambda ids_BL, open_BL: (denoiser(ids_BL, open_BL), reverse(ids_BL, open_BL))
 
 
 def sample(
-    predict: Network, shape: tuple[int, int], steps: int, generator: torch.Generator, hidden: int = 0
+    predict: Network,
+    shape: tuple[int, int],
+    steps: int,
+    generator: torch.Generator,
+    fixed: Reverse | None = None,
 ) -> Sampled:
     """Draw sentences of `shape` [B, L] in at most `steps` steps of equal time.
 
     Args:
-        hidden: the id that stands at open places.
+        predict: what is asked where something may be decided. fixed: the reverse schedule where it needs no
+        forward: a sentence of which a step decides nothing is then not asked about, and costs nothing.
     """
-    ids_BL = torch.full(shape, hidden)
+    ids_BL = torch.zeros(shape, dtype=torch.long)
     open_BL, nfe_B = torch.ones(shape, dtype=torch.bool), torch.zeros(shape[0], dtype=torch.long)
     times = torch.linspace(1, 0, steps + 1, dtype=torch.float64).tolist()
     for t, s in pairwise(times):
-        rows_R = open_BL.any(-1).nonzero().squeeze(-1)
-        if not len(rows_R):
-            break
-        seen_RL, hidden_RL = ids_BL[rows_R], open_BL[rows_R]
-        log_p_RLV, alpha = predict(seen_RL, hidden_RL)
-        coin_RL = torch.rand(seen_RL.shape, generator=generator, dtype=torch.float64)
-        now_RL = hidden_RL & (coin_RL < chance(alpha, t, s))
-        drawn_RL = draw_words(log_p_RLV, generator)
-        ids_BL[rows_R] = torch.where(now_RL, drawn_RL, seen_RL)
-        open_BL[rows_R] = hidden_RL & ~now_RL
-        nfe_B[rows_R] += 1
+        coin_BL = torch.rand(shape, generator=generator, dtype=torch.float64)
+        asked_B = open_BL.any(-1)
+        if fixed is not None:
+            asked_B = (open_BL & (coin_BL < chance(fixed(ids_BL, open_BL), t, s))).any(-1)
+        if not bool(asked_B.any()):
+            continue
+        seen_RL, open_RL = ids_BL[asked_B], open_BL[asked_B]
+        log_p_RLV, alpha = predict(seen_RL, open_RL)
+        now_RL = open_RL & (coin_BL[asked_B] < chance(alpha, t, s))
+        ids_BL[asked_B] = torch.where(now_RL, draw_words(log_p_RLV, generator), seen_RL)
+        open_BL[asked_B] = open_RL & ~now_RL
+        nfe_B += asked_B
     return Sampled(ids_BL, nfe_B)
 
 

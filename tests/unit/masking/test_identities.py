@@ -313,6 +313,9 @@ def test_one_place_a_step_with_the_oracle_draws_the_language(name: str) -> None:
     schedule = make_schedule(name, {"order": "1 2 0"} if name == "permutation" else {})
     found = sample(network(world.denoiser, schedule.alpha), (20_000, 3), 3, torch.Generator().manual_seed(0))
     assert found.nfe_B.unique().tolist() == [3]
+    generator = torch.Generator().manual_seed(0)
+    again = sample(network(world.denoiser, schedule.alpha), (5, 3), 30, generator, schedule.alpha)
+    assert again.nfe_B.tolist() == [3] * 5, "steps that decide nothing are not asked about"
     share_N = torch.bincount((found.ids_BL * torch.tensor([4, 2, 1])).sum(-1), minlength=8) / 20_000
     p_N = world.log_prob(every(3, 2)).exp()
     assert bool(((share_N - p_N).abs() < 5 * (p_N * (1 - p_N) / 20_000).sqrt()).all())
