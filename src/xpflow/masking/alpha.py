@@ -176,6 +176,26 @@ def ranked(rank_BL: Tensor, ranks: int) -> PowerWindows:
     return PowerWindows(1 - (rank_BL + 1) / ranks, end_BL, torch.ones_like(end_BL))
 
 
+def working_masks(alpha: Alpha, t_B: Tensor, uniform_BLU: Tensor) -> tuple[Tensor, Tensor]:
+    """Draw masks at t of which at least one counts, bool [B, L], and the probability that one does, [B].
+
+    A place counts where its velocity is not zero. Draws of which none counts have no loss; leaving them out,
+    and weighting by the probability of the others, changes no mean and wastes no forward. Under a strict
+    order every draw then has its one target.
+    """
+    masked_BL, works_BL = alpha.masked(t_B), alpha.velocity(t_B) > 0
+    seen_BL = torch.where(works_BL, 1 - masked_BL, 1.0).cumprod(-1)
+    before_BL = torch.cat((torch.ones_like(seen_BL[:, :1]), seen_BL[:, :-1]), dim=-1)
+    first_BL = torch.where(works_BL, masked_BL * before_BL, 0.0).cumsum(-1)
+    chance_B1 = first_BL[:, -1:]
+    cut_B1 = uniform_BLU[:, :1, 1].double() * chance_B1
+    place_B1 = (first_BL <= cut_B1).sum(-1, keepdim=True).clamp(max=masked_BL.shape[1] - 1)
+    number_L = torch.arange(masked_BL.shape[1], device=masked_BL.device)
+    drawn_BL = uniform_BLU[..., 0].double() < masked_BL
+    drawn_BL = torch.where(works_BL & (number_L < place_B1), False, drawn_BL)
+    return drawn_BL | (number_L == place_B1), chance_B1.squeeze(1)
+
+
 def uniform_numbers(rows: int, places: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Draw the uniform numbers of times [B, TIME_DRAWS] and of places [B, L, PLACE_DRAWS], on the CPU."""
     time_BU = torch.rand(rows, TIME_DRAWS, generator=generator, dtype=torch.float64)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from xpflow.masking.alpha import Alpha, uniform_numbers
+from xpflow.masking.alpha import Alpha, uniform_numbers, working_masks
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 """(ids [B, L], open [B, L]) -> log p(x_i = v | places that are not open), [B, L, V]."""
@@ -92,8 +92,8 @@ def draw_bound(
     time_BU, place_BLU = uniform_numbers(len(ids_BL), ids_BL.shape[1], generator)
     alpha = forward(ids_BL)
     t_B = alpha.time(time_BU)
-    masked_BL = alpha.mask_times(place_BLU) <= t_B[:, None]
-    back, weight_B = reverse(ids_BL, masked_BL), 1 / alpha.density(t_B)
+    masked_BL, chance_B = working_masks(alpha, t_B, place_BLU)
+    back, weight_B = reverse(ids_BL, masked_BL), chance_B / alpha.density(t_B)
     nll_BL = nll_of(denoiser(ids_BL, masked_BL), ids_BL)
     parts = integrand(alpha, back, t_B, masked_BL, nll_BL).scaled(weight_B)
     if oracle is None:

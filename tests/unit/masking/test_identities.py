@@ -16,7 +16,7 @@ from torch import Tensor
 from fakes.masking import every, exact_bound, table_denoiser
 from xpflow.errors import ConfigError
 from xpflow.masking import orders
-from xpflow.masking.alpha import EARLIEST, Alpha, powers, uniform_numbers
+from xpflow.masking.alpha import EARLIEST, Alpha, powers, uniform_numbers, working_masks
 from xpflow.masking.bound import Denoiser, draw_bound, nll_of
 from xpflow.masking.reverse import chance, network, sample
 from xpflow.masking.schedule import LearnedSchedule, make_schedule
@@ -229,6 +229,34 @@ def test_drawn_times_have_the_density_that_they_are_weighted_by(name: str, value
     for low, high in ((0.1, 0.3), (0.35, 0.6), (0.7, 0.9)):
         inside_B = ((t_B > low) & (t_B <= high)) * weight_B
         assert float(inside_B.mean()) == pytest.approx(high - low, abs=5 * float(inside_B.std()) / 200)
+
+
+@fixed
+def test_masks_that_work_are_those_that_have_a_loss(name: str, values: dict[str, Any]) -> None:
+    many_BL = torch.zeros(20_000, 3, dtype=torch.long)
+    alpha = make_schedule(name, values).alpha(many_BL, many_BL < 0)
+    _, place_BLU = uniform_numbers(20_000, 3, torch.Generator().manual_seed(0))
+    for t in (0.1, 0.4, 0.9):
+        t_B = torch.full((20_000,), t, dtype=torch.float64)
+        drawn_BL, chance_B = working_masks(alpha, t_B, place_BLU)
+        works_L = alpha.velocity(t_B)[0] > 0
+        assert bool((drawn_BL & works_L).any(-1).all())
+        for number in range(8):
+            mask_L = ((number >> torch.arange(3)) & 1).bool()
+            p = float(alpha.log_prob(t_B, mask_L.expand(20_000, -1)).exp()[0] * (mask_L & works_L).any())
+            share = float((drawn_BL == mask_L).all(-1).double().mean() * chance_B[0])
+            assert share == pytest.approx(p, abs=5 * 0.5 / 20_000**0.5)
+
+
+def test_a_strict_order_wastes_no_draw() -> None:
+    ids_BL = torch.zeros(50, 3, dtype=torch.long)
+    alpha = make_schedule("ordered").alpha(ids_BL, ids_BL < 0)
+    time_BU, place_BLU = uniform_numbers(50, 3, torch.Generator().manual_seed(0))
+    t_B = alpha.time(time_BU)
+    masked_BL, chance_B = working_masks(alpha, t_B, place_BLU)
+    targets_BL = masked_BL & (alpha.velocity(t_B) > 0)
+    assert targets_BL.sum(-1).tolist() == [1] * 50
+    assert bool((chance_B < 1).any())
 
 
 def test_steep_powers_are_nearly_an_order_and_one_power_is_none() -> None:

@@ -12,6 +12,7 @@ from xpflow.errors import ConfigError
 from xpflow.masking.alpha import powers
 from xpflow.masking.schedule import make_schedule
 from xpflow.runtime.machine import Machine
+from xpflow.training.corruption import noisy_ids
 from xpflow.training.examples import Batch, OwnAnswers
 from xpflow.training.objective import Loss, make_loss
 from xpflow.training.objectives.order_expressive import OBJECTIVE
@@ -39,26 +40,24 @@ def outputs(model: Any, data: OwnAnswers, values: dict[str, Any], **machine: Any
 def test_before_training_a_learned_schedule_is_masked_diffusion_with_one_power(
     make_model: Make, data: OwnAnswers
 ) -> None:
-    """Twice as many draws, so the first draw's half of main is that of `constant` at the same power."""
-    found = outputs(make_model("llada-micro"), data, LEARNED)
-    plain = outputs(make_model("llada-micro"), data, {"schedule": "constant", "power": 0.7})
+    """Written out: w / t times cross-entropy at masks with probability t^w, over the density of t, twice."""
+    student, loss = at_work(make_model("llada-micro"), LEARNED)
+    clean = Batch.of(data.train[:6], student.model.config.pad_token_id)
+    batch = loss.corrupt(clean, student.model, torch.Generator().manual_seed(3))
+    terms = loss.terms(loss.forward(student, batch), batch)
+    found = {name: term.values.detach() for name, term in terms.items()}
+    alpha, wanted_B = powers(torch.full(batch.target_BK.shape, 0.7)), torch.zeros(6, dtype=torch.float64)
+    t_B = alpha.time(batch.draws["time_BU"])
+    for name in ("first_BLU", "second_BLU"):
+        mask_BK = batch.draws[name][..., 0] ** (1 / 0.7) <= t_B[:, None]
+        noisy = batch.reading(noisy_ids(student.model, batch.target_BK, mask_BK), mask_BK)
+        ce_BK = student.predict(noisy).terms(batch.target_BK, ["ce"])["ce"].detach()
+        wanted_B += (ce_BK * mask_BK).sum(-1) * 0.7 / t_B / (0.35 * t_B**-0.65) / 2
+    torch.testing.assert_close(
+        found["main"].double(), wanted_B / batch.target_BK.shape[1], rtol=1e-4, atol=1e-6
+    )
     assert found["velocity"].abs().max() < 1e-6
     assert found["score"].abs().max() == 0
-    assert list(plain) == ["main"]
-    student, loss = at_work(make_model("llada-micro"), LEARNED)
-    batch = loss.corrupt(
-        Batch.of(data.train[:6], student.model.config.pad_token_id),
-        student.model,
-        torch.Generator().manual_seed(3),
-    )
-    t_B = powers(torch.full(batch.target_BK.shape, 0.7)).time(batch.draws["time_BU"])
-    twice = dict(batch.draws, first_BLU=batch.draws["second_BLU"])
-    other = batch.reading(batch.target_BK, batch.mask_BK, **twice)
-    constant = make_loss("order_expressive", {"schedule": "constant", "power": 0.7})
-    with torch.no_grad():
-        second = student(lambda s: constant.terms(constant.forward(s, other), other))["main"].values
-    torch.testing.assert_close(found["main"], (plain["main"] + second) / 2)
-    assert bool((t_B > 0).all())
 
 
 @pytest.mark.parametrize("values", [LEARNED, {"schedule": "ordered"}, {"schedule": "blocks", "block": 4}])

@@ -10,7 +10,8 @@ the score function with each draw as the other's baseline. What is logged as `ma
 of both draws; the score's term is 0 in value.
 
 Deviations: times are drawn by importance, not uniformly (`xpflow.masking.alpha`), which leaves every gradient
-unbiased and gives it a variance; clamps at 1e-6 are then not needed.
+unbiased and gives it a variance; clamps at 1e-6 are then not needed. Fixed schedules draw no masks that have
+no loss (`working_masks`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from xpflow.errors import ConfigError
-from xpflow.masking.alpha import Alpha, uniform_numbers
+from xpflow.masking.alpha import Alpha, uniform_numbers, working_masks
 from xpflow.masking.bound import Parts, integrand, loss_of_two
 from xpflow.masking.schedule import LearnedSchedule, make_schedule
 from xpflow.training.corruption import Corrupted, block_length, laid_out, noisy_ids
@@ -88,18 +89,20 @@ class OrderExpressive(Loss):
         if isinstance(self.schedule, LearnedSchedule):
             return self._learned(self.schedule, student, batch)
         alpha = self.schedule.alpha(batch.target_BK, batch.mask_BK)
-        noisy, t_B = _draw(alpha, student, batch, "first_BLU")
-        back = self.schedule.alpha(batch.target_BK, noisy.mask_BK)
-        parts = _parts(student.predict(noisy), noisy, alpha, back, t_B)
+        t_B = alpha.time(batch.draws["time_BU"])
+        mask_BK, chance_B = working_masks(alpha, t_B, batch.draws["first_BLU"])
+        noisy = _noisy(student, batch, mask_BK)
+        back = self.schedule.alpha(batch.target_BK, mask_BK)
+        parts = _parts(student.predict(noisy), noisy, alpha, back, t_B).scaled(chance_B)
         return Outputs(parts.total_B, parts.main_B, parts.velocity_B)
 
     def _learned(self, schedule: LearnedSchedule, student: Student, batch: Corrupted) -> Outputs:
         with torch.no_grad():
             clean = student.predict(batch, hidden=True)
         alpha = schedule.of_scores(_scores(student, "order", clean))
-        found = []
+        t_B, found = alpha.time(batch.draws["time_BU"]), []
         for name in ("first_BLU", "second_BLU"):
-            noisy, t_B = _draw(alpha, student, batch, name)
+            noisy = _noisy(student, batch, alpha.mask_times(batch.draws[name]).detach() <= t_B[:, None])
             prediction = student.predict(noisy, hidden=True)
             back = schedule.of_scores(_scores(student, "reverse", prediction))
             found.append((noisy.mask_BK, _parts(prediction, noisy, alpha, back, t_B)))
@@ -120,12 +123,8 @@ def _shape(clean: Corrupted) -> tuple[int, int]:
     return len(clean.target_BK), clean.target_BK.shape[1]
 
 
-def _draw(alpha: Alpha, student: Student, batch: Corrupted, name: str) -> tuple[Corrupted, Tensor]:
-    """Return the batch with masks of a draw, and the times that both draws share."""
-    t_B = alpha.time(batch.draws["time_BU"])
-    with torch.no_grad():
-        mask_BK = alpha.mask_times(batch.draws[name]) <= t_B[:, None]
-    return batch.reading(noisy_ids(student.model, batch.target_BK, mask_BK), mask_BK), t_B
+def _noisy(student: Student, batch: Corrupted, mask_BK: Tensor) -> Corrupted:
+    return batch.reading(noisy_ids(student.model, batch.target_BK, mask_BK), mask_BK)
 
 
 def _scores(student: Student, name: str, prediction: Prediction) -> Tensor:
