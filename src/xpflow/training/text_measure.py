@@ -32,11 +32,14 @@ ROWS = 1024  # of a forward
 class TextModel:
     """A student of a world, to be asked in words.
 
-    schedule: what masks follow. Of a learned one, alphas come from the student's heads.
+    schedule: what masks follow. Of a learned one, alphas come from the student's heads. prompt: what stands
+    in front of a sentence (`text_run.text_prompt`).
     """
 
-    def __init__(self, student: Student, world: World, schedule: Schedule) -> None:
-        self.student, self.world, self.schedule = student, world, schedule
+    def __init__(
+        self, student: Student, world: World, schedule: Schedule, prompt: tuple[int, ...] = ()
+    ) -> None:
+        self.student, self.world, self.schedule, self.prompt = student, world, schedule, prompt
 
     def denoiser(self, ids_BL: Tensor, open_BL: Tensor) -> Tensor:
         """Return log p(x_i = v | places that are not open), [B, L, V], float64."""
@@ -78,7 +81,8 @@ class TextModel:
             if noise_BLW is not None:
                 added_BLD = self.student.extra["noise"](noise_BLW.to(device))
                 found_BLD = torch.where(open_BL.to(device)[..., None], found_BLD + added_BLD, found_BLD)
-        return found_BLD
+            front_PD = self.student.embed(torch.tensor(self.prompt, dtype=torch.long, device=device))
+        return torch.cat((front_PD.expand(len(ids_BL), -1, -1), found_BLD), dim=1)
 
     def _hidden(self, embedded_BLD: Tensor) -> Tensor:
         with torch.no_grad(), self.student.machine.autocast(self.student.model):
@@ -86,7 +90,7 @@ class TextModel:
                 self.student.model(inputs_embeds=part_BLD, head=False).hidden
                 for part_BLD in torch.split(embedded_BLD, ROWS)
             ]
-        return torch.cat(parts)
+        return torch.cat(parts)[:, len(self.prompt) :]
 
     def _log_p(self, hidden_BLD: Tensor) -> Tensor:
         with torch.no_grad(), self.student.machine.autocast(self.student.model):

@@ -29,7 +29,11 @@ from xpflow.training.trainer import Course, Trainer, prepared
 
 @dataclass(frozen=True, slots=True)
 class TextRecipe:
-    """Settings of a run: objective, sizes of the model, and how long and how fast it is trained (AdamW)."""
+    """Settings of a run: objective, sizes of the model, and how long and how fast it is trained (AdamW).
+
+    begin: the begin-of-text token stands in front of every sentence, as a prompt: the decoders of
+    `xpflow.decoding` need one. It costs a place, and batches are padded to multiples of 16.
+    """
 
     objective: str = "masked"
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -43,6 +47,7 @@ class TextRecipe:
     width: int = 64
     layers: int = 2
     heads: int = 4
+    begin: bool = False
     seed: int = 0
     log_every: int = 50
     save_every: int = 200
@@ -71,7 +76,7 @@ def text_model(world: World, recipe: TextRecipe) -> PreTrainedModel:
         n_heads=recipe.heads,
         n_kv_heads=recipe.heads,
         mlp_hidden_size=3 * recipe.width,
-        max_sequence_length=max(world.length, 16),
+        max_sequence_length=16 * (world.length // 16 + 1),
         init_std=recipe.width**-0.5,
         **asdict(ids),
     )
@@ -114,9 +119,15 @@ def text_trainer(
 
 
 def text_examples(world: World, recipe: TextRecipe, update: int) -> list[Example]:
-    """Return the sentences of an update: no prompt, and all places as the response."""
+    """Return the sentences of an update, all places as the response."""
     rows = stream(world, recipe.seed, update, recipe.batch_size).tolist()
-    return [Example((), tuple(row)) for row in rows]
+    return [Example(text_prompt(world, recipe), tuple(row)) for row in rows]
+
+
+def text_prompt(world: World, recipe: TextRecipe) -> tuple[int, ...]:
+    """Return what stands in front of a sentence: the begin-of-text token, or nothing."""
+    begin = special_ids(world).bos_token_id
+    return (begin,) if recipe.begin and begin is not None else ()
 
 
 def adamw(student: Student, loss: Loss, recipe: TextRecipe) -> torch.optim.Optimizer:

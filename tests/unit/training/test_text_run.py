@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from xpflow.artifacts.io import read_jsonl
+from xpflow.cli import main
+from xpflow.decoding import decode, settings_from
 from xpflow.errors import ConfigError
 from xpflow.masking.mask_noise import NoiseShape
 from xpflow.masking.schedule import make_schedule
 from xpflow.microtext import WORLDS
 from xpflow.microtext.splits import load
+from xpflow.microtext.tokenizer import mask_id
+from xpflow.models.load import load_model
 from xpflow.training.text_measure import (
     TextModel,
     bound_scores,
@@ -21,7 +27,7 @@ from xpflow.training.text_measure import (
     sample_quality,
     step_agreement,
 )
-from xpflow.training.text_run import TextRecipe, text_model, text_trainer
+from xpflow.training.text_run import TextRecipe, text_model, text_prompt, text_trainer
 from xpflow.training.trainer import Row
 
 AGREEMENT = WORLDS["agreement-8-3"]
@@ -71,6 +77,18 @@ def test_training_lowers_the_bound_towards_the_floor(schedule: str) -> None:
     assert found.excess.value < 0.5 * before.excess.value
     names = {"main", "velocity", "score"} if schedule == "learned" else set()
     assert {name.removeprefix("loss_") for name in rows[-1] if name.startswith("loss_")} == names
+
+
+def test_what_stands_in_front_is_seen_and_not_a_place() -> None:
+    chosen = TextRecipe("masked", updates=1, batch_size=4, width=32, heads=2, begin=True)
+    student = text_trainer(AGREEMENT, chosen).student
+    model = TextModel(student, AGREEMENT, make_schedule("constant"), text_prompt(AGREEMENT, chosen))
+    ids_BL = torch.tensor([[1, 2, 3]])
+    found = model.denoiser(ids_BL, ids_BL == 2)
+    whole = torch.tensor([[*model.prompt, 1, mask_id(AGREEMENT), 3]])
+    with torch.no_grad():
+        logits = student.model(input_ids=whole).logits[:, 1:, : AGREEMENT.size]
+    torch.testing.assert_close(found, logits.double().log_softmax(-1))
 
 
 def test_a_killed_run_resumes_to_the_same_bytes(tmp_path: Path) -> None:
@@ -136,3 +154,27 @@ def test_the_same_seed_is_the_same_model_and_distillation_has_its_reference() ->
     assert trainer.run(lambda row: None)[-1]["loss"] > 0
     assert all(torch.equal(a, b) for a, b in zip(first, base.parameters(), strict=True))
     assert any(not torch.equal(a, b) for a, b in zip(first, start.parameters(), strict=True))
+
+
+def test_a_run_is_a_checkpoint_that_every_decoder_takes_with_scores(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    order = ["--objective", "order_expressive", "--set", "schedule=learned", "--set", "head_rate=2e-3"]
+    assert (
+        main(["text", "train", "agreement-2-3", *order, "--updates", "3", "--begin", "--out", str(out)]) == 0
+    )
+    assert "floor 0.6931, excess" in capsys.readouterr().out
+    found = json.loads((out / "scores.json").read_text())
+    assert {"bound", "domains", "samples", "orders", "world"} == set(found)
+    assert found["orders"]["most"] == pytest.approx(1.7917595)
+    assert set(found["samples"]) == {"1", "4", "16"}
+    rows = read_jsonl(out / "log.jsonl")
+    assert {"loss_main", "loss_velocity"} <= set(rows[-1])
+    assert (out / "checkpoint" / "objective.safetensors").exists()
+    model, tokenizer = load_model(out / "checkpoint")
+    settings = settings_from("ancestral", {"gen_length": 3, "suppress": "special", "budget": "1/1"})
+    [ids] = decode(model, [[tokenizer.bos_token_id]], settings).tokens.tolist()
+    assert WORLDS["agreement-2-3"].ids(tokenizer.decode(ids)) == ids
+    assert main(["text", "train", "agreement-2-3", "--set", "x=1", "--out", str(tmp_path / "b")]) == 2
+    assert "objective 'masked', x" in capsys.readouterr().err
