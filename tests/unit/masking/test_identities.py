@@ -7,6 +7,7 @@ has the true likelihood under every schedule; I6 steep powers are nearly an orde
 from __future__ import annotations
 
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -392,3 +393,10 @@ def test_settings_that_are_none_are_errors_of_ours() -> None:
         make_schedule("permutation", {"order": "0 2 1"}).alpha(
             torch.zeros(1, 2).long(), torch.zeros(1, 2) > 0
         )
+
+
+def test_the_page_names_every_schedule_with_its_settings() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "masking.md").read_text(encoding="utf-8")
+    for name in SCHEDULES:
+        settings = ", ".join(f"`{key}`" for key in SCHEDULES[name].settings.model_fields)
+        assert f"| `{name}` | {settings} |" in page
