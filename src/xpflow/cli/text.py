@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import OUT_FOLDER, examples, new_app
+from xpflow.cli.base import OUT_FILE, OUT_FOLDER, examples, new_app
 from xpflow.cli.inputs import as_listed
 
 app = new_app("List or show small languages of which everything is known, or export them.")
@@ -123,6 +123,9 @@ def train(
     updates: Annotated[int, typer.Option(min=1, help="Optimizer steps")] = 1200,
     batch_size: Annotated[int, typer.Option(min=1, help="Sentences per step")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, sentences and masks")] = 0,
+    start: Annotated[
+        Path | None, typer.Option("--from", help="Folder of the run whose weights this one starts from")
+    ] = None,
     begin: Annotated[
         bool, typer.Option("--begin", help="Put the begin-of-text token in front: `xpflow decode` needs it")
     ] = False,
@@ -143,6 +146,21 @@ def train(
     plugins = [f"objective:{objective}", f"world:{name}"]
     plugins += [f"schedule:{chosen['schedule']}"] if "schedule" in chosen else []
     code = code_fingerprint("text", plugins)
-    bound = train_text(world, recipe, out, code)["bound"]
+    bound = train_text(world, recipe, out, code, start)["bound"]
     excess = bound["excess"]
     print(f"{out}: floor {bound['floor']:.4f}, excess {excess['value']:.4f} ± {excess['standard_error']:.4f}")
+
+
+@app.command(epilog=examples("xpflow text couple runs/imdm --count 8192 --out runs/pairs.safetensors"))
+def couple(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of `xpflow text train`")],
+    out: Annotated[Path, OUT_FILE, typer.Option(help="File of couplings, for the setting `coupling`")],
+    count: Annotated[int, typer.Option(min=1, help="How many")] = 8192,
+    steps: Annotated[int, typer.Option(min=1, help="Steps at most; noise is kept along a path")] = 1024,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of noise and words")] = 0,
+) -> None:
+    """Make sentences from noise by a trained model, for a student that learns the pairs (ReDi)."""
+    from xpflow.training.text_folder import couple as make
+
+    make(run, count, steps, seed).save(out)
+    print(f"{out}: {count} couplings")

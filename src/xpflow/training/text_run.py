@@ -89,13 +89,14 @@ def text_trainer(
     model: PreTrainedModel | None = None,
     base: PreTrainedModel | None = None,
     machine: Machine | None = None,
-    code: str = "",
+    facts: Mapping[str, Any] | None = None,
 ) -> Trainer:
     """Return the trainer of a run.
 
     Args:
         model: the weights that it starts from, changed in place; without it they are random. base: the
-        reference of objectives that ask for one. code: the fingerprint of the stage's code.
+        reference of objectives that ask for one. facts: what a saved state must agree with beside the recipe:
+        the fingerprint of the code, hashes of files.
     """
     loss = make_loss(recipe.objective, recipe.settings)
     network = text_model(world, recipe) if model is None else model
@@ -112,7 +113,7 @@ def text_trainer(
             "recipe": guarded,
             "world": f"{VERSION}/{world.name}",
             "model": config_facts(network),
-            "code": code,
+            **(facts or {}),
         },
         held=held,
     )

@@ -175,7 +175,7 @@ def test_a_later_round_starts_from_its_teacher_s_noise(
         for parameter in student.extra.parameters():
             parameter.normal_()
     save_extra(dict(student.extra.state_dict()), "self_distillation", {"width": 4}, tmp_path)
-    values = {"width": 4, "steps": 1, "teacher": str(tmp_path / "objective.safetensors")}
+    values = {"width": 4, "steps": 1, "noise_from": str(tmp_path / "objective.safetensors")}
     later, loss, batch = at_work(model, data, "self_distillation", values, base)
     for name, value in student.extra.state_dict().items():
         assert torch.equal(later.extra.state_dict()[name], value)

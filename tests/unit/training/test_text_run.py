@@ -13,13 +13,15 @@ from torch import Tensor
 from xpflow.artifacts.io import read_jsonl
 from xpflow.cli import main
 from xpflow.decoding import decode, settings_from
-from xpflow.errors import ConfigError
+from xpflow.errors import ArtifactError, ConfigError
+from xpflow.masking.couplings import load_couplings
 from xpflow.masking.mask_noise import NoiseShape
 from xpflow.masking.schedule import make_schedule
 from xpflow.microtext import WORLDS
 from xpflow.microtext.splits import load
 from xpflow.microtext.tokenizer import mask_id
 from xpflow.models.load import load_model
+from xpflow.training.text_folder import load_text
 from xpflow.training.text_measure import (
     TextModel,
     bound_scores,
@@ -178,3 +180,31 @@ def test_a_run_is_a_checkpoint_that_every_decoder_takes_with_scores(
     assert WORLDS["agreement-2-3"].ids(tokenizer.decode(ids)) == ids
     assert main(["text", "train", "agreement-2-3", "--set", "x=1", "--out", str(tmp_path / "b")]) == 2
     assert "objective 'masked', x" in capsys.readouterr().err
+
+
+def test_a_run_is_coupled_rectified_and_distilled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """ReDi and a round of SDTT, from the command line, for noisy masks and for the plain model (one mask)."""
+    for kind in (["width=4"], ["noise=table", "masks=1"]):
+        runs = tmp_path / kind[0]
+        noise = [part for one in kind for part in ("--set", one)]
+        train = ["text", "train", "agreement-2-3", "--updates", "2", *noise]
+        assert main([*train, "--objective", "infinite_mask", "--out", str(runs / "base")]) == 0
+        model, chosen = load_text(runs / "base")
+        assert chosen.objective == "infinite_mask"
+        assert step_agreement(model, NoiseShape(width=4) if "width" in kind[0] else None).agreement > 0
+        pairs = runs / "pairs.safetensors"
+        assert main(["text", "couple", str(runs / "base"), "--count", "9", "--out", str(pairs)]) == 0
+        assert load_couplings(pairs).ids_ML.shape == (9, 3)
+        later = [*train, "--from", str(runs / "base")]
+        redi = ["--objective", "infinite_mask", "--set", f"coupling={pairs}", "--out", str(runs / "redi")]
+        assert main([*later, *redi]) == 0
+        noise_from = f"noise_from={runs / 'base' / 'checkpoint' / 'objective.safetensors'}"
+        sdtt = ["--objective", "self_distillation", "--set", "dt=0.25", "--set", noise_from]
+        assert main([*later, *sdtt, "--out", str(runs / "sdtt")]) == 0
+        assert json.loads((runs / "redi" / "scores.json").read_text())["one_step"]["agreement"] > 0
+    assert main(["text", "train", "agreement-2-3", "--updates", "1", "--out", str(tmp_path / "p")]) == 0
+    plain = ["text", "couple", str(tmp_path / "p"), "--count", "4", "--out", str(tmp_path / "x.safetensors")]
+    assert main(plain) == 0
+    assert "4 couplings" in capsys.readouterr().out
+    with pytest.raises(ArtifactError, match=r"recipe\.json"):
+        load_text(tmp_path)

@@ -18,9 +18,11 @@ from typing import Any, Literal, Self, cast
 
 import torch
 from pydantic import Field, model_validator
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from xpflow.errors import ConfigError
+from xpflow.errors import ArtifactError, ConfigError
 from xpflow.masking.couplings import Couplings, load_couplings
 from xpflow.masking.mask_noise import MaskNoise, NoiseShape, Partition, cell_of
 from xpflow.study.config.base import Block
@@ -39,6 +41,9 @@ class NoiseSettings(Block):
     width: int = Field(default=16, gt=0, description="Numbers of a place's noise")
     masks: int = Field(default=2, gt=0, description="Of a table; 1: the plain model")
     noise_rate: float = Field(default=0.0, ge=0, description="Peak learning rate of g; 0: the run's")
+    noise_from: str = Field(
+        default="", description="objective.safetensors of a run whose g this one starts from; empty: g is 0"
+    )
 
     @property
     def shape(self) -> NoiseShape:
@@ -63,12 +68,23 @@ class NoisyMasks(Loss):
     """What losses of models with noisy masks share: the noise's module, and asking the student with it."""
 
     def __init__(self, settings: NoiseSettings) -> None:
-        self.shape = settings.shape
+        self.shape, self.noise_from = settings.shape, settings.noise_from
         self.rates = {"noise": settings.noise_rate} if settings.noise_rate else {}
 
     def modules(self, model: Any) -> Mapping[str, nn.Module]:
-        """Return g."""
-        return {"noise": MaskNoise(self.shape, model.config.hidden_size)}
+        """Return g, as another run left it where the settings name one.
+
+        Raises:
+            ArtifactError: the file is not there, or is of another g.
+        """
+        return {"noise": self.noise(model.config.hidden_size)}
+
+    def noise(self, width: int) -> MaskNoise:
+        """Return g for a model of a width; raises as `modules` does."""
+        found = MaskNoise(self.shape, width)
+        if self.noise_from:
+            _load(found, Path(self.noise_from))
+        return found
 
     def ask(self, student: Student, batch: Corrupted) -> Prediction:
         """Predict from masks with the noise of the batch, `draws["noise_BKW"]`."""
@@ -126,6 +142,17 @@ class InfiniteMask(NoisyMasks):
     def terms(self, outputs: Prediction, batch: Corrupted) -> Mapping[str, Term]:
         """Return the cross-entropy, over masked positions."""
         return {"ce": Term(outputs.terms(batch.target_BK, ["ce"])["ce"], batch.mask_BK)}
+
+
+def _load(noise: MaskNoise, path: Path) -> None:
+    try:
+        found = {name.removeprefix("noise."): value for name, value in load_file(path).items()}
+        noise.load_state_dict(found)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ArtifactError(
+            f"{path} holds no g of this shape: {error}"[:400],
+            hint="name objective.safetensors of a run with the same noise",
+        ) from error
 
 
 OBJECTIVE = Objective(

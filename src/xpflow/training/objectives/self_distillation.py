@@ -3,7 +3,7 @@
 The teacher is the model as it was before the run, so a round is a run, `dt` doubles from one to the next, and
 each starts from the one before it (`from`). The sentence is masked at a uniform t, the teacher takes `steps`
 steps of `dt` (`masking.rollout`), and the student is asked once. With `infinite: true` masks carry noise, the
-same for teacher and student; `teacher` names the file with the teacher's g (objective.safetensors of the
+same for teacher and student; `noise_from` names the file with the teacher's g (objective.safetensors of the
 round before), which the student starts from. Without it the teacher's masks are plain.
 
     divergence: backward  KL(student || teacher), which can settle on few of the teacher's words
@@ -16,16 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from pydantic import Field
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from xpflow.errors import ArtifactError
 from xpflow.masking.mask_noise import MaskNoise
 from xpflow.masking.rollout import rollout_targets
 from xpflow.training.corruption import Corrupted, laid_out, noisy_ids
@@ -44,7 +40,6 @@ class DistillationSettings(NoiseSettings):
         default="backward", description="Which way KL is taken"
     )
     infinite: bool = Field(default=True, description="Masks carry noise; false: the plain model")
-    teacher: str = Field(default="", description="File of the teacher's g; empty: its masks are plain")
 
 
 class SelfDistillation(NoisyMasks):
@@ -58,19 +53,12 @@ class SelfDistillation(NoisyMasks):
         self.teacher: MaskNoise | None = None
 
     def modules(self, model: Any) -> Mapping[str, nn.Module]:
-        """Return g, as the teacher has it where a file says.
-
-        Raises:
-            ArtifactError: the file is not there, or is of another g.
-        """
+        """Return g; the teacher has that of the run before, where the settings name it."""
         if not self.settings.infinite:
             return {}
-        found = {"noise": MaskNoise(self.shape, model.config.hidden_size)}
-        if self.settings.teacher:
-            self.teacher = MaskNoise(self.shape, model.config.hidden_size).requires_grad_(False)
-            for noise in (self.teacher, found["noise"]):
-                _load(noise, Path(self.settings.teacher))
-        return found
+        if self.noise_from:
+            self.teacher = self.noise(model.config.hidden_size).requires_grad_(False)
+        return super().modules(model)
 
     def corrupt(self, batch: Batch, model: Any, generator: torch.Generator) -> Corrupted:
         """Return sequences masked at a uniform t (one mask at least), and all that a rollout draws."""
@@ -140,17 +128,6 @@ def _words(logits: Tensor, hidden: list[int]) -> Tensor:
     mask = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
     mask[hidden] = True
     return logits.masked_fill(mask, -torch.inf).log_softmax(-1)
-
-
-def _load(noise: MaskNoise, path: Path) -> None:
-    try:
-        found = {name.removeprefix("noise."): value for name, value in load_file(path).items()}
-        noise.load_state_dict(found)
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise ArtifactError(
-            f"{path} holds no g of this shape: {error}"[:400],
-            hint="name objective.safetensors of a run with the same noise",
-        ) from error
 
 
 OBJECTIVE = Objective(
