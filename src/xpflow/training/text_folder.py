@@ -130,7 +130,8 @@ def schedule_of(recipe: TextRecipe) -> Schedule:
 def scores(student: Any, world: World, recipe: TextRecipe, rows: int = 1024) -> dict[str, Any]:
     """Return what the oracle says of a trained student: bound, samples, orders or agreement, other domains.
 
-    Bounds are in nats a sentence, on the test split; `seed` of the recipe seeds the draws.
+    Bounds are in nats a sentence, on the test split; `seed` of the recipe seeds the draws. `forwards`: of
+    batches, in an update and in the run.
     """
     schedule = schedule_of(recipe)
     prompt = text_prompt(world, recipe)
@@ -141,6 +142,12 @@ def scores(student: Any, world: World, recipe: TextRecipe, rows: int = 1024) -> 
 
     model, ids_NL = TextModel(student, world, schedule, prompt), load(world, "test")[:rows]
     found: dict[str, Any] = {"world": world.name, "bound": bound(world)}
+    entry = OBJECTIVES[recipe.objective]
+    cost = entry.cost(entry.checked(recipe.settings))
+    found["forwards"] = {
+        "update": cost.trained + cost.free,
+        "run": (cost.trained + cost.free) * recipe.updates,
+    }
     found["domains"] = {name: bound(WORLDS[name]) for name in world.domains.values()}
     found["samples"] = {}
     for steps in STEPS:

@@ -168,7 +168,8 @@ def test_a_run_is_a_checkpoint_that_every_decoder_takes_with_scores(
     )
     assert "floor 0.6931, excess" in capsys.readouterr().out
     found = json.loads((out / "scores.json").read_text())
-    assert {"bound", "domains", "samples", "orders", "world"} == set(found)
+    assert {"bound", "domains", "samples", "orders", "world", "forwards"} == set(found)
+    assert found["forwards"] == {"update": 3, "run": 9}
     assert found["orders"]["most"] == pytest.approx(1.7917595)
     assert set(found["samples"]) == {"1", "4", "16"}
     rows = read_jsonl(out / "log.jsonl")
