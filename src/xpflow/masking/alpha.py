@@ -4,7 +4,7 @@ Legend: B sentences, L places, t in [0, 1] with all seen at 0 and all masked at 
 
 A place is masked at a random time T_i with P(T_i <= t) = 1 - alpha_i(t), independently of the others, and
 stays masked. Backwards in time it is decided at rate A_i = -alpha_i' / (1 - alpha_i) (Hong et al., arXiv
-2602.02112, Sec. 3). All of it is float64: powers of times near 0 are weights of a loss.
+2602.02112). All of it is float64: powers of times near 0 are weights of a loss.
 
 Times are drawn by importance: half of the power for each place (`time`), since under uniform times the
 weights of a loss have no finite variance for powers up to 1. Every random number comes in as a uniform one,
@@ -63,7 +63,7 @@ class PowerWindows(Alpha):
     """alpha_i = 1 - u^w with u the share of the window [start, end] that is past; float64, [B, L] each.
 
     One window of the whole time and powers of 1 are masked diffusion; a window for each place is an
-    autoregressive model; powers alone are LoMDM (arXiv 2602.02112, Sec. 4).
+    autoregressive model; powers alone are LoMDM (arXiv 2602.02112).
     """
 
     start_BL: Tensor

@@ -1,7 +1,7 @@
 """Sampling: the reverse process in finite steps, from all masks to a sentence.
 
 In a step from t to s an open place is decided with probability (alpha_s - alpha_t) / (1 - alpha_t), which for
-alpha = 1 - t^w is 1 - (s / t)^w, and its word is drawn from the denoiser (arXiv 2602.02112, Sec. 4). Places
+alpha = 1 - t^w is 1 - (s / t)^w, and its word is drawn from the denoiser (arXiv 2602.02112). Places
 that are decided in one step are drawn independently: what that loses is a total correlation.
 """
 

@@ -1,4 +1,4 @@
-"""LoMDM: alpha_i = 1 - t^(w_i), with powers from a head on the model's features (arXiv 2602.02112, Sec. 4).
+"""LoMDM: alpha_i = 1 - t^(w_i), with powers from a head on the model's features (arXiv 2602.02112).
 
 w_i = c1 + c2 (sigmoid(g_i) - mean_j sigmoid(g_j)). The order of decisions is then Plackett-Luce with weights
 w (`xpflow.masking.orders`). The scores sum to zero, so the powers sum to c1 L: with the paper's (0.7, 0.65)
