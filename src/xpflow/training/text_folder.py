@@ -23,7 +23,6 @@ from xpflow.models.load import load_model
 from xpflow.runtime.machine import Machine
 from xpflow.training.objective import make_loss
 from xpflow.training.objectives import OBJECTIVES
-from xpflow.training.objectives.infinite_mask import InfiniteMaskSettings
 from xpflow.training.objectives.order_expressive import OrderSettings
 from xpflow.training.text_measure import (
     TextModel,
@@ -135,15 +134,16 @@ def scores(student: Any, world: World, recipe: TextRecipe, rows: int = 1024) -> 
     """
     schedule = schedule_of(recipe)
     prompt = text_prompt(world, recipe)
+    settings = OBJECTIVES[recipe.objective].checked(recipe.settings)
+    shape = settings.shape if "noise" in student.extra else None
 
     def bound(language: World) -> dict[str, Any]:
         asked = TextModel(student, language, schedule, prompt)
-        return asdict(bound_scores(asked, load(language, "test")[:rows], seed=recipe.seed))
+        return asdict(bound_scores(asked, load(language, "test")[:rows], seed=recipe.seed, shape=shape))
 
     model, ids_NL = TextModel(student, world, schedule, prompt), load(world, "test")[:rows]
     found: dict[str, Any] = {"world": world.name, "bound": bound(world)}
-    entry = OBJECTIVES[recipe.objective]
-    cost = entry.cost(entry.checked(recipe.settings))
+    cost = OBJECTIVES[recipe.objective].cost(settings)
     found["forwards"] = {
         "update": cost.trained + cost.free,
         "run": (cost.trained + cost.free) * recipe.updates,
@@ -151,11 +151,10 @@ def scores(student: Any, world: World, recipe: TextRecipe, rows: int = 1024) -> 
     found["domains"] = {name: bound(WORLDS[name]) for name in world.domains.values()}
     found["samples"] = {}
     for steps in STEPS:
-        quality, nfe = sample_quality(model, 256, steps, recipe.seed)
+        quality, nfe = sample_quality(model, 256, steps, recipe.seed, shape)
         found["samples"][str(steps)] = {**asdict(quality), "nfe": nfe}
     if schedule.learned:
         found["orders"] = asdict(order_scores(model, ids_NL[:ORDERS]))
-    if recipe.objective == "infinite_mask":
-        shape = InfiniteMaskSettings.model_validate(dict(recipe.settings)).shape
+    if shape is not None or world.name.startswith("agreement-"):
         found["one_step"] = asdict(step_agreement(model, shape, seed=recipe.seed))
     return found

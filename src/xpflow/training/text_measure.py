@@ -20,6 +20,7 @@ from xpflow.masking.agreement import Agreement, one_step
 from xpflow.masking.alpha import Alpha, PowerWindows
 from xpflow.masking.bound import draw_bound
 from xpflow.masking.mask_noise import NoiseShape
+from xpflow.masking.noisy_sampling import sample_noisy
 from xpflow.masking.reverse import sample
 from xpflow.masking.schedule import LearnedSchedule, Schedule
 from xpflow.microtext.measure import Estimate, Quality, quality
@@ -125,18 +126,25 @@ class OrderScores:
     spread: float
 
 
-def bound_scores(model: TextModel, ids_NL: Tensor, draws: int = 1, seed: int = 0) -> BoundScores:
+def bound_scores(
+    model: TextModel, ids_NL: Tensor, draws: int = 1, seed: int = 0, shape: NoiseShape | None = None
+) -> BoundScores:
     """Measure the bound of sentences of the model's world, or of another domain of it, zero-shot.
 
-    The floor is that of `model.world`: for another domain, make a TextModel with that world.
+    The floor is that of `model.world`: for another domain, make a TextModel with that world. With a `shape`,
+    masks carry noise that is drawn for each draw of the bound.
     """
     generator, world = torch.Generator().manual_seed(seed), model.world
+
+    def denoiser(ids_BL: Tensor, open_BL: Tensor) -> Tensor:
+        if shape is None:
+            return model.denoiser(ids_BL, open_BL)
+        return model.noisy_denoiser(ids_BL, open_BL, shape.draw(*_size(ids_BL), generator))
+
     main, velocity, excess = [], [], []
     with evaluating(model):
         for _ in range(draws):
-            found = draw_bound(
-                model.denoiser, model.forward, model.reverse, ids_NL, generator, world.denoiser
-            )
+            found = draw_bound(denoiser, model.forward, model.reverse, ids_NL, generator, world.denoiser)
             assert found.excess_B is not None
             main.append(found.parts.main_B)
             velocity.append(found.parts.velocity_B)
@@ -145,13 +153,26 @@ def bound_scores(model: TextModel, ids_NL: Tensor, draws: int = 1, seed: int = 0
     return BoundScores(-float(world.log_prob(ids_NL).mean()), *(Estimate.of(mean_N) for mean_N in means))
 
 
-def sample_quality(model: TextModel, count: int, steps: int, seed: int = 0) -> tuple[Quality, float]:
-    """Draw sentences in `steps` steps by the model's own schedule; returns their quality and the mean NFE."""
-    generator = torch.Generator().manual_seed(seed)
+def sample_quality(
+    model: TextModel, count: int, steps: int, seed: int = 0, shape: NoiseShape | None = None
+) -> tuple[Quality, float]:
+    """Draw sentences in `steps` steps by the model's own schedule; returns their quality and the mean NFE.
+
+    With a `shape`, from masks whose noise is kept along the path, and by alpha = 1 - t.
+    """
+    generator, places = torch.Generator().manual_seed(seed), model.world.length
     with evaluating(model):
-        fixed = None if model.schedule.learned else model.reverse
-        found = sample(model.predict, (count, model.world.length), steps, generator, fixed)
+        if shape is not None:
+            noise_BLW = shape.draw(count, places, generator)
+            found = sample_noisy(model.noisy_denoiser, noise_BLW, shape, steps, generator)
+        else:
+            fixed = None if model.schedule.learned else model.reverse
+            found = sample(model.predict, (count, places), steps, generator, fixed)
     return quality(model.world, found.ids_BL), float(found.nfe_B.double().mean())
+
+
+def _size(ids_BL: Tensor) -> tuple[int, int]:
+    return len(ids_BL), ids_BL.shape[1]
 
 
 def order_scores(model: TextModel, ids_NL: Tensor) -> OrderScores:

@@ -32,7 +32,7 @@ from xpflow.training.text_measure import (
 from xpflow.training.text_run import TextRecipe, text_model, text_prompt, text_trainer
 from xpflow.training.trainer import Row
 
-AGREEMENT = WORLDS["agreement-8-3"]
+AGREEMENT, AGREEMENT_2 = WORLDS["agreement-8-3"], WORLDS["agreement-2-3"]
 
 
 def recipe(objective: str, updates: int = 60, **settings: Any) -> TextRecipe:
@@ -145,6 +145,14 @@ def test_a_plain_model_s_agreement_is_its_own_ceiling_and_a_noisy_one_learns_bey
     assert found.agreement > 2 * found.ceiling
     assert found.information > 0.2
     assert found.entropy > 0.9
+    (noisy, nfe), (bare, _) = (sample_quality(coupled, 512, 1, shape=one) for one in (shape, None))
+    assert nfe == 1
+    assert 1 - noisy.invalid == pytest.approx(found.agreement, abs=0.1), "samples read the noise"
+    assert bare.invalid > noisy.invalid + 0.1
+    with_noise = bound_scores(
+        coupled, AGREEMENT_2.sample(64, torch.Generator().manual_seed(0)), 2, shape=shape
+    )
+    assert with_noise.excess.value > -4 * with_noise.excess.standard_error
 
 
 def test_the_same_seed_is_the_same_model_and_distillation_has_its_reference() -> None:
@@ -168,7 +176,7 @@ def test_a_run_is_a_checkpoint_that_every_decoder_takes_with_scores(
     )
     assert "floor 0.6931, excess" in capsys.readouterr().out
     found = json.loads((out / "scores.json").read_text())
-    assert {"bound", "domains", "samples", "orders", "world", "forwards"} == set(found)
+    assert {"bound", "domains", "samples", "orders", "one_step", "world", "forwards"} == set(found)
     assert found["forwards"] == {"update": 3, "run": 9}
     assert found["orders"]["most"] == pytest.approx(1.7917595)
     assert set(found["samples"]) == {"1", "4", "16"}
