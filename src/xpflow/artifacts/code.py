@@ -44,7 +44,9 @@ TABLES = {
     "jail": "xpflow.grading.jails",
     "objective": "xpflow.training.objectives",
     "protocol": "xpflow.protocols",
+    "schedule": "xpflow.masking.schedules",
     "shape": "xpflow.problems.shapes",
+    "world": "xpflow.microtext.worlds",
 }
 SHARED = ("xpflow", "xpflow.cli", *TABLES.values())  # the version, the commands, the plug-ins: names only
 RECORDING = (

@@ -25,6 +25,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "score": ("xpflow.cli.score", "Pass rates with intervals, and paired comparisons"),
         "lm-eval": ("xpflow.cli.lm_eval", "Run lm-evaluation-harness with our models and decoders"),
         "problems": ("xpflow.cli.problems", "List, export or check the problems of a benchmark"),
+        "text": ("xpflow.cli.text", "Show, measure or export small languages with an exact oracle"),
     },
     "Look around": {
         "decoders": ("xpflow.cli.decoders", "List the decoders, or the settings of one"),

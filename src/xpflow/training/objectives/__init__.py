@@ -13,7 +13,10 @@ OBJECTIVES: Table[Objective] = Table(
     kind="objective",
     group="xpflow.objectives",
     own={
+        "infinite_mask": "xpflow.training.objectives.infinite_mask",
         "masked": "xpflow.training.objectives.masked",
+        "order_expressive": "xpflow.training.objectives.order_expressive",
+        "self_distillation": "xpflow.training.objectives.self_distillation",
         "x_prediction": "xpflow.training.objectives.x_prediction",
     },
     accepts="xpflow.training.objective:Objective",

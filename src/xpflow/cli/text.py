@@ -1,0 +1,166 @@
+"""`xpflow text`: small languages with an exact oracle (MicroText), their sentences, entropies and files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xpflow.cli.base import OUT_FILE, OUT_FOLDER, examples, new_app
+from xpflow.cli.inputs import as_listed
+
+app = new_app("List or show small languages of which everything is known, or export them.")
+
+Name = Annotated[str, typer.Argument(metavar="WORLD", help="Name of a world (`xpflow text list`)")]
+
+
+@app.command("list", epilog=examples("xpflow text list"))
+def list_() -> None:
+    """List the worlds."""
+    from xpflow.microtext import WORLDS
+
+    width = max(map(len, WORLDS))
+    for name in WORLDS:
+        print(f"{name:<{width}}  {WORLDS[name].about}")
+
+
+@app.command(
+    epilog=examples("xpflow text show english --limit 5", "xpflow text show orders --split validation")
+)
+def show(
+    name: Name,
+    split: Annotated[str, typer.Option(help="train, validation or test")] = "test",
+    limit: Annotated[int, typer.Option(min=0, help="Only the first sentences")] = 8,
+) -> None:
+    """Print sentences of a split, each with its exact log-likelihood in nats."""
+    from xpflow.microtext import WORLDS
+    from xpflow.microtext.splits import load
+
+    world = WORLDS[name]
+    ids_NL = load(world, split)[:limit]
+    for row, log_p in zip(ids_NL.tolist(), world.log_prob(ids_NL).tolist(), strict=True):
+        print(f"{log_p:9.3f}  {world.text(row)}")
+
+
+@app.command(epilog=examples("xpflow text entropy english orders agreement-8-10"))
+def entropy(
+    names: Annotated[
+        list[str], typer.Argument(metavar="WORLD...", help="Names of worlds (`xpflow text list`)")
+    ],
+) -> None:
+    """Print sizes, the entropy of a sentence, and what decoding all of it in one step loses (nats).
+
+    Entropies are exact where words tell the states behind them, elsewhere estimated with a standard error.
+    """
+    from xpflow.microtext import WORLDS
+    from xpflow.microtext.measure import entropy as entropy_of
+    from xpflow.microtext.measure import one_step_loss
+
+    for name in names:
+        world = WORLDS[name]
+        found, lost = entropy_of(world), one_step_loss(world)
+        shown = [
+            f"{one.value:.4f}" + (f" ± {one.standard_error:.4f}" if one.standard_error else " (exact)")
+            for one in (found, lost)
+        ]
+        per = f"{found.value / world.length:.4f} a word"
+        sizes = f"{world.size} words, {world.length} places"
+        print(f"{name}: {sizes}, entropy {shown[0]}, {per}, one step loses {shown[1]}")
+
+
+@app.command(epilog=examples("xpflow text score english sentences.txt"))
+def score(
+    name: Name,
+    file: Annotated[Path, typer.Argument(callback=as_listed, help="Text file with a sentence on each line")],
+) -> None:
+    """Measure sentences of a file by their exact likelihood, and count those that the language cannot say."""
+    import torch
+
+    from xpflow.artifacts.io import read_text
+    from xpflow.microtext import WORLDS
+    from xpflow.microtext.measure import quality
+
+    world = WORLDS[name]
+    lines = [line for line in read_text(file).splitlines() if line.strip()]
+    ids_BL = torch.tensor([world.ids(line) for line in lines]).reshape(len(lines), world.length)
+    found = quality(world, ids_BL)
+    nll = f"{found.nll.value:.4f} ± {found.nll.standard_error:.4f}" if found.nll else "-"
+    print(
+        f"{found.sentences} sentences, {found.invalid:.4f} invalid, {found.distinct:.4f} distinct, nll {nll}"
+    )
+
+
+@app.command(epilog=examples("xpflow text dataset english orders --out microtext/"))
+def dataset(
+    names: Annotated[
+        list[str], typer.Argument(metavar="WORLD...", help="Names of worlds (`xpflow text list`)")
+    ],
+    out: Annotated[Path, OUT_FOLDER, typer.Option(help="Folder for Parquet files and their card")],
+) -> None:
+    """Write worlds with all their splits as a data set that `datasets.load_dataset` reads."""
+    from xpflow.microtext import WORLDS
+    from xpflow.microtext.dataset import write_dataset
+
+    for path in write_dataset(out, [WORLDS[name] for name in names]):
+        print(path)
+
+
+@app.command(
+    epilog=examples(
+        "xpflow text train orders --objective order_expressive --set schedule=learned --out runs/lomdm",
+        "xpflow text train agreement-2-3 --objective infinite_mask --set noise=table --updates 300 --out b",
+    )
+)
+def train(
+    name: Name,
+    out: Annotated[Path, OUT_FOLDER, typer.Option(help="Folder for checkpoint, log.jsonl and scores.json")],
+    objective: Annotated[str, typer.Option(help="Name of an objective (`xpflow objectives`)")] = "masked",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the objective; repeat"),
+    ] = None,
+    updates: Annotated[int, typer.Option(min=1, help="Optimizer steps")] = 1200,
+    batch_size: Annotated[int, typer.Option(min=1, help="Sentences per step")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, sentences and masks")] = 0,
+    start: Annotated[
+        Path | None, typer.Option("--from", help="Folder of the run whose weights this one starts from")
+    ] = None,
+    begin: Annotated[
+        bool, typer.Option("--begin", help="Put the begin-of-text token in front: `xpflow decode` needs it")
+    ] = False,
+) -> None:
+    """Train a small model from nothing and measure it by the oracle; resumes after a kill.
+
+    Bounds are in nats a sentence: the floor is the language's own, `excess` what the model lies above it.
+    """
+    from xpflow.artifacts.code import code_fingerprint
+    from xpflow.cli.decode_choice import pairs_of
+    from xpflow.microtext import WORLDS
+    from xpflow.training.text_folder import train_text
+    from xpflow.training.text_run import TextRecipe
+
+    world = WORLDS[name]
+    chosen = pairs_of(settings or [])
+    recipe = TextRecipe(objective, chosen, updates, batch_size, seed=seed, begin=begin)
+    plugins = [f"objective:{objective}", f"world:{name}"]
+    plugins += [f"schedule:{chosen['schedule']}"] if "schedule" in chosen else []
+    code = code_fingerprint("text", plugins)
+    bound = train_text(world, recipe, out, code, start)["bound"]
+    excess = bound["excess"]
+    print(f"{out}: floor {bound['floor']:.4f}, excess {excess['value']:.4f} ± {excess['standard_error']:.4f}")
+
+
+@app.command(epilog=examples("xpflow text couple runs/imdm --count 8192 --out runs/pairs.safetensors"))
+def couple(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of `xpflow text train`")],
+    out: Annotated[Path, OUT_FILE, typer.Option(help="File of couplings, for the setting `coupling`")],
+    count: Annotated[int, typer.Option(min=1, help="How many")] = 8192,
+    steps: Annotated[int, typer.Option(min=1, help="Steps at most; noise is kept along a path")] = 1024,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of noise and words")] = 0,
+) -> None:
+    """Make sentences from noise by a trained model, for a student that learns the pairs (ReDi)."""
+    from xpflow.training.text_folder import couple as make
+
+    make(run, count, steps, seed).save(out)
+    print(f"{out}: {count} couplings")

@@ -1,0 +1,67 @@
+"""How well one step makes places agree: exact sums over words, no sampling of sentences.
+
+Legend: S draws of noise, L places, V words; p_i(v | e) a model's one-step probabilities, given noise e.
+
+A sentence agrees where all its places have one word. In one step places are independent given the noise, so
+agreement is E_e sum_v prod_i p_i(v | e). The yardstick is what the model's own marginals give without noise
+in common, sum_v prod_i p_i(v): for a plain model both are equal, and no plain model can agree beyond it.
+(V^(1 - L), the value for uniform marginals, is the least that equal marginals can have, and no ceiling.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import comb
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What one step does.
+
+    agreement: P(all places agree). ceiling: sum_v prod_i p_i(v) of its own marginals. entropy: mean over
+    places of a marginal's entropy, over log V. agreed_entropy: entropy of the word on which places agree,
+    over log V; low where few words are ever agreed on (mode collapse). information: mean over places of
+    I(noise; word) in nats, 0 for a plain model.
+    """
+
+    agreement: float
+    ceiling: float
+    entropy: float
+    agreed_entropy: float
+    information: float
+
+
+def one_step(log_p_SLV: Tensor) -> Agreement:
+    """Measure a model by its log-probabilities at all-masked sentences, one for each draw of noise."""
+    log_SLV = log_p_SLV.double()
+    size = log_SLV.shape[-1]
+    log_marginal_LV = log_SLV.logsumexp(0) - torch.tensor(float(len(log_SLV))).double().log()
+    word_V = log_SLV.sum(1).exp().mean(0)
+    agreed_V = word_V / word_V.sum().clamp(min=torch.finfo(torch.float64).tiny)
+    marginal_L = torch.special.entr(log_marginal_LV.exp()).sum(-1)
+    given_L = torch.special.entr(log_SLV.exp()).sum(-1).mean(0)
+    unit = float(torch.tensor(float(size)).double().log()) if size > 1 else 1.0
+    return Agreement(
+        agreement=float(word_V.sum()),
+        ceiling=float(log_marginal_LV.sum(0).exp().sum()),
+        entropy=float(marginal_L.mean()) / unit,
+        agreed_entropy=float(torch.special.entr(agreed_V).sum()) / unit,
+        information=float((marginal_L - given_L).mean()),
+    )
+
+
+def ancestral_ceiling(size: int, length: int, steps: int) -> float:
+    """Return P(all places agree) for exact conditionals of a repeated word, sampled in `steps` equal steps.
+
+    Places fall into steps uniformly. The first step that has any draws its n places independently, which
+    agree with probability size^(1 - n); all later ones are certain. The value is the mean of that.
+    """
+    total = 0.0
+    for step in range(1, steps + 1):
+        later = (steps - step) / steps
+        for n in range(1, length + 1):
+            total += comb(length, n) * steps**-n * later ** (length - n) * size ** (1.0 - n)
+    return total
