@@ -26,7 +26,14 @@ FIRST = {file: files[0] for files in TOGETHER for file in files}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slow files first, so that no process is left alone with one of them at the end."""
+    """Skip what is long unless it is asked for; put the slow files first.
+
+    So no process is left alone with a slow file at the end.
+    """
+    if not os.environ.get("XPFLOW_TEST_LONG"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="set XPFLOW_TEST_LONG=1: a minute or more"))
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 

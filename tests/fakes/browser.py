@@ -83,8 +83,10 @@ def barriers(driver: Any) -> list[tuple[str, str, list[str]]]:
     named = os.environ.get("XPFLOW_AXE")
     code = Path(named) if named else resources.files("axe_core_python") / "axe.min.js"
     driver.execute_script(code.read_text(encoding="utf-8"))
-    asked = (
-        "axe.run({resultTypes: ['violations']}).then(arguments[0], (error) => arguments[0](String(error)))"
+    asked = (  # colours that still fade have neither contrast
+        "Promise.all(document.getAnimations().map((one) => one.finished.catch(() => null)))"
+        ".then(() => axe.run({resultTypes: ['violations']}))"
+        ".then(arguments[0], (error) => arguments[0](String(error)))"
     )
     found = driver.execute_async_script(asked)
     assert isinstance(found, dict), found

@@ -12,7 +12,7 @@ import pytest
 from xpflow.artifacts.manifest import ENDING, read_manifest
 from xpflow.auditing.study_audit import audit_study
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 ALIGNED = f"results/tiny/llada-micro/runs/paper/seed0/train{ENDING}"
 
 

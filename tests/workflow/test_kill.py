@@ -46,6 +46,7 @@ def test_killed_and_started_again_it_shows_the_same(
     assert (killed.folder / samples).read_bytes() == (tiny.folder / samples).read_bytes()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not (ROOT / ".venv" / ".run").exists(), reason="needs the environment of `make`")
 def test_two_makes_at_once_wait_for_each_other(
     undecoded: Any, tiny_configs: dict[int, Path], tiny: Any
@@ -83,6 +84,7 @@ def test_two_makes_at_once_wait_for_each_other(
     assert undecoded.figures("tiny") == tiny.figures("tiny")
 
 
+@pytest.mark.long
 def test_snakemake_itself_refuses_a_second_run(
     undecoded: Any, tiny_configs: dict[int, Path], tiny: Any
 ) -> None:

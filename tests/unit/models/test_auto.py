@@ -84,10 +84,14 @@ def test_model_and_tokenizer_are_those_of_our_own_loading(folder: Path) -> None:
     "imports",
     [
         "import xpflow.models\nassert not {'torch', 'transformers'} & set(sys.modules)\nimport transformers",
-        "import xpflow.models, transformers\ntransformers.AutoModelForMaskedLM",
+        pytest.param(
+            "import xpflow.models, transformers\ntransformers.AutoModelForMaskedLM", marks=pytest.mark.long
+        ),
         "import transformers\ntransformers.AutoModelForMaskedLM\nimport xpflow.models",
-        "import transformers\ntransformers.AutoTokenizer\nimport xpflow.models",
-        "import xpflow.models.llada\nimport transformers",
+        pytest.param(
+            "import transformers\ntransformers.AutoTokenizer\nimport xpflow.models", marks=pytest.mark.long
+        ),
+        pytest.param("import xpflow.models.llada\nimport transformers", marks=pytest.mark.long),
         "import xpflow.models.llada2\nimport transformers",
     ],
 )

@@ -134,6 +134,7 @@ def assert_alike(one: Path, two: Path) -> None:
     assert (one / "config.json").read_bytes() == (two / "config.json").read_bytes()
 
 
+@pytest.mark.long
 def test_sharded_alignment_is_that_of_one_process_and_resumes_to_the_same_bytes(folder: Path) -> None:
     assert main(align(folder, "llada-micro", 1, "full-one")) == 0
     code, errors = finish(align(folder, "llada-micro", 2, "full-two"))

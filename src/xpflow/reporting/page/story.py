@@ -32,8 +32,8 @@ PROBES_ASKED = (
     "finished by mask prediction, and where the states of a policy's decodes lie."
 )
 PARTS_ASKED = (
-    "It also takes decoders apart: what masks show, what becomes a token, what is taken back and the weights are "
-    "combined in every way that there is, and compared where they take equally many forward passes on average."
+    "It also takes decoders apart: what masks show, what becomes a token, what is taken back and the weights "
+    "are combined in every way and compared where they take equally many forward passes on average."
 )
 APART = {
     CURVES: ("curves", CURVES_ASKED),
