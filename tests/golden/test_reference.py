@@ -17,7 +17,12 @@ from xpflow.study.config import load_study
 ROOT = Path(__file__).parents[2]
 REFERENCE, FIGURES = ROOT / "results" / "reference", ROOT / "paper_figures"
 PUBLISHED = FIGURES / "micro-full"
-TABLES = {"micro-full": 14, "frontier": 20}  # files
+TABLES = {"micro-full": 14, "frontier": 20, "factorial": 26, "probes": 23}  # files
+STUDIES = [
+    "micro-full",
+    "frontier",
+    *(pytest.param(one, marks=pytest.mark.long) for one in ("factorial", "probes")),
+]
 
 
 def test_the_references_are_small_and_each_has_its_tables() -> None:
@@ -35,7 +40,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("study", TABLES)
+@pytest.mark.parametrize("study", STUDIES)
 def test_a_reference_gives_the_published_tables(unpacked: Path, tmp_path: Path, study: str) -> None:
     results = unpacked / "results" / study
     paths = produce_tables(load_study(results / "study.yaml"), results, tmp_path / "out")
@@ -81,7 +86,13 @@ def test_the_published_tables_are_those_of_their_manifest(study: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("study", "drawn_since", "least"), [("micro-full", DRAWN_SINCE, 20), ("frontier", set(), 0)]
+    ("study", "drawn_since", "least"),
+    [
+        ("micro-full", DRAWN_SINCE, 20),
+        ("frontier", set(), 0),
+        pytest.param("factorial", set(), 3, marks=pytest.mark.long),
+        pytest.param("probes", set(), 1, marks=pytest.mark.long),
+    ],
 )
 def test_a_reference_audits_without_its_weights(
     unpacked: Path, study: str, drawn_since: set[str], least: int
