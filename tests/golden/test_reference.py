@@ -17,11 +17,11 @@ from xpflow.study.config import load_study
 ROOT = Path(__file__).parents[2]
 REFERENCE, FIGURES = ROOT / "results" / "reference", ROOT / "paper_figures"
 PUBLISHED = FIGURES / "micro-full"
-TABLES = {"micro-full": 14, "frontier": 20, "factorial": 26, "probes": 23}  # files
+TABLES = {"micro-full": 14, "frontier": 20, "factorial": 26, "multiverse": 23, "probes": 23}  # files
 STUDIES = [
     "micro-full",
     "frontier",
-    *(pytest.param(one, marks=pytest.mark.long) for one in ("factorial", "probes")),
+    *(pytest.param(one, marks=pytest.mark.long) for one in ("factorial", "multiverse", "probes")),
 ]
 
 
@@ -91,6 +91,7 @@ def test_the_published_tables_are_those_of_their_manifest(study: str) -> None:
         ("micro-full", DRAWN_SINCE, 20),
         ("frontier", set(), 0),
         pytest.param("factorial", set(), 3, marks=pytest.mark.long),
+        pytest.param("multiverse", set(), 1, marks=pytest.mark.long),
         pytest.param("probes", set(), 1, marks=pytest.mark.long),
     ],
 )

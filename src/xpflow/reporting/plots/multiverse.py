@@ -42,7 +42,7 @@ def figure_multiverse(
         note(
             drawing,
             f"Marks: test problems with {100 * plan.confidence:g} % intervals; grey line: validation, "
-            "which order the readings. Black: the default. Red: the best on validation.",
+            "by which readings are ordered. Black: the default. Red: the best on validation.",
         )
         return save(drawing, folder, "multiverse", formats)
 
