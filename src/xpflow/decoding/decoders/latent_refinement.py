@@ -14,6 +14,8 @@ any other. Memory: one table [M, V] a row.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -26,7 +28,10 @@ from xpflow.decoding.axes.view import AxisState, View
 from xpflow.decoding.blocks import Block
 from xpflow.decoding.canvas import Canvas
 from xpflow.decoding.entry import Decoder, Knob
+from xpflow.decoding.stepper import Logits, StepInfo
 from xpflow.decoding.tokens import TokenState, most_confident
+
+FEW = 32  # tokens that are sorted first
 
 
 class LatentRefinementSettings(AxisSettings):
@@ -49,6 +54,38 @@ class LatentRefinementSettings(AxisSettings):
     )
 
 
+@dataclass(frozen=True)
+class Settling(View):
+    """A view that says how far beliefs have moved; `over` as in the settings."""
+
+    over: str
+
+    @cached_property
+    def p_BMV(self) -> Tensor:
+        """Return the distributions of the whole block; 0 where nothing was read."""
+        return self.spread(self.p_BKV)
+
+    @cached_property
+    def logs_BMV(self) -> Tensor:
+        """Return their logarithms."""
+        return self.p_BMV.clamp(min=torch.finfo(self.p_BMV.dtype).tiny).log()
+
+    @cached_property
+    def moved_B(self) -> Tensor:
+        """Return the mean KL of distributions to those of the step before, `[B]`; infinite at first."""
+        if self.info.step == 0:
+            return torch.full(self.masked_BM.shape[:1], torch.inf, device=self.masked_BM.device)
+        kl_BM = (self.p_BMV * (self.logs_BMV - self.state.memory["logs_BMV"])).sum(-1)
+        kl_BM = kl_BM.clamp(min=0.0)  # rounding: what stands still is no less than 0
+        counts_BM = self.able_BM if self.over == "masks" else self.info.block.open_BM
+        return kl_BM.masked_fill(~counts_BM, 0.0).sum(-1) / counts_BM.sum(-1).clamp(min=1)
+
+
+def _moved(view: View) -> Tensor:
+    assert isinstance(view, Settling)
+    return view.moved_B
+
+
 class LatentRefinement(SoftStepper):
     """The stepper of `latent_refinement`."""
 
@@ -59,7 +96,12 @@ class LatentRefinement(SoftStepper):
         plain = super().first_memory(state, block, canvas)
         none_BMV = torch.zeros(*state.ids_BM.shape, self.facts.vocabulary, device=state.ids_BM.device)
         ready_B = torch.full_like(state.masks_B, self.most == 0)
-        return {**plain, "p_BMV": none_BMV, "ready_B": ready_B}
+        return {**plain, "logs_BMV": none_BMV, "ready_B": ready_B}
+
+    def scored(self, state: AxisState, logits: Logits, info: StepInfo) -> View:
+        """Return predictions, and what says whether beliefs have settled."""
+        view = super().scored(state, logits, info)
+        return Settling(view.state, view.found, logits, info, self.settings.over)
 
     def wanted(self, state: TokenState, block: Block) -> Tensor | None:
         """Return the masks, and the tokens of the response where their KL counts too."""
@@ -76,25 +118,20 @@ class LatentRefinement(SoftStepper):
         low_BM = (-view.entropy_BM).masked_fill(~view.able_BM, -torch.inf)
         best_BM = most_confident(low_BM, self.settings.per_step, self.settings.tie_break, view.info.block)
         ready_B = view.state.memory["ready_B"] > 0
-        all_B = ready_B & (self._moved(view) < self.settings.stop)
+        all_B = ready_B & (_moved(view) < self.settings.stop)
         return (best_BM | (all_B[:, None] & view.able_BM)) & ready_B[:, None]
 
     def remembered(self, view: View, new: AxisState, commit_BM: Tensor, change: Revision) -> AxisState:
         """Keep mixtures and distributions, and end refinement where it is over."""
-        over_B = (self._moved(view) < self.settings.settled) | (view.info.step + 1 >= self.most)
+        over_B = (_moved(view) < self.settings.settled) | (view.info.step + 1 >= self.most)
         ready_B = (new.memory["ready_B"] > 0) | over_B
         kept = super().remembered(view, new, commit_BM, change)
-        return kept.remember(p_BMV=view.p_BMV, ready_B=ready_B.to(new.memory["ready_B"]))
+        assert isinstance(view, Settling)
+        return kept.remember(logs_BMV=view.logs_BMV, ready_B=ready_B.to(new.memory["ready_B"]))
 
     def mixed(self, view: View, m_BME: Tensor) -> Tensor:
         """Return m moved towards the mean of the nucleus, the further the lower the entropy."""
-        sorted_BMV, ids_BMV = view.p_BMV.sort(dim=-1, descending=True)
-        inside_BMV = sorted_BMV.cumsum(-1) - sorted_BMV < self.settings.top_p
-        part_BMV = sorted_BMV * inside_BMV
-        part_BMV = part_BMV / part_BMV.sum(-1, keepdim=True).clamp(min=torch.finfo(part_BMV.dtype).tiny)
-        weights_BMV = torch.zeros_like(part_BMV).scatter_(-1, ids_BMV, part_BMV)
-        table_VE = self.embed.weight
-        u_BME = weights_BMV.to(table_VE.dtype) @ table_VE
+        u_BME = nucleus_mean(view.p_BMV, self.embed.weight, self.settings.top_p)
         w_BM = self.settings.weight * (1 - view.entropy_BM / math.log(self.facts.vocabulary)).clamp(min=0)
         return mixture(m_BME, u_BME, w_BM, "linear")
 
@@ -102,17 +139,29 @@ class LatentRefinement(SoftStepper):
         """Return the budget's steps, or one per open position and those of refinement."""
         return super().cap(block) + (self.most if self.uncapped else 0)
 
-    def _moved(self, view: View) -> Tensor:
-        """Return the mean KL of distributions to those of the step before, `[B]`; infinite at first."""
-        if view.info.step == 0:
-            return torch.full(view.masked_BM.shape[:1], torch.inf, device=view.masked_BM.device)
-        now_BMV, old_BMV = view.p_BMV, view.state.memory["p_BMV"]
-        tiny = torch.finfo(now_BMV.dtype).tiny
-        kl_BM = (now_BMV * ((now_BMV.clamp(min=tiny)).log() - old_BMV.clamp(min=tiny).log())).sum(-1)
-        kl_BM = kl_BM.clamp(min=0.0)  # rounding: what stands still is no less than 0
-        counts_BM = view.able_BM if self.settings.over == "masks" else view.info.block.open_BM
-        mean_B: Tensor = kl_BM.masked_fill(~counts_BM, 0.0).sum(-1) / counts_BM.sum(-1).clamp(min=1)
-        return mean_B
+
+def nucleus_mean(p_BMV: Tensor, table_VE: Tensor, top_p: float) -> Tensor:
+    """Return the mean embedding of the likeliest tokens that hold a mass of top_p, `[B, M, E]`.
+
+    The likeliest `FEW` are sorted first, and all of them only where these hold less.
+    """
+    p_RV = p_BMV.flatten(0, 1)
+    weights_RV = torch.zeros_like(p_RV)
+    short_R = _weigh(p_RV, weights_RV, top_p, min(FEW, p_RV.shape[-1]))
+    if bool(short_R.any()):
+        whole_RV = torch.zeros_like(p_RV[short_R])
+        _weigh(p_RV[short_R], whole_RV, top_p, p_RV.shape[-1])
+        weights_RV[short_R] = whole_RV
+    weights_RV /= weights_RV.sum(-1, keepdim=True).clamp(min=torch.finfo(p_RV.dtype).tiny)
+    return (weights_RV.to(table_VE.dtype) @ table_VE).view(*p_BMV.shape[:2], -1)
+
+
+def _weigh(p_RV: Tensor, weights_RV: Tensor, top_p: float, most: int) -> Tensor:
+    """Write the nucleus of at most `most` tokens into zeros; return where it may go on, `[R]`."""
+    best_RT, ids_RT = p_RV.topk(most, dim=-1)
+    sums_RT = best_RT.cumsum(-1)
+    weights_RV.scatter_(-1, ids_RT, best_RT * (sums_RT - best_RT < top_p))
+    return (sums_RT[:, -1] < top_p) & (best_RT[:, -1] > 0)
 
 
 DECODER = Decoder(
