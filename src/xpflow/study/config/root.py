@@ -29,6 +29,7 @@ from xpflow.study.config.references import (
     unlisted,
 )
 from xpflow.study.config.reporting import ReportingBlock, StudyBlock
+from xpflow.study.config.text import TextBlock
 from xpflow.study.config.training import (
     BASE,
     GrpoBlock,
@@ -69,6 +70,9 @@ class StudyConfig(Block):
     )
     multiverse: MultiverseBlock = Field(
         default=MultiverseBlock(), description="Readings of what the paper leaves open"
+    )
+    text: TextBlock = Field(
+        default=TextBlock(), description="Models trained from nothing on small languages with an exact oracle"
     )
     grading: GradingBlock = Field(default=GradingBlock(), description="Jail and limits of generated programs")
     runtime: RuntimeBlock = Field(default=RuntimeBlock(), description="How the machine is used")
