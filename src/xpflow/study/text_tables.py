@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.config.text import TextBlock, TextRun
-
-AGREEMENT = "agreement-"  # how the names of worlds begin whose sentences repeat one word
+from xpflow.study.config.text_references import AGREEMENT
 
 
 def text_table_names(study: StudyConfig) -> list[str]:
