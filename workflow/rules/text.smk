@@ -49,7 +49,7 @@ if COUPLINGS := coupling_jobs(STUDY):
             unpack(
                 given(
                     LAYOUT.couplings(
-                        "{world}", "{run}", "{seed}", "{count}", "{steps}"
+                        "{world}", "{run}", "{seed}", "{pairs}", "{steps}"
                     ),
                     checkpoint=lambda wildcards: get_text_checkpoint(
                         wildcards.world, wildcards.run, wildcards.seed
@@ -57,14 +57,14 @@ if COUPLINGS := coupling_jobs(STUDY):
                 )
             ),
         output:
-            LAYOUT.couplings("{world}", "{run}", "{seed}", "{count}", "{steps}"),
+            LAYOUT.couplings("{world}", "{run}", "{seed}", "{pairs}", "{steps}"),
         log:
-            f"{LOGS}/couple_text/{{world}}.{{run}}.seed{{seed}}.{{count}}.{{steps}}.log",
+            f"{LOGS}/couple_text/{{world}}.{{run}}.seed{{seed}}.{{pairs}}.{{steps}}.log",
         benchmark:
-            f"{TIMES}/couple_text/{{world}}.{{run}}.seed{{seed}}.{{count}}.{{steps}}.tsv"
+            f"{TIMES}/couple_text/{{world}}.{{run}}.seed{{seed}}.{{pairs}}.{{steps}}.tsv"
         wildcard_constraints:
             world=either({job.world for job in COUPLINGS}),
-            count=r"\d+",
+            pairs=r"\d+",
             steps=r"\d+",
         priority: 20
         conda:
@@ -77,9 +77,9 @@ if COUPLINGS := coupling_jobs(STUDY):
             config=STUDY_FILE,
             folder=lambda wildcards, output: Path(str(output)).parent,
         message:
-            "Make {wildcards.count} couplings of noise and sentences of {wildcards.world} by run {wildcards.run},"
+            "Make {wildcards.pairs} couplings of noise and sentences of {wildcards.world} by run {wildcards.run},"
             " seed {wildcards.seed}"
         shell:
             "xpflow text couple {params.folder} --config {params.config} --world {wildcards.world}"
-            " --run {wildcards.run} --count {wildcards.count} --steps {wildcards.steps} --seed {wildcards.seed}"
+            " --run {wildcards.run} --count {wildcards.pairs} --steps {wildcards.steps} --seed {wildcards.seed}"
             " --out {output} > {log} 2>&1"

@@ -57,5 +57,5 @@ def _of_a_study(config: Path, names: tuple[str, str, int, int, int], folder: Pat
     set_up(study)
     record = stage_record(study, "text-couple", **asdict(job))
     record.read(folder / CHECKPOINT, folder / RECIPE)
-    couple(folder, job.count, job.steps, job.seed).save(out)
+    couple(folder, job.pairs, job.steps, job.seed).save(out)
     record.write([out])

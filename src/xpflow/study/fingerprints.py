@@ -113,7 +113,7 @@ def text_train(config: StudyConfig, job: TextJob) -> str:
 
 def text_couple(job: CouplingJob) -> str:
     """Return the fingerprint of couplings; the model that makes them is an input."""
-    return fingerprint(job.count, job.steps)
+    return fingerprint(job.pairs, job.steps)
 
 
 def grade(config: StudyConfig, model: str) -> str:

@@ -27,7 +27,7 @@ from xpflow.study.text_tables import text_figure_names, text_table_names
 Names = Mapping[str, Any]
 JOB = ("model", "benchmark", "weights", "trained", "seed")  # the names of a decoding job
 TEXT = ("world", "run", "seed")  # of a training of block `text`
-COUPLINGS = (*TEXT, "count", "steps")  # of couplings that its model makes
+COUPLINGS = (*TEXT, "pairs", "steps")  # of couplings that its model makes
 MOST_SERIES = 7  # of the first figure of the sweep; the rest have a second one
 FACTORIAL_TABLES = ("factorial", "factorial_effects", "factorial_shares", "factorial_claims")
 MULTIVERSE_TABLES = ("multiverse", "multiverse_readings", "multiverse_claims")
