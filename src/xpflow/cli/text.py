@@ -146,9 +146,9 @@ def train(
     plugins = [f"objective:{objective}", f"world:{name}"]
     plugins += [f"schedule:{chosen['schedule']}"] if "schedule" in chosen else []
     code = code_fingerprint("text", plugins)
-    bound = train_text(world, recipe, out, code, start)["bound"]
-    excess = bound["excess"]
-    print(f"{out}: floor {bound['floor']:.4f}, excess {excess['value']:.4f} ± {excess['standard_error']:.4f}")
+    bound = train_text(world, recipe, out, code, start).bound
+    excess = bound.excess
+    print(f"{out}: floor {bound.floor:.4f}, excess {excess.value:.4f} ± {excess.standard_error:.4f}")
 
 
 @app.command(epilog=examples("xpflow text couple runs/imdm --count 8192 --out runs/pairs.safetensors"))
