@@ -24,7 +24,7 @@ from xpflow.training.examples import Example
 from xpflow.training.guard import config_facts
 from xpflow.training.objective import Loss, make_loss
 from xpflow.training.student import Student
-from xpflow.training.trainer import Course, Trainer, prepared
+from xpflow.training.trainer import Course, Trainer, Watch, prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +76,14 @@ def text_trainer(
     base: PreTrainedModel | None = None,
     machine: Machine | None = None,
     facts: Mapping[str, Any] | None = None,
+    watch: Watch | None = None,
 ) -> Trainer:
     """Return the trainer of a run.
 
     Args:
         model: the weights that it starts from, changed in place; without it they are random. base: the
         reference of objectives that ask for one. facts: what a saved state must agree with beside the recipe:
-        the fingerprint of the code, hashes of files.
+        the fingerprint of the code, hashes of files. watch: what a row of the log says beside the loss.
     """
     loss = make_loss(recipe.objective, recipe.settings)
     network = text_model(world, recipe) if model is None else model
@@ -102,6 +103,7 @@ def text_trainer(
             **(facts or {}),
         },
         held=held,
+        watch=watch,
     )
 
 
