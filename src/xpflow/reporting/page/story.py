@@ -18,6 +18,7 @@ from xpflow.reporting.claims import (
     tally,
 )
 from xpflow.reporting.paper import caution
+from xpflow.reporting.readings import ClaimHeld
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import Outcomes
 from xpflow.study.config.base import budget_text
@@ -34,6 +35,10 @@ PROBES_ASKED = (
 PARTS_ASKED = (
     "It also takes decoders apart: what masks show, what becomes a token, what is taken back and the weights "
     "are combined in every way and compared where they take equally many forward passes on average."
+)
+READINGS_ASKED = (
+    "It also decodes under many readings of what the paper leaves open, and says under how many of them each "
+    "of the paper's claims holds as it stands."
 )
 APART = {
     CURVES: ("curves", CURVES_ASKED),
@@ -80,16 +85,21 @@ class Story:
     judged: tuple[str, ...]
 
 
-def story(plan: ReportPlan, outcomes: Outcomes, claims: list[Claim]) -> Story:
-    """Return the page of prose of a study."""
+def story(plan: ReportPlan, outcomes: Outcomes, claims: list[Claim], held: Sequence[ClaimHeld] = ()) -> Story:
+    """Return the page of prose of a study; `held` are the claims over the readings of its multiverse."""
     kinds = families(plan)
     apart = {kind: [claim for claim in claims if claim.family == kind] for kind in APART}
     apart = {kind: members for kind, members in apart.items() if members}
     return Story(
-        asked=(*_asked(plan, outcomes), *(APART[kind][1] for kind in apart)),
+        asked=(
+            *_asked(plan, outcomes),
+            *(APART[kind][1] for kind in apart),
+            *([READINGS_ASKED] if held else []),
+        ),
         found=(
             *_found(plan, claims),
             *(_of_others(APART[kind][0], members) for kind, members in apart.items()),
+            *([_of_readings(held)] if held else []),
         ),
         families=tuple(
             _family(title, members)
@@ -153,6 +163,16 @@ def _of_others(what: str, claims: list[Claim]) -> str:
         told = [f"“{name}” ({_listed([_place(one) for one in them])})" for name, them in same.items()]
         text += f" {word.capitalize()}: {'; '.join(told)}." if told else ""
     return text
+
+
+def _of_readings(held: Sequence[ClaimHeld]) -> str:
+    """Return a sentence on claims over readings: the share in which each holds, and how surely."""
+    told = [
+        f"“{_stop(one.claim.text)}” holds under {100 * one.held.share:.0f} % of {one.held.universes} "
+        f"({one.place.where}; confirmed under {one.held.decided}, contradicted under {one.held.against})"
+        for one in held
+    ]
+    return f"Over the readings of what the paper leaves open: {'; '.join(told)}."
 
 
 def _told(plan: ReportPlan, kind: str, members: list[Claim]) -> str:
