@@ -1,7 +1,8 @@
 """The whole study as one DAG: `make reproduce`, or `snakemake --profile workflow/profiles/laptop`.
 
 --configfile FILE chooses the study (default: config/micro.yaml); `snakemake -n` says what would run and why.
-Further targets: `pretrain` (the shipped models, anew), `policy` (the step-size policy of a study, by itself).
+Further targets: `pretrain` (the shipped models, anew), `policy` (the step-size policy of a study, by itself), `text`
+(the models of small languages of a study).
 """
 
 from snakemake.utils import min_version
@@ -26,6 +27,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/policy.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/probes.smk"
+include: "workflow/rules/text.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/pretrain.smk"
 
@@ -36,7 +38,7 @@ rule all:
         # Asked for by name: the published tables and figures are in the repository, and no reason to do nothing.
         evaluated_files(STUDY, LAYOUT),
         rules.tables.output,
-        rules.prompts.output,
+        rules.prompts.output if STUDY.models else [],
         rules.figures.output,
         rules.report.output,
 

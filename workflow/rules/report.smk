@@ -6,6 +6,7 @@ rule tables:
                 rows=evaluated_files(STUDY, LAYOUT),
                 training=training_logs(STUDY, LAYOUT),
                 probes=probe_files(STUDY, LAYOUT),
+                text=text_files(STUDY, LAYOUT),
             )
         ),
     output:
@@ -38,7 +39,7 @@ rule tables:
         results=LAYOUT.results,
         out=lambda wildcards, output: Path(str(output[0])).parent,
     message:
-        "Write Tables 1 and 2, the paired comparisons and the claims to {params.out}"
+        "Write the tables and the claims of the study to {params.out}"
     shell:
         "xpflow tables --config {params.config} --results {params.results} --out {params.out} > {log} 2>&1"
 
@@ -86,6 +87,7 @@ rule figures:
                 rows=evaluated_files(STUDY, LAYOUT),
                 training=training_logs(STUDY, LAYOUT),
                 probes=probe_files(STUDY, LAYOUT),
+                text=text_files(STUDY, LAYOUT),
                 policy=policy_logs(STUDY, LAYOUT),
                 trace=LAYOUT.trace if TRACE else [],
             )
@@ -117,7 +119,7 @@ rule figures:
         out=lambda wildcards, output: Path(str(output[0])).parent,
         trace=lambda wildcards, input: f"--trace {input.trace}" if input.trace else "",
     message:
-        "Draw Figures 2a and 2b, accuracy against budget and the decoding picture in {params.out}"
+        "Draw the figures of the study in {params.out}"
     shell:
         "xpflow figures --config {params.config} --results {params.results} --out {params.out} {params.trace}"
         " > {log} 2>&1"
@@ -131,6 +133,7 @@ rule report:
                 rows=evaluated_files(STUDY, LAYOUT),
                 training=training_logs(STUDY, LAYOUT),
                 probes=probe_files(STUDY, LAYOUT),
+                text=text_files(STUDY, LAYOUT),
                 policy=policy_logs(STUDY, LAYOUT),
                 trace=LAYOUT.trace if TRACE else [],
                 problems=expand(
@@ -138,7 +141,7 @@ rule report:
                 ),
                 # The page says what the audit finds of these.
                 tables=rules.tables.output,
-                prompts=rules.prompts.output,
+                prompts=rules.prompts.output if STUDY.models else [],
                 figures=rules.figures.output,
             )
         ),

@@ -21,6 +21,7 @@ from xpflow.models.load import load_model
 from xpflow.runtime.machine import Machine
 from xpflow.training.objective import make_loss
 from xpflow.training.objectives import OBJECTIVES
+from xpflow.training.state import remove
 from xpflow.training.text_measure import TextModel, evaluating
 from xpflow.training.text_oracle import curve_guard, curve_watch, schedule_of, scores
 from xpflow.training.text_run import TextRecipe, text_model, text_prompt, text_trainer
@@ -39,7 +40,7 @@ def train_text(
     start: Path | None = None,
     measuring: Measuring = Measuring(),  # noqa: B008 (frozen)
 ) -> TextScores:
-    """Train to the end of a recipe, resuming from `out`/state.pt, write the run's files, return its scores.
+    """Train to the end of a recipe, resuming from `out`.state, write the run's files, return its scores.
 
     Writes `checkpoint/` (published layout, and objective.safetensors where the objective has modules of its
     own), `recipe.json`, `log.jsonl` and `scores.json`.
@@ -48,6 +49,7 @@ def train_text(
         code: the fingerprint of the stage's code. start: folder of the run whose weights this one starts
         from; they are the reference too, where the objective has one. measuring: how much is measured.
     """
+    state = out.with_name(out.name + ".state")
     out.mkdir(parents=True, exist_ok=True)
     named = {key: Path(value) for key, value in recipe.settings.items() if isinstance(value, str)}
     files = {key: sha256_file(path) for key, path in named.items() if path.is_file()}
@@ -65,7 +67,7 @@ def train_text(
         shown = " ".join(f"{key} {value:.4f}" for key, value in row.items() if key != "update")
         print(f"{world.name} update {row['update']}/{recipe.updates} {shown}", file=sys.stderr, flush=True)
 
-    rows = trainer.run(report, out / "state.pt")
+    rows = trainer.run(report, state)
     write_jsonl(out / "log.jsonl", rows)
     network = trainer.student.model
     save_checkpoint(trainer.model(network.dtype), tokenizer_of(world), out / CHECKPOINT)
@@ -74,6 +76,7 @@ def train_text(
     atomic_write_text(out / RECIPE, json_line(about).decode())
     found = scores(trainer.student, world, recipe, measuring, rows)
     found.save(out / SCORES)
+    remove(state)
     return found
 
 

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from xpflow.microtext.model import config_of
 from xpflow.microtext.splits import VERSION, stream
-from xpflow.microtext.tokenizer import ARCHITECTURE, special_ids, special_words
+from xpflow.microtext.tokenizer import special_ids
 from xpflow.microtext.world import World
-from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.untrained import new_model
 from xpflow.runtime.machine import Machine
 from xpflow.training.examples import Example
@@ -66,21 +66,7 @@ class TextRecipe:
 
 def text_model(world: World, recipe: TextRecipe) -> PreTrainedModel:
     """Return a model of a world with weights drawn from the recipe's seed; its ids are the world's."""
-    ids = special_ids(world)
-    size = world.size + len(special_words(world))
-    config = ARCHITECTURES[ARCHITECTURE].config(
-        vocab_size=size,
-        embedding_size=size,
-        d_model=recipe.width,
-        n_layers=recipe.layers,
-        n_heads=recipe.heads,
-        n_kv_heads=recipe.heads,
-        mlp_hidden_size=3 * recipe.width,
-        max_sequence_length=16 * (world.length // 16 + 1),
-        init_std=recipe.width**-0.5,
-        **asdict(ids),
-    )
-    return new_model(config, recipe.seed)
+    return new_model(config_of(world, recipe.width, recipe.layers, recipe.heads), recipe.seed)
 
 
 def text_trainer(
