@@ -21,7 +21,7 @@ EXAMPLES = examples(
     "xpflow text train agreement-2-3 --objective infinite_mask --set noise=table --updates 300 --out b",
     "xpflow text train orders --config config/lomdm.yaml --run lomdm --seed 1 --out runs/lomdm",
 )
-BY_THE_STUDY = ("objective", "settings", "updates", "batch_size", "begin")
+BY_THE_STUDY = ("objective", "settings", "updates", "batch_size", "learning_rate", "decay_share", "begin")
 
 
 def train(
@@ -35,6 +35,10 @@ def train(
     ] = None,
     updates: Annotated[int, typer.Option(min=1, help="Optimizer steps")] = 1200,
     batch_size: Annotated[int, typer.Option(min=1, help="Sentences per step")] = 64,
+    learning_rate: Annotated[float, typer.Option(min=1e-8, help="Peak learning rate of AdamW")] = 2e-3,
+    decay_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the steps, at the end, that lower the rate to zero")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, sentences and masks")] = 0,
     start: Annotated[
         Path | None, typer.Option("--from", help="Folder of the run whose weights this one starts from")
@@ -62,8 +66,16 @@ def train(
         found = _of_a_study(config, (name, run, seed), out, start, couplings)
     else:
         unused(context, "it is about a run of a study: --config", "run", "couplings")
-        chosen = {"objective": objective, "updates": updates, "batch_size": batch_size}
-        found = _alone(name, {**chosen, "seed": seed, "begin": begin}, settings or [], out, start)
+        chosen = {
+            "objective": objective,
+            "updates": updates,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "decay_share": decay_share,
+            "seed": seed,
+            "begin": begin,
+        }
+        found = _alone(name, chosen, settings or [], out, start)
     excess = found.bound.excess
     print(f"{out}: floor {found.bound.floor:.4f}, excess {excess.value:.4f} ± {excess.standard_error:.4f}")
 

@@ -100,6 +100,7 @@ def recipe_of(config: StudyConfig, job: TextJob) -> dict[str, Any]:
         "updates": run.updates or block.updates,
         "batch_size": run.batch_size or block.batch_size,
         "learning_rate": run.learning_rate or block.learning_rate,
+        "decay_share": block.decay_share if run.decay_share is None else run.decay_share,
         "width": block.width,
         "layers": block.layers,
         "heads": block.heads,

@@ -56,6 +56,9 @@ class TextRun(Block):
     updates: int | None = Field(default=None, gt=0, description="Updates; null: the block's")
     batch_size: int | None = Field(default=None, gt=0, description="Sentences an update; null: the block's")
     learning_rate: float | None = Field(default=None, gt=0, description="Peak rate; null: the block's")
+    decay_share: float | None = Field(
+        default=None, ge=0, le=1, description="Share of the updates that lower the rate; null: the block's"
+    )
     report: bool = Field(default=True, description="A row of the tables; false: only others start from it")
 
     @model_validator(mode="after")
@@ -100,6 +103,13 @@ class TextBlock(Block):
     updates: int = Field(default=1200, gt=0, description="Updates of a run that says nothing else")
     batch_size: int = Field(default=64, gt=0, description="Sentences an update")
     learning_rate: float = Field(default=2e-3, gt=0, description="Peak rate of AdamW")
+    decay_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of the updates, at the end, that lower the rate to zero; others start best from a "
+        "run without",
+    )
     width: int = Field(default=64, gt=0, description="Width of the models")
     layers: int = Field(default=2, gt=0, description="Blocks of the models")
     heads: int = Field(default=4, gt=0, description="Heads of a block")
