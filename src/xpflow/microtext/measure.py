@@ -42,13 +42,15 @@ class Quality:
 
     sentences: how many there are. invalid: share that the language cannot say. nll: mean -log p(x) of the
     valid ones; None where there is none. An nll below the language's entropy is no merit: the samples repeat
-    what is likely. distinct: share of sentences that differ from all before them.
+    what is likely. distinct: share of sentences that differ from all before them. unigram_entropy: of all
+    their words together, in nats.
     """
 
     sentences: int
     invalid: float
-    nll: Estimate | None
     distinct: float
+    unigram_entropy: float
+    nll: Estimate | None = None
 
 
 def entropy(world: World, draws: int = DRAWS, seed: int = 0) -> Estimate:
@@ -72,11 +74,13 @@ def quality(world: World, ids_BL: Tensor) -> Quality:
     log_p_B = world.log_prob(ids_BL)
     valid_B = log_p_B.isfinite()
     few = int(valid_B.sum()) < 2
+    share_V = torch.bincount(ids_BL.flatten()).double() / ids_BL.numel()
     return Quality(
         sentences=len(ids_BL),
         invalid=1 - float(valid_B.double().mean()),
         nll=None if few else Estimate.of(-log_p_B[valid_B]),
         distinct=len(set(map(tuple, ids_BL.tolist()))) / len(ids_BL),
+        unigram_entropy=float(torch.special.entr(share_V).sum()),
     )
 
 
