@@ -1,0 +1,53 @@
+"""Cells of the tables of block `text`: means over seeds with their intervals, dashes where there is none."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xpflow.reporting.markup import EMPTY, Lines
+from xpflow.reporting.report_spec import ReportPlan
+from xpflow.reporting.text_units import NATS, interval_text, value_text
+from xpflow.stats.seeds import Floats, SeedMean, over_seeds
+
+
+def seed_mean(plan: ReportPlan, a_S: Floats, b_S: Floats | None = None) -> SeedMean | None:
+    """Return a mean over the seeds that have a number; None where none has."""
+    kept_S = np.isfinite(a_S) if b_S is None else np.isfinite(a_S) & np.isfinite(b_S)
+    if not kept_S.any():
+        return None
+    return over_seeds(a_S[kept_S], None if b_S is None else b_S[kept_S], confidence=plan.confidence)
+
+
+def mean_cell(plan: ReportPlan, values_S: Floats, unit: str = NATS) -> Lines:
+    """Return a mean and its interval below; says where a seed has no number."""
+    found = seed_mean(plan, values_S)
+    if found is None:
+        return EMPTY
+    few = "" if found.n_seeds == len(values_S) else f" ({found.n_seeds} of {len(values_S)} seeds)"
+    return value_text(found.value, unit), interval_text(found.interval, unit) + few
+
+
+def difference_cell(plan: ReportPlan, a_S: Floats, b_S: Floats, unit: str = NATS) -> Lines:
+    """Return the difference a minus b with seeds as pairs, its interval, and p."""
+    found = seed_mean(plan, a_S, b_S)
+    if found is None:
+        return EMPTY
+    told = f"{value_text(found.value, unit, '+')} {interval_text(found.interval, unit, '+')}"
+    return (told,) if found.interval is None else (told, f"p {found.p_value:.2g}")
+
+
+def plain_cell(values_S: Floats, form: str = ".3f") -> Lines:
+    """Return a mean without an interval."""
+    kept = values_S[np.isfinite(values_S)]
+    return (format(float(kept.mean()), form),) if kept.size else EMPTY
+
+
+def mean_record(plan: ReportPlan, name: str, a_S: Floats, b_S: Floats | None = None) -> dict[str, float | None]:
+    """Return a mean and its interval's ends for the CSV, in the values' own unit."""
+    found = seed_mean(plan, a_S, b_S)
+    interval = None if found is None else found.interval
+    return {
+        name: None if found is None else found.value,
+        f"{name}_low": None if interval is None else interval.low,
+        f"{name}_high": None if interval is None else interval.high,
+    }

@@ -1,0 +1,91 @@
+"""What runs of block `text` are, read from their settings and not from their names.
+
+Three questions: is the order learned, do the masks carry noise, and what taught the model several words at
+once. Runs that differ in one answer only are what figures and the papers' numbers are held against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xpflow.reporting.text_results import Trained, updates_of
+from xpflow.study.config.text import TextBlock, TextRun
+
+NOISY = ("infinite_mask", "self_distillation")  # objectives whose masks may carry noise
+PLAIN = ("masked", "order_expressive")
+BOUND = "bound"  # taught by the bound alone
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A run with a learned order, a plain one, and what is equal of them."""
+
+    learned: Trained
+    plain: Trained
+    equal: str
+
+
+def learned_order(block: TextBlock, one: Trained) -> bool:
+    """Say whether the schedule is learned."""
+    return block.of(one.run, one.world).get("schedule") == "learned"
+
+
+def noisy_masks(block: TextBlock, run: TextRun, world: str) -> bool:
+    """Say whether masks carry noise of which there is more than one value."""
+    settings = block.of(run, world)
+    one_mask = settings.get("noise") == "table" and settings.get("masks", 2) == 1
+    return run.objective in NOISY and not one_mask and bool(settings.get("infinite", True))
+
+
+def taught_by(block: TextBlock, run: TextRun, world: str) -> str:
+    """Return what taught a run: "bound", "signs", "ReDi 512", "SDTT", or a chain as "SDTT, ReDi 512"."""
+    own = BOUND
+    if run.couplings is not None:
+        own = f"ReDi {run.couplings.count}"
+    elif run.objective == "self_distillation":
+        own = "SDTT"
+    elif (coupling := block.of(run, world).get("coupling", "none")) != "none":
+        own = str(coupling)
+    before = next((one for one in block.runs if one.name == run.start), None)
+    first = BOUND if before is None else taught_by(block, before, world)
+    chain = [name for name in (*first.split(", "), own) if name != BOUND]
+    return ", ".join(dict.fromkeys(chain)) or BOUND
+
+
+def last_of(block: TextBlock, runs: Sequence[Trained]) -> dict[tuple[str, bool], Trained]:
+    """Return the last run of a world by what taught it and whether its masks carry noise."""
+    return {
+        (taught_by(block, one.run, one.world), noisy_masks(block, one.run, one.world)): one
+        for one in runs
+        if not learned_order(block, one) and _constant(block, one)
+    }
+
+
+def matches(block: TextBlock, runs: Sequence[Trained]) -> list[Match]:
+    """Return each run with a learned order beside masked diffusion at equal updates, states and forwards.
+
+    An update with a learned order sees two noisy states and takes three forwards; masked diffusion sees one
+    and takes one. So the plain run has 1, 2 and 3 times as many sentences, by updates or by batch.
+    """
+    plain = [one for one in runs if one.run.start is None and _constant(block, one) and _masked(block, one)]
+    found = []
+    for learned in (one for one in runs if learned_order(block, one)):
+        forwards = float(learned.values("forwards", "update")[0])
+        wanted = {"updates": 1.0, "noisy states": 2.0, "forwards": forwards}
+        for equal, times in wanted.items():
+            same = [one for one in plain if _seen(block, one) == times * _seen(block, learned)]
+            found += [Match(learned, one, equal) for one in same[:1]]
+    return found
+
+
+def _seen(block: TextBlock, one: Trained) -> int:
+    return updates_of(block, one.run) * (one.run.batch_size or block.batch_size)
+
+
+def _masked(block: TextBlock, one: Trained) -> bool:
+    return one.run.objective in PLAIN and taught_by(block, one.run, one.world) == BOUND
+
+
+def _constant(block: TextBlock, one: Trained) -> bool:
+    return block.of(one.run, one.world).get("schedule", "constant") == "constant"
