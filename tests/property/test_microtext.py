@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from xpflow.microtext import WORLDS, World
+from xpflow.microtext import WORLDS
 from xpflow.microtext.chains import Chains
 from xpflow.microtext.measure import entropy, log_ratio, quality, total_correlation
+from xpflow.microtext.world import World
 from xpflow.microtext.worlds.agreement import agreement
 from xpflow.microtext.worlds.orders import orders
 

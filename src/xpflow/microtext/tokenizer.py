@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xpflow.microtext import ARCHITECTURE
 from xpflow.microtext.world import World
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
     from xpflow.models.untrained import SpecialIds
-
-ARCHITECTURE = "llada"  # whose special tokens and chat template these are
 
 
 def special_words(world: World) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ PRETRAIN = f"{RESULTS}/pretrain"
 SAMPLES, VERDICTS, LOG, POLICY = "samples.jsonl", "verdicts.jsonl", "log.jsonl", "policy.safetensors"
 STUDY_FILE = "study.yaml"
 PROBE_FILES = ("validity.jsonl", "recovery.jsonl", "trajectory.jsonl")
+TEXT_FILES = ("recipe.json", LOG, "scores.json")  # of a training on a world, beside its checkpoint
+TEXT_WEIGHTS = ("config.json", "model.safetensors")  # of the checkpoint, every one has these
 TABLE_ENDINGS = ("md", "tex", "csv")
 Name = str | int
 
@@ -143,6 +145,26 @@ class Layout:
         """Folder of one probing job: the files PROBE_FILES."""
         return self.results / model / "probes" / benchmark / place / f"seed{seed}"
 
+    def text(self, world: str, run: str, seed: Name) -> Path:
+        """Folder of one training of block `text`: the files TEXT_FILES, and the checkpoint."""
+        return self.results / "text" / world / run / f"seed{seed}"
+
+    def text_checkpoint(self, world: str, run: str, seed: Name) -> Path:
+        """Folder of the model that such a training ends with."""
+        return self.text(world, run, seed) / "checkpoint"
+
+    def text_extra(self, world: str, run: str, seed: Name) -> Path:
+        """The objective's own modules, beside that model: an order's heads, the noise of masks."""
+        return self.text_checkpoint(world, run, seed) / "objective.safetensors"
+
+    def text_scores(self, world: str, run: str, seed: Name) -> Path:
+        """What the oracle says of that model."""
+        return self.text(world, run, seed) / "scores.json"
+
+    def couplings(self, world: str, run: str, seed: Name, count: Name, steps: Name) -> Path:
+        """Couplings that the model of such a training makes."""
+        return self.text(world, run, seed) / f"couplings-{count}-{steps}.safetensors"
+
     def part(self, model: str, benchmark: str, kind: str, seed: Name, shard: str) -> Path:
         """Folder of a decoding job's shard: samples and verdicts of all its arms and budgets."""
         return self.results / model / PARTS / benchmark / kind / f"seed{seed}" / shard
@@ -172,7 +194,11 @@ class Layout:
     def _forms(self) -> list[re.Pattern[str]]:
         """Return a pattern of every kind of place below results/<study> that belongs to some names."""
         model, run, seed, shard, benchmark = "{model}", "{run}", "{seed}", "{shard}", "{benchmark}"
+        world = "{world}"
         return [
+            _form(self.couplings(world, run, seed, "{count}", "{steps}")),
+            _form(self.text_checkpoint(world, run, seed) / "{file}"),
+            _form(self.text(world, run, seed) / "{file}"),
             _form(self.training_problems(benchmark)),
             _form(self.problems(benchmark)),
             _form(self.selfdata(model, seed)),

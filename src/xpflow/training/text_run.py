@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from xpflow.microtext import ARCHITECTURE
 from xpflow.microtext.splits import VERSION, stream
-from xpflow.microtext.tokenizer import ARCHITECTURE, special_ids, special_words
+from xpflow.microtext.tokenizer import special_ids, special_words
 from xpflow.microtext.world import World
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.untrained import new_model

@@ -23,8 +23,9 @@ from xpflow.masking.reverse import chance, network, sample
 from xpflow.masking.schedule import LearnedSchedule, make_schedule
 from xpflow.masking.schedules import SCHEDULES
 from xpflow.masking.schedules.learned import normalised
-from xpflow.microtext import WORLDS, World
+from xpflow.microtext import WORLDS
 from xpflow.microtext.chains import Chains
+from xpflow.microtext.world import World
 
 FIXED: list[tuple[str, dict[str, Any]]] = [
     ("constant", {}),

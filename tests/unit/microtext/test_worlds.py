@@ -12,12 +12,13 @@ import yaml
 
 from xpflow.cli import main
 from xpflow.errors import DataError
-from xpflow.microtext import WORLDS, World
+from xpflow.microtext import WORLDS
 from xpflow.microtext.chains import Chains
 from xpflow.microtext.dataset import write_dataset
 from xpflow.microtext.measure import Estimate, log_ratio, quality
 from xpflow.microtext.splits import SIZES, load, stream
 from xpflow.microtext.tokenizer import mask_id, special_ids, tokenizer_of
+from xpflow.microtext.world import World
 from xpflow.microtext.worlds.orders import STRIDES, order_of
 
 ENGLISH = WORLDS["english"]

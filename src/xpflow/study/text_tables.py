@@ -1,0 +1,38 @@
+"""The tables and figures that block `text` makes, by name: what is asked of a study, so what it shows."""
+
+from __future__ import annotations
+
+from xpflow.study.config.root import StudyConfig
+from xpflow.study.config.text import TextBlock, TextRun
+
+AGREEMENT = "agreement-"  # how the names of worlds begin whose sentences repeat one word
+
+
+def text_table_names(study: StudyConfig) -> list[str]:
+    """Return the names of the block's tables, without endings; none where nothing is trained."""
+    block = study.text
+    if not block.pairs:
+        return []
+    orders = ["text_orders"] if learns_orders(block) else []
+    agreement = ["text_agreement"] if agreement_worlds(block) else []
+    return ["text_bounds", "text_samples", *orders, *agreement, "text_claims"]
+
+
+def text_figure_names(study: StudyConfig) -> list[str]:
+    """Return the names of the block's figures, without endings; none where nothing is trained."""
+    return ["text_curves", "text_samples"] if study.text.pairs else []
+
+
+def learns_orders(block: TextBlock) -> bool:
+    """Return whether the schedule of any run is learned, so that its orders can be looked at."""
+    return any(block.of(run, world).get("schedule") == "learned" for world, run in block.pairs)
+
+
+def agreement_worlds(block: TextBlock) -> tuple[str, ...]:
+    """Return the worlds of one repeated word that runs are trained on: there one step is exact."""
+    return tuple(world for world in block.worlds if world.startswith(AGREEMENT))
+
+
+def reported_runs(block: TextBlock) -> tuple[TextRun, ...]:
+    """Return the runs that have a row in the tables, in order."""
+    return tuple(run for run in block.runs if run.report)
