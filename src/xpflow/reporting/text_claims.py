@@ -69,6 +69,18 @@ def judged_text(config: StudyConfig, plan: ReportPlan, trained: Sequence[Trained
     return [JudgedText(*one, p, plan.confidence) for one, p in zip(found, corrected, strict=True)]
 
 
+def text_rule(plan: ReportPlan) -> str:
+    """Return how these claims are judged, in words."""
+    return (
+        f"Models of small languages: judged by Student's t over seeds, seeds as pairs, {100 * plan.confidence:g} "
+        "% intervals: confirmed when the whole interval is on the claim's side of its value, contradicted when "
+        "it is wholly on the other, and only if Holm's correction over all of these claims leaves p at "
+        f"{1 - plan.confidence:.3g} or less; undecided otherwise. Fewer than {FEWEST_SEEDS} seeds decide "
+        "nothing. These models are trained from nothing on made-up languages: no number of theirs reproduces "
+        "one of a paper."
+    )
+
+
 def text_claims_table(
     plan: ReportPlan, about: tuple[tuple[str, str], ...], claims: Sequence[JudgedText]
 ) -> Table:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from xpflow.reporting.markup import number
 from xpflow.stats.intervals import Interval
 
@@ -15,14 +17,25 @@ def unit_of_measure(measure: str) -> str:
     return NATS if measure in OF_LIKELIHOOD else SHARE
 
 
+def scaled(value: float, unit: str) -> float:
+    """Return a number as its unit counts it: shares times 100."""
+    return value if unit == NATS else 100 * value
+
+
 def value_text(value: float, unit: str, sign: str = "") -> str:
-    """Return a number in its unit, without the unit's name; shares that percent cannot show as 8.6e-09 %."""
+    """Return a number as text, without its unit's name."""
+    return scaled_text(scaled(value, unit), unit, sign)
+
+
+def scaled_text(value: float, unit: str, sign: str = "") -> str:
+    """Return what `scaled` gives as text; percents that one decimal cannot show as 8.6e-07."""
+    if not isfinite(value):
+        return DASH
     if unit == NATS:
         return number(value, sign, 3)
-    percent = 100 * value
-    if value and abs(percent) < 0.05:
-        return f"{percent:{sign}.1e}".replace("-", "−", 1 if value < 0 else 0)
-    return number(percent, sign)
+    if value and abs(value) < 0.05:
+        return f"{value:{sign}.1e}".replace("-", "−", 1) if value < 0 else f"{value:{sign}.1e}"
+    return number(value, sign)
 
 
 def interval_text(interval: Interval | None, unit: str, sign: str = "") -> str:

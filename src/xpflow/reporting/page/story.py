@@ -10,14 +10,14 @@ from xpflow.reporting.claims import (
     CURVES,
     PARTS,
     PROBES,
+    TEXT,
     Claim,
     families,
     measured,
     of_the_paper,
-    rule,
+    rules,
     tally,
 )
-from xpflow.reporting.paper import caution
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import Outcomes
 from xpflow.study.config.base import budget_text
@@ -35,10 +35,16 @@ PARTS_ASKED = (
     "It also takes decoders apart: what masks show, what becomes a token, what is taken back and the weights "
     "are combined in every way and compared where they take equally many forward passes on average."
 )
+TEXT_ASKED = (
+    "It trains models from nothing on small languages whose likelihood is known exactly: how far each stays "
+    "above the language itself, what its samples are worth by the language's own likelihood, and what orders "
+    "that are learned, or masks that carry noise, do at equal cost."
+)
 APART = {
     CURVES: ("curves", CURVES_ASKED),
     PARTS: ("parts", PARTS_ASKED),
     PROBES: ("probes", PROBES_ASKED),
+    TEXT: ("models of small languages", TEXT_ASKED),
 }
 MARKS = {"confirmed": "good", "ahead": "good", "contradicted": "bad", "behind": "bad"}
 
@@ -86,9 +92,12 @@ def story(plan: ReportPlan, outcomes: Outcomes, claims: list[Claim]) -> Story:
     apart = {kind: [claim for claim in claims if claim.family == kind] for kind in APART}
     apart = {kind: members for kind, members in apart.items() if members}
     return Story(
-        asked=(*_asked(plan, outcomes), *(APART[kind][1] for kind in apart)),
+        asked=(
+            *(_asked(plan, outcomes) if plan.arms else ()),
+            *(APART[kind][1].replace("It", "This study", 1 - bool(plan.arms)) for kind in apart),
+        ),
         found=(
-            *_found(plan, claims),
+            *(_found(plan, claims) if plan.arms else ()),
             *(_of_others(APART[kind][0], members) for kind, members in apart.items()),
         ),
         families=tuple(
@@ -96,7 +105,7 @@ def story(plan: ReportPlan, outcomes: Outcomes, claims: list[Claim]) -> Story:
             for kind, title in kinds.items()
             if (members := [claim for claim in claims if claim.family == kind])
         ),
-        judged=(rule(plan), caution(model.name for model in plan.models)),
+        judged=tuple(rules(plan, claims)),
     )
 
 
