@@ -89,7 +89,7 @@ def _bounds(config: StudyConfig, plan: ReportPlan, worlds: dict[str, list[Traine
             rows.append(
                 (
                     *_names(block, one),
-                    (str(updates_of(block, one.run)), f"batch {one.run.batch_size or block.batch_size}"),
+                    (str(updates_of(block, one.run)), f"batch {one.batch}"),
                     tuple(f"{one.values('forwards', key)[0]:.0f}" for key in ("update", "run")),
                     plain_cell(one.values("parameters"), ",.0f"),
                     mean_cell(plan, excess_S),
@@ -121,7 +121,7 @@ def _bounds_record(plan: ReportPlan, block: TextBlock, one: Trained, first: Trai
         **_named(one),
         "taught_by": taught_by(block, one.run, one.world),
         "updates": updates_of(block, one.run),
-        "batch_size": one.run.batch_size or block.batch_size,
+        "batch_size": one.batch,
         "forwards_update": one.values("forwards", "update")[0],
         "forwards_run": one.values("forwards", "run")[0],
         "parameters": _or_none(one.values("parameters")),
@@ -292,8 +292,7 @@ def _couplings(block: TextBlock, one: Trained) -> Lines:
 
 def _epochs(block: TextBlock, one: Trained) -> float:
     assert one.run.couplings is not None
-    batch = one.run.batch_size or block.batch_size
-    return updates_of(block, one.run) * batch / one.run.couplings.count
+    return updates_of(block, one.run) * one.batch / one.run.couplings.count
 
 
 def _geometric(values_S: Floats) -> float | None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from xpflow.reporting.text_results import Trained, updates_of
 from xpflow.study.config.text import TextBlock, TextRun
+from xpflow.study.text_tables import NOISY
 
-NOISY = ("infinite_mask", "self_distillation")  # objectives whose masks may carry noise
 PLAIN = ("masked", "order_expressive")
 BOUND = "bound"  # taught by the bound alone
 
@@ -80,7 +80,7 @@ def matches(block: TextBlock, runs: Sequence[Trained]) -> list[Match]:
 
 
 def _seen(block: TextBlock, one: Trained) -> int:
-    return updates_of(block, one.run) * (one.run.batch_size or block.batch_size)
+    return updates_of(block, one.run) * one.batch
 
 
 def _masked(block: TextBlock, one: Trained) -> bool:

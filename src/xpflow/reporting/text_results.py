@@ -27,12 +27,22 @@ ONE_STEP = {"agreement": "agreement", "marginal_entropy": "entropy"}
 
 @dataclass(frozen=True)
 class Trained:
-    """A run on a world: the scores of each seed, in the order of `seeds`."""
+    """A run on a world: the scores of each seed, in the order of `seeds`.
+
+    batch: sentences of an update. before: forwards times sentences of the runs that it starts from.
+    """
 
     world: str
     run: TextRun
     seeds: tuple[int, ...]
     scores: tuple[Scores, ...]
+    batch: int
+    before: float = 0.0
+
+    @property
+    def spent(self) -> float:
+        """Forwards times sentences, of this run and of those before it."""
+        return float(self.values("forwards", "run")[0]) * self.batch + self.before
 
     @property
     def label(self) -> str:
@@ -82,10 +92,10 @@ class Trained:
             return self.values("orders", "entropy") / self.values("orders", "most")
         return self.values("one_step", ONE_STEP[measure])
 
-    def curve(self) -> list[tuple[int, Floats, Floats]]:
-        """Return where the bound was measured: updates, forwards [S], excess in nats a token [S]; to the end.
+    def curve(self) -> tuple[Floats, Floats]:
+        """Return where the bound was measured: forwards times sentences [K], excess in nats a token [K, S].
 
-        The last point is that of the whole test, the others are of fewer sentences.
+        What came before the run counts. The last point is of the whole test, the others of fewer sentences.
         """
         points: dict[int, list[tuple[float, float]]] = {}
         for one in self.scores:
@@ -96,11 +106,9 @@ class Trained:
                     value = (point["forwards"], point["excess"]["value"] / length)
                     points.setdefault(point["update"], []).append(value)
             points.setdefault(updates, []).append((end["run"], one["bound"]["excess"]["value"] / length))
-        whole = {at: values for at, values in points.items() if len(values) == len(self.scores)}
-        return [
-            (at, np.array([x for x, _ in values]), np.array([y for _, y in values]))
-            for at, values in sorted(whole.items())
-        ]
+        whole = [values for _, values in sorted(points.items()) if len(values) == len(self.scores)]
+        x_K = np.array([np.mean([forwards for forwards, _ in values]) for values in whole])
+        return self.before + self.batch * x_K, np.array([[value for _, value in values] for values in whole])
 
 
 def load_trained(config: StudyConfig, results: Path) -> list[Trained]:
@@ -109,12 +117,13 @@ def load_trained(config: StudyConfig, results: Path) -> list[Trained]:
     Raises:
         ArtifactError: a file is missing, or holds no scores.
     """
-    layout, jobs = Layout.of_results(results), text_jobs(config)
-    found = []
-    for world, run in config.text.pairs:
+    layout, jobs, block = Layout.of_results(results), text_jobs(config), config.text
+    found: list[Trained] = []
+    for world, run in block.pairs:
         seeds = tuple(job.seed for job in jobs if (job.world, job.run) == (world, run.name))
         scores = tuple(_read(layout.text(world, run.name, seed) / "scores.json") for seed in seeds)
-        found.append(Trained(world, run, seeds, scores))
+        before = 0.0 if run.start is None else found_at(found, world, run.start).spent
+        found.append(Trained(world, run, seeds, scores, run.batch_size or block.batch_size, before))
     return found
 
 

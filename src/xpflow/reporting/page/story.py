@@ -91,6 +91,8 @@ def story(plan: ReportPlan, outcomes: Outcomes, claims: list[Claim]) -> Story:
     kinds = families(plan)
     apart = {kind: [claim for claim in claims if claim.family == kind] for kind in APART}
     apart = {kind: members for kind, members in apart.items() if members}
+    if not plan.arms:
+        apart.setdefault(TEXT, [])  # what such a study is about, whether it claims something or not
     return Story(
         asked=(
             *(_asked(plan, outcomes) if plan.arms else ()),
@@ -156,6 +158,8 @@ def _found(plan: ReportPlan, claims: list[Claim]) -> list[str]:
 
 def _of_others(what: str, claims: list[Claim]) -> str:
     """Return a sentence on curves or probes: what was confirmed and what contradicted, with the places."""
+    if not claims:
+        return f"It registers no claim about {what}."
     text = f"Of {len(claims)} comparisons of {what}, registered before the run: {tally(claims)}"
     for word in ("confirmed", "contradicted"):
         same = _grouped([claim for claim in claims if claim.word == word])
