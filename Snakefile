@@ -26,6 +26,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/policy.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/probes.smk"
+include: "workflow/rules/text.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/pretrain.smk"
 
@@ -36,7 +37,7 @@ rule all:
         # Asked for by name: the published tables and figures are in the repository, and no reason to do nothing.
         evaluated_files(STUDY, LAYOUT),
         rules.tables.output,
-        rules.prompts.output,
+        rules.prompts.output if STUDY.models else [],
         rules.figures.output,
         rules.report.output,
 

@@ -5,6 +5,7 @@ import re
 import shlex
 import sys
 import time
+from dataclasses import astuple
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -19,7 +20,14 @@ from xpflow.study.config import load_study
 from xpflow.study.config.base import budget_folder
 from xpflow.study.needs import repo_of_benchmark, repo_of_model, repos_of
 from xpflow.study.freshness import mark, no_future, outdated, told
-from xpflow.study.layout import HUB, PRETRAIN, PROBE_FILES, Layout, manifest_of
+from xpflow.study.layout import (
+    HUB,
+    PRETRAIN,
+    PROBE_FILES,
+    TEXT_FILES,
+    Layout,
+    manifest_of,
+)
 from xpflow.study.probes import find_probe, probe_jobs, trained_policies
 from xpflow.study.rows import job_groups, jobs_of, policy_seeds, trace_row
 from xpflow.study.stages import (
@@ -30,7 +38,15 @@ from xpflow.study.stages import (
     probe_files,
     table_files,
     table_names,
+    text_files,
     training_logs,
+)
+from xpflow.study.text import (
+    coupling_jobs,
+    couplings_of,
+    find_text,
+    start_of,
+    text_jobs,
 )
 
 
@@ -305,6 +321,35 @@ def get_probe_options(wildcards, input):
     policies = [f"--policy {name}={file}" for name, file in named]
     trained = f"--checkpoint {Path(str(input.weights)).parent}" if input.weights else ""
     return " ".join([trained, *policies]).strip()
+
+
+def get_text_checkpoint(world, run, seed):
+    """Return the file that stands for the whole checkpoint of a training on a world."""
+    return manifest_of(LAYOUT.text_checkpoint(world, run, seed) / "train")
+
+
+def get_text_job(wildcards):
+    """Return the training of a rule's wildcards."""
+    return find_text(STUDY, wildcards.world, wildcards.run, int(wildcards.seed))
+
+
+def get_text_start(wildcards):
+    """Return the checkpoint of the run that a training on a world starts from, where it starts from one."""
+    start = start_of(STUDY, get_text_job(wildcards))
+    return get_text_checkpoint(start.world, start.run, start.seed) if start else []
+
+
+def get_text_couplings(wildcards):
+    """Return the couplings that a run is trained on, where it is trained on some."""
+    job = couplings_of(STUDY, get_text_job(wildcards))
+    return LAYOUT.couplings(*astuple(job)) if job else []
+
+
+def get_text_options(wildcards, input):
+    """Return the options of `xpflow text train` for the run that it starts from and its couplings."""
+    start = f"--from {Path(str(input.start)).parents[1]}" if input.start else ""
+    pairs = f"--couplings {input.couplings}" if input.couplings else ""
+    return f"{start} {pairs}".strip()
 
 
 def get_weights_options(wildcards, input):

@@ -6,6 +6,7 @@ rule tables:
                 rows=evaluated_files(STUDY, LAYOUT),
                 training=training_logs(STUDY, LAYOUT),
                 probes=probe_files(STUDY, LAYOUT),
+                text=text_files(STUDY, LAYOUT),
             )
         ),
     output:
@@ -86,6 +87,7 @@ rule figures:
                 rows=evaluated_files(STUDY, LAYOUT),
                 training=training_logs(STUDY, LAYOUT),
                 probes=probe_files(STUDY, LAYOUT),
+                text=text_files(STUDY, LAYOUT),
                 policy=policy_logs(STUDY, LAYOUT),
                 trace=LAYOUT.trace if TRACE else [],
             )
@@ -131,6 +133,7 @@ rule report:
                 rows=evaluated_files(STUDY, LAYOUT),
                 training=training_logs(STUDY, LAYOUT),
                 probes=probe_files(STUDY, LAYOUT),
+                text=text_files(STUDY, LAYOUT),
                 policy=policy_logs(STUDY, LAYOUT),
                 trace=LAYOUT.trace if TRACE else [],
                 problems=expand(
@@ -138,7 +141,7 @@ rule report:
                 ),
                 # The page says what the audit finds of these.
                 tables=rules.tables.output,
-                prompts=rules.prompts.output,
+                prompts=rules.prompts.output if STUDY.models else [],
                 figures=rules.figures.output,
             )
         ),

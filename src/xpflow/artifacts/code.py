@@ -71,15 +71,20 @@ def code_fingerprint(command: str, plugins: Iterable[str] = (), package: Path = 
     """Return rule and 12 hexadecimal digits for the code behind a command with the plug-ins that it uses.
 
     Args:
-        command: `align` is `xpflow align`. plugins: as "decoder:flow". package: of this or another checkout.
+        command: `align` is `xpflow align`, `text-train` is `xpflow text train`. plugins: as "decoder:flow".
+        package: of this or another checkout.
     Raises:
         ArtifactError: there is no such command or plug-in.
     """
-    starts = [Module(f"xpflow.cli.{command}")]
+    starts = [_command(command)]
     if module_file(starts[0].name, package) is None:
         names = [path.stem for path in (package / "cli").glob("*.py")]
         raise ArtifactError(f"no such command: {command!r}", hint=nearest(command, names))
     return _digest([*starts, *(module_of(plugin, package) for plugin in sorted(set(plugins)))], package)
+
+
+def _command(name: str) -> Module:
+    return Module(f"xpflow.cli.{name.replace('-', '_')}")
 
 
 def plugin_fingerprints(plugins: Iterable[str], package: Path = PACKAGE) -> dict[str, str]:
@@ -89,7 +94,7 @@ def plugin_fingerprints(plugins: Iterable[str], package: Path = PACKAGE) -> dict
 
 def covered(command: str, plugins: Iterable[str] = (), package: Path = PACKAGE) -> frozenset[str]:
     """Return the names of the modules behind a fingerprint."""
-    starts = [Module(f"xpflow.cli.{command}"), *(module_of(plugin, package) for plugin in plugins)]
+    starts = [_command(command), *(module_of(plugin, package) for plugin in plugins)]
     return frozenset(module.name for module in _reachable(starts, package))
 
 

@@ -1,4 +1,4 @@
-"""`xpflow text`: small languages with an exact oracle (MicroText), their sentences, entropies and files."""
+"""`xpflow text`: small languages with an exact oracle (MicroText): sentences, entropies, files, models."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import OUT_FILE, OUT_FOLDER, examples, new_app
+from xpflow.cli.base import OUT_FOLDER, examples, new_app
 from xpflow.cli.inputs import as_listed
+from xpflow.cli.text_couple import EXAMPLES as COUPLE
+from xpflow.cli.text_couple import couple
+from xpflow.cli.text_train import EXAMPLES as TRAIN
+from xpflow.cli.text_train import train
 
-app = new_app("List or show small languages of which everything is known, or export them.")
+app = new_app("List, show or export small languages of which everything is known, or train models of them.")
 
 Name = Annotated[str, typer.Argument(metavar="WORLD", help="Name of a world (`xpflow text list`)")]
 
@@ -106,61 +110,5 @@ def dataset(
         print(path)
 
 
-@app.command(
-    epilog=examples(
-        "xpflow text train orders --objective order_expressive --set schedule=learned --out runs/lomdm",
-        "xpflow text train agreement-2-3 --objective infinite_mask --set noise=table --updates 300 --out b",
-    )
-)
-def train(
-    name: Name,
-    out: Annotated[Path, OUT_FOLDER, typer.Option(help="Folder for checkpoint, log.jsonl and scores.json")],
-    objective: Annotated[str, typer.Option(help="Name of an objective (`xpflow objectives`)")] = "masked",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the objective; repeat"),
-    ] = None,
-    updates: Annotated[int, typer.Option(min=1, help="Optimizer steps")] = 1200,
-    batch_size: Annotated[int, typer.Option(min=1, help="Sentences per step")] = 64,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, sentences and masks")] = 0,
-    start: Annotated[
-        Path | None, typer.Option("--from", help="Folder of the run whose weights this one starts from")
-    ] = None,
-    begin: Annotated[
-        bool, typer.Option("--begin", help="Put the begin-of-text token in front: `xpflow decode` needs it")
-    ] = False,
-) -> None:
-    """Train a small model from nothing and measure it by the oracle; resumes after a kill.
-
-    Bounds are in nats a sentence: the floor is the language's own, `excess` what the model lies above it.
-    """
-    from xpflow.artifacts.code import code_fingerprint
-    from xpflow.cli.decode_choice import pairs_of
-    from xpflow.microtext import WORLDS
-    from xpflow.training.text_folder import train_text
-    from xpflow.training.text_run import TextRecipe
-
-    world = WORLDS[name]
-    chosen = pairs_of(settings or [])
-    recipe = TextRecipe(objective, chosen, updates, batch_size, seed=seed, begin=begin)
-    plugins = [f"objective:{objective}", f"world:{name}"]
-    plugins += [f"schedule:{chosen['schedule']}"] if "schedule" in chosen else []
-    code = code_fingerprint("text", plugins)
-    bound = train_text(world, recipe, out, code, start)["bound"]
-    excess = bound["excess"]
-    print(f"{out}: floor {bound['floor']:.4f}, excess {excess['value']:.4f} ± {excess['standard_error']:.4f}")
-
-
-@app.command(epilog=examples("xpflow text couple runs/imdm --count 8192 --out runs/pairs.safetensors"))
-def couple(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of `xpflow text train`")],
-    out: Annotated[Path, OUT_FILE, typer.Option(help="File of couplings, for the setting `coupling`")],
-    count: Annotated[int, typer.Option(min=1, help="How many")] = 8192,
-    steps: Annotated[int, typer.Option(min=1, help="Steps at most; noise is kept along a path")] = 1024,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of noise and words")] = 0,
-) -> None:
-    """Make sentences from noise by a trained model, for a student that learns the pairs (ReDi)."""
-    from xpflow.training.text_folder import couple as make
-
-    make(run, count, steps, seed).save(out)
-    print(f"{out}: {count} couplings")
+app.command("train", epilog=TRAIN)(train)
+app.command("couple", epilog=COUPLE)(couple)

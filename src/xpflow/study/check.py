@@ -115,6 +115,8 @@ def notes_of(config: StudyConfig) -> list[str]:
     """Return what a valid study lacks for a report like the paper's: its places there hold a dash."""
     from xpflow.decoding.registry import decoder_entry
 
+    if not config.evaluation.arms:
+        return []
     flow = [arm for arm in config.evaluation.arms if decoder_entry(arm.decoder).takes_policy]
     plain = [arm for arm in config.evaluation.arms if arm not in flow]
     notes = []
@@ -188,6 +190,8 @@ def is_local(config: StudyConfig, name: str) -> bool:
 
 
 def _check_trace_problem(config: StudyConfig) -> None:
+    if not config.problems.benchmarks:
+        return
     first, place = config.problems.benchmarks[0], config.reporting.trace_problem
     size = _require_split(config, first.name, first.split)
     count = min(size, first.limit or size)

@@ -13,6 +13,7 @@ from typing import Any
 
 from xpflow.artifacts.canonical import digest
 from xpflow.artifacts.io import sha256_file
+from xpflow.errors import ConfigError
 from xpflow.models.registry import hub_model
 from xpflow.policies import shipped_file
 from xpflow.protocols.find import find_protocol
@@ -20,6 +21,7 @@ from xpflow.study.config.evaluation import Arm
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.probes import ProbeJob
 from xpflow.study.rows import Job, samples_of
+from xpflow.study.text import CouplingJob, TextJob, measured_of, recipe_of, text_run
 
 PACKAGE = Path(__file__).parents[1]
 MODELS = PACKAGE / "models" / "shipped"
@@ -102,6 +104,18 @@ def probe(config: StudyConfig, job: ProbeJob) -> str:
     return fingerprint(rest, shared, policies, how)
 
 
+def text_train(config: StudyConfig, job: TextJob) -> str:
+    """Return the fingerprint of a training on a world, and of how its model is measured."""
+    run = text_run(config, job.run)
+    begins = run.model_dump(mode="json", include={"start", "couplings", "continue_noise"})
+    return fingerprint(recipe_of(config, job), measured_of(config), begins)
+
+
+def text_couple(job: CouplingJob) -> str:
+    """Return the fingerprint of couplings; the model that makes them is an input."""
+    return fingerprint(job.pairs, job.steps)
+
+
 def grade(config: StudyConfig, model: str) -> str:
     """Return the fingerprint of grading a model's answers."""
     return fingerprint(_verdicts(config), _protocols(config, model))
@@ -109,6 +123,8 @@ def grade(config: StudyConfig, model: str) -> str:
 
 def trace(config: StudyConfig) -> str:
     """Return the fingerprint of the decoding picture's trace."""
+    if not config.models:
+        raise ConfigError("a study without models has no picture of a decoding")
     report = config.reporting
     choice = config.models[0]
     which = (report.trace_arm, report.trace_problem, report.headline_budget, choice.block_length)
@@ -134,6 +150,7 @@ def report(config: StudyConfig) -> str:
         "factorial": not config.factorial.factors,
         "multiverse": not config.multiverse.readings,
         "probes": not config.probes.places,
+        "text": not config.text.pairs,
     }
     machine |= {name: True for name, none in empty.items() if none}
     settings = {**config.model_dump(mode="json", exclude=machine), "evaluation": _evaluation(config)}

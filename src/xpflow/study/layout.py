@@ -161,9 +161,9 @@ class Layout:
         """What the oracle says of that model."""
         return self.text(world, run, seed) / "scores.json"
 
-    def couplings(self, world: str, run: str, seed: Name, count: Name, steps: Name) -> Path:
+    def couplings(self, world: str, run: str, seed: Name, pairs: Name, steps: Name) -> Path:
         """Couplings that the model of such a training makes."""
-        return self.text(world, run, seed) / f"couplings-{count}-{steps}.safetensors"
+        return self.text(world, run, seed) / f"couplings-{pairs}-{steps}.safetensors"
 
     def part(self, model: str, benchmark: str, kind: str, seed: Name, shard: str) -> Path:
         """Folder of a decoding job's shard: samples and verdicts of all its arms and budgets."""
@@ -196,7 +196,7 @@ class Layout:
         model, run, seed, shard, benchmark = "{model}", "{run}", "{seed}", "{shard}", "{benchmark}"
         world = "{world}"
         return [
-            _form(self.couplings(world, run, seed, "{count}", "{steps}")),
+            _form(self.couplings(world, run, seed, "{pairs}", "{steps}")),
             _form(self.text_checkpoint(world, run, seed) / "{file}"),
             _form(self.text(world, run, seed) / "{file}"),
             _form(self.training_problems(benchmark)),

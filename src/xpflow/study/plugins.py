@@ -7,12 +7,14 @@ stages really load.
 from __future__ import annotations
 
 from xpflow.grading.jails import JAILS
+from xpflow.microtext import ARCHITECTURE
 from xpflow.models.registry import architecture_name
 from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.protocols import PROTOCOLS
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.probes import ProbeJob, probe_arms
 from xpflow.study.rows import Job, trace_row
+from xpflow.study.text import text_run
 
 Chosen = set[str]
 
@@ -108,6 +110,17 @@ def probe(study: StudyConfig, job: ProbeJob) -> Chosen:
     """Return those of a probing job: what it decodes with, and what turns answers into verdicts."""
     decoders = {f"decoder:{arm.decoder}" for arm, _ in probe_arms(study)}
     return {*decoders, *judging(study, job.model, job.benchmark), *model(study, job.model)}
+
+
+def text(study: StudyConfig, world: str, run: str) -> Chosen:
+    """Return those of a training on a world, which name its models' architecture and schedule too.
+
+    The code of a world's other domains lies in the world's own file (`study.check_text` sees to that).
+    """
+    chosen = text_run(study, run)
+    schedule = study.text.of(chosen, world).get("schedule", "constant")
+    named = {f"objective:{chosen.objective}", f"schedule:{schedule}"}
+    return {*named, f"world:{world}", f"architecture:{ARCHITECTURE}"}
 
 
 def grade(study: StudyConfig, name: str, benchmark: str) -> Chosen:

@@ -194,11 +194,11 @@ def job_groups(config: StudyConfig) -> list[JobGroup]:
 
 def trace_row(config: StudyConfig) -> Row | None:
     """Return the row of the decoding picture: first model and benchmark, headline budget; None without."""
-    model, benchmark = config.model_names[0], config.benchmark_names[0]
+    first = (config.model_names[:1], config.benchmark_names[:1])
     rows = [
         row
         for row in expand(config)
-        if (row.model, row.benchmark) == (model, benchmark)
+        if ((row.model,), (row.benchmark,)) == first
         and (
             row.arm == config.reporting.trace_arm
             if config.reporting.trace_arm

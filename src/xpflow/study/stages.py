@@ -7,7 +7,7 @@ The workflow's params, the manifests, the audit and the packs read it. A stage i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,16 @@ from xpflow.study import fingerprints as fp
 from xpflow.study import plugins
 from xpflow.study.config.frontier import FrontierBlock
 from xpflow.study.config.root import StudyConfig
-from xpflow.study.layout import LOG, POLICY, PROBE_FILES, Layout
+from xpflow.study.layout import LOG, POLICY, PROBE_FILES, TEXT_FILES, TEXT_WEIGHTS, Layout
 from xpflow.study.probes import ProbeJob, find_probe, policy_trainings, probe_jobs, with_train_budget
 from xpflow.study.rows import Job, expand, find_job, policy_seeds, takes_several, trace_row, trained_runs
+from xpflow.study.text import CouplingJob, coupling_jobs, find_couplings, find_text, text_jobs
+from xpflow.study.text_tables import text_figure_names, text_table_names
 
 Names = Mapping[str, Any]
 JOB = ("model", "benchmark", "weights", "trained", "seed")  # the names of a decoding job
+TEXT = ("world", "run", "seed")  # of a training of block `text`
+COUPLINGS = (*TEXT, "pairs", "steps")  # of couplings that its model makes
 MOST_SERIES = 7  # of the first figure of the sweep; the rest have a second one
 FACTORIAL_TABLES = ("factorial", "factorial_effects", "factorial_shares", "factorial_claims")
 MULTIVERSE_TABLES = ("multiverse", "multiverse_readings", "multiverse_claims")
@@ -51,7 +55,8 @@ def table_names(study: StudyConfig) -> list[str]:
     probes = ["probes", "probes_policies", "probes_claims"] if study.probes.places else []
     cells = list(FACTORIAL_TABLES) if study.factorial.factors else []
     readings = list(MULTIVERSE_TABLES) if study.multiverse.readings else []
-    return ["table1", "table2", "contrasts", *several, *trained, *curves, *probes, *cells, *readings]
+    decoded = ["table1", "table2", "contrasts"] if study.models else []
+    return [*decoded, *several, *trained, *curves, *probes, *cells, *readings, *text_table_names(study)]
 
 
 def frontier_figures(block: FrontierBlock) -> list[str]:
@@ -64,7 +69,7 @@ def figure_names(study: StudyConfig) -> list[str]:
     """Return the names of a study's figures, without endings."""
     return [
         *(["figure_2a", "figure_2b"] if trained_runs(study) else []),
-        *("sweep_budget", "sweep_nfe"),
+        *(["sweep_budget", "sweep_nfe"] if study.models else []),
         *(
             ["sweep_budget_rest", "sweep_nfe_rest"]
             if len({row.arm for row in expand(study)} & {arm.name for arm in study.evaluation.arms})
@@ -77,6 +82,7 @@ def figure_names(study: StudyConfig) -> list[str]:
         *(["probes_validity", "probes_recovery"] if study.probes.places else []),
         *(["factorial"] if study.factorial.factors else []),
         *(["multiverse"] if study.multiverse.readings else []),
+        *text_figure_names(study),
     ]
 
 
@@ -94,6 +100,17 @@ def probe_files(study: StudyConfig, layout: Layout) -> list[Path]:
     """Return the files of all probing jobs."""
     folders = [layout.probe(job.model, job.benchmark, job.place, job.seed) for job in probe_jobs(study)]
     return [folder / name for folder in folders for name in PROBE_FILES]
+
+
+def text_files(study: StudyConfig, layout: Layout) -> list[Path]:
+    """Return recipe, log and scores of all trainings of block `text`."""
+    folders = [layout.text(job.world, job.run, job.seed) for job in text_jobs(study)]
+    return [folder / name for folder in folders for name in TEXT_FILES]
+
+
+def _text_made(study: StudyConfig, layout: Layout) -> list[Path]:
+    folders = [layout.text_checkpoint(job.world, job.run, job.seed) for job in text_jobs(study)]
+    return [*text_files(study, layout), *(folder / name for folder in folders for name in TEXT_WEIGHTS)]
 
 
 def policy_logs(study: StudyConfig, layout: Layout) -> list[Path]:
@@ -131,6 +148,7 @@ def report_inputs(study: StudyConfig, layout: Layout) -> list[Path]:
         *training_logs(study, layout),
         *policy_logs(study, layout),
         *probe_files(study, layout),
+        *text_files(study, layout),
         *(layout.problems(name) for name in study.benchmark_names),
         layout.trace,
     ]
@@ -180,6 +198,16 @@ STAGES: dict[str, Stage] = {
         lambda study, names: plugins.probe(study, _probe(study, names)),
         probe_files,
     ),
+    "text-train": Stage(
+        lambda study, names: fp.text_train(study, find_text(study, *(names[key] for key in TEXT))),
+        lambda study, names: plugins.text(study, names["world"], names["run"]),
+        _text_made,
+    ),
+    "text-couple": Stage(
+        lambda study, names: fp.text_couple(find_couplings(study, _couplings(names))),
+        lambda study, names: plugins.text(study, names["world"], names["run"]),
+        lambda study, layout: [layout.couplings(*astuple(job)) for job in coupling_jobs(study)],
+    ),
     "merge": Stage(None, makes=evaluated_files),
     "trace": Stage(
         lambda study, names: fp.trace(study),
@@ -189,7 +217,7 @@ STAGES: dict[str, Stage] = {
     "prompts": Stage(
         lambda study, names: fp.prompts(study),
         lambda study, names: plugins.prompts(study),
-        lambda study, layout: [layout.figure("prompts", "md")],
+        lambda study, layout: [layout.figure("prompts", "md")] if study.models else [],
     ),
     "tables": Stage(
         lambda study, names: fp.report(study), lambda study, names: plugins.report(study), table_files
@@ -211,6 +239,10 @@ def _job(study: StudyConfig, names: Names) -> Job:
 
 def _probe(study: StudyConfig, names: Names) -> ProbeJob:
     return find_probe(study, names["place"], names["benchmark"], names["seed"])
+
+
+def _couplings(names: Names) -> CouplingJob:
+    return CouplingJob(*(names[key] for key in COUPLINGS))
 
 
 def job_stage(job: Job) -> dict[str, Any]:

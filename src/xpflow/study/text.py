@@ -21,12 +21,12 @@ class TextJob:
 
 @dataclass(frozen=True, slots=True, order=True)
 class CouplingJob:
-    """One process: couplings that the model of a run makes, `count` of them in `steps` steps."""
+    """One process: couplings that the model of a run makes, `pairs` of them in `steps` steps."""
 
     world: str
     run: str
     seed: int
-    count: int
+    pairs: int
     steps: int
 
 
@@ -67,7 +67,7 @@ def find_couplings(config: StudyConfig, wanted: CouplingJob) -> CouplingJob:
     """Return some couplings; raises ConfigError where no run of the study is trained on them."""
     if wanted not in coupling_jobs(config):
         raise ConfigError(
-            f"study {config.study.name} needs no {wanted.count} couplings in {wanted.steps} steps"
+            f"study {config.study.name} needs no {wanted.pairs} couplings in {wanted.steps} steps"
             f" of run {wanted.run} on {wanted.world}, seed {wanted.seed}",
             hint="`xpflow config show FILE` lists its runs",
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.config.text import TextBlock, TextRun
+from xpflow.study.config.text_references import AGREEMENT
 
 NOISY = ("infinite_mask", "self_distillation")  # objectives whose masks may carry noise
-AGREEMENT = "agreement-"  # how the names of worlds begin whose sentences repeat one word
 
 
 def text_table_names(study: StudyConfig) -> list[str]:

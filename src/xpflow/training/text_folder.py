@@ -24,6 +24,7 @@ from xpflow.runtime.machine import Machine
 from xpflow.training.objective import make_loss
 from xpflow.training.objectives import OBJECTIVES
 from xpflow.training.objectives.order_expressive import OrderSettings
+from xpflow.training.state import remove
 from xpflow.training.text_measure import (
     TextModel,
     bound_scores,
@@ -44,7 +45,7 @@ ORDERS = 32  # sentences whose orders are measured
 def train_text(
     world: World, recipe: TextRecipe, out: Path, code: str = "", start: Path | None = None
 ) -> dict[str, Any]:
-    """Train to the end of a recipe, resuming from `out`/state.pt, write the run's files, return its scores.
+    """Train to the end of a recipe, resuming from `out`.state, write the run's files, return its scores.
 
     Writes `checkpoint/` (published layout, and objective.safetensors where the objective has modules of its
     own), `recipe.json`, `log.jsonl` and `scores.json`.
@@ -53,6 +54,7 @@ def train_text(
         code: the fingerprint of the stage's code. start: folder of the run whose weights this one starts
         from; they are the reference too, where the objective has one.
     """
+    state = out.with_name(out.name + ".state")
     out.mkdir(parents=True, exist_ok=True)
     named = {key: Path(value) for key, value in recipe.settings.items() if isinstance(value, str)}
     files = {key: sha256_file(path) for key, path in named.items() if path.is_file()}
@@ -68,7 +70,7 @@ def train_text(
         shown = " ".join(f"{key} {value:.4f}" for key, value in row.items() if key != "update")
         print(f"{world.name} update {row['update']}/{recipe.updates} {shown}", file=sys.stderr, flush=True)
 
-    write_jsonl(out / "log.jsonl", trainer.run(report, out / "state.pt"))
+    write_jsonl(out / "log.jsonl", trainer.run(report, state))
     network = trainer.student.model
     save_checkpoint(trainer.model(network.dtype), tokenizer_of(world), out / CHECKPOINT)
     save_extra(trainer.held.extra(), recipe.objective, recipe.settings, out / CHECKPOINT)
@@ -76,6 +78,7 @@ def train_text(
     about = {"world": world.name, **asdict(recipe)}
     for name, value in ((RECIPE, about), ("scores.json", found)):
         atomic_write_text(out / name, json_line(value).decode())
+    remove(state)
     return found
 
 

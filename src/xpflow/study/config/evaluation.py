@@ -135,6 +135,4 @@ class EvaluationBlock(Block):
         default={"suppress": "special"},
         description="Decoder settings of every arm; an arm's own win over them",
     )
-    arms: tuple[Arm, ...] = Field(
-        default=ARMS, min_length=1, description="The arms, in the order of the tables"
-    )
+    arms: tuple[Arm, ...] = Field(default=ARMS, description="The arms, in the order of the tables")

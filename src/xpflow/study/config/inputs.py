@@ -72,7 +72,6 @@ class ProblemsBlock(Block):
 
     benchmarks: tuple[BenchmarkChoice, ...] = Field(
         default=(BenchmarkChoice(name="micropy-he"), BenchmarkChoice(name="micropy-mbpp")),
-        min_length=1,
         description="Benchmarks of the study: the columns of Table 1",
     )
     sources: DataSources = Field(default=DataSources(), description="Local files instead of downloads")

@@ -30,6 +30,7 @@ from xpflow.study.config.references import (
 )
 from xpflow.study.config.reporting import ReportingBlock, StudyBlock
 from xpflow.study.config.text import TextBlock
+from xpflow.study.config.text_references import bad_text, needs_models, text_names
 from xpflow.study.config.training import (
     BASE,
     GrpoBlock,
@@ -46,7 +47,9 @@ class StudyConfig(Block):
 
     study: StudyBlock = Field(default=StudyBlock(), description="Name, seeds and pre-registered claims")
     problems: ProblemsBlock = Field(default=ProblemsBlock(), description="Benchmarks and data")
-    models: tuple[ModelChoice, ...] = Field(default=MODELS, min_length=1, description="Models of the study")
+    models: tuple[ModelChoice, ...] = Field(
+        default=MODELS, description="Models of the study; without any, no benchmarks and arms either"
+    )
     pretrain: PretrainBlock = Field(
         default=PretrainBlock(), description="How the shipped checkpoints were trained"
     )
@@ -89,6 +92,8 @@ class StudyConfig(Block):
             *_bad_probes(self),
             *bad_cells(self),
             *bad_readings(self),
+            *bad_text(self),
+            *needs_models(self),
             *_bad_claims(self),
             *_bad_names(self),
             *_bad_plugins(self),
@@ -199,6 +204,7 @@ def _repeated(config: StudyConfig) -> Iterator[Problem]:
         ("multiverse", "readings"): tuple(reading.name for reading in config.multiverse.readings),
         ("multiverse", "variants"): config.multiverse.sides[1:],
         ("multiverse", "preregistration"): tuple(claim.id for claim in config.multiverse.preregistration),
+        **text_names(config),
     }
     for loc, names in named.items():
         for index, name in enumerate(names):
@@ -280,7 +286,8 @@ def _bad_claims(config: StudyConfig) -> Iterator[Problem]:
 
 
 def _bad_names(config: StudyConfig) -> Iterator[Problem]:
-    yield from unknown(("grpo", "model"), [config.grpo.model], config.model_names)
+    if config.models:
+        yield from unknown(("grpo", "model"), [config.grpo.model], config.model_names)
     weights = [BASE, *(run.name for run in config.training.runs)]
     yield from unknown(("grpo", "weights"), [config.grpo.weights], weights)
     arms = [arm.name for arm in config.evaluation.arms]

@@ -1,0 +1,136 @@
+"""`xpflow text train`: a model of a MicroText world from nothing, by options or as a run of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xpflow.cli.base import OUT_FOLDER, examples, unused
+
+if TYPE_CHECKING:
+    from xpflow.study.config import StudyConfig
+    from xpflow.study.text import TextJob
+
+EXAMPLES = examples(
+    "xpflow text train orders --objective order_expressive --set schedule=learned --out runs/lomdm",
+    "xpflow text train agreement-2-3 --objective infinite_mask --set noise=table --updates 300 --out b",
+    "xpflow text train orders --config config/lomdm.yaml --run lomdm --seed 1 --out runs/lomdm",
+)
+BY_THE_STUDY = ("objective", "settings", "updates", "batch_size", "begin")
+
+
+def train(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="WORLD", help="Name of a world (`xpflow text list`)")],
+    out: Annotated[Path, OUT_FOLDER, typer.Option(help="Folder for checkpoint, log.jsonl and scores.json")],
+    objective: Annotated[str, typer.Option(help="Name of an objective (`xpflow objectives`)")] = "masked",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the objective; repeat"),
+    ] = None,
+    updates: Annotated[int, typer.Option(min=1, help="Optimizer steps")] = 1200,
+    batch_size: Annotated[int, typer.Option(min=1, help="Sentences per step")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, sentences and masks")] = 0,
+    start: Annotated[
+        Path | None, typer.Option("--from", help="Folder of the run whose weights this one starts from")
+    ] = None,
+    begin: Annotated[
+        bool, typer.Option("--begin", help="Put the begin-of-text token in front: `xpflow decode` needs it")
+    ] = False,
+    config: Annotated[Path | None, typer.Option(help="Study whose block `text` says the rest")] = None,
+    run: Annotated[str | None, typer.Option(help="With --config: a name in text.runs")] = None,
+    couplings: Annotated[
+        Path | None, typer.Option(help="With --config: what `xpflow text couple` made for the run")
+    ] = None,
+) -> None:
+    """Train a small model from nothing and measure it by the oracle; resumes after a kill.
+
+    Bounds are in nats a sentence: the floor is the language's own, `excess` what the model lies above it.
+    With --config and --run the study says objective, sizes, and what is measured.
+    """
+    from xpflow.errors import ConfigError
+
+    if config is not None:
+        unused(context, "the study says it", *BY_THE_STUDY)
+        if run is None:
+            raise ConfigError("a study has several text runs", hint="name one: --run NAME")
+        found = _of_a_study(config, (name, run, seed), out, start, couplings)
+    else:
+        unused(context, "it is about a run of a study: --config", "run", "couplings")
+        chosen = {"objective": objective, "updates": updates, "batch_size": batch_size}
+        found = _alone(name, {**chosen, "seed": seed, "begin": begin}, settings or [], out, start)
+    bound = found["bound"]
+    excess = bound["excess"]
+    print(f"{out}: floor {bound['floor']:.4f}, excess {excess['value']:.4f} ± {excess['standard_error']:.4f}")
+
+
+def _alone(
+    world: str, fields: Mapping[str, Any], pairs: list[str], out: Path, start: Path | None
+) -> dict[str, Any]:
+    from xpflow.artifacts.code import code_fingerprint
+    from xpflow.cli.decode_choice import pairs_of
+    from xpflow.microtext import ARCHITECTURE, WORLDS
+    from xpflow.training.text_folder import train_text
+    from xpflow.training.text_run import TextRecipe
+
+    settings = pairs_of(pairs)
+    plugins = [f"objective:{fields['objective']}", f"world:{world}", f"architecture:{ARCHITECTURE}"]
+    plugins.append(f"schedule:{settings.get('schedule', 'constant')}")
+    recipe = TextRecipe(**fields, settings=settings)
+    return train_text(WORLDS[world], recipe, out, code_fingerprint("text-train", plugins), start)
+
+
+def _of_a_study(
+    config: Path, names: tuple[str, str, int], out: Path, start: Path | None, couplings: Path | None
+) -> dict[str, Any]:
+    """Train a run of a study, and leave manifests of what it read and made."""
+    from xpflow.artifacts.manifest import files_below
+    from xpflow.cli.recording import stage_record
+    from xpflow.microtext import WORLDS
+    from xpflow.runtime.models import set_up
+    from xpflow.study.config import load_study
+    from xpflow.study.layout import TEXT_FILES
+    from xpflow.study.text import find_text, recipe_of
+    from xpflow.training.text_folder import CHECKPOINT, train_text
+    from xpflow.training.text_run import TextRecipe
+
+    study = load_study(config)
+    job = find_text(study, *names)
+    files = _files(study, job, start, couplings)
+    set_up(study)
+    record = stage_record(study, "text-train", world=job.world, run=job.run, seed=job.seed)
+    record.read(*([start / CHECKPOINT] if start else []), *([couplings] if couplings else []))
+    recipe = TextRecipe(**recipe_of(study, job))
+    recipe = replace(recipe, settings={**recipe.settings, **files})
+    found = train_text(WORLDS[job.world], recipe, out, record.code, start)
+    record.write([out / name for name in TEXT_FILES], "train")
+    record.write(files_below([out / CHECKPOINT]), "train")
+    return found
+
+
+def _files(study: StudyConfig, job: TextJob, start: Path | None, couplings: Path | None) -> dict[str, str]:
+    """Return the settings that files give; raises ConfigError where one is lacking, or not asked for."""
+    from xpflow.errors import ConfigError
+    from xpflow.study.text import couplings_of, start_of, text_run
+    from xpflow.training.text_folder import CHECKPOINT
+    from xpflow.training.weights import EXTRA
+
+    before = start_of(study, job)
+    if (start is None) != (before is None):
+        raise ConfigError(
+            f"run {job.run!r} starts from {before.run if before else 'nothing'}",
+            hint="give --from FOLDER for a run that starts from another, and for no other",
+        )
+    if (couplings is None) != (couplings_of(study, job) is None):
+        raise ConfigError(
+            f"run {job.run!r} is trained on {'no ' if couplings else ''}couplings",
+            hint="give --couplings FILE for a run that is trained on some, and for no other",
+        )
+    made = {"coupling": str(couplings)} if couplings else {}
+    if start is not None and text_run(study, job.run).continue_noise:
+        made["noise_from"] = str(start / CHECKPOINT / EXTRA)
+    return made
