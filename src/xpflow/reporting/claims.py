@@ -266,7 +266,9 @@ def _claim(
 def measured(claim: Claim) -> str:
     """Return a claim's number with its unit and interval: "+28.0 points [+20.0, +36.5]"."""
     unit, sign = unit_of(claim)
-    written = partial(scaled_text, unit=unit, sign=sign) if claim.family == TEXT else partial(number, sign=sign)
+    written = (
+        partial(scaled_text, unit=unit, sign=sign) if claim.family == TEXT else partial(number, sign=sign)
+    )
     ends = f"{written(claim.low)}, {written(claim.high)}"
     return f"{written(claim.ours)} {unit} [{DASH if claim.family == TEXT and isinf(claim.low) else ends}]"
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from xpflow.reporting.markup import EMPTY, Lines
+from xpflow.images.inside import container_note
+from xpflow.reporting.markup import EMPTY, Column, Lines
 from xpflow.reporting.report_spec import ReportPlan
+from xpflow.reporting.text_results import Trained
 from xpflow.reporting.text_units import NATS, interval_text, value_text
 from xpflow.stats.seeds import Floats, SeedMean, over_seeds
+from xpflow.study.config import StudyConfig
+from xpflow.study.config.text import TextBlock
+
+BEWARE = (
+    "models of small languages, trained from nothing here; nothing in this table reproduces a number of a "
+    "paper, whose models and texts are far larger"
+)
 
 
 def seed_mean(plan: ReportPlan, a_S: Floats, b_S: Floats | None = None) -> SeedMean | None:
@@ -42,7 +53,9 @@ def plain_cell(values_S: Floats, form: str = ".3f") -> Lines:
     return (format(float(kept.mean()), form),) if kept.size else EMPTY
 
 
-def mean_record(plan: ReportPlan, name: str, a_S: Floats, b_S: Floats | None = None) -> dict[str, float | None]:
+def mean_record(
+    plan: ReportPlan, name: str, a_S: Floats, b_S: Floats | None = None
+) -> dict[str, float | None]:
     """Return a mean and its interval's ends for the CSV, in the values' own unit."""
     found = seed_mean(plan, a_S, b_S)
     interval = None if found is None else found.interval
@@ -51,3 +64,45 @@ def mean_record(plan: ReportPlan, name: str, a_S: Floats, b_S: Floats | None = N
         f"{name}_low": None if interval is None else interval.low,
         f"{name}_high": None if interval is None else interval.high,
     }
+
+
+def text_facts(config: StudyConfig, plan: ReportPlan, told: str = "") -> tuple[tuple[str, str], ...]:
+    """Return what stands above a table of the block."""
+    block = config.text
+    note = container_note()
+    return (
+        ("Study", f"{plan.study}, {plan.title}" if plan.title else plan.study),
+        ("Seeds", ", ".join(map(str, config.study.seeds))),
+        ("Models", f"{block.layers} blocks of width {block.width}, {block.heads} heads"),
+        *([("Cells", told.format(confidence=100 * plan.confidence))] if told else []),
+        *([("Container", note)] if note else []),
+        ("Beware", BEWARE),
+    )
+
+
+def names_of(block: TextBlock, one: Trained) -> tuple[Lines, Lines]:
+    """Return the cells of world and run, and what the run starts from."""
+    start = next((run for run in block.runs if run.name == one.run.start), None)
+    return (one.world,), (one.label,) if start is None else (one.label, f"from {start.label or start.name}")
+
+
+def named(one: Trained) -> dict[str, Any]:
+    """Return which run a record is of."""
+    return {"world": one.world, "run": one.run.name, "label": one.label, "seeds": len(one.seeds)}
+
+
+def columns_of(*numbers: str) -> tuple[Column, ...]:
+    """Return the columns of a table of runs."""
+    return Column("world"), Column("run"), *(Column(name, "", "r") for name in numbers)
+
+
+def mean_text(values_S: Floats, unit: str = NATS) -> str:
+    """Return a mean as text, a dash where no seed has a number."""
+    kept = values_S[np.isfinite(values_S)]
+    return value_text(float(kept.mean()), unit) if kept.size else EMPTY[0]
+
+
+def or_none(values_S: Floats) -> float | None:
+    """Return a mean, None where no seed has a number."""
+    kept = values_S[np.isfinite(values_S)]
+    return float(kept.mean()) if kept.size else None

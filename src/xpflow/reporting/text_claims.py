@@ -72,9 +72,10 @@ def judged_text(config: StudyConfig, plan: ReportPlan, trained: Sequence[Trained
 def text_rule(plan: ReportPlan) -> str:
     """Return how these claims are judged, in words."""
     return (
-        f"Models of small languages: judged by Student's t over seeds, seeds as pairs, {100 * plan.confidence:g} "
-        "% intervals: confirmed when the whole interval is on the claim's side of its value, contradicted when "
-        "it is wholly on the other, and only if Holm's correction over all of these claims leaves p at "
+        "Models of small languages: judged by Student's t over seeds, seeds as pairs, "
+        f"{100 * plan.confidence:g} % intervals: confirmed when the whole interval is on the claim's side of "
+        "its value, contradicted when it is wholly on the other, and only if Holm's "
+        "correction over all of these claims leaves p at "
         f"{1 - plan.confidence:.3g} or less; undecided otherwise. Fewer than {FEWEST_SEEDS} seeds decide "
         "nothing. These models are trained from nothing on made-up languages: no number of theirs reproduces "
         "one of a paper."
@@ -94,9 +95,9 @@ def text_claims_table(
             *about,
             (
                 "Cells",
-                f"means over seeds; a, or a − b with seeds as pairs: Student's t [{100 * plan.confidence:g} % "
-                "interval] and its two-sided p against what is claimed. Likelihoods in nats a token, shares "
-                "in percent, their differences in points",
+                f"means over seeds; a, or a − b with seeds as pairs: Student's t [{100 * plan.confidence:g} "
+                "% interval] and its two-sided p against what is claimed. Likelihoods in nats a token, "
+                "shares in percent, their differences in points",
             ),
             ("Correction", f"Holm, over {len(claims)} comparisons"),
         ),
@@ -107,8 +108,8 @@ def text_claims_table(
         ),
         sections=(tuple(_row(one) for one in claims),),
         notes=(
-            f"Fewer than {FEWEST_SEEDS} seeds decide nothing, and neither do equal values of all seeds, which "
-            "have no interval, nor a claim that a seed has no number for.",
+            f"Fewer than {FEWEST_SEEDS} seeds decide nothing, and neither do equal values of all seeds, "
+            "which have no interval, nor a claim that a seed has no number for.",
         ),
         records=tuple(_record(one) for one in claims),
     )

@@ -88,4 +88,4 @@ def _masked(block: TextBlock, one: Trained) -> bool:
 
 
 def _constant(block: TextBlock, one: Trained) -> bool:
-    return block.of(one.run, one.world).get("schedule", "constant") == "constant"
+    return str(block.of(one.run, one.world).get("schedule", "constant")) == "constant"

@@ -36,7 +36,7 @@ def learns_orders(block: TextBlock) -> bool:
 
 
 def carries_noise(block: TextBlock) -> bool:
-    """Return whether the masks of any run may carry noise, so that it can be told from what taught the run."""
+    """Return whether the masks of any run may carry noise."""
     return any(run.objective in NOISY for _, run in block.pairs)
 
 

@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -59,7 +60,7 @@ from xpflow.reporting.probes import probe_tables
 from xpflow.reporting.produce import Sources
 from xpflow.reporting.readings import universes_read
 from xpflow.reporting.report_spec import ReportPlan
-from xpflow.reporting.results import Outcomes, load_results
+from xpflow.reporting.results import COLUMNS, Outcomes, load_results
 from xpflow.reporting.text import text_tables
 from xpflow.reporting.text_claims import judged_text
 from xpflow.reporting.text_results import load_trained
@@ -98,7 +99,7 @@ def produce_report(
     """
     book = AnswerBook()
     sources = Sources(config, results)
-    outcomes = Outcomes(load_results(results, sources.table_plan.rows, sources.plan.protocols, book))
+    outcomes = _outcomes(sources, book)
     layout = Layout(results, out.parent)
     facts = _facts(sources, outcomes, layout)
     facts["origin"] = origin(layout, findings, out)
@@ -117,6 +118,14 @@ def produce_report(
         f"the report has {size} bytes without any program, and may have {limit}",
         hint="split the study: fewer arms or seeds in each",
     )
+
+
+def _outcomes(sources: Sources, book: AnswerBook) -> Outcomes:
+    """Read the rows of a study, and show them to the book; none where a study decodes nothing."""
+    rows = sources.table_plan.rows
+    if not rows:
+        return Outcomes(pd.DataFrame(columns=COLUMNS))
+    return Outcomes(load_results(sources.results, rows, sources.plan.protocols, book))
 
 
 def _facts(sources: Sources, outcomes: Outcomes, layout: Layout) -> dict[str, Any]:

@@ -47,8 +47,8 @@ def _bounds(block: TextBlock, worlds: Worlds) -> Chart:
     return Chart(
         "text-bounds",
         "Bounds above the language, against what they cost",
-        "How far each model's bound lies above the language's own likelihood, in nats a token, by the forwards "
-        f"times sentences that its training took. At the end, {'; '.join(said)}.",
+        "How far each model's bound lies above the language's own likelihood, in nats a token, by the "
+        f"forwards times sentences that its training took. At the end, {'; '.join(said)}.",
         data_table("text-bounds-drawn", heads, rows, right=(2, 3, 4)),
         {
             "series": _series(block),

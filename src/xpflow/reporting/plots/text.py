@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter, PercentFormatter, ScalarFormatter
+from matplotlib.ticker import NullFormatter, PercentFormatter
 
-from xpflow.reporting.plots.style import GREY, INK, MARKERS, PALETTES, figure, note, save
+from xpflow.reporting.plots.style import GREY, INK, MARKERS, PALETTES, figure, log_axis, note, save, thousands
 from xpflow.reporting.plots.text_compute import figure_compute, figure_masks
 from xpflow.reporting.plots.text_orders import figure_orders
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.text_results import Trained, reported
+from xpflow.stats.agreement import ancestral_ceiling
 from xpflow.stats.seeds import Floats
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.text import TextBlock
@@ -74,9 +75,9 @@ def figure_curves(worlds: Worlds, looks: Looks, folder: Path, formats: Sequence[
                 x_K, y_KS = one.curve()
                 _line(panel, x_K, y_KS, looks[one.run.name])
                 lowest.append(y_KS.min())
-            panel.set_xscale("log")
+            log_axis(panel, "x", thousands)
             if lowest and min(lowest) > 0:
-                _log_y(panel)
+                log_axis(panel, "y")
             panel.set_title(world)
             panel.set_xlabel("forwards × sentences")
         panels[0].set_ylabel("bound above the language,\nnats a token")
@@ -92,7 +93,7 @@ def figure_curves(worlds: Worlds, looks: Looks, folder: Path, formats: Sequence[
 def figure_samples(
     block: TextBlock, worlds: Worlds, looks: Looks, folder: Path, formats: Sequence[str]
 ) -> list[Path]:
-    """Draw likelihood and entropy of samples, a line along the steps; its large mark is the most steps."""
+    """Draw likelihood and entropy of samples, a line along the steps; its ring is the most steps."""
     agreement = agreement_worlds(block)
     with panels_of(worlds) as (drawing, panels):
         for panel, (world, runs) in zip(panels, worlds.items(), strict=False):
@@ -103,7 +104,8 @@ def figure_samples(
                 look = looks[one.run.name]
                 panel.plot(x_K, y_K, color=look["color"], linewidth=0.9, alpha=0.8)
                 panel.plot(x_K, y_K, color=look["color"], marker=look["marker"], markersize=2.2, linestyle="")
-                panel.plot(x_K[-1:], y_K[-1:], color=look["color"], marker=look["marker"], markersize=6)
+                ring = {"marker": look["marker"], "markersize": 7, "markerfacecolor": "none"}
+                panel.plot(x_K[-1:], y_K[-1:], color=look["color"], **ring)
             language = runs[0].values("language", "unigram_entropy").mean() if runs else np.nan
             if np.isfinite(language):
                 panel.axvline(language, color=GREY, linestyle="--", linewidth=0.8, zorder=0)
@@ -112,12 +114,14 @@ def figure_samples(
             panel.set_xlabel("entropy of the samples' words, nats")
             if world in agreement:
                 panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-            panel.set_ylabel("invalid samples" if world in agreement else "samples' -log p(x)\nabove H, nats a token")
+            panel.set_ylabel(
+                "invalid samples" if world in agreement else "samples' -log p(x)\nabove H, nats a token"
+            )
         _legend(drawing, worlds, looks)
         steps = ", ".join(map(str, block.steps))
         note(
             drawing,
-            f"Means over seeds, in {steps} steps; large marks: {max(block.steps)}. Likelihoods are of valid "
+            f"Means over seeds, in {steps} steps; rings: {max(block.steps)}. Likelihoods are of valid "
             "samples. Dashed: the language itself.",
         )
         return save(drawing, folder, "text_samples", formats)
@@ -131,9 +135,13 @@ def figure_agreement(
         for panel, (world, runs) in zip(panels, worlds.items(), strict=False):
             for one in runs:
                 y_KS = np.array([1 - one.measured("invalid", steps=steps) for steps in block.steps])
-                _line(panel, np.array(block.steps, dtype=np.float64), y_KS, looks[one.run.name])
-            exact = [runs[0].values("language", "ancestral", str(steps)).mean() for steps in block.steps]
-            if np.isfinite(exact).all():
+                look = looks[one.run.name]
+                _line(panel, np.array(block.steps, dtype=np.float64), y_KS, look)
+                ceiling = one.values("one_step", "ceiling").mean()
+                panel.plot([0.85, 1.18], [ceiling] * 2, color=look["color"], linestyle=":", linewidth=1.2)
+            if runs:
+                size, length = (int(runs[0].values(name)[0]) for name in ("words", "length"))
+                exact = [ancestral_ceiling(size, length, steps) for steps in block.steps]
                 panel.plot(block.steps, exact, color=INK, linestyle="--", linewidth=0.9, zorder=0)
             panel.set_xscale("log", base=2)
             panel.set_xticks(block.steps, [str(steps) for steps in block.steps])
@@ -144,7 +152,11 @@ def figure_agreement(
             panel.set_xlabel("steps")
         panels[0].set_ylabel("samples that repeat one word")
         _legend(drawing, worlds, looks)
-        note(drawing, "Bands: extremes over seeds. Dashed: exact conditionals, sampled in as many steps.")
+        note(
+            drawing,
+            "Bands: extremes over seeds. Dashed: exact conditionals of plain masks, in as many steps. "
+            "Dotted, at one step: the most that a model's own marginals allow.",
+        )
         return save(drawing, folder, "text_agreement", formats)
 
 
@@ -167,14 +179,6 @@ def _line(panel: Any, x_K: Floats, y_KS: Floats, look: dict[str, Any]) -> None:
         panel.fill_between(
             x_K, y_KS.min(axis=1), y_KS.max(axis=1), color=look["color"], alpha=0.12, linewidth=0
         )
-
-
-def _log_y(panel: Any) -> None:
-    panel.set_yscale("log")
-    low, high = panel.get_ylim()
-    if high / low < 30:  # a decade or so: plain numbers, not powers of ten
-        panel.yaxis.set_major_formatter(ScalarFormatter())
-        panel.yaxis.set_minor_formatter(ScalarFormatter())
 
 
 def _legend(drawing: Any, worlds: Worlds, looks: Looks) -> None:

@@ -1,4 +1,4 @@
-"""What a method is worth at equal cost: learned orders at equal updates, states and forwards; masks and teachers."""
+"""What a method is worth at equal cost: learned orders at equal forwards, noisy masks under one teacher."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.lines import Line2D
 
-from xpflow.reporting.plots.style import BLUE, GREY, INK, ORANGE, VERMILION, figure, note, save
+from xpflow.reporting.plots.style import BLUE, GREY, INK, ORANGE, VERMILION, figure, log_axis, note, save
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.text_cells import seed_mean
 from xpflow.reporting.text_kinds import last_of, matches
@@ -37,9 +37,13 @@ def figure_compute(
                 told, color = seed_mean(plan, *sides), EQUAL[match.equal]
                 if told is None:
                     continue
-                panel.plot(told.values_S, np.full(told.n_seeds, row), ".", color=color, alpha=0.35, markersize=4)
+                panel.plot(
+                    told.values_S, np.full(told.n_seeds, row), ".", color=color, alpha=0.35, markersize=4
+                )
                 if told.interval is not None:
-                    panel.plot([told.interval.low, told.interval.high], [row, row], color=color, linewidth=1.4)
+                    panel.plot(
+                        [told.interval.low, told.interval.high], [row, row], color=color, linewidth=1.4
+                    )
                 panel.plot([told.value], [row], "o", color=color, markersize=4.5)
             panel.axvline(0, color=GREY, linestyle="--", linewidth=0.8, zorder=0)
             panel.set_yticks(range(len(some)), [f"{one.learned.label},\nequal {one.equal}" for one in some])
@@ -75,11 +79,15 @@ def figure_masks(block: TextBlock, worlds: Worlds, folder: Path, formats: Sequen
                 else:
                     _dots(panel, place, one.measured("sample_excess", steps=min(block.steps)), noisy)
             if world in agreement:
-                panel.set_yscale("log")
+                log_axis(panel, "y")
                 panel.set_ylabel("one step agrees")
             else:
-                panel.set_ylabel(f"samples in {min(block.steps)} step{'s' * (min(block.steps) > 1)}, nats a token")
-            panel.set_xticks(range(len(teachers)), [name.replace(", ", ",\n") for name in teachers], fontsize=6.5)
+                panel.set_ylabel(
+                    f"samples in {min(block.steps)} step{'s' * (min(block.steps) > 1)}, nats a token"
+                )
+            panel.set_xticks(
+                range(len(teachers)), [name.replace(", ", ",\n") for name in teachers], fontsize=6.5
+            )
             panel.set_xlim(-0.6, len(teachers) - 0.4)
             panel.set_title(world)
         shown = [Line2D([], [], color=c, marker=m, linestyle="", label=name) for name, c, m in SIDES.values()]

@@ -20,7 +20,7 @@ SHADES = "Blues"
 
 
 def figure_orders(block: TextBlock, worlds: Worlds, folder: Path, formats: Sequence[str]) -> list[Path]:
-    """Draw, for every run with a learned order, the powers by place and example sentences of the first seed."""
+    """Draw, for every run with a learned order, powers by place, and sentences of the first seed."""
     runs = [one for found in worlds.values() for one in found if learned_order(block, one)][:MOST]
     count = max(1, len(runs))
     shares = [share for _ in range(count) for share in (1.0, 1.1)]
@@ -67,7 +67,9 @@ def _examples(panel: Any, one: Trained) -> None:
             at = (place + 0.53, row - 0.44)
             panel.add_patch(_box(at, shades(0.9 * depth)))
             panel.text(place + 1, row - 0.1, word, ha="center", va="center", fontsize=5, color=ink)
-            panel.text(place + 1, row + 0.25, f"{100 * share:.0f}", ha="center", va="center", fontsize=4, color=ink)
+            panel.text(
+                place + 1, row + 0.25, f"{100 * share:.0f}", ha="center", va="center", fontsize=4, color=ink
+            )
         panel.set_xlim(0.5, len(first) + 0.5)
     panel.set_ylim(max(len(examples), 1) - 0.4, -0.6)
 
