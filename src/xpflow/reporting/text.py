@@ -29,7 +29,7 @@ from xpflow.reporting.text_results import Trained, reported, updates_of
 from xpflow.reporting.text_units import SHARE
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.text import TextBlock
-from xpflow.study.text_tables import agreement_worlds
+from xpflow.study.text_tables import agreement_worlds, learns_orders
 
 BOUNDS = (
     "nats a token above the language's own -log p(x), means over seeds [{confidence:g} % t interval; a dash "
@@ -50,7 +50,7 @@ def text_tables(config: StudyConfig, plan: ReportPlan, trained: Sequence[Trained
     """Return the block's tables, in the order of `study.text_tables`."""
     worlds, found = reported(trained), list[Table]()
     found += [_bounds(config, plan, worlds), _samples(config, plan, worlds)]
-    if learnsorders_table(config.text):
+    if learns_orders(config.text):
         found.append(orders_table(config, plan, worlds))
     if agreement_worlds(config.text):
         found.append(agreement_table(config, plan, worlds))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from math import exp, lgamma, log
+from math import lgamma, log
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from xpflow.study.layout import Layout
 NO_MODELS = {"models": [], "problems": {"benchmarks": []}, "evaluation": {"arms": []}}
 LENGTH = {"english": 16, "orders": 16, "agreement-8-3": 3}
 WORDS = {"english": 67, "orders": 20, "agreement-8-3": 8}
-ENDS = ("<end>", "<end>")
+SENTENCE = "today , the old farmers gladly carry this heavy basket near the barn . <end> <end>"
 DOMAINS = {
     "english": ("english-emissions", "english-transitions"),
     "orders": ("orders-transitions",),
@@ -135,25 +135,7 @@ def learned(world: str, excess: float, seed: int, top: float) -> dict[str, Any]:
     powers = [power * (1 + 0.05 * ((place * 7 + seed) % 5 - 2)) for place, power in enumerate(powers)]
     words = {
         "orders": ["step-4", *(f"v{place % 16}" for place in range(1, 16))],
-        "english": [
-            "today",
-            ",",
-            *[
-                "the",
-                "old",
-                "farmers",
-                "gladly",
-                "carry",
-                "this",
-                "heavy",
-                "basket",
-                "near",
-                "the",
-                "barn",
-                ".",
-            ],
-            *ENDS,
-        ],
+        "english": SENTENCE.split(" "),
     }[world]
     return score(
         world,
@@ -245,8 +227,3 @@ def of_masks(seeds: int = 3) -> dict[tuple[str, str], list[dict[str, Any]]]:
         ]
         for run, value in agreement.items()
     }
-
-
-def rounded(value: float) -> float:
-    """Return what a geometric mean of equal ratios comes to."""
-    return exp(log(value))
