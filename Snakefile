@@ -1,7 +1,8 @@
 """The whole study as one DAG: `make reproduce`, or `snakemake --profile workflow/profiles/laptop`.
 
 --configfile FILE chooses the study (default: config/micro.yaml); `snakemake -n` says what would run and why.
-Further targets: `pretrain` (the shipped models, anew), `policy` (the step-size policy of a study, by itself).
+Further targets: `pretrain` (the shipped models, anew), `policy` (the step-size policy of a study, by itself), `text`
+(the models of small languages of a study).
 """
 
 from snakemake.utils import min_version

@@ -39,7 +39,7 @@ rule tables:
         results=LAYOUT.results,
         out=lambda wildcards, output: Path(str(output[0])).parent,
     message:
-        "Write Tables 1 and 2, the paired comparisons and the claims to {params.out}"
+        "Write the tables and the claims of the study to {params.out}"
     shell:
         "xpflow tables --config {params.config} --results {params.results} --out {params.out} > {log} 2>&1"
 
@@ -119,7 +119,7 @@ rule figures:
         out=lambda wildcards, output: Path(str(output[0])).parent,
         trace=lambda wildcards, input: f"--trace {input.trace}" if input.trace else "",
     message:
-        "Draw Figures 2a and 2b, accuracy against budget and the decoding picture in {params.out}"
+        "Draw the figures of the study in {params.out}"
     shell:
         "xpflow figures --config {params.config} --results {params.results} --out {params.out} {params.trace}"
         " > {log} 2>&1"

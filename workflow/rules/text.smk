@@ -83,3 +83,8 @@ if COUPLINGS := coupling_jobs(STUDY):
             "xpflow text couple {params.folder} --config {params.config} --world {wildcards.world}"
             " --run {wildcards.run} --count {wildcards.pairs} --steps {wildcards.steps} --seed {wildcards.seed}"
             " --out {output} > {log} 2>&1"
+
+
+rule text:
+    input:
+        [get_text_checkpoint(job.world, job.run, job.seed) for job in text_jobs(STUDY)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,6 +83,7 @@ def check(
     from xpflow.display.checklist import Checklist
     from xpflow.study.config import load_study
     from xpflow.study.rows import expand
+    from xpflow.study.text import text_jobs
 
     for file in files:
         listed = Checklist(sys.stderr)
@@ -92,8 +94,10 @@ def check(
         if machine:
             listed.ask("time", partial(_expected, config, times, write=not listed.failed))
         listed.require(str(file))
-        arms, rows = len(config.arms), len(expand(config))
-        print(f"{file}: valid; study {config.study.name}, {arms} arms, {rows} decodings")
+        arms, rows, texts = len(config.arms), len(expand(config)), len(text_jobs(config))
+        parts = [f"{arms} arms, {rows} decodings"] if config.models else []
+        parts += [f"{texts} text runs"] if texts else []
+        print(f"{file}: valid; study {config.study.name}, {', '.join(parts)}")
 
 
 def _whole(config: StudyConfig, source: str) -> str:
@@ -108,6 +112,7 @@ def _by_their_own_rules(listed: Checklist, config: StudyConfig, source: str, mac
     from xpflow.errors import ConfigError
     from xpflow.runtime.check import check_data, machine_checks
     from xpflow.study.check import check_arms, check_runs, check_stages, notes_of
+    from xpflow.training.text_check import check_texts
 
     def needed() -> float:
         from xpflow.planning.plan import disk_bytes
@@ -135,7 +140,16 @@ def _by_their_own_rules(listed: Checklist, config: StudyConfig, source: str, mac
 
     for name, check in machine_checks(config, source, needed) if machine else ():
         listed.ask(name, check)  # first: the jail is what a new machine lacks most often
-    for name, check in (("decoders", decoders), ("stages", stages), ("training", runs), ("prompts", prompts)):
+
+    def texts() -> str:
+        return f"{check_texts(config, source)} runs on small languages can take their first update"
+
+    asked: list[tuple[str, Callable[[], str]]] = []
+    if config.models:
+        asked += [("decoders", decoders), ("stages", stages), ("training", runs), ("prompts", prompts)]
+    if config.text.pairs:
+        asked.append(("text", texts))
+    for name, check in asked:
         listed.ask(name, check)
 
 

@@ -14,6 +14,7 @@ from xpflow.cli.base import OUT_FOLDER, examples, unused
 if TYPE_CHECKING:
     from xpflow.study.config import StudyConfig
     from xpflow.study.text import TextJob
+    from xpflow.training.text_scores import TextScores
 
 EXAMPLES = examples(
     "xpflow text train orders --objective order_expressive --set schedule=learned --out runs/lomdm",
@@ -63,14 +64,13 @@ def train(
         unused(context, "it is about a run of a study: --config", "run", "couplings")
         chosen = {"objective": objective, "updates": updates, "batch_size": batch_size}
         found = _alone(name, {**chosen, "seed": seed, "begin": begin}, settings or [], out, start)
-    bound = found["bound"]
-    excess = bound["excess"]
-    print(f"{out}: floor {bound['floor']:.4f}, excess {excess['value']:.4f} ± {excess['standard_error']:.4f}")
+    excess = found.bound.excess
+    print(f"{out}: floor {found.bound.floor:.4f}, excess {excess.value:.4f} ± {excess.standard_error:.4f}")
 
 
 def _alone(
     world: str, fields: Mapping[str, Any], pairs: list[str], out: Path, start: Path | None
-) -> dict[str, Any]:
+) -> TextScores:
     from xpflow.artifacts.code import code_fingerprint
     from xpflow.cli.decode_choice import pairs_of
     from xpflow.microtext import ARCHITECTURE, WORLDS
@@ -79,14 +79,14 @@ def _alone(
 
     settings = pairs_of(pairs)
     plugins = [f"objective:{fields['objective']}", f"world:{world}", f"architecture:{ARCHITECTURE}"]
-    plugins.append(f"schedule:{settings.get('schedule', 'constant')}")
+    plugins += [f"schedule:{one}" for one in {"constant", str(settings.get("schedule", "constant"))}]
     recipe = TextRecipe(**fields, settings=settings)
     return train_text(WORLDS[world], recipe, out, code_fingerprint("text-train", plugins), start)
 
 
 def _of_a_study(
     config: Path, names: tuple[str, str, int], out: Path, start: Path | None, couplings: Path | None
-) -> dict[str, Any]:
+) -> TextScores:
     """Train a run of a study, and leave manifests of what it read and made."""
     from xpflow.artifacts.manifest import files_below
     from xpflow.cli.recording import stage_record
@@ -94,9 +94,10 @@ def _of_a_study(
     from xpflow.runtime.models import set_up
     from xpflow.study.config import load_study
     from xpflow.study.layout import TEXT_FILES
-    from xpflow.study.text import find_text, recipe_of
+    from xpflow.study.text import find_text, measured_of, recipe_of
     from xpflow.training.text_folder import CHECKPOINT, train_text
     from xpflow.training.text_run import TextRecipe
+    from xpflow.training.text_scores import Measuring
 
     study = load_study(config)
     job = find_text(study, *names)
@@ -106,7 +107,7 @@ def _of_a_study(
     record.read(*([start / CHECKPOINT] if start else []), *([couplings] if couplings else []))
     recipe = TextRecipe(**recipe_of(study, job))
     recipe = replace(recipe, settings={**recipe.settings, **files})
-    found = train_text(WORLDS[job.world], recipe, out, record.code, start)
+    found = train_text(WORLDS[job.world], recipe, out, record.code, start, Measuring(**measured_of(study)))
     record.write([out / name for name in TEXT_FILES], "train")
     record.write(files_below([out / CHECKPOINT]), "train")
     return found

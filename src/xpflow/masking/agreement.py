@@ -20,7 +20,7 @@ from torch import Tensor
 class Agreement:
     """What one step does.
 
-    agreement: P(all places agree), with its standard error over draws of noise; 0 where there was one draw, or
+    agreement: P(all places agree), with its standard error over draws of noise; 0 where there was one, or
     all that there are. ceiling: sum_v prod_i p_i(v) of its own marginals. entropy: mean over
     places of a marginal's entropy, over log V. agreed_entropy: entropy of the word on which places agree,
     over log V; low where few words are ever agreed on (mode collapse). information: mean over places of

@@ -6,7 +6,7 @@ Eq. 2). The first part is L_main. The rest is L_velocity, a Kullback-Leibler div
 negative, and zero where the reverse process decides as the forward one masks.
 
 An exact denoiser has L_main = -log p(x) under every schedule, so its own integrand is a control variate: what
-a model loses against it (`excess`) has little variance, and no estimate of the entropy enters.
+a model loses against it (`above`) has little variance, and no estimate of the entropy enters.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """One draw of the bound for each sentence; `excess` is that of a model above an exact denoiser, or None.
+    """One draw of the bound for each sentence, and what of it lies above an exact denoiser's, or None.
 
-    The mean of `excess_B` is the bound minus -log p(x), the floor.
+    The mean of `above.main_B` is L_main minus -log p(x), the floor; the velocity's part is the same in both.
     """
 
     parts: Parts
-    excess_B: Tensor | None
+    above: Parts | None
 
 
 def integrand(forward: Alpha, reverse: Alpha, t_B: Tensor, masked_BL: Tensor, nll_BL: Tensor) -> Parts:
@@ -100,7 +100,7 @@ def draw_bound(
         return Draws(parts, None)
     exact_BL = nll_of(oracle(ids_BL, masked_BL), ids_BL)
     above = integrand(alpha, back, t_B, masked_BL, nll_BL.double() - exact_BL).scaled(weight_B)
-    return Draws(parts, above.total_B)
+    return Draws(parts, above)
 
 
 def loss_of_two(

@@ -14,6 +14,7 @@ from xpflow.errors import DataError
 from xpflow.microtext.world import World
 
 DRAWS = 16_384  # sentences behind an estimated entropy
+ROWS = 1024  # of them at a time, as they fit into a cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def entropy(world: World, draws: int = DRAWS, seed: int = 0) -> Estimate:
         nothing_BL = torch.zeros(1, world.length, dtype=torch.long)
         return Estimate(float(chains.entropy(nothing_BL, torch.ones_like(nothing_BL, dtype=torch.bool))))
     found = world.sample(draws, torch.Generator().manual_seed(seed))
-    return Estimate.of(-world.log_prob(found))
+    return Estimate.of(-torch.cat([world.log_prob(part_BL) for part_BL in torch.split(found, ROWS)]))
 
 
 def quality(world: World, ids_BL: Tensor) -> Quality:

@@ -15,9 +15,11 @@ from pathlib import Path
 from xpflow.errors import ConfigError
 from xpflow.planning.assumptions import Assumptions, Machine
 from xpflow.planning.study import StudyPlan
+from xpflow.planning.texts import Texts, texts_of
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.probes import policy_trainings, probe_jobs
 from xpflow.study.rows import jobs_of, policy_seeds, trace_row, trained_runs
+from xpflow.study.text import coupling_jobs, text_jobs
 from xpflow.study.times import recorded
 
 FLOP_PER_S = 55e9  # of one job on one core
@@ -33,6 +35,10 @@ RULES = {
     "policy": "train_policy",
     "evaluate": "decode_shard",
 }
+
+
+UPDATE_S = 0.012  # a forward of a small model with its backward: calls cost more than arithmetic
+SCORES_S = 12.0  # what the oracle says of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,10 @@ def _job_counts(config: StudyConfig) -> dict[str, int]:
         "grade_shard": decodings * shards,
         "merge": decodings,
         "trace": int(trace_row(config) is not None),
-        **dict.fromkeys(("tables", "prompts", "figures"), 1),
+        "train_text": len(text_jobs(config)),
+        "couple_text": len(coupling_jobs(config)),
+        "prompts": int(bool(config.models)),
+        **dict.fromkeys(("tables", "figures"), 1),
     }
     return {rule: count for rule, count in counts.items() if count}
 
@@ -111,4 +120,12 @@ def _planned(config: StudyConfig, jobs: Mapping[str, int]) -> Iterator[tuple[str
     for rule, seconds in work.items():
         if rule in jobs:
             yield rule, START_S + seconds / jobs[rule]
-    yield "grade_shard", LIGHT_S + programs * given.program_s / config.grading.workers / jobs["grade_shard"]
+    if shards := jobs.get("grade_shard"):
+        yield "grade_shard", LIGHT_S + programs * given.program_s / config.grading.workers / shards
+    if runs := jobs.get("train_text"):
+        yield "train_text", START_S + sum(map(_text_seconds, texts_of(config))) / runs
+
+
+def _text_seconds(one: Texts) -> float:
+    """Return the seconds of a run on a world, over all seeds."""
+    return one.seeds * (one.updates * one.passes / 3 * UPDATE_S + SCORES_S)

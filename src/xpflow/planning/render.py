@@ -8,6 +8,8 @@ from typing import Any
 from xpflow.planning.assumptions import Gpu
 from xpflow.planning.plan import Entry, Plan
 from xpflow.planning.remedies import policy_costs, remedies
+from xpflow.planning.stages import Stage
+from xpflow.planning.texts import Texts
 
 TERA, PETA, EXA, ZETTA = 1e12, 1e15, 1e18, 1e21
 
@@ -24,7 +26,8 @@ def _sections(plan: Plan, cells: bool) -> Iterator[str]:
     yield f"Plan of study {config.study.name}: {runtime.device}, {runtime.dtype}, {many}"
     if plan.cpu:
         yield "This is a CPU study: sizes and work follow. Hours and memory need runtime.device: cuda."
-    yield from _block("Models", ["model", "parameters", "active", "weights", "FLOP/token"], _models(plan))
+    if config.models:
+        yield from _block("Models", ["model", "parameters", "active", "weights", "FLOP/token"], _models(plan))
     yield from _block("Work", ["stage", "what", "forwards", "FLOP"], _work(plan))
     if cells:
         head = ["cell", "problems", "forwards", "tokens", "FLOP"]
@@ -36,7 +39,9 @@ def _sections(plan: Plan, cells: bool) -> Iterator[str]:
     yield from _block("Assumptions", ["what", "value"], plan.study.given.lines(plan.study.asked))
     workers, programs = config.grading.workers, sum(stage.programs for stage in plan.stages)
     yield ""
-    yield f"Grading runs on the CPU: {programs:,} programs, {hours(plan.grading_s)} with {workers} workers."
+    if config.models:
+        cost = f"{programs:,} programs, {hours(plan.grading_s)} with {workers} workers"
+        yield f"Grading runs on the CPU: {cost}."
     yield "Tables and figures take minutes on the CPU."
 
 
@@ -48,9 +53,14 @@ def _models(plan: Plan) -> Iterator[tuple[str, ...]]:
 
 
 def _work(plan: Plan) -> Iterator[tuple[str, ...]]:
-    for stage in plan.stages:
+    for stage in _stages(plan):
         total = sum(work.total_flop for work in stage.works(1))
         yield stage.name, stage.detail, f"{stage.forwards:,.0f}", flops(total)
+
+
+def _stages(plan: Plan) -> list[Stage | Texts]:
+    """Return all that is worked on, on the device or not."""
+    return [*plan.stages, *plan.study.texts()]
 
 
 def _cells(plan: Plan) -> Iterator[tuple[str, ...]]:
@@ -168,7 +178,7 @@ def plan_values(plan: Plan) -> dict[str, Any]:
                 "programs": stage.programs,
                 "flop": sum(work.total_flop for work in stage.works(1)),
             }
-            for stage in plan.stages
+            for stage in _stages(plan)
         ],
         "cells": [
             {"name": cell.name, "problems": cell.problems, "forwards": cell.forwards, "tokens": cell.tokens}

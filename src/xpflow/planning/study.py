@@ -13,6 +13,7 @@ from xpflow.planning.alignment import Alignment
 from xpflow.planning.assumptions import Assumptions, Prompt
 from xpflow.planning.sizes import ModelSizes, published, sizes_of
 from xpflow.planning.stages import Aligning, Decoding, Rollouts, Stage, Workload
+from xpflow.planning.texts import Texts, text_bytes, texts_of
 from xpflow.planning.work import Decode
 from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.study.config.base import budget_text
@@ -33,7 +34,7 @@ class StudyPlan:
     @property
     def benchmarks(self) -> tuple[str, ...]:
         """Return every benchmark that prompts come from."""
-        names = [*self.config.benchmark_names, self.config.selfdata.benchmark]
+        names = [*self.config.benchmark_names, *([self.config.selfdata.benchmark] if self.models else [])]
         if policy_seeds(self.config):
             names.append(self.config.solvable.benchmark)
         return tuple(dict.fromkeys(names))
@@ -63,6 +64,10 @@ class StudyPlan:
     def stages(self) -> list[Stage]:
         """Return all stages that need the device."""
         return [*self._selfdata(), *self._alignments(), *self._policy(), *self._evaluation()]
+
+    def texts(self) -> list[Texts]:
+        """Return the runs of block `text`, which need no device."""
+        return texts_of(self.config)
 
     def problems(self, benchmark: str, split: str, limit: int | None) -> int:
         """Return how many problems a split has, or the limit."""
@@ -229,6 +234,10 @@ def _kept(study: StudyPlan) -> Iterator[Space]:
     states = [12.0 * study.models[model].parameters for model, _, _ in runs if how[model] == "full"]
     if states:
         yield Space("state of one alignment, while it runs (fp32 weights, Adam)", max(states))
+    if config.text.pairs:
+        yield Space("checkpoints of text runs, and one's state while it runs", text_bytes(config))
+    if not config.models:
+        return
     tokens = len({(model, seed) for model, _, seed in runs}) * config.selfdata.prompts
     yield Space("self-alignment data", float(tokens * ROW_BYTES * (config.selfdata.gen_length + 200)))
     answers = sum(row.samples * one.problems for row, one in study.workloads().items())

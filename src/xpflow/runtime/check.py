@@ -108,7 +108,9 @@ def machine_checks(
             free = _require_space(layout.results, needed)
         return f"{_size(needed)} needed at most, {_size(free)} free"
 
-    yield from (("jail", jail), ("outputs", outputs), ("device", device), ("disk", room))
+    if config.models:  # or there are no programs
+        yield "jail", jail
+    yield from (("outputs", outputs), ("device", device), ("disk", room))
 
 
 def _size(count: float) -> str:

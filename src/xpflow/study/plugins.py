@@ -113,14 +113,15 @@ def probe(study: StudyConfig, job: ProbeJob) -> Chosen:
 
 
 def text(study: StudyConfig, world: str, run: str) -> Chosen:
-    """Return those of a training on a world, which name its models' architecture and schedule too.
+    """Return those of a training on a world: its models' architecture and schedule too.
 
-    The code of a world's other domains lies in the world's own file (`study.check_text` sees to that).
+    What a run has learned is also measured under the schedule `constant`. The code of a world's other domains
+    lies in the world's own file (`training.text_check` sees to that).
     """
     chosen = text_run(study, run)
-    schedule = study.text.of(chosen, world).get("schedule", "constant")
-    named = {f"objective:{chosen.objective}", f"schedule:{schedule}"}
-    return {*named, f"world:{world}", f"architecture:{ARCHITECTURE}"}
+    schedules = {"constant", str(study.text.of(chosen, world).get("schedule", "constant"))}
+    named = {f"objective:{chosen.objective}", f"world:{world}", f"architecture:{ARCHITECTURE}"}
+    return {*named, *(f"schedule:{one}" for one in schedules)}
 
 
 def grade(study: StudyConfig, name: str, benchmark: str) -> Chosen:

@@ -108,5 +108,5 @@ def recipe_of(config: StudyConfig, job: TextJob) -> dict[str, Any]:
 
 
 def measured_of(config: StudyConfig) -> dict[str, Any]:
-    """Return how a trained run is measured: the keys of the block that scores.json depends on."""
-    return config.text.model_dump(mode="json", include={"steps", "samples", "test", "draws", "curve"})
+    """Return how much is measured of a run, as fields of `training.text_scores.Measuring`."""
+    return config.text.model_dump(include={"steps", "samples", "test", "draws", "curve"})

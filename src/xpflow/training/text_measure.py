@@ -9,23 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict
+from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from xpflow.errors import ConfigError
-from xpflow.masking import orders
 from xpflow.masking.agreement import Agreement, one_step
-from xpflow.masking.alpha import Alpha, PowerWindows
+from xpflow.masking.alpha import Alpha
 from xpflow.masking.bound import draw_bound
 from xpflow.masking.mask_noise import NoiseShape
 from xpflow.masking.noisy_sampling import sample_noisy
-from xpflow.masking.reverse import sample
+from xpflow.masking.reverse import Sampled, sample
 from xpflow.masking.schedule import LearnedSchedule, Schedule
-from xpflow.microtext.measure import Estimate, Quality, quality
+from xpflow.microtext.measure import Estimate, entropy, quality
 from xpflow.microtext.world import World
 from xpflow.training.student import Student
+from xpflow.training.text_scores import BoundScores, LanguageScores, SampleScores
 
 ROWS = 1024  # of a forward
 
@@ -94,36 +95,15 @@ class TextModel:
         return torch.cat(parts)[:, len(self.prompt) :]
 
     def _log_p(self, hidden_BLD: Tensor) -> Tensor:
-        with torch.no_grad(), self.student.machine.autocast(self.student.model):
-            logits_BLV = self.student.model.get_output_embeddings()(hidden_BLD)[..., : self.world.size]
-        log_p_BLV: Tensor = logits_BLV.double().log_softmax(-1).cpu()
-        return log_p_BLV
+        return word_log_p(self.student, self.world, hidden_BLD)
 
 
-@dataclass(frozen=True, slots=True)
-class BoundScores:
-    """A model's bound on sentences, in nats a sentence.
-
-    floor: mean -log p(x) by the oracle. excess: the bound above it. main, velocity: its parts, as drawn.
-    """
-
-    floor: float
-    excess: Estimate
-    main: Estimate
-    velocity: Estimate
-
-
-@dataclass(frozen=True, slots=True)
-class OrderScores:
-    """What a learned schedule's orders are like.
-
-    entropy: of the order, mean over sentences, in nats. most: log L!, of the uniform order. spread: mean over
-    sentences of largest over smallest power.
-    """
-
-    entropy: float
-    most: float
-    spread: float
+def word_log_p(student: Student, world: World, hidden_BLD: Tensor) -> Tensor:
+    """Return log-probabilities of the world's words from what the output head reads, [B, L, V], float64."""
+    with torch.no_grad(), student.machine.autocast(student.model):
+        logits_BLV = student.model.get_output_embeddings()(hidden_BLD)[..., : world.size]
+    log_p_BLV: Tensor = logits_BLV.double().log_softmax(-1).cpu()
+    return log_p_BLV
 
 
 def bound_scores(
@@ -134,6 +114,16 @@ def bound_scores(
     The floor is that of `model.world`: for another domain, make a TextModel with that world. With a `shape`,
     masks carry noise that is drawn for each draw of the bound.
     """
+    return both_bounds(model, ids_NL, draws, seed, shape)[0]
+
+
+def both_bounds(
+    model: TextModel, ids_NL: Tensor, draws: int = 1, seed: int = 0, shape: NoiseShape | None = None
+) -> tuple[BoundScores, BoundScores]:
+    """Return `bound_scores`, and those of an exact denoiser under the same schedule, by the same draws.
+
+    The exact denoiser's L_main is drawn without a control variate: it lies above the floor by chance alone.
+    """
     generator, world = torch.Generator().manual_seed(seed), model.world
 
     def denoiser(ids_BL: Tensor, open_BL: Tensor) -> Tensor:
@@ -141,78 +131,95 @@ def bound_scores(
             return model.denoiser(ids_BL, open_BL)
         return model.noisy_denoiser(ids_BL, open_BL, shape.draw(*_size(ids_BL), generator))
 
-    main, velocity, excess = [], [], []
-    with evaluating(model):
+    main, exact, velocity, floor_N = [], [], [], -world.log_prob(ids_NL)
+    with evaluating(model.student):
         for _ in range(draws):
             found = draw_bound(denoiser, model.forward, model.reverse, ids_NL, generator, world.denoiser)
-            assert found.excess_B is not None
-            main.append(found.parts.main_B)
+            assert found.above is not None
+            main.append(found.above.main_B)
+            exact.append(found.parts.main_B - found.above.main_B - floor_N)
             velocity.append(found.parts.velocity_B)
-            excess.append(found.excess_B)
-    means = (torch.stack(part).mean(0) for part in (excess, main, velocity))
-    return BoundScores(-float(world.log_prob(ids_NL).mean()), *(Estimate.of(mean_N) for mean_N in means))
+    main_N, exact_N, velocity_N = (torch.stack(part).mean(0) for part in (main, exact, velocity))
+    return _bound(floor_N, main_N, velocity_N), _bound(floor_N, exact_N, velocity_N)
+
+
+def _bound(floor_N: Tensor, main_N: Tensor, velocity_N: Tensor) -> BoundScores:
+    parts = (Estimate.of(part_N) for part_N in (main_N + velocity_N, main_N, velocity_N))
+    return BoundScores(float(floor_N.mean()), *parts)
 
 
 def sample_quality(
-    model: TextModel, count: int, steps: int, seed: int = 0, shape: NoiseShape | None = None
-) -> tuple[Quality, float]:
-    """Draw sentences in `steps` steps by the model's own schedule; returns their quality and the mean NFE.
+    model: TextModel,
+    count: int,
+    steps: int,
+    seed: int = 0,
+    shape: NoiseShape | None = None,
+    floor: Estimate | None = None,
+) -> SampleScores:
+    """Draw sentences in `steps` steps by the model's own schedule, and measure them.
 
-    With a `shape`, from masks whose noise is kept along the path, and by alpha = 1 - t.
+    With a `shape`, from masks whose noise is kept along the path, and by alpha = 1 - t. The floor is H(x); it
+    is measured where it is not given.
     """
     generator, places = torch.Generator().manual_seed(seed), model.world.length
-    with evaluating(model):
+    with evaluating(model.student):
         if shape is not None:
             noise_BLW = shape.draw(count, places, generator)
             found = sample_noisy(model.noisy_denoiser, noise_BLW, shape, steps, generator)
         else:
             fixed = None if model.schedule.learned else model.reverse
             found = sample(model.predict, (count, places), steps, generator, fixed)
-    return quality(model.world, found.ids_BL), float(found.nfe_B.double().mean())
+    return scored(model.world, found, floor or entropy(model.world))
+
+
+def scored(world: World, found: Sampled, floor: Estimate) -> SampleScores:
+    """Return what the oracle says of samples; their excess is over the floor, with the errors of both."""
+    measured, excess = quality(world, found.ids_BL), None
+    if measured.nll is not None:
+        error = (measured.nll.standard_error**2 + floor.standard_error**2) ** 0.5
+        excess = Estimate(measured.nll.value - floor.value, error)
+    values: dict[str, Any] = {**asdict(measured), "nll": measured.nll}
+    return SampleScores(**values, excess=excess, nfe=float(found.nfe_B.double().mean()))
+
+
+def language_scores(world: World) -> LanguageScores:
+    """Return what a world is like itself."""
+    alone_LV = world.conditionals(*_all_open(1, world.length))[0]
+    return LanguageScores(entropy(world), float(torch.special.entr(alone_LV.mean(0)).sum()))
 
 
 def _size(ids_BL: Tensor) -> tuple[int, int]:
     return len(ids_BL), ids_BL.shape[1]
 
 
-def order_scores(model: TextModel, ids_NL: Tensor) -> OrderScores:
-    """Measure the orders that a learned schedule has for sentences.
-
-    Raises:
-        ConfigError: the schedule's orders are not Plackett-Luce (`masking.orders`).
-    """
-    with evaluating(model):
-        alpha = model.forward(ids_NL)
-    if not isinstance(alpha, PowerWindows) or bool((alpha.start_BL != 0).any() | (alpha.end_BL != 1).any()):
-        raise ConfigError(
-            "this schedule is not made of powers alone", hint="measure a learned one, or constant"
-        )
-    if ids_NL.shape[1] <= orders.EXACT_UP_TO:
-        entropy_N = torch.cat([orders.entropy(part_BL) for part_BL in torch.split(alpha.power_BL, 16)])
-    else:
-        entropy_N = orders.sampled_entropy(alpha.power_BL, 16, torch.Generator().manual_seed(0)).mean(0)
-    spread_N = alpha.power_BL.max(-1).values / alpha.power_BL.min(-1).values
-    return OrderScores(float(entropy_N.mean()), orders.most_entropy(ids_NL.shape[1]), float(spread_N.mean()))
-
-
 def step_agreement(model: TextModel, shape: NoiseShape | None, draws: int = 1024, seed: int = 0) -> Agreement:
-    """Measure one step from all masks; `shape` is that of the model's mask noise, None for a plain model."""
-    world = model.world
-    nothing_SL = torch.zeros(draws if shape else 1, world.length, dtype=torch.long)
-    every_SL = torch.ones_like(nothing_SL, dtype=torch.bool)
-    with evaluating(model):
+    """Measure one step from all masks; `shape` is that of the model's mask noise, None for a plain model.
+
+    A table of masks with no more than `draws` ways to fill a sentence is measured at all of them: exactly.
+    """
+    length = model.world.length
+    with evaluating(model.student):
         if shape is None:
-            return one_step(model.denoiser(nothing_SL, every_SL))
-        noise_SLW = shape.draw(draws, world.length, torch.Generator().manual_seed(seed))
-        return one_step(model.noisy_denoiser(nothing_SL, every_SL, noise_SLW))
+            return one_step(model.denoiser(*_all_open(1, length)), every=True)
+        every = shape.kind == "table" and shape.masks**length <= draws
+        if every:
+            noise_SLW = torch.tensor(list(product(range(shape.masks), repeat=length))).float()[..., None]
+        else:
+            noise_SLW = shape.draw(draws, length, torch.Generator().manual_seed(seed))
+        return one_step(model.noisy_denoiser(*_all_open(len(noise_SLW), length), noise_SLW), every)
+
+
+def _all_open(rows: int, length: int) -> tuple[Tensor, Tensor]:
+    ids_BL = torch.zeros(rows, length, dtype=torch.long)
+    return ids_BL, torch.ones_like(ids_BL, dtype=torch.bool)
 
 
 @contextmanager
-def evaluating(model: TextModel) -> Iterator[None]:
-    """Put the student into evaluation for the time of a measurement."""
-    was = model.student.training
-    model.student.eval()
+def evaluating(student: Student) -> Iterator[None]:
+    """Put a student into evaluation for the time of a measurement."""
+    was = student.training
+    student.eval()
     try:
         yield
     finally:
-        model.student.train(was)
+        student.train(was)

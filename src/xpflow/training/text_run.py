@@ -14,18 +14,17 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from xpflow.microtext import ARCHITECTURE
+from xpflow.microtext.model import config_of
 from xpflow.microtext.splits import VERSION, stream
-from xpflow.microtext.tokenizer import special_ids, special_words
+from xpflow.microtext.tokenizer import special_ids
 from xpflow.microtext.world import World
-from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.untrained import new_model
 from xpflow.runtime.machine import Machine
 from xpflow.training.examples import Example
 from xpflow.training.guard import config_facts
 from xpflow.training.objective import Loss, make_loss
 from xpflow.training.student import Student
-from xpflow.training.trainer import Course, Trainer, prepared
+from xpflow.training.trainer import Course, Trainer, Watch, prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +66,7 @@ class TextRecipe:
 
 def text_model(world: World, recipe: TextRecipe) -> PreTrainedModel:
     """Return a model of a world with weights drawn from the recipe's seed; its ids are the world's."""
-    ids = special_ids(world)
-    size = world.size + len(special_words(world))
-    config = ARCHITECTURES[ARCHITECTURE].config(
-        vocab_size=size,
-        embedding_size=size,
-        d_model=recipe.width,
-        n_layers=recipe.layers,
-        n_heads=recipe.heads,
-        n_kv_heads=recipe.heads,
-        mlp_hidden_size=3 * recipe.width,
-        max_sequence_length=16 * (world.length // 16 + 1),
-        init_std=recipe.width**-0.5,
-        **asdict(ids),
-    )
-    return new_model(config, recipe.seed)
+    return new_model(config_of(world, recipe.width, recipe.layers, recipe.heads), recipe.seed)
 
 
 def text_trainer(
@@ -91,13 +76,14 @@ def text_trainer(
     base: PreTrainedModel | None = None,
     machine: Machine | None = None,
     facts: Mapping[str, Any] | None = None,
+    watch: Watch | None = None,
 ) -> Trainer:
     """Return the trainer of a run.
 
     Args:
         model: the weights that it starts from, changed in place; without it they are random. base: the
         reference of objectives that ask for one. facts: what a saved state must agree with beside the recipe:
-        the fingerprint of the code, hashes of files.
+        the fingerprint of the code, hashes of files. watch: what a row of the log says beside the loss.
     """
     loss = make_loss(recipe.objective, recipe.settings)
     network = text_model(world, recipe) if model is None else model
@@ -117,6 +103,7 @@ def text_trainer(
             **(facts or {}),
         },
         held=held,
+        watch=watch,
     )
 
 

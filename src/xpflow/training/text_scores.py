@@ -133,8 +133,8 @@ class Forwards:
 class TextScores:
     """What the oracle says of a trained model.
 
-    length: places of a sentence. words: of the language. parameters: numbers that were trained, heads and
-    noise included. bound: on the test split. domains: the same on other domains, zero-shot. oracle: the bound
+    length: places of a sentence. words: of the language. parameters: numbers of the model, heads and noise
+    included. bound: on the test split. domains: the same on other domains, zero-shot. oracle: the bound
     of an exact denoiser under the learned schedule, by the same draws: main is 0 but for chance, excess is
     the velocity that the order costs. samples: by steps. one_step: of masks with noise, and on the worlds
     that repeat a word.

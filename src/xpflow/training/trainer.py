@@ -40,7 +40,7 @@ LOWER = "nothing was saved of it: lower the learning rate, or train in float32"
 Row = dict[str, Any]
 Report = Callable[[Row], None]
 Optimizers = Callable[[Student, Loss], list[torch.optim.Optimizer]]
-Watch = Callable[[Student, list[Row]], Row]
+Watch = Callable[[Student, list[Row], int], Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +118,8 @@ class Trainer:
 
     Args:
         examples: the examples of an update, by its number. course, optimizers: how. settings: what a saved
-        state must agree with (JSON). watch: what a log row says beside the loss. held: how processes hold the
-        student's weights.
+        state must agree with (JSON). watch: what a log row says beside the loss, of the student, the rows
+        before it and the update. held: how processes hold the student's weights.
     """
 
     def __init__(
@@ -242,7 +242,7 @@ class Trainer:
     def _log(self, update: int, rows: list[Row], sums: Sums, report: Report) -> Sums:
         """Add a row to the log: what is watched, and the means of the losses since the row before it."""
         self.student.eval()
-        watched = self.watch(self.student, rows) if self.watch else {}
+        watched = self.watch(self.student, rows, update) if self.watch else {}
         row = {"update": update, **watched, **sums.means()}
         if len(row) > 1:
             rows.append(row)

@@ -134,7 +134,7 @@ class Watching:
     def __init__(self, data: OwnAnswers, names: Mapping[str, Any]) -> None:
         self.data, self.names = data, dict(names)
 
-    def __call__(self, student: Student, rows: list[Row]) -> Row:
+    def __call__(self, student: Student, rows: list[Row], update: int) -> Row:
         """Measure the curves; the base's is the student's own before its first update."""
         own, real = (curves(student, examples) for examples in (self.data.probe, self.data.heldout))
         for found in (own, real if self.data.heldout else {}):

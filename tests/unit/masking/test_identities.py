@@ -167,8 +167,8 @@ def test_the_drawn_bound_of_the_oracle_is_the_likelihood_and_its_excess_nothing(
     found = draw_bound(
         world.denoiser, lambda ids: rule.alpha(ids, ids < 0), rule.alpha, ids_BL, generator, world.denoiser
     )
-    assert found.excess_B is not None
-    assert found.excess_B.abs().max() == 0
+    assert found.above is not None
+    assert found.above.total_B.abs().max() == 0
     difference_B = found.parts.main_B + world.log_prob(ids_BL)
     error = float(difference_B.std()) / len(ids_BL) ** 0.5
     assert abs(float(difference_B.mean())) < 4 * error
@@ -187,9 +187,9 @@ def test_drawn_bounds_are_unbiased_and_the_control_variate_keeps_their_mean(
     found = draw_bound(
         denoiser, lambda ids: schedule.alpha(ids, ids < 0), schedule.alpha, many_BL, generator, world.denoiser
     )
-    assert found.excess_B is not None
+    assert found.above is not None
     floor_B = -world.log_prob(ids_BL)
-    for drawn_B, wanted_B in ((found.parts.total_B, main_B), (found.excess_B, main_B - floor_B)):
+    for drawn_B, wanted_B in ((found.parts.total_B, main_B), (found.above.total_B, main_B - floor_B)):
         each = drawn_B.view(4000, 8)
         assert bool(((each.mean(0) - wanted_B).abs() < 5 * each.std(0) / 4000**0.5).all())
 

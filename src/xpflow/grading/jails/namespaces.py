@@ -113,9 +113,12 @@ def works(bwrap: str) -> bool:
 def verdict(study: str) -> str | None:
     """Return, in one line, why the programs of a study (its YAML text) cannot be jailed here; None: they can.
 
-    A study that names a jail other than bubblewrap needs no namespaces.
+    A study that names a jail other than bubblewrap needs no namespaces, and one without models no jail.
     """
-    asked = re.search(r"\bjail:\s*['\"]?([\w-]+)", re.sub(r"(?m)(^|\s)#.*$", "", study))
+    said = re.sub(r"(?m)(^|\s)#.*$", "", study)
+    asked = re.search(r"\bjail:\s*['\"]?([\w-]+)", said)
+    if re.search(r"(?m)^models:\s*\[\s*\]\s*$", said):
+        return None
     if not sys.platform.startswith("linux") or (asked and asked[1] not in ("auto", "bwrap")):
         return None
     complaint = refused()

@@ -13,6 +13,7 @@ OBJECTIVES: Table[Objective] = Table(
     kind="objective",
     group="xpflow.objectives",
     own={
+        "causal": "xpflow.training.objectives.causal",
         "infinite_mask": "xpflow.training.objectives.infinite_mask",
         "masked": "xpflow.training.objectives.masked",
         "order_expressive": "xpflow.training.objectives.order_expressive",
