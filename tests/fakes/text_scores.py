@@ -23,7 +23,13 @@ DOMAINS = {
 }
 LOMDM = [
     {"name": "mdm", "label": "masked"},
-    {"name": "mdm-2", "label": "masked, twice the batch", "batch_size": 128},
+    {"name": "mdm-128", "label": "masked, twice the batch", "batch_size": 128},
+    {
+        "name": "mdm-2",
+        "label": "masked, two states",
+        "objective": "order_expressive",
+        "settings": {"states": 2},
+    },
     {"name": "mdm-3", "label": "masked, three times the updates", "updates": 3600},
     {
         "name": "lomdm",
@@ -192,6 +198,7 @@ def of_orders(seeds: int = 3) -> dict[tuple[str, str], list[dict[str, Any]]]:
     excess = {
         "mdm": (0.618, 0.793, 0.651, 0.66, 0.7),
         "mdm-2": (0.487, 0.630, 0.489, 0.5, 0.55),
+        "mdm-128": (0.49, 0.64, 0.50, 0.51, 0.56),
         "mdm-3": (0.412, 0.399, 0.409, 0.41, 0.4),
         "lomdm": (0.394, 0.672, 0.403, 0.42, 0.5),
         "wide": (0.216, 0.509, 0.259, 0.3, 0.35),
@@ -204,7 +211,8 @@ def of_orders(seeds: int = 3) -> dict[tuple[str, str], list[dict[str, Any]]]:
                 rows = [learned(world, value, seed, top) for seed, value in enumerate(values[:seeds])]
             else:
                 updates = 3600 if run == "mdm-3" else 1200
-                rows = [score(world, value, updates=updates) for value in values[:seeds]]
+                forwards = 2 if run == "mdm-2" else 1
+                rows = [score(world, value, updates=updates, forwards=forwards) for value in values[:seeds]]
             found[world, run] = rows
     return found
 

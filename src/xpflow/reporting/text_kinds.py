@@ -65,22 +65,35 @@ def last_of(block: TextBlock, runs: Sequence[Trained]) -> dict[tuple[str, bool],
 def matches(block: TextBlock, runs: Sequence[Trained]) -> list[Match]:
     """Return each run with a learned order beside masked diffusion at equal updates, states and forwards.
 
-    An update with a learned order sees two noisy states and takes three forwards; masked diffusion sees one
-    and takes one. So the plain run has 1, 2 and 3 times as many sentences, by updates or by batch.
+    An update with a learned order sees two noisy states of a sentence and takes three forwards; masked
+    diffusion sees one, or with `states` two. At equal updates the plain run has the same sentences, one state
+    each. Of equal states it had better have the same sentences, too: twice as many are another thing.
     """
     plain = [one for one in runs if one.run.start is None and _constant(block, one) and _masked(block, one)]
     found = []
     for learned in (one for one in runs if learned_order(block, one)):
-        forwards = float(learned.values("forwards", "update")[0])
-        wanted = {"updates": 1.0, "noisy states": 2.0, "forwards": forwards}
-        for equal, times in wanted.items():
-            same = [one for one in plain if _seen(block, one) == times * _seen(block, learned)]
-            found += [Match(learned, one, equal) for one in same[:1]]
+        wanted = (_updates(block, learned), learned.batch)
+        same = [one for one in plain if (_updates(block, one), one.batch) == wanted]
+        seen = [one for one in plain if _states(block, one) == _states(block, learned)]
+        equal = {
+            "updates": [one for one in same if _states_each(block, one) == 1],
+            "noisy states": [*(one for one in seen if one in same), *seen],
+            "forwards": [one for one in plain if one.spent == learned.spent],
+        }
+        found += [Match(learned, some[0], name) for name, some in equal.items() if some]
     return found
 
 
-def _seen(block: TextBlock, one: Trained) -> int:
-    return updates_of(block, one.run) * one.batch
+def _updates(block: TextBlock, one: Trained) -> int:
+    return updates_of(block, one.run)
+
+
+def _states_each(block: TextBlock, one: Trained) -> int:
+    return int(block.of(one.run, one.world).get("states") or 1 + learned_order(block, one))
+
+
+def _states(block: TextBlock, one: Trained) -> int:
+    return _updates(block, one) * one.batch * _states_each(block, one)
 
 
 def _masked(block: TextBlock, one: Trained) -> bool:

@@ -227,7 +227,9 @@ def _sampled(one: Trained, steps: int) -> Floats:
 
 
 def _over_domains(one: Trained, domains: Sequence[str]) -> Floats:
-    return np.stack([one.bound("excess", name) for name in domains]).mean(axis=0)
+    by_domain_DS: Floats = np.stack([one.bound("excess", name) for name in domains])
+    mean_S: Floats = by_domain_DS.mean(axis=0)
+    return mean_S
 
 
 def _of_paper(block: TextBlock, one: Trained) -> bool:

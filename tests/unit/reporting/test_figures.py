@@ -16,7 +16,14 @@ from xpflow.reporting.plots.alignment import figure_2a, figure_2b
 from xpflow.reporting.plots.grpo import figure_grpo, read_grpo
 from xpflow.reporting.plots.labels import spread
 from xpflow.reporting.plots.style import figure, over_seeds, save
-from xpflow.reporting.plots.sweep import REST, arm_looks, figure_sweep, sweep_figures, sweep_points
+from xpflow.reporting.plots.sweep import (
+    REST,
+    arm_looks,
+    figure_sweep,
+    places_of,
+    sweep_figures,
+    sweep_points,
+)
 from xpflow.reporting.plots.trace_picture import figure_trace, legend_handles, picture, visible
 from xpflow.reporting.report_spec import ArmSpec
 from xpflow.reporting.results import Outcomes, load_results
@@ -94,6 +101,15 @@ def test_the_sweep_has_every_point_and_draws_both_axes(study: tuple, tmp_path: P
         paths = figure_sweep(plan, points, axis, tmp_path, ("png",))
         assert paths == [tmp_path / f"sweep_{axis}.png"]
         assert paths[0].read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_model_that_decodes_nothing_has_no_panel(study: tuple) -> None:
+    plan, folder = study
+    points = sweep_points(plan, Outcomes(load_results(folder, plan.rows)))
+    assert len(places_of(plan, points)) == 4
+    silent = plan.models[0].name
+    left = places_of(plan, points[points["model"] != silent])
+    assert {model for model, _ in left} == {model.name for model in plan.models} - {silent}
 
 
 def test_a_study_of_many_arms_has_seven_in_the_first_figure_and_the_others_in_a_second(

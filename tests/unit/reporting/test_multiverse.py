@@ -219,6 +219,8 @@ def test_figure_and_page_show_the_curve(made) -> None:
         "Every reading of what the paper leaves open",
         "What each open point does",
         "best reading for",
+        "holds under 100 % of ",
+        "many readings of what the paper leaves open",
     ):
         assert text in page
 

@@ -60,7 +60,30 @@ def test_before_training_a_learned_schedule_is_masked_diffusion_with_one_power(
     assert found["score"].abs().max() == 0
 
 
-@pytest.mark.parametrize("values", [LEARNED, {"schedule": "ordered"}, {"schedule": "blocks", "block": 4}])
+def test_two_states_are_the_mean_of_two_draws_at_one_time(make_model: Make, data: OwnAnswers) -> None:
+    student, loss = at_work(make_model("llada-micro"), {"states": 2})
+    clean = Batch.of(data.train[:6], student.model.config.pad_token_id)
+    batch = loss.corrupt(clean, student.model, torch.Generator().manual_seed(3))
+    both_B = loss.terms(loss.forward(student, batch), batch)["main"].values
+    one, halves = make_loss("order_expressive", {}), []
+    for name in ("first_BLU", "second_BLU"):
+        asked = batch.reading(
+            batch.target_BK, batch.mask_BK, **{**batch.draws, "first_BLU": batch.draws[name]}
+        )
+        halves.append(one.terms(one.forward(student, asked), asked)["main"].values)
+    torch.testing.assert_close(both_B, (halves[0] + halves[1]) / 2)
+    assert not torch.allclose(halves[0], halves[1])
+    assert OBJECTIVE.cost(OBJECTIVE.checked({"states": 2})).trained == 2
+
+
+def test_a_learned_schedule_has_no_single_state() -> None:
+    with pytest.raises(ConfigError, match="two states"):
+        make_loss("order_expressive", {**LEARNED, "states": 1})
+
+
+@pytest.mark.parametrize(
+    "values", [LEARNED, {"states": 2}, {"schedule": "ordered"}, {"schedule": "blocks", "block": 4}]
+)
 def test_a_row_costs_the_same_alone_and_in_chunks(
     values: dict[str, Any], make_model: Make, data: OwnAnswers
 ) -> None:

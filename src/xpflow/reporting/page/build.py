@@ -58,7 +58,7 @@ from xpflow.reporting.probe_claims import judged_claims
 from xpflow.reporting.probe_results import load_probes
 from xpflow.reporting.probes import probe_tables
 from xpflow.reporting.produce import Sources
-from xpflow.reporting.readings import universes_read
+from xpflow.reporting.readings import ClaimHeld, claims_held, universes_read
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import COLUMNS, Outcomes, load_results
 from xpflow.reporting.text import text_tables
@@ -144,11 +144,13 @@ def _facts(sources: Sources, outcomes: Outcomes, layout: Layout) -> dict[str, An
         tables.append(grid_of(alignment_table(plan, log)))
         charts += alignment_charts(log)
     others: list[Claim] = []
+    held: list[ClaimHeld] = []
     if config.swept_arms:
         everything = sources.outcomes(expand(config))
         more, swept = _swept(config, plan, everything)
         others += curve_claims(compared(config, plan, swept_curves(config, everything)))
         others += part_claims(claims_read(config, plan, factored(config, everything)))
+        held += claims_held(config, plan, everything, universes_read(config, everything))
         charts, tables = [*more, *charts], tables + swept
     if config.probes.places:
         probed = load_probes(config, sources.results)
@@ -165,7 +167,7 @@ def _facts(sources: Sources, outcomes: Outcomes, layout: Layout) -> dict[str, An
     return {
         "study": plan.study,
         "title": plan.title or plan.study,
-        "story": story(plan, outcomes, [*claims, *others]),
+        "story": story(plan, outcomes, [*claims, *others], held),
         "forest": forest(claims, families(plan)),
         "grids": tables,
         "charts": charts,

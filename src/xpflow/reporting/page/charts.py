@@ -16,7 +16,7 @@ import pandas as pd
 from xpflow.reporting.markup import Column, Table
 from xpflow.reporting.page.colors import for_dark
 from xpflow.reporting.page.grids import Grid, grid_of
-from xpflow.reporting.plots.sweep import REST, arm_looks
+from xpflow.reporting.plots.sweep import REST, arm_looks, places_of
 from xpflow.reporting.report_spec import ReportPlan
 
 # matplotlib's marks by their names in plotly
@@ -78,7 +78,7 @@ def plain(values: Iterable[Any]) -> Values:
 
 def _sweep(plan: ReportPlan, points: pd.DataFrame, ending: str) -> Chart:
     looks = arm_looks(plan, [arm for arm in plan.arms if arm.name in set(points["arm"])])
-    places = [(model.name, benchmark) for model in plan.models for benchmark in plan.benchmarks]
+    places = places_of(plan, points)
     panels = [
         {
             "title": f"{model}, {benchmark}",

@@ -18,6 +18,7 @@ from xpflow.reporting.claims import (
     rules,
     tally,
 )
+from xpflow.reporting.readings import ClaimHeld
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import Outcomes
 from xpflow.study.config.base import budget_text
@@ -39,6 +40,10 @@ TEXT_ASKED = (
     "It trains models from nothing on small languages whose likelihood is known exactly: how far each stays "
     "above the language itself, what its samples are worth by the language's own likelihood, and what orders "
     "that are learned, or masks that carry noise, do at equal cost."
+)
+READINGS_ASKED = (
+    "It also decodes under many readings of what the paper leaves open, and says under how many of them each "
+    "of the paper's claims holds as it stands."
 )
 APART = {
     CURVES: ("curves", CURVES_ASKED),
@@ -86,8 +91,8 @@ class Story:
     judged: tuple[str, ...]
 
 
-def story(plan: ReportPlan, outcomes: Outcomes, claims: list[Claim]) -> Story:
-    """Return the page of prose of a study."""
+def story(plan: ReportPlan, outcomes: Outcomes, claims: list[Claim], held: Sequence[ClaimHeld] = ()) -> Story:
+    """Return the page of prose of a study; `held` are the claims over the readings of its multiverse."""
     kinds = families(plan)
     apart = {kind: [claim for claim in claims if claim.family == kind] for kind in APART}
     apart = {kind: members for kind, members in apart.items() if members}
@@ -97,10 +102,12 @@ def story(plan: ReportPlan, outcomes: Outcomes, claims: list[Claim]) -> Story:
         asked=(
             *(_asked(plan, outcomes) if plan.arms else ()),
             *(APART[kind][1].replace("It", "This study", 1 - bool(plan.arms)) for kind in apart),
+            *([READINGS_ASKED] if held else []),
         ),
         found=(
             *(_found(plan, claims) if plan.arms else ()),
             *(_of_others(APART[kind][0], members) for kind, members in apart.items()),
+            *([_of_readings(held)] if held else []),
         ),
         families=tuple(
             _family(title, members)
@@ -166,6 +173,16 @@ def _of_others(what: str, claims: list[Claim]) -> str:
         told = [f"“{name}” ({_listed([_place(one) for one in them])})" for name, them in same.items()]
         text += f" {word.capitalize()}: {'; '.join(told)}." if told else ""
     return text
+
+
+def _of_readings(held: Sequence[ClaimHeld]) -> str:
+    """Return a sentence on claims over readings: the share in which each holds, and how surely."""
+    told = [
+        f"“{_stop(one.claim.text)}” holds under {100 * one.held.share:.0f} % of {one.held.universes} "
+        f"({one.place.where}; confirmed under {one.held.decided}, contradicted under {one.held.against})"
+        for one in held
+    ]
+    return f"Over the readings of what the paper leaves open: {'; '.join(told)}."
 
 
 def _told(plan: ReportPlan, kind: str, members: list[Claim]) -> str:

@@ -48,6 +48,13 @@ def sweep_points(plan: ReportPlan, outcomes: Outcomes, arms: Sequence[str] | Non
     return pd.DataFrame([_point(plan, outcomes, cell) for cell in cells])
 
 
+def places_of(plan: ReportPlan, points: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return the models and benchmarks that have points, in the study's order."""
+    there = set(zip(points["model"], points["benchmark"], strict=True))
+    places = [(model.name, benchmark) for model in plan.models for benchmark in plan.benchmarks]
+    return [place for place in places if place in there]
+
+
 def sweep_figures(plan: ReportPlan, outcomes: Outcomes) -> dict[str, pd.DataFrame]:
     """Return the points of the first figure under "", of the second, if there is one, under REST."""
     arms = [arm.name for arm in plan.arms if any(row.arm == arm.name for row in plan.rows)]
@@ -75,7 +82,7 @@ def figure_sweep(
     ending: str = "",
 ) -> list[Path]:
     """Draw a panel per model and benchmark: accuracy against the budget, or against the mean executed NFE."""
-    places = [(model.name, benchmark) for model in plan.models for benchmark in plan.benchmarks]
+    places = places_of(plan, points)
     looks = arm_looks(plan, [arm for arm in plan.arms if arm.name in set(points["arm"])])
     height = max(1.9, 0.55 + 0.15 * len(looks))
     with figure(height=0.4 + height * len(places), nrows=len(places)) as (drawing, axes):

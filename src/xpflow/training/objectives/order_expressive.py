@@ -5,9 +5,9 @@ place, and for a learned schedule `velocity`, what the reverse process loses by 
 `constant` it is masked diffusion, with `ordered` an autoregressive model, one target a forward.
 
 A learned schedule takes three forwards an update: the clean sentence, whose features say the powers, and two
-draws of masks. Heads read features without their gradient; the powers learn through the velocities, and by
-the score function with each draw as the other's baseline. What is logged as `main` and `velocity` is the mean
-of both draws; the score's term is 0 in value.
+draws of masks; a fixed one can have two draws as well (`states`). Heads read features without their gradient;
+the powers learn through the velocities, and by the score function with each draw as the other's baseline.
+What is logged as `main` and `velocity` is the mean of both draws; the score's term is 0 in value.
 
 Deviations: times are drawn by importance, not uniformly (`xpflow.masking.alpha`), which leaves every gradient
 unbiased and gives it a variance; clamps at 1e-6 are then not needed. Fixed schedules draw no masks that have
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -45,6 +45,25 @@ class OrderSettings(BaseModel):
     head_rate: float = Field(
         default=0.0, ge=0, description="Peak learning rate of a learned schedule's heads; 0: the run's"
     )
+    states: Literal[1, 2] | None = Field(
+        default=None,
+        description="Noisy states of a sentence in an update; null: 2 of a learned schedule, else 1",
+    )
+
+    @property
+    def two(self) -> bool:
+        """Whether an update has two noisy states of a sentence.
+
+        Raises:
+            ConfigError: one state is asked for under a learned schedule.
+        """
+        learned = make_schedule(self.schedule, self.model_extra).learned
+        if learned and self.states == 1:
+            raise ConfigError(
+                f"schedule {self.schedule} learns from two states, each the other's baseline",
+                hint="leave `states` out",
+            )
+        return learned or self.states == 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +81,7 @@ class OrderExpressive(Loss):
     def __init__(self, settings: OrderSettings) -> None:
         self.schedule = make_schedule(settings.schedule, settings.model_extra)
         self.rates = dict.fromkeys(("order", "reverse"), settings.head_rate) if settings.head_rate else {}
+        self.draws = ("first_BLU", "second_BLU") if settings.two else ("first_BLU",)
 
     def modules(self, model: Any) -> Mapping[str, nn.Module]:
         """Return the heads of a learned schedule."""
@@ -85,16 +105,19 @@ class OrderExpressive(Loss):
         return clean.reading(clean.target_BK, clean.mask_BK, **draws)
 
     def forward(self, student: Student, batch: Corrupted) -> Outputs:
-        """Draw masks and ask the student at them: once, or three times where the schedule is learned."""
+        """Draw masks and ask the student at them: one or two draws, and the clean sentence for its powers."""
         if isinstance(self.schedule, LearnedSchedule):
             return self._learned(self.schedule, student, batch)
         alpha = self.schedule.alpha(batch.target_BK, batch.mask_BK)
-        t_B = alpha.time(batch.draws["time_BU"])
-        mask_BK, chance_B = working_masks(alpha, t_B, batch.draws["first_BLU"])
-        noisy = _noisy(student, batch, mask_BK)
-        back = self.schedule.alpha(batch.target_BK, mask_BK)
-        parts = _parts(student.predict(noisy), noisy, alpha, back, t_B).scaled(chance_B)
-        return Outputs(parts.total_B, parts.main_B, parts.velocity_B)
+        t_B, found = alpha.time(batch.draws["time_BU"]), []
+        for name in self.draws:
+            mask_BK, chance_B = working_masks(alpha, t_B, batch.draws[name])
+            noisy = _noisy(student, batch, mask_BK)
+            back = self.schedule.alpha(batch.target_BK, mask_BK)
+            found.append(_parts(student.predict(noisy), noisy, alpha, back, t_B).scaled(chance_B))
+        main_B = torch.stack([parts.main_B for parts in found]).mean(0)
+        velocity_B = torch.stack([parts.velocity_B for parts in found]).mean(0)
+        return Outputs(main_B + velocity_B, main_B, velocity_B)
 
     def _learned(self, schedule: LearnedSchedule, student: Student, batch: Corrupted) -> Outputs:
         with torch.no_grad():
@@ -141,16 +164,20 @@ def _parts(prediction: Prediction, noisy: Corrupted, alpha: Alpha, back: Alpha, 
 
 
 def cost(settings: OrderSettings) -> Cost:
-    """Return the forwards of an update: three where the schedule is learned."""
-    return (
-        Cost(trained=2, free=1) if make_schedule(settings.schedule, settings.model_extra).learned else Cost()
-    )
+    """Return the forwards of an update: one for each noisy state, and a learned schedule's clean one."""
+    learned = make_schedule(settings.schedule, settings.model_extra).learned
+    return Cost(trained=1 + settings.two, free=int(learned))
 
 
 OBJECTIVE = Objective(
     settings=OrderSettings,
     make=OrderExpressive,
     about="the bound under any masking schedule, fixed or learned (OeMDM, LoMDM)",
-    examples=({}, {"schedule": "blocks", "block": 8}, {"schedule": "learned", "head_rate": 2e-3}),
+    examples=(
+        {},
+        {"states": 2},
+        {"schedule": "blocks", "block": 8},
+        {"schedule": "learned", "head_rate": 2e-3},
+    ),
     cost=cost,
 )
