@@ -144,7 +144,7 @@ def _samples(config: StudyConfig, plan: ReportPlan, worlds: dict[str, list[Train
                     **mean_record(plan, "excess", excess_S),
                     "unigram_entropy": or_none(words_S),
                     "language_unigram_entropy": or_none(language),
-                    **mean_record(plan, "invalid", one.sample(steps, "invalid")),
+                    **mean_record(plan, "invalid", one.sample(steps, "invalid"), unit=SHARE),
                     "distinct": or_none(one.sample(steps, "distinct")),
                 }
             )

@@ -10,7 +10,7 @@ from xpflow.images.inside import container_note
 from xpflow.reporting.markup import EMPTY, Column, Lines
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.text_results import Trained
-from xpflow.reporting.text_units import NATS, interval_text, value_text
+from xpflow.reporting.text_units import NATS, interval_text, possible, value_text
 from xpflow.stats.seeds import Floats, SeedMean, over_seeds
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.text import TextBlock
@@ -21,17 +21,18 @@ BEWARE = (
 )
 
 
-def seed_mean(plan: ReportPlan, a_S: Floats, b_S: Floats | None = None) -> SeedMean | None:
+def seed_mean(plan: ReportPlan, a_S: Floats, b_S: Floats | None = None, unit: str = NATS) -> SeedMean | None:
     """Return a mean over the seeds that have a number; None where none has."""
     kept_S = np.isfinite(a_S) if b_S is None else np.isfinite(a_S) & np.isfinite(b_S)
     if not kept_S.any():
         return None
-    return over_seeds(a_S[kept_S], None if b_S is None else b_S[kept_S], confidence=plan.confidence)
+    sides = a_S[kept_S], None if b_S is None else b_S[kept_S]
+    return over_seeds(*sides, confidence=plan.confidence, possible=possible(unit, signed=b_S is not None))
 
 
 def mean_cell(plan: ReportPlan, values_S: Floats, unit: str = NATS) -> Lines:
     """Return a mean and its interval below; says where a seed has no number."""
-    found = seed_mean(plan, values_S)
+    found = seed_mean(plan, values_S, unit=unit)
     if found is None:
         return EMPTY
     few = "" if found.n_seeds == len(values_S) else f" ({found.n_seeds} of {len(values_S)} seeds)"
@@ -40,7 +41,7 @@ def mean_cell(plan: ReportPlan, values_S: Floats, unit: str = NATS) -> Lines:
 
 def difference_cell(plan: ReportPlan, a_S: Floats, b_S: Floats, unit: str = NATS) -> Lines:
     """Return the difference a minus b with seeds as pairs, its interval, and p."""
-    found = seed_mean(plan, a_S, b_S)
+    found = seed_mean(plan, a_S, b_S, unit)
     if found is None:
         return EMPTY
     told = f"{value_text(found.value, unit, '+')} {interval_text(found.interval, unit, '+')}"
@@ -50,14 +51,14 @@ def difference_cell(plan: ReportPlan, a_S: Floats, b_S: Floats, unit: str = NATS
 def plain_cell(values_S: Floats, form: str = ".3f") -> Lines:
     """Return a mean without an interval."""
     kept = values_S[np.isfinite(values_S)]
-    return (format(float(kept.mean()), form),) if kept.size else EMPTY
+    return (format(float(kept.mean()), form).replace("-", "−"),) if kept.size else EMPTY
 
 
 def mean_record(
-    plan: ReportPlan, name: str, a_S: Floats, b_S: Floats | None = None
+    plan: ReportPlan, name: str, a_S: Floats, b_S: Floats | None = None, unit: str = NATS
 ) -> dict[str, float | None]:
     """Return a mean and its interval's ends for the CSV, in the values' own unit."""
-    found = seed_mean(plan, a_S, b_S)
+    found = seed_mean(plan, a_S, b_S, unit)
     interval = None if found is None else found.interval
     return {
         name: None if found is None else found.value,

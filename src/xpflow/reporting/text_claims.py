@@ -11,7 +11,7 @@ from xpflow.reporting.contrasts import Judgement, judge_interval
 from xpflow.reporting.markup import EMPTY, Column, Lines, Table
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.text_results import Trained, found_at
-from xpflow.reporting.text_units import interval_text, unit_of_measure, value_text
+from xpflow.reporting.text_units import interval_text, possible, unit_of_measure, value_text
 from xpflow.stats.paired import holm
 from xpflow.stats.seeds import FEWEST_SEEDS, Floats, SeedMean, over_seeds
 from xpflow.study.config import StudyConfig
@@ -62,11 +62,17 @@ def judged_text(config: StudyConfig, plan: ReportPlan, trained: Sequence[Trained
         sides = [one.measured(claim.measure, claim.domain, claim.steps) for one in (a, b) if one is not None]
         kept_S = np.logical_and.reduce([np.isfinite(side_S) for side_S in sides])
         a_S, b_S = sides[0][kept_S], sides[1][kept_S] if len(sides) > 1 else None
-        told = over_seeds(a_S, b_S, null=claim.value, confidence=plan.confidence) if kept_S.any() else None
+        told = _told(plan, claim, a_S, b_S) if kept_S.any() else None
         names = tuple(one.label for one in (a, b) if one is not None)
         found.append((claim, names, a_S, b_S, told, len(kept_S)))
     corrected = holm([1.0 if told is None else told.p_value for *_, told, _ in found])
     return [JudgedText(*one, p, plan.confidence) for one, p in zip(found, corrected, strict=True)]
+
+
+def _told(plan: ReportPlan, claim: TextClaim, a_S: Floats, b_S: Floats | None) -> SeedMean:
+    signed = b_S is not None or claim.measure == "over_factorised"
+    limits = possible(unit_of_measure(claim.measure), signed=signed)
+    return over_seeds(a_S, b_S, null=claim.value, confidence=plan.confidence, possible=limits)
 
 
 def text_rule(plan: ReportPlan) -> str:

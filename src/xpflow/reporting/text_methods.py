@@ -65,9 +65,9 @@ def orders_table(config: StudyConfig, plan: ReportPlan, worlds: dict[str, list[T
         records.append(
             {
                 **named(one),
-                **mean_record(plan, "order_entropy", entropy_S),
+                **mean_record(plan, "order_entropy", entropy_S, unit=SHARE),
                 "spread": or_none(one.values("orders", "spread")),
-                **mean_record(plan, "first_is_first", first_S),
+                **mean_record(plan, "first_is_first", first_S, unit=SHARE),
                 "correlation": or_none(correlation),
                 "within": or_none(within),
                 **mean_record(plan, "order_off_less_on", off_S, on_S),
@@ -138,11 +138,11 @@ def _agreement_record(
         "couplings": None if couplings is None else couplings.count,
         "epochs": None if couplings is None else _epochs(block, one),
         "updates": updates_of(block, one.run),
-        **mean_record(plan, "agreement", one.measured("agreement")),
+        **mean_record(plan, "agreement", one.measured("agreement"), unit=SHARE),
         "ceiling": or_none(one.values("one_step", "ceiling")),
         "times": times,
-        **mean_record(plan, "marginal_entropy", one.measured("marginal_entropy")),
-        **mean_record(plan, "agreed_entropy", one.values("one_step", "agreed_entropy")),
+        **mean_record(plan, "marginal_entropy", one.measured("marginal_entropy"), unit=SHARE),
+        **mean_record(plan, "agreed_entropy", one.values("one_step", "agreed_entropy"), unit=SHARE),
         "information": or_none(one.values("one_step", "information")),
     }
 

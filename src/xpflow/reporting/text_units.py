@@ -17,6 +17,11 @@ def unit_of_measure(measure: str) -> str:
     return NATS if measure in OF_LIKELIHOOD else SHARE
 
 
+def possible(unit: str, *, signed: bool) -> Interval | None:
+    """Return what a number can be; signed: a difference of two shares. None: anything."""
+    return None if unit == NATS else Interval(-1.0 if signed else 0.0, 1.0)
+
+
 def scaled(value: float, unit: str) -> float:
     """Return a number as its unit counts it: shares times 100."""
     return value if unit == NATS else 100 * value
@@ -28,14 +33,14 @@ def value_text(value: float, unit: str, sign: str = "") -> str:
 
 
 def scaled_text(value: float, unit: str, sign: str = "") -> str:
-    """Return what `scaled` gives as text; percents that one decimal cannot show as 8.6e-07."""
+    """Return what `scaled` gives as text; percents that two decimals cannot show as 8.6e-07."""
     if not isfinite(value):
         return DASH
     if unit == NATS:
         return number(value, sign, 3)
-    if value and abs(value) < 0.05:
+    if value and abs(value) < 0.005:
         return f"{value:{sign}.1e}".replace("-", "−", 1) if value < 0 else f"{value:{sign}.1e}"
-    return number(value, sign)
+    return number(value, sign, 2)
 
 
 def interval_text(interval: Interval | None, unit: str, sign: str = "") -> str:

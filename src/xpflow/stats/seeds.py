@@ -45,12 +45,18 @@ class SeedMean:
 
 
 def over_seeds(
-    a_S: Floats, b_S: Floats | None = None, *, null: float = 0.0, confidence: float = 0.95
+    a_S: Floats,
+    b_S: Floats | None = None,
+    *,
+    null: float = 0.0,
+    confidence: float = 0.95,
+    possible: Interval | None = None,
 ) -> SeedMean:
     """Return the mean of a, or of a minus b with seeds as pairs, with its t interval.
 
-    float [S] each, of the same seeds in the same order. Raises DataError for no seed, a number that is not
-    finite, or other shapes.
+    float [S] each, of the same seeds in the same order. `possible`: what the mean can be, as a share lies in
+    [0, 1]; t knows nothing of it, and an end beyond it is cut. Raises DataError for no seed, a number that is
+    not finite, or other shapes.
     """
     require_level(confidence)
     a_S = np.asarray(a_S, dtype=np.float64)
@@ -66,4 +72,7 @@ def over_seeds(
     error, freedom = float(values_S.std(ddof=1)) / len(values_S) ** 0.5, len(values_S) - 1
     mean, half = float(values_S.mean()), float(student.ppf((1 + confidence) / 2, freedom)) * error
     p_value = float(2 * student.sf(abs(mean - null) / error, freedom))
-    return SeedMean(values_S, null, Interval(mean - half, mean + half), p_value)
+    low, high = mean - half, mean + half
+    if possible is not None:
+        low, high = max(low, possible.low), min(high, possible.high)
+    return SeedMean(values_S, null, Interval(low, high), p_value)

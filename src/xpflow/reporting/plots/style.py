@@ -112,11 +112,12 @@ def seed_count(log: pd.DataFrame) -> int:
 def log_axis(
     panel: Any, axis: str, text: Callable[[float, int], str] = lambda value, _: f"{value:g}"
 ) -> None:
-    """Make an axis logarithmic, with ticks at 1, 2 and 5 of a decade or, over many decades, at 1 alone."""
+    """Make an axis logarithmic; the fewer decades, the more ticks, and all of them plain numbers."""
     getattr(panel, f"set_{axis}scale")("log")
     low, high = getattr(panel, f"get_{axis}lim")()
     chosen = getattr(panel, f"{axis}axis")
-    chosen.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 300 else (1.0,)))
+    subs = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high / low < 10 else (1.0, 2.0, 5.0)
+    chosen.set_major_locator(LogLocator(subs=subs if high / low < 300 else (1.0,)))
     chosen.set_major_formatter(FuncFormatter(text))
     chosen.set_minor_formatter(NullFormatter())
 

@@ -106,6 +106,8 @@ def figure_samples(
                 panel.plot(x_K, y_K, color=look["color"], marker=look["marker"], markersize=2.2, linestyle="")
                 ring = {"marker": look["marker"], "markersize": 7, "markerfacecolor": "none"}
                 panel.plot(x_K[-1:], y_K[-1:], color=look["color"], **ring)
+            if not panel.lines or all(np.isnan(line.get_ydata()).all() for line in panel.lines):
+                panel.text(0.5, 0.6, "no sample is valid", transform=panel.transAxes, ha="center", color=GREY)
             language = runs[0].values("language", "unigram_entropy").mean() if runs else np.nan
             if np.isfinite(language):
                 panel.axvline(language, color=GREY, linestyle="--", linewidth=0.8, zorder=0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.ticker import PercentFormatter
 
 from xpflow.reporting.plots.style import BLUE, GREY, INK, ORANGE, VERMILION, figure, log_axis, note, save
 from xpflow.reporting.report_spec import ReportPlan
@@ -60,9 +61,10 @@ def figure_compute(
 
 
 def figure_masks(block: TextBlock, worlds: Worlds, folder: Path, formats: Sequence[str]) -> list[Path]:
-    """Draw plain masks beside masks with noise, under the same teacher: one step's agreement, or samples."""
+    """Draw plain masks beside masks with noise, under the same teacher: one step that agrees, or samples."""
     found = {world: last_of(block, runs) for world, runs in worlds.items()}
-    agreement = agreement_worlds(block)
+    found = {world: runs for world, runs in found.items() if any(noisy for _, noisy in runs)}
+    agreement, steps = agreement_worlds(block), block.steps[len(block.steps) // 2]
     columns = min(3, max(1, len(found)))
     rows = -(-max(1, len(found)) // columns)
     with figure(height=0.9 + 2.1 * rows, nrows=rows, ncols=columns) as (drawing, axes):
@@ -77,14 +79,13 @@ def figure_masks(block: TextBlock, worlds: Worlds, folder: Path, formats: Sequen
                     ceiling = one.values("one_step", "ceiling").mean()
                     panel.plot([place - 0.13, place + 0.13], [ceiling] * 2, color=INK, linewidth=1.0)
                 else:
-                    _dots(panel, place, one.measured("sample_excess", steps=min(block.steps)), noisy)
+                    _dots(panel, place, one.measured("invalid", steps=steps), noisy)
             if world in agreement:
                 log_axis(panel, "y")
                 panel.set_ylabel("one step agrees")
             else:
-                panel.set_ylabel(
-                    f"samples in {min(block.steps)} step{'s' * (min(block.steps) > 1)}, nats a token"
-                )
+                panel.set_ylabel(f"invalid samples, {steps} steps")
+                panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
             panel.set_xticks(
                 range(len(teachers)), [name.replace(", ", ",\n") for name in teachers], fontsize=6.5
             )

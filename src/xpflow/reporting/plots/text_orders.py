@@ -17,6 +17,7 @@ from xpflow.study.config.text import TextBlock
 Worlds = Mapping[str, Sequence[Trained]]
 MOST = 6  # runs that are drawn
 SHADES = "Blues"
+LETTERS = 10  # of a word that is drawn
 
 
 def figure_orders(block: TextBlock, worlds: Worlds, folder: Path, formats: Sequence[str]) -> list[Path]:
@@ -50,7 +51,8 @@ def _powers(panel: Any, one: Trained) -> None:
         panel.axhline(float(mean.mean()), color=GREY, linestyle="--", linewidth=0.8, zorder=0)
         panel.set_xlim(0.5, len(mean) + 0.5)
         panel.set_xticks(range(1, len(mean) + 1))
-    panel.set_ylim(bottom=0)
+    highest = max((max(powers) for powers in found), default=1.0)
+    panel.set_ylim(0, 1.15 * highest)
     panel.set_ylabel("mean power")
 
 
@@ -66,12 +68,17 @@ def _examples(panel: Any, one: Trained) -> None:
             ink = "white" if depth > 0.6 else INK
             at = (place + 0.53, row - 0.44)
             panel.add_patch(_box(at, shades(0.9 * depth)))
-            panel.text(place + 1, row - 0.1, word, ha="center", va="center", fontsize=5, color=ink)
+            panel.text(place + 1, row - 0.1, _short(word), ha="center", va="center", fontsize=5, color=ink)
             panel.text(
                 place + 1, row + 0.25, f"{100 * share:.0f}", ha="center", va="center", fontsize=4, color=ink
             )
         panel.set_xlim(0.5, len(first) + 0.5)
     panel.set_ylim(max(len(examples), 1) - 0.4, -0.6)
+
+
+def _short(word: str) -> str:
+    """Return a word as a box holds it; special words, "<|...|>", are ends."""
+    return "end" if word.startswith("<|") else word[:LETTERS]
 
 
 def _box(at: tuple[float, float], color: Any) -> Any:
