@@ -54,12 +54,16 @@ def taught_by(block: TextBlock, run: TextRun, world: str) -> str:
 
 
 def last_of(block: TextBlock, runs: Sequence[Trained]) -> dict[tuple[str, bool], Trained]:
-    """Return the last run of a world by what taught it and whether its masks carry noise."""
-    return {
-        (taught_by(block, one.run, one.world), noisy_masks(block, one.run, one.world)): one
-        for one in runs
-        if not learned_order(block, one) and _constant(block, one)
-    }
+    """Return a world's runs by what taught them and whether their masks carry noise.
+
+    Of several rounds it is the last; of those that the bound alone taught it is the first.
+    """
+    found: dict[tuple[str, bool], Trained] = {}
+    for one in runs:
+        key = (taught_by(block, one.run, one.world), noisy_masks(block, one.run, one.world))
+        if _constant(block, one) and one.run.objective in (*PLAIN, *NOISY):
+            found[key] = found.get(key, one) if key[0] == BOUND else one
+    return found
 
 
 def matches(block: TextBlock, runs: Sequence[Trained]) -> list[Match]:

@@ -86,6 +86,7 @@ def figure_masks(block: TextBlock, worlds: Worlds, folder: Path, formats: Sequen
             else:
                 panel.set_ylabel(f"invalid samples, {steps} steps")
                 panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+                panel.set_ylim(-0.03, 1.03)
             panel.set_xticks(
                 range(len(teachers)), [name.replace(", ", ",\n") for name in teachers], fontsize=6.5
             )
