@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from xpflow.artifacts.manifest import ENDING
+from xpflow.artifacts.code import SHARED, covered, noted
+from xpflow.artifacts.manifest import ENDING, Manifest, read_manifest
+from xpflow.artifacts.record import portable_word
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,6 +95,27 @@ class Workflow:
             start_new_session=True,
         )
 
+    def uncovered(self) -> dict[str, set[str]]:
+        """Return the modules that stages loaded and that their fingerprints do not cover, by command.
+
+        Of a watched run, asked in its folder: manifests have paths relative to it.
+        """
+        assert self.watched is not None
+        made = {
+            manifest.command: manifest
+            for path in self.folder.rglob(f"*{ENDING}")
+            for manifest in _with_shards(read_manifest(path))
+        }
+        found: dict[str, set[str]] = {}
+        whatever = {*noted(), *SHARED, "xpflow.__main__"}
+        for note in map(json.loads, (path.read_text() for path in self.watched.iterdir())):
+            manifest = made.get(("xpflow", *map(portable_word, note["argv"])))
+            if manifest is not None:
+                command = manifest.stage["command"]
+                known = covered(command, manifest.facts.get("plugins", ())) | whatever
+                found.setdefault(command, set()).update(set(note["loaded"]) - known)
+        return found
+
     def figures(self, study: str) -> dict[str, bytes]:
         """Return what the study shows, by file name.
 
@@ -100,6 +124,10 @@ class Workflow:
         folder = self.folder / "paper_figures" / study
         shown = (path for path in sorted(folder.iterdir()) if not path.name.endswith((ENDING, "report.html")))
         return {path.name: path.read_bytes() for path in shown}
+
+
+def _with_shards(manifest: Manifest) -> list[Manifest]:
+    return [manifest, *(deeper for one in manifest.shards() for deeper in _with_shards(one))]
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,6 @@ from typing import Any
 import pytest
 import yaml
 
-from xpflow.artifacts.code import SHARED, covered, noted
-from xpflow.artifacts.manifest import ENDING, Manifest, read_manifest
-from xpflow.artifacts.record import portable_word
 from xpflow.study.config import load_study
 from xpflow.study.layout import Layout
 from xpflow.study.rows import expand
@@ -60,25 +57,11 @@ def test_no_stage_ran_code_that_its_fingerprint_does_not_cover(
     finished: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Never less than what ran: the modules that each process loaded, against those behind its manifest."""
-    monkeypatch.chdir(finished.folder)  # where the commands ran: manifests have paths relative to it
-    made: dict[tuple[str, ...], Manifest] = {}
-    for path in finished.folder.rglob(f"*{ENDING}"):
-        for manifest in _with_shards(read_manifest(path)):
-            made[manifest.command] = manifest
-    commands, whatever = set(), {*noted(), *SHARED, "xpflow.__main__"}
-    for note in map(json.loads, (path.read_text() for path in finished.watched.iterdir())):
-        manifest = made.get(("xpflow", *map(portable_word, note["argv"])))
-        if manifest is not None:
-            command = manifest.stage["command"]
-            known = covered(command, manifest.facts.get("plugins", ())) | whatever
-            assert not set(note["loaded"]) - known, (command, sorted(set(note["loaded"]) - known))
-            commands.add(command)
+    monkeypatch.chdir(finished.folder)
+    found = finished.uncovered()
+    assert not {command: modules for command, modules in found.items() if modules}
     smoke = {"config", "problems", "selfdata", "train", "solvable", "grpo", "evaluate", "grade", "merge"}
-    assert commands == smoke | {"trace", "prompts", "tables", "figures", "report"}
-
-
-def _with_shards(manifest: Manifest) -> list[Manifest]:
-    return [manifest, *(deeper for one in manifest.shards() for deeper in _with_shards(one))]
+    assert found.keys() == smoke | {"trace", "prompts", "tables", "figures", "report"}
 
 
 def test_a_second_run_does_nothing(finished: Any) -> None:

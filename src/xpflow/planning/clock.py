@@ -37,8 +37,8 @@ RULES = {
 }
 
 
-UPDATE_S = 0.012  # a forward of a small model with its backward: calls cost more than arithmetic
-SCORES_S = 12.0  # what the oracle says of it
+UPDATE_S = 0.02  # a forward of a small model with its backward: calls cost more than arithmetic
+SCORES_S = 3.0  # what the oracle says of it
 
 
 @dataclass(frozen=True, slots=True)

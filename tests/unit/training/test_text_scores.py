@@ -21,6 +21,7 @@ from xpflow.masking.schedule import make_schedule
 from xpflow.microtext import WORLDS
 from xpflow.microtext.measure import entropy
 from xpflow.microtext.splits import load
+from xpflow.study.config.text import TextBlock
 from xpflow.training.student import Student
 from xpflow.training.text_folder import train_text
 from xpflow.training.text_measure import TextModel, bound_scores, sample_quality, scored, step_agreement
@@ -199,6 +200,12 @@ def test_sentences_of_the_language_lie_at_its_entropy() -> None:
     assert (found.invalid, found.nfe) == (0, 3)
     nonsense = scored(world, Sampled(ids_BL.flip(-1), torch.full((512,), 3)), entropy(world, 64))
     assert (nonsense.invalid, nonsense.excess) == (1, None)
+
+
+def test_what_is_measured_by_default_is_what_a_study_measures_by_default() -> None:
+    block, own = TextBlock(), Measuring()
+    names = ("steps", "samples", "test", "draws", "curve")
+    assert {name: getattr(own, name) for name in names} == {name: getattr(block, name) for name in names}
 
 
 def test_a_file_that_holds_no_scores_says_what_is_wrong(tmp_path: Path) -> None:
