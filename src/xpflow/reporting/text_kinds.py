@@ -26,6 +26,16 @@ class Match:
     equal: str
 
 
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What taught some runs, its label, and the runs with plain and with noisy masks, where they exist."""
+
+    teacher: str
+    label: str
+    plain: Trained | None
+    noisy: Trained | None
+
+
 def learned_order(block: TextBlock, one: Trained) -> bool:
     """Say whether the schedule is learned."""
     return block.of(one.run, one.world).get("schedule") == "learned"
@@ -53,17 +63,27 @@ def taught_by(block: TextBlock, run: TextRun, world: str) -> str:
     return ", ".join(dict.fromkeys(chain)) or BOUND
 
 
-def last_of(block: TextBlock, runs: Sequence[Trained]) -> dict[tuple[str, bool], Trained]:
-    """Return a world's runs by what taught them and whether their masks carry noise.
+def taught_alike(block: TextBlock, runs: Sequence[Trained]) -> list[Taught]:
+    """Return a world's runs by what taught them, and for how many updates: plain masks beside noisy ones.
 
-    Of several rounds it is the last; of those that the bound alone taught it is the first.
+    Of several that are alike it is the last; of those that the bound alone taught it is the first.
     """
-    found: dict[tuple[str, bool], Trained] = {}
+    found: dict[tuple[str, int], dict[bool, Trained]] = {}
     for one in runs:
-        key = (taught_by(block, one.run, one.world), noisy_masks(block, one.run, one.world))
+        taught, noisy = taught_by(block, one.run, one.world), noisy_masks(block, one.run, one.world)
         if _constant(block, one) and one.run.objective in (*PLAIN, *NOISY):
-            found[key] = found.get(key, one) if key[0] == BOUND else one
-    return found
+            sides = found.setdefault((taught, 0 if taught == BOUND else updates_of(block, one.run)), {})
+            sides[noisy] = sides.get(noisy, one) if taught == BOUND else one
+    names = [taught for taught, _ in found]
+    return [
+        Taught(
+            taught,
+            taught if names.count(taught) == 1 else f"{taught}, {updates} updates",
+            sides.get(False),
+            sides.get(True),
+        )
+        for (taught, updates), sides in found.items()
+    ]
 
 
 def matches(block: TextBlock, runs: Sequence[Trained]) -> list[Match]:

@@ -17,7 +17,7 @@ import numpy as np
 from xpflow.reporting.markup import EMPTY, Column, Lines, Table, number
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.text_cells import difference_cell
-from xpflow.reporting.text_kinds import BOUND, last_of, learned_order, noisy_masks
+from xpflow.reporting.text_kinds import learned_order, noisy_masks, taught_alike
 from xpflow.reporting.text_results import Trained
 from xpflow.stats.seeds import Floats
 from xpflow.study.config import StudyConfig
@@ -194,20 +194,16 @@ def sides_of(block: TextBlock, published: Published, runs: Sequence[Trained]) ->
     """Return our numbers over seeds, in nats a token, with the method and without; None without such runs.
 
     Of several runs with a learned order it is the first in the paper's form; without the method stands the
-    first run of the world. Of rounds of a distillation it is the last.
+    first run of the world. Of distillations it is the first that has both sides, with its last round.
     """
     if published.paper == LOMDM:
         learned = [one for one in runs if learned_order(block, one) and _of_paper(block, one)]
         return None if not learned else _of_orders(published, max(block.steps), learned[0], runs[0])
-    last = {
-        (_without_count(taught), noisy): one
-        for (taught, noisy), one in last_of(block, runs).items()
-        if taught != BOUND
-    }
-    noisy, plain = last.get((published.taught, True)), last.get((published.taught, False))
-    if published.asks != "samples" or noisy is None or plain is None:
-        return None
-    return _sampled(noisy, published.steps), _sampled(plain, published.steps)
+    for alike in taught_alike(block, runs):
+        teacher = ", ".join(name.split(" ")[0] for name in alike.teacher.split(", "))
+        if teacher == published.taught and alike.noisy is not None and alike.plain is not None:
+            return _sampled(alike.noisy, published.steps), _sampled(alike.plain, published.steps)
+    return None
 
 
 def _of_orders(published: Published, steps: int, learned: Trained, first: Trained) -> Sides | None:
@@ -234,10 +230,6 @@ def _over_domains(one: Trained, domains: Sequence[str]) -> Floats:
 
 def _of_paper(block: TextBlock, one: Trained) -> bool:
     return str(block.of(one.run, one.world).get("form", "paper")) == "paper"
-
-
-def _without_count(taught: str) -> str:
-    return ", ".join(name.split(" ")[0] for name in taught.split(", "))
 
 
 def _cell(plan: ReportPlan, sides: Sides | None) -> Lines:

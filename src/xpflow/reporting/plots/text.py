@@ -26,7 +26,8 @@ from xpflow.study.text_tables import agreement_worlds, carries_noise, learns_ord
 Worlds = Mapping[str, Sequence[Trained]]
 Looks = Mapping[str, dict[str, Any]]
 COLUMNS = 3  # panels beside each other
-PANEL_INCH = 2.1
+PANEL_INCH, LINE_INCH = 2.1, 0.16
+NAMES = 4  # of runs in a line
 
 
 def figures_text(
@@ -68,7 +69,7 @@ def looks_of(block: TextBlock) -> dict[str, dict[str, Any]]:
 
 def figure_curves(worlds: Worlds, looks: Looks, folder: Path, formats: Sequence[str]) -> list[Path]:
     """Draw how far the bound lies above the language against the forwards spent, a panel for each world."""
-    with panels_of(worlds) as (drawing, panels):
+    with panels_of(worlds, looks) as (drawing, panels):
         for panel, (world, runs) in zip(panels, worlds.items(), strict=False):
             lowest = []
             for one in runs:
@@ -95,7 +96,7 @@ def figure_samples(
 ) -> list[Path]:
     """Draw likelihood and entropy of samples, a line along the steps; its ring is the most steps."""
     agreement = agreement_worlds(block)
-    with panels_of(worlds) as (drawing, panels):
+    with panels_of(worlds, looks) as (drawing, panels):
         for panel, (world, runs) in zip(panels, worlds.items(), strict=False):
             what = "invalid" if world in agreement else "sample_excess"
             for one in runs:
@@ -133,7 +134,7 @@ def figure_agreement(
     block: TextBlock, worlds: Worlds, looks: Looks, folder: Path, formats: Sequence[str]
 ) -> list[Path]:
     """Draw how many samples repeat one word by the steps taken, with what exact conditionals give."""
-    with panels_of(worlds) as (drawing, panels):
+    with panels_of(worlds, looks) as (drawing, panels):
         for panel, (world, runs) in zip(panels, worlds.items(), strict=False):
             for one in runs:
                 y_KS = np.array([1 - one.measured("invalid", steps=steps) for steps in block.steps])
@@ -163,12 +164,14 @@ def figure_agreement(
 
 
 @contextmanager
-def panels_of(worlds: Worlds) -> Iterator[tuple[Any, list[Any]]]:
-    """Yield a figure with a panel for each world, three in a row; what is left over is not drawn."""
+def panels_of(worlds: Worlds, looks: Looks) -> Iterator[tuple[Any, list[Any]]]:
+    """Yield a figure with a panel for each world, three in a row, and room for the names of the runs."""
     count = max(1, len(worlds))
     columns = min(COLUMNS, count)
     rows = ceil(count / columns)
-    with figure(height=0.9 + PANEL_INCH * rows, nrows=rows, ncols=columns) as (drawing, axes):
+    with figure(
+        height=0.6 + LINE_INCH * ceil(len(looks) / NAMES) + PANEL_INCH * rows, nrows=rows, ncols=columns
+    ) as (drawing, axes):
         panels = list(axes.flat)
         for panel in panels[count:]:
             panel.set_axis_off()
@@ -186,4 +189,4 @@ def _line(panel: Any, x_K: Floats, y_KS: Floats, look: dict[str, Any]) -> None:
 def _legend(drawing: Any, worlds: Worlds, looks: Looks) -> None:
     shown = {one.run.name for runs in worlds.values() for one in runs}
     marks = [Line2D([], [], **look) for name, look in looks.items() if name in shown]
-    drawing.legend(handles=marks, loc="outside upper left", ncols=4, fontsize=6.5, frameon=False)
+    drawing.legend(handles=marks, loc="outside upper left", ncols=NAMES, fontsize=6.5, frameon=False)

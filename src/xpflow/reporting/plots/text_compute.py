@@ -13,10 +13,10 @@ from matplotlib.ticker import PercentFormatter
 from xpflow.reporting.plots.style import BLUE, GREY, INK, ORANGE, VERMILION, figure, log_axis, note, save
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.text_cells import seed_mean
-from xpflow.reporting.text_kinds import last_of, matches
+from xpflow.reporting.text_kinds import Taught, matches, taught_alike
 from xpflow.reporting.text_results import Trained
-from xpflow.stats.seeds import Floats
 from xpflow.study.config.text import TextBlock
+from xpflow.study.config.text_references import AGREEMENT
 from xpflow.study.text_tables import agreement_worlds
 
 Worlds = Mapping[str, Sequence[Trained]]
@@ -62,24 +62,22 @@ def figure_compute(
 
 def figure_masks(block: TextBlock, worlds: Worlds, folder: Path, formats: Sequence[str]) -> list[Path]:
     """Draw plain masks beside masks with noise, under the same teacher: one step that agrees, or samples."""
-    found = {world: last_of(block, runs) for world, runs in worlds.items()}
-    found = {world: runs for world, runs in found.items() if any(noisy for _, noisy in runs)}
+    found: dict[str, list[Taught]] = {}
+    for world, runs in worlds.items():
+        taught = taught_alike(block, runs)
+        if any(one.noisy is not None for one in taught):
+            found[world] = taught
     agreement, steps = agreement_worlds(block), block.steps[len(block.steps) // 2]
     columns = min(3, max(1, len(found)))
     rows = -(-max(1, len(found)) // columns)
     with figure(height=0.9 + 2.1 * rows, nrows=rows, ncols=columns) as (drawing, axes):
         for panel in axes.flat[len(found) :]:
             panel.set_axis_off()
-        for panel, (world, runs) in zip(axes.flat, found.items(), strict=False):
-            teachers = list(dict.fromkeys(taught for taught, _ in runs))
-            for (taught, noisy), one in runs.items():
-                place = teachers.index(taught) + (0.13 if noisy else -0.13)
-                if world in agreement:
-                    _dots(panel, place, one.measured("agreement"), noisy)
-                    ceiling = one.values("one_step", "ceiling").mean()
-                    panel.plot([place - 0.13, place + 0.13], [ceiling] * 2, color=INK, linewidth=1.0)
-                else:
-                    _dots(panel, place, one.measured("invalid", steps=steps), noisy)
+        for panel, (world, taught) in zip(axes.flat, found.items(), strict=False):
+            for number, alike in enumerate(taught):
+                for one, noisy in ((alike.plain, False), (alike.noisy, True)):
+                    if one is not None:
+                        _side(panel, number + (0.13 if noisy else -0.13), one, noisy, steps)
             if world in agreement:
                 log_axis(panel, "y")
                 panel.set_ylabel("one step agrees")
@@ -87,10 +85,10 @@ def figure_masks(block: TextBlock, worlds: Worlds, folder: Path, formats: Sequen
                 panel.set_ylabel(f"invalid samples, {steps} steps")
                 panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
                 panel.set_ylim(-0.03, 1.03)
+            panel.set_xlim(-0.6, len(taught) - 0.4)
             panel.set_xticks(
-                range(len(teachers)), [name.replace(", ", ",\n") for name in teachers], fontsize=6.5
+                range(len(taught)), [one.label for one in taught], fontsize=6, rotation=40, ha="right"
             )
-            panel.set_xlim(-0.6, len(teachers) - 0.4)
             panel.set_title(world)
         shown = [Line2D([], [], color=c, marker=m, linestyle="", label=name) for name, c, m in SIDES.values()]
         if set(found) & set(agreement):
@@ -100,7 +98,13 @@ def figure_masks(block: TextBlock, worlds: Worlds, folder: Path, formats: Sequen
         return save(drawing, folder, "text_masks", formats)
 
 
-def _dots(panel: Any, place: float, values_S: Floats, noisy: bool) -> None:
+def _side(panel: Any, place: float, one: Trained, noisy: bool, steps: int) -> None:
+    """Draw a run's seeds, their mean and, where one step was measured, the most its marginals allow."""
     _, color, marker = SIDES[noisy]
+    agreement_S, ceiling_S = one.measured("agreement"), one.values("one_step", "ceiling")
+    repeats = one.world.startswith(AGREEMENT)
+    values_S = agreement_S if repeats else one.measured("invalid", steps=steps)
     panel.plot(np.full(len(values_S), place), values_S, ".", color=color, alpha=0.5, markersize=3)
     panel.plot([place], [values_S.mean()], color=color, marker=marker, markersize=5)
+    if repeats:
+        panel.plot([place - 0.13, place + 0.13], [ceiling_S.mean()] * 2, color=INK, linewidth=1.0)
