@@ -19,7 +19,7 @@ from xpflow.reporting.page.build import produce_report
 from xpflow.reporting.produce import produce_figures, produce_tables
 from xpflow.reporting.summary import summarize
 from xpflow.reporting.text_claims import JudgedText, judged_text
-from xpflow.reporting.text_kinds import matches, noisy_masks, taught_by
+from xpflow.reporting.text_kinds import matches, noisy_masks, taught_alike, taught_by
 from xpflow.reporting.text_published import IMDM, LOMDM, PUBLISHED
 from xpflow.reporting.text_results import found_at, load_trained, reported
 from xpflow.study.config import StudyConfig
@@ -239,6 +239,41 @@ def test_kinds_are_read_from_settings(tmp_path: Path) -> None:
         "redi": ("ReDi 512", True),
         "redi-plain": ("ReDi 512", False),
     }
+
+
+def test_plain_and_noisy_masks_stand_beside_each_other_at_equal_updates(tmp_path: Path) -> None:
+    shorter = {**made_up.IMDM[2], "name": "redi-short", "updates": 100}
+    config = made_up.study([*made_up.IMDM, shorter], ["agreement-8-3"])
+    scores = made_up.of_masks()
+    scores["agreement-8-3", "redi-short"] = scores["agreement-8-3", "redi"]
+    made_up.write(config, tmp_path / "small", scores)
+    found = taught_alike(config.text, load_trained(config, tmp_path / "small"))
+    assert [(one.label, *(side and side.run.name for side in (one.plain, one.noisy))) for one in found] == [
+        ("bound", "base", "noisy"),
+        ("ReDi 512, 800 updates", "redi-plain", "redi"),
+        ("ReDi 512, 100 updates", None, "redi-short"),
+    ]
+
+
+def test_what_a_run_starts_from_counts_as_spent(tmp_path: Path) -> None:
+    config, results = masks(tmp_path)
+    trained = load_trained(config, results)
+    redi = found_at(trained, "agreement-8-3", "redi")
+    assert redi.before == 64 * 1200
+    assert redi.curve()[0][-1] == redi.spent == 64 * (1200 + 800)
+
+
+def test_a_share_has_an_interval_of_shares(tmp_path: Path) -> None:
+    config, results = masks(tmp_path)
+    for seed, share in enumerate((0.001, 0.002, 0.3)):
+        path = Layout.of_results(results).text_scores("agreement-8-3", "redi", seed)
+        scores = json.loads(path.read_text())
+        scores["one_step"]["agreement"] = share
+        path.write_text(json.dumps(scores))
+    produce_tables(config, results, tmp_path / "out")
+    row = table(tmp_path / "out", "text_agreement").set_index("run").loc["redi"]
+    assert stats.ttest_1samp([0.001, 0.002, 0.3], 0).confidence_interval(0.95).low < 0
+    assert row["agreement_low"] == 0.0
 
 
 def test_learned_orders_are_matched_at_equal_cost(tmp_path: Path) -> None:
