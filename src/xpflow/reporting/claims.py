@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from functools import partial
-from math import isfinite, isinf
+from math import isfinite
 from typing import Any
 
 from xpflow.reporting.cells import ClaimRead
@@ -25,7 +24,7 @@ from xpflow.reporting.probe_claims import Judged
 from xpflow.reporting.report_spec import Direction, ReportPlan
 from xpflow.reporting.results import Outcomes
 from xpflow.reporting.text_claims import text_rule
-from xpflow.reporting.text_units import DASH, SHARE, scaled_text
+from xpflow.reporting.text_units import SHARE, scaled_interval, scaled_text
 from xpflow.stats.bootstrap import Estimate, fewest_problems
 from xpflow.study.config.base import budget_text
 
@@ -266,11 +265,10 @@ def _claim(
 def measured(claim: Claim) -> str:
     """Return a claim's number with its unit and interval: "+28.0 points [+20.0, +36.5]"."""
     unit, sign = unit_of(claim)
-    written = (
-        partial(scaled_text, unit=unit, sign=sign) if claim.family == TEXT else partial(number, sign=sign)
-    )
-    ends = f"{written(claim.low)}, {written(claim.high)}"
-    return f"{written(claim.ours)} {unit} [{DASH if claim.family == TEXT and isinf(claim.low) else ends}]"
+    if claim.family == TEXT:
+        interval = scaled_interval(claim.low, claim.high, unit, sign)
+        return f"{scaled_text(claim.ours, unit, sign)} {unit} {interval}"
+    return f"{number(claim.ours, sign)} {unit} [{number(claim.low, sign)}, {number(claim.high, sign)}]"
 
 
 def unit_of(claim: Claim) -> tuple[str, str]:

@@ -47,4 +47,16 @@ def interval_text(interval: Interval | None, unit: str, sign: str = "") -> str:
     """Return an interval in brackets, or a dash where there is none."""
     if interval is None:
         return f"[{DASH}]"
-    return f"[{value_text(interval.low, unit, sign)}, {value_text(interval.high, unit, sign)}]"
+    return scaled_interval(scaled(interval.low, unit), scaled(interval.high, unit), unit, sign)
+
+
+def scaled_interval(low: float, high: float, unit: str, sign: str = "") -> str:
+    """Return an interval of what `scaled` gives; with more digits where it would look like a point."""
+    if not (isfinite(low) and isfinite(high)):
+        return f"[{DASH}]"
+    ends = [scaled_text(end, unit, sign) for end in (low, high)]
+    if ends[0] == ends[1] and low < high:
+        ends = [
+            f"{end:{sign}.6g}".replace("-", "−", 1) if end < 0 else f"{end:{sign}.6g}" for end in (low, high)
+        ]
+    return f"[{ends[0]}, {ends[1]}]"

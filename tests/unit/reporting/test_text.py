@@ -22,6 +22,8 @@ from xpflow.reporting.text_claims import JudgedText, judged_text
 from xpflow.reporting.text_kinds import matches, noisy_masks, taught_alike, taught_by
 from xpflow.reporting.text_published import IMDM, LOMDM, PUBLISHED
 from xpflow.reporting.text_results import found_at, load_trained, reported
+from xpflow.reporting.text_units import NATS, SHARE, interval_text
+from xpflow.stats.intervals import Interval
 from xpflow.study.config import StudyConfig
 from xpflow.study.layout import Layout
 from xpflow.study.stages import figure_names, table_names
@@ -253,6 +255,19 @@ def test_plain_and_noisy_masks_stand_beside_each_other_at_equal_updates(tmp_path
         ("ReDi 512, 800 updates", "redi-plain", "redi"),
         ("ReDi 512, 100 updates", None, "redi-short"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unit", "text"),
+    [
+        (0.1, 0.2, NATS, "[0.100, 0.200]"),
+        (2e-5, 4e-5, NATS, "[2e-05, 4e-05]"),
+        (0.99996, 0.99998, SHARE, "[99.996, 99.998]"),
+        (-1e-9, 1e-9, SHARE, "[−1.0e-07, 1.0e-07]"),
+    ],
+)
+def test_no_interval_looks_like_a_point(low: float, high: float, unit: str, text: str) -> None:
+    assert interval_text(Interval(low, high), unit) == text
 
 
 def test_what_a_run_starts_from_counts_as_spent(tmp_path: Path) -> None:
