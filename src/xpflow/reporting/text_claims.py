@@ -69,9 +69,13 @@ def judged_text(config: StudyConfig, plan: ReportPlan, trained: Sequence[Trained
     return [JudgedText(*one, p, plan.confidence) for one, p in zip(found, corrected, strict=True)]
 
 
+def signed(claim: TextClaim) -> bool:
+    """Say whether a claim is about a difference: of two runs, or of a run and its own ceiling."""
+    return claim.run_b is not None or claim.measure == "over_factorised"
+
+
 def _told(plan: ReportPlan, claim: TextClaim, a_S: Floats, b_S: Floats | None) -> SeedMean:
-    signed = b_S is not None or claim.measure == "over_factorised"
-    limits = possible(unit_of_measure(claim.measure), signed=signed)
+    limits = possible(unit_of_measure(claim.measure), signed=signed(claim))
     return over_seeds(a_S, b_S, null=claim.value, confidence=plan.confidence, possible=limits)
 
 
@@ -130,7 +134,7 @@ def _row(one: JudgedText) -> tuple[Lines, ...]:
     ]
     measured: Lines = EMPTY
     if one.found is not None:
-        sign = "" if claim.run_b is None else "+"
+        sign = "+" if signed(claim) else ""
         seeds = f"{one.found.n_seeds} seed{'s' * (one.found.n_seeds != 1)}"
         measured = (
             f"{value_text(one.found.value, unit, sign)} {interval_text(one.found.interval, unit, sign)}",

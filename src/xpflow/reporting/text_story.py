@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from math import inf, nan
 
 from xpflow.reporting.claims import TEXT, Claim
-from xpflow.reporting.text_claims import JudgedText
+from xpflow.reporting.text_claims import JudgedText, signed
 from xpflow.reporting.text_units import SHARE, scaled, unit_of_measure
 from xpflow.stats.intervals import Interval
 
@@ -33,5 +33,5 @@ def _text_claim(one: JudgedText) -> Claim:
         direction=one.claim.direction,
         judgement=one.judgement,
         holm_p=one.holm_p,
-        unit="%" if unit == SHARE and one.b_S is None else unit,
+        unit="%" if unit == SHARE and not signed(one.claim) else unit,
     )
