@@ -33,7 +33,13 @@ def figures(
     from xpflow.reporting.produce import produce_figures
     from xpflow.study.config import load_study
     from xpflow.study.layout import Layout
-    from xpflow.study.stages import evaluated_files, policy_logs, probe_files, training_logs
+    from xpflow.study.stages import (
+        evaluated_files,
+        policy_logs,
+        probe_files,
+        text_files,
+        training_logs,
+    )
 
     if trace is not None and only and "trace" not in only:
         raise ConfigError(
@@ -43,6 +49,7 @@ def figures(
     record = stage_record(study, "figures")
     layout = Layout(results, out)
     logs = [*training_logs(study, layout), *policy_logs(study, layout), *probe_files(study, layout)]
+    logs += text_files(study, layout)
     inputs = [*evaluated_files(study, layout), *logs, *filter(None, [trace])]
     record.read(*(file for file in inputs if file.exists()))
     paths = produce_figures(study, results, out, only or (), trace)

@@ -30,12 +30,13 @@ def tables(
     from xpflow.reporting.produce import produce_tables
     from xpflow.study.config import load_study
     from xpflow.study.layout import Layout
-    from xpflow.study.stages import evaluated_files, probe_files, training_logs
+    from xpflow.study.stages import evaluated_files, probe_files, text_files, training_logs
 
     study = load_study(config)
     record = stage_record(study, "tables")
     layout = Layout(results, out)
-    inputs = [*evaluated_files(study, layout), *training_logs(study, layout), *probe_files(study, layout)]
+    logs = [*training_logs(study, layout), *probe_files(study, layout), *text_files(study, layout)]
+    inputs = [*evaluated_files(study, layout), *logs]
     record.read(*(file for file in inputs if file.exists()))
     paths = produce_tables(study, results, out)
     record.write(paths, "tables")

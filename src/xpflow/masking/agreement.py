@@ -11,7 +11,6 @@ in common, sum_v prod_i p_i(v): for a plain model both are equal, and no plain m
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import comb
 
 import torch
 from torch import Tensor
@@ -59,17 +58,3 @@ def one_step(log_p_SLV: Tensor, every: bool = False) -> Agreement:
         agreed_entropy=float(torch.special.entr(agreed_V).sum()) / unit,
         information=float((marginal_L - given_L).mean()),
     )
-
-
-def ancestral_ceiling(size: int, length: int, steps: int) -> float:
-    """Return P(all places agree) for exact conditionals of a repeated word, sampled in `steps` equal steps.
-
-    Places fall into steps uniformly. The first step that has any draws its n places independently, which
-    agree with probability size^(1 - n); all later ones are certain. The value is the mean of that.
-    """
-    total = 0.0
-    for step in range(1, steps + 1):
-        later = (steps - step) / steps
-        for n in range(1, length + 1):
-            total += comb(length, n) * steps**-n * later ** (length - n) * size ** (1.0 - n)
-    return total

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from math import isfinite
 from typing import Any
 
 from xpflow.reporting.cells import ClaimRead
@@ -22,18 +23,24 @@ from xpflow.reporting.paper import FLOW, MASK_PREDICTION, QUARTER, caution, tabl
 from xpflow.reporting.probe_claims import Judged
 from xpflow.reporting.report_spec import Direction, ReportPlan
 from xpflow.reporting.results import Outcomes
+from xpflow.reporting.text_claims import text_rule
+from xpflow.reporting.text_units import SHARE, scaled_interval, scaled_text
 from xpflow.stats.bootstrap import Estimate, fewest_problems
 from xpflow.study.config.base import budget_text
 
 CURVES = "curves"  # the family of claims about a study's curves
 PARTS = "parts"  # about the parts of decoders
-PROBES = "probes"  # and about its probes
-APART = ("check", CURVES, PARTS, PROBES)  # families of claims that the paper does not make
+PROBES = "probes"  # about its probes
+TEXT = "text"  # and about models of small languages
+APART = ("check", CURVES, PARTS, PROBES, TEXT)  # families of claims that the paper does not make
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One claim on one model and benchmark; values are points (differences) or percent (ratios)."""
+    """One claim on one model and benchmark; values are in `unit`, by default points (differences).
+
+    An end of an interval that is none is infinite, a value that no seed has NaN.
+    """
 
     family: str
     text: str
@@ -48,6 +55,7 @@ class Claim:
     direction: Direction
     judgement: Judgement
     holm_p: float | None = None  # None: not a claimed difference
+    unit: str = SHARE
 
     @property
     def name(self) -> str:
@@ -58,7 +66,8 @@ class Claim:
     @property
     def word(self) -> str:
         """The judgement; where no direction was claimed, which side is ahead."""
-        if self.direction != "different" or self.judgement.startswith("undecided"):
+        asked_only = self.direction == "different" and self.family != TEXT  # where a claim has a value
+        if not asked_only or self.judgement.startswith("undecided"):
             return self.judgement
         return "ahead" if self.low > 0 else "behind"
 
@@ -135,23 +144,21 @@ def of_the_paper(claims: Iterable[Claim]) -> list[Claim]:
 def claims_markdown(plan: ReportPlan, claims: list[Claim]) -> str:
     """Return the generated section "what this study says against the paper"."""
     groups = families(plan)
-    lines = [f"## What {plan.study} says against the paper", "", _summary(claims), ""]
-    lines += _left_out(plan, claims)
+    against = " against the paper" if plan.arms else ""
+    lines = [f"## What {plan.study} says{against}", ""]
+    lines += [_summary(claims), "", *_left_out(plan, claims)] if plan.arms else []
     for family, title in groups.items():
         members = [claim for claim in claims if claim.family == family]
         if members:
             lines += [f"**{title}.** {tally(members)}", "", *map(_sentence, members), ""]
-    lines += [
-        rule(plan),
-        "",
-        caution(model.name for model in plan.models),
-        "",
-    ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(line for text in rules(plan, claims) for line in (text, ""))])
 
 
 def families(plan: ReportPlan) -> dict[str, str]:
     """Return the families of claims, in the order in which they are told, and what each says."""
+    own = {TEXT: "Registered of models of small languages, and corrected among themselves"}
+    if not plan.arms:
+        return own
     flow, baseline = plan.arm(plan.flow).title, plan.arm(plan.baseline).title
     budget = budget_text(plan.headline_budget)
     return {
@@ -163,15 +170,26 @@ def families(plan: ReportPlan) -> dict[str, str]:
         CURVES: "Registered of decoders as curves, at equal mean NFE and corrected among themselves",
         PARTS: "Registered of the parts of decoders, at equal mean NFE and corrected among themselves",
         PROBES: "Registered of the probes of mixed states, and corrected among themselves",
+        **own,
     }
 
 
 def claims_record(claims: list[Claim]) -> list[dict[str, Any]]:
     """Return the claims as plain rows for a JSON file."""
     return [
-        {name: None if value == float("inf") else value for name, value in asdict(claim).items()}
+        {
+            name: None if isinstance(value, float) and not isfinite(value) else value
+            for name, value in asdict(claim).items()
+        }
         for claim in claims
     ]
+
+
+def rules(plan: ReportPlan, claims: Iterable[Claim]) -> list[str]:
+    """Return how a study's claims are judged, and how its numbers are to be read."""
+    decoded = [rule(plan), caution(model.name for model in plan.models)] if plan.arms else []
+    text = any(claim.family == TEXT for claim in claims)
+    return [*decoded, *([text_rule(plan)] if text or not plan.arms else [])]
 
 
 def rule(plan: ReportPlan) -> str:
@@ -240,18 +258,22 @@ def _claim(
         direction=direction,
         judgement=judgement,
         holm_p=holm_p,
+        unit="%" if family == "recovery" else SHARE,
     )
 
 
 def measured(claim: Claim) -> str:
     """Return a claim's number with its unit and interval: "+28.0 points [+20.0, +36.5]"."""
     unit, sign = unit_of(claim)
+    if claim.family == TEXT:
+        interval = scaled_interval(claim.low, claim.high, unit, sign)
+        return f"{scaled_text(claim.ours, unit, sign)} {unit} {interval}"
     return f"{number(claim.ours, sign)} {unit} [{number(claim.low, sign)}, {number(claim.high, sign)}]"
 
 
 def unit_of(claim: Claim) -> tuple[str, str]:
     """Return the unit of a claim's numbers, and "+" where they are written with a sign."""
-    return ("%", "") if claim.family == "recovery" else ("points", "+")
+    return claim.unit, "" if claim.unit == "%" else "+"
 
 
 def _sentence(claim: Claim) -> str:

@@ -19,6 +19,7 @@ from xpflow.reporting.report_spec import Contrast, Direction, ReportPlan
 from xpflow.reporting.results import CellStats, Outcomes
 from xpflow.reporting.tables import facts
 from xpflow.stats.bootstrap import Estimate, fewest_problems, paired_difference, paired_ratio
+from xpflow.stats.intervals import Interval
 from xpflow.stats.paired import McNemar, holm, mcnemar
 from xpflow.study.config.base import budget_text
 
@@ -97,7 +98,12 @@ def judge(
     """
     if estimate.n_problems < fewest_problems(confidence):
         return "undecided: too few"
-    above, below = estimate.interval.low > threshold, estimate.interval.high < threshold
+    return judge_interval(estimate.interval, threshold, direction)
+
+
+def judge_interval(interval: Interval, threshold: float, direction: Direction) -> Judgement:
+    """Judge a claim by where an interval lies, whatever it is from."""
+    above, below = interval.low > threshold, interval.high < threshold
     if direction == "different":
         return "confirmed" if above or below else "undecided"
     if direction == "less":

@@ -39,15 +39,15 @@ def plan_from_config(config: StudyConfig) -> ReportPlan:
         benchmarks=tuple(name for name in config.benchmark_names if name not in chosen_on),
         arms=tuple(arm_spec(config, arm) for arm in config.evaluation.arms),
         rows=tuple(row for row in expand(config) if row.arm in own and row.benchmark not in chosen_on),
-        baseline=baseline_arm(config).name,
-        flow=flow_arm(config).name,
+        baseline=baseline_arm(config).name if config.evaluation.arms else "",
+        flow=flow_arm(config).name if config.evaluation.arms else "",
         contrasts=tuple(contrasts(config)),
         headline_budget=report.headline_budget,
         confidence=report.confidence,
         resamples=report.bootstrap_samples,
         bootstrap_seed=report.bootstrap_seed,
         ratio_margin=report.ratio_margin,
-        settings=(("Generation length", _lengths(config)),),
+        settings=(("Generation length", _lengths(config)),) if config.models else (),
     )
 
 
@@ -115,6 +115,8 @@ def contrasts(config: StudyConfig) -> list[Contrast]:
     """Return the registered claims, then the standard comparisons that they leave out."""
     found = [_registered(config, claim) for claim in config.study.preregistration]
     known = {(one.a, one.b, one.budget_a, one.budget_b) for one in found}
+    if not config.evaluation.arms:
+        return found
     standard = [one for one in _standard(config) if (one.a, one.b, one.budget_a, one.budget_b) not in known]
     return found + standard
 

@@ -19,9 +19,9 @@ Lines = tuple[str, ...]
 EMPTY: Lines = ("–",)
 
 
-def number(value: float, sign: str = "+") -> str:
-    """Return a value to one decimal, signed unless `sign` is empty; true minus, no negative zero."""
-    return f"{value:{sign}z.1f}".replace("-", "−").replace("inf", "∞")
+def number(value: float, sign: str = "+", digits: int = 1) -> str:
+    """Return a value to some decimals, signed unless `sign` is empty; true minus, no negative zero."""
+    return f"{value:{sign}z.{digits}f}".replace("-", "−").replace("inf", "∞")
 
 
 @dataclass(frozen=True, slots=True)

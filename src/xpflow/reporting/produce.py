@@ -16,6 +16,7 @@ from xpflow.errors import ArtifactError, ConfigError, nearest
 from xpflow.reporting.alignment_table import alignment_table, full_budget_rows, read_alignment
 from xpflow.reporting.cells import claims_read, factored
 from xpflow.reporting.claims import (
+    Claim,
     claims_markdown,
     claims_record,
     curve_claims,
@@ -28,6 +29,7 @@ from xpflow.reporting.curves import compared, swept_curves
 from xpflow.reporting.factorial import factorial_tables
 from xpflow.reporting.from_config import plan_from_config
 from xpflow.reporting.frontier import frontier_tables
+from xpflow.reporting.markup import Table
 from xpflow.reporting.multiverse import multiverse_tables
 from xpflow.reporting.pass_at_k import pass_at_k_table
 from xpflow.reporting.probe_claims import judged_claims
@@ -37,6 +39,10 @@ from xpflow.reporting.readings import with_readings
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import Outcomes, load_results
 from xpflow.reporting.tables import table1, table2, write_table
+from xpflow.reporting.text import text_tables
+from xpflow.reporting.text_claims import judged_text
+from xpflow.reporting.text_results import load_trained
+from xpflow.reporting.text_story import text_claims
 from xpflow.study.config import StudyConfig
 from xpflow.study.layout import Layout
 from xpflow.study.rows import Row, expand, policy_seeds, takes_several, trained_runs
@@ -98,15 +104,34 @@ class Figure:
 
 
 def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
-    """Write Tables 1 and 2, the contrasts and claims, pass@k of several samples, and what alignment did.
+    """Write Tables 1 and 2, the contrasts, the claims, and what the study's further blocks make.
 
-    The last two only where a study has them.
+    A study without models has only the last two.
 
     `results` is results/<study>, `out` paper_figures/<study>; returns the paths. An incomplete study is an
     error that names the first missing file.
     """
     sources = Sources(config, results)
-    plan, outcomes = sources.plan, sources.outcomes(expand(config))
+    plan = sources.plan
+    tables, claims = _decoded(sources) if plan.arms else ([], [])
+    if config.probes.places:
+        probed = load_probes(config, results)
+        tables += probe_tables(config, plan, probed)
+        claims += probe_claims(judged_claims(config, plan, probed))
+    if config.text.pairs:
+        trained = load_trained(config, results)
+        tables += text_tables(config, plan, trained)
+        claims += text_claims(judged_text(config, plan, trained))
+    paths = [path for table in tables for path in write_table(table, out)]
+    atomic_write_text(out / "claims.md", claims_markdown(plan, claims))
+    atomic_write_text(out / "claims.json", json.dumps(claims_record(claims), indent=1, sort_keys=True) + "\n")
+    return [*paths, out / "claims.md", out / "claims.json"]
+
+
+def _decoded(sources: Sources) -> tuple[list[Table], list[Claim]]:
+    """Return tables and claims of everything that models of the study decode."""
+    config, plan = sources.config, sources.plan
+    outcomes = sources.outcomes(expand(config))
     contrasts = evaluate_contrasts(plan, outcomes)
     claims = judge_claims(plan, outcomes, contrasts)
     tables = [table1(sources.table_plan, outcomes), table2(plan, outcomes), contrasts_table(plan, contrasts)]
@@ -122,14 +147,7 @@ def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
         claims += part_claims(claims_read(config, plan, factored(config, outcomes)))
     if config.multiverse.readings:
         tables += multiverse_tables(config, plan, outcomes)
-    if config.probes.places:
-        probed = load_probes(config, results)
-        tables += probe_tables(config, plan, probed)
-        claims += probe_claims(judged_claims(config, plan, probed))
-    paths = [path for table in tables for path in write_table(table, out)]
-    atomic_write_text(out / "claims.md", claims_markdown(plan, claims))
-    atomic_write_text(out / "claims.json", json.dumps(claims_record(claims), indent=1, sort_keys=True) + "\n")
-    return [*paths, out / "claims.md", out / "claims.json"]
+    return tables, claims
 
 
 def produce_figures(
@@ -187,6 +205,13 @@ def _probes(sources: Sources, out: Path) -> list[Path]:
         *figure_validity(block, probed, out, sources.formats),
         *figure_recovery(block, probed, out, sources.formats),
     ]
+
+
+def _text(sources: Sources, out: Path) -> list[Path]:
+    from xpflow.reporting.plots.text import figures_text
+
+    config, trained = sources.config, load_trained(sources.config, sources.results)
+    return figures_text(config, sources.plan, trained, out, sources.formats)
 
 
 def _factorial(sources: Sources, out: Path) -> list[Path]:
@@ -249,9 +274,10 @@ FIGURES = {
     "alignment": Figure(
         _alignment, lambda sources: bool(trained_runs(sources.config)), "an arm with aligned weights"
     ),
-    "sweep": Figure(_sweep),
+    "sweep": Figure(_sweep, lambda sources: bool(sources.plan.arms), "arms"),
     "frontier": Figure(_frontier, lambda sources: bool(sources.config.frontier.curves), "curves"),
     "probes": Figure(_probes, lambda sources: bool(sources.config.probes.places), "places to probe"),
+    "text": Figure(_text, lambda sources: bool(sources.config.text.pairs), "models of small languages"),
     "factorial": Figure(_factorial, lambda sources: bool(sources.config.factorial.factors), "factors"),
     "multiverse": Figure(_multiverse, lambda sources: bool(sources.config.multiverse.readings), "readings"),
     "grpo": Figure(

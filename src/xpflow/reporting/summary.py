@@ -65,7 +65,7 @@ def summarize(config: StudyConfig, layout: Layout, *, headline: bool = True) -> 
         ArtifactError: the study has no tables yet.
     """
     verdicts = tuple(_verdicts(_claims(layout)))
-    lines, pairs = _headline(config, layout) if headline else ((), ())
+    lines, pairs = _headline(config, layout) if headline and config.models else ((), ())
     page = layout.figure("report", "html")
     return Summary(
         study=config.study.name,
@@ -150,10 +150,13 @@ def _next(config: StudyConfig) -> tuple[str, str]:
 
     if config.study.name == "smoke":
         return "make reproduce", "the study itself: the numbers of the smoke test mean nothing"
+    audit = f"xpflow audit results/{config.study.name}", "every number, back to where it came from"
+    if not config.models:
+        return audit
     model = config.models[0]
     entry = model_entry(model.directory or model.name)
     if entry is not None and entry.repo is None:
         chosen = next(iter(aligned_models(entry.name)), entry.name)
         ask = f"xpflow decode --model {chosen} --compare threshold,flow,mask_prediction --prompt '{PROMPT}'"
         return ask, "one program by three decoders, with the forwards that each of them took"
-    return f"xpflow audit results/{config.study.name}", "every number, back to where it came from"
+    return audit

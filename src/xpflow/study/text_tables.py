@@ -6,6 +6,8 @@ from xpflow.study.config.root import StudyConfig
 from xpflow.study.config.text import TextBlock, TextRun
 from xpflow.study.config.text_references import AGREEMENT
 
+NOISY = ("infinite_mask", "self_distillation")  # objectives whose masks may carry noise
+
 
 def text_table_names(study: StudyConfig) -> list[str]:
     """Return the names of the block's tables, without endings; none where nothing is trained."""
@@ -14,17 +16,28 @@ def text_table_names(study: StudyConfig) -> list[str]:
         return []
     orders = ["text_orders"] if learns_orders(block) else []
     agreement = ["text_agreement"] if agreement_worlds(block) else []
-    return ["text_bounds", "text_samples", *orders, *agreement, "text_claims"]
+    return ["text_bounds", "text_samples", *orders, *agreement, "text_published", "text_claims"]
 
 
 def text_figure_names(study: StudyConfig) -> list[str]:
     """Return the names of the block's figures, without endings; none where nothing is trained."""
-    return ["text_curves", "text_samples"] if study.text.pairs else []
+    block = study.text
+    if not block.pairs:
+        return []
+    orders = ["text_orders", "text_compute"] if learns_orders(block) else []
+    masks = ["text_masks"] if carries_noise(block) else []
+    agreement = ["text_agreement"] if agreement_worlds(block) else []
+    return ["text_curves", "text_samples", *orders, *masks, *agreement]
 
 
 def learns_orders(block: TextBlock) -> bool:
     """Return whether the schedule of any run is learned, so that its orders can be looked at."""
     return any(block.of(run, world).get("schedule") == "learned" for world, run in block.pairs)
+
+
+def carries_noise(block: TextBlock) -> bool:
+    """Return whether the masks of any run may carry noise."""
+    return any(run.objective in NOISY for _, run in block.pairs)
 
 
 def agreement_worlds(block: TextBlock) -> tuple[str, ...]:

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from xpflow.errors import ConfigError
-from xpflow.masking.agreement import ancestral_ceiling, one_step
+from xpflow.masking.agreement import one_step
 from xpflow.masking.mask_noise import MaskNoise, NoiseShape, cell_of, fates
 from xpflow.masking.noisy_sampling import Path, sample_noisy
 from xpflow.masking.reverse import network, sample
 from xpflow.masking.schedule import make_schedule
 from xpflow.microtext import WORLDS
+from xpflow.stats.agreement import ancestral_ceiling
 
 SHAPES = (NoiseShape(), NoiseShape("gaussian", 5), NoiseShape("table", masks=3))
 

@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -50,6 +51,7 @@ from xpflow.reporting.page.origin import origin
 from xpflow.reporting.page.packed import json_text, packed, packed_json, policy, script_text
 from xpflow.reporting.page.probes import probe_charts
 from xpflow.reporting.page.story import story
+from xpflow.reporting.page.text import text_charts
 from xpflow.reporting.plots.grpo import read_grpo
 from xpflow.reporting.plots.sweep import sweep_figures
 from xpflow.reporting.probe_claims import judged_claims
@@ -58,14 +60,19 @@ from xpflow.reporting.probes import probe_tables
 from xpflow.reporting.produce import Sources
 from xpflow.reporting.readings import ClaimHeld, claims_held, universes_read
 from xpflow.reporting.report_spec import ReportPlan
-from xpflow.reporting.results import Outcomes, load_results
+from xpflow.reporting.results import COLUMNS, Outcomes, load_results
+from xpflow.reporting.text import text_tables
+from xpflow.reporting.text_claims import judged_text
+from xpflow.reporting.text_results import load_trained
+from xpflow.reporting.text_story import text_claims
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.base import budget_text
 from xpflow.study.layout import Layout
 from xpflow.study.rows import expand, policy_seeds, trained_runs
 
 LIMIT = 10_000_000  # bytes
-SCRIPTS = ("page.js", "tables.js", "charts.js", "answers.js", "problems.js")
+SCRIPTS = ("page.js", "tables.js", "charts.js")
+OF_ANSWERS = ("answers.js", "problems.js")
 TEMPLATES = Path(__file__).with_name("templates")
 
 
@@ -92,7 +99,7 @@ def produce_report(
     """
     book = AnswerBook()
     sources = Sources(config, results)
-    outcomes = Outcomes(load_results(results, sources.table_plan.rows, sources.plan.protocols, book))
+    outcomes = _outcomes(sources, book)
     layout = Layout(results, out.parent)
     facts = _facts(sources, outcomes, layout)
     facts["origin"] = origin(layout, findings, out)
@@ -113,13 +120,25 @@ def produce_report(
     )
 
 
+def _outcomes(sources: Sources, book: AnswerBook) -> Outcomes:
+    """Read the rows of a study, and show them to the book; none where a study decodes nothing."""
+    rows = sources.table_plan.rows
+    if not rows:
+        return Outcomes(pd.DataFrame(columns=COLUMNS))
+    return Outcomes(load_results(sources.results, rows, sources.plan.protocols, book))
+
+
 def _facts(sources: Sources, outcomes: Outcomes, layout: Layout) -> dict[str, Any]:
     """Return what the template shows as text and tables."""
     plan, config = sources.plan, sources.config
-    contrasts = evaluate_contrasts(plan, outcomes)
-    claims = judge_claims(plan, outcomes, contrasts)
-    charts = sweep_charts(plan, sweep_figures(plan, outcomes))
-    tables = grids(sources.table_plan, outcomes, contrasts, claims)
+    claims: list[Claim] = []
+    charts: list[Chart] = []
+    tables: list[Grid] = []
+    if plan.arms:
+        contrasts = evaluate_contrasts(plan, outcomes)
+        claims += judge_claims(plan, outcomes, contrasts)
+        charts += sweep_charts(plan, sweep_figures(plan, outcomes))
+        tables += grids(sources.table_plan, outcomes, contrasts, claims)
     if trained_runs(config):
         log = sources.alignment_log(outcomes)
         tables.append(grid_of(alignment_table(plan, log)))
@@ -138,6 +157,11 @@ def _facts(sources: Sources, outcomes: Outcomes, layout: Layout) -> dict[str, An
         others += probe_claims(judged_claims(config, plan, probed))
         charts += probe_charts(config.probes, probed)
         tables += [grid_of(table) for table in probe_tables(config, plan, probed)]
+    if config.text.pairs:
+        trained = load_trained(config, sources.results)
+        others += text_claims(judged_text(config, plan, trained))
+        charts += text_charts(config, trained)
+        tables += [grid_of(table) for table in text_tables(config, plan, trained)]
     if seeds := policy_seeds(config):
         charts.append(policy_chart(read_grpo({seed: layout.policy_log(seed) for seed in seeds})))
     return {
@@ -209,7 +233,8 @@ def _page(facts: Mapping[str, Any]) -> bytes:
     from plotly.offline import get_plotlyjs
 
     shown_decoding: Decoding | None = facts["decoding"]
-    own = [(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS]
+    names = (*SCRIPTS, *(OF_ANSWERS if facts["answers"] else ()))
+    own = [(TEMPLATES / name).read_text(encoding="utf-8") for name in names]
     if shown_decoding:
         own += [shown_decoding.script, (TEMPLATES / "decoding.js").read_text(encoding="utf-8")]
     scripts = [Markup(script_text("a script of the report", text)) for text in own]

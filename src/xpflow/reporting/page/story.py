@@ -10,14 +10,14 @@ from xpflow.reporting.claims import (
     CURVES,
     PARTS,
     PROBES,
+    TEXT,
     Claim,
     families,
     measured,
     of_the_paper,
-    rule,
+    rules,
     tally,
 )
-from xpflow.reporting.paper import caution
 from xpflow.reporting.readings import ClaimHeld
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import Outcomes
@@ -36,6 +36,11 @@ PARTS_ASKED = (
     "It also takes decoders apart: what masks show, what becomes a token, what is taken back and the weights "
     "are combined in every way and compared where they take equally many forward passes on average."
 )
+TEXT_ASKED = (
+    "It trains models from nothing on small languages whose likelihood is known exactly: how far each stays "
+    "above the language itself, what its samples are worth by the language's own likelihood, and what orders "
+    "that are learned, or masks that carry noise, do at equal cost."
+)
 READINGS_ASKED = (
     "It also decodes under many readings of what the paper leaves open, and says under how many of them each "
     "of the paper's claims holds as it stands."
@@ -44,6 +49,7 @@ APART = {
     CURVES: ("curves", CURVES_ASKED),
     PARTS: ("parts", PARTS_ASKED),
     PROBES: ("probes", PROBES_ASKED),
+    TEXT: ("models of small languages", TEXT_ASKED),
 }
 MARKS = {"confirmed": "good", "ahead": "good", "contradicted": "bad", "behind": "bad"}
 
@@ -90,14 +96,16 @@ def story(plan: ReportPlan, outcomes: Outcomes, claims: list[Claim], held: Seque
     kinds = families(plan)
     apart = {kind: [claim for claim in claims if claim.family == kind] for kind in APART}
     apart = {kind: members for kind, members in apart.items() if members}
+    if not plan.arms:
+        apart.setdefault(TEXT, [])  # what such a study is about, whether it claims something or not
     return Story(
         asked=(
-            *_asked(plan, outcomes),
-            *(APART[kind][1] for kind in apart),
+            *(_asked(plan, outcomes) if plan.arms else ()),
+            *(APART[kind][1].replace("It", "This study", 1 - bool(plan.arms)) for kind in apart),
             *([READINGS_ASKED] if held else []),
         ),
         found=(
-            *_found(plan, claims),
+            *(_found(plan, claims) if plan.arms else ()),
             *(_of_others(APART[kind][0], members) for kind, members in apart.items()),
             *([_of_readings(held)] if held else []),
         ),
@@ -106,7 +114,7 @@ def story(plan: ReportPlan, outcomes: Outcomes, claims: list[Claim], held: Seque
             for kind, title in kinds.items()
             if (members := [claim for claim in claims if claim.family == kind])
         ),
-        judged=(rule(plan), caution(model.name for model in plan.models)),
+        judged=tuple(rules(plan, claims)),
     )
 
 
@@ -157,6 +165,8 @@ def _found(plan: ReportPlan, claims: list[Claim]) -> list[str]:
 
 def _of_others(what: str, claims: list[Claim]) -> str:
     """Return a sentence on curves or probes: what was confirmed and what contradicted, with the places."""
+    if not claims:
+        return f"It registers no claim about {what}."
     text = f"Of {len(claims)} comparisons of {what}, registered before the run: {tally(claims)}"
     for word in ("confirmed", "contradicted"):
         same = _grouped([claim for claim in claims if claim.word == word])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from xpflow.artifacts.io import atomic_write_bytes
 from xpflow.errors import ConfigError
@@ -106,3 +107,21 @@ def smooth(values: pd.Series, window: int) -> pd.Series:
 def seed_count(log: pd.DataFrame) -> int:
     """Return how many seeds a log holds."""
     return int(np.size(log["seed"].unique())) if "seed" in log else 1
+
+
+def log_axis(
+    panel: Any, axis: str, text: Callable[[float, int], str] = lambda value, _: f"{value:g}"
+) -> None:
+    """Make an axis logarithmic; the fewer decades, the more ticks, and all of them plain numbers."""
+    getattr(panel, f"set_{axis}scale")("log")
+    low, high = getattr(panel, f"get_{axis}lim")()
+    chosen = getattr(panel, f"{axis}axis")
+    subs = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high / low < 10 else (1.0, 2.0, 5.0)
+    chosen.set_major_locator(LogLocator(subs=subs if high / low < 300 else (1.0,)))
+    chosen.set_major_formatter(FuncFormatter(text))
+    chosen.set_minor_formatter(NullFormatter())
+
+
+def thousands(value: float, _: int) -> str:
+    """Return a count as an axis has it: 20k, 1M."""
+    return f"{value / 1e6:g}M" if value >= 1e6 else f"{value / 1e3:g}k" if value >= 1e3 else f"{value:g}"
