@@ -175,11 +175,12 @@ def families(plan: ReportPlan) -> dict[str, str]:
 
 
 def claims_record(claims: list[Claim]) -> list[dict[str, Any]]:
-    """Return the claims as plain rows for a JSON file."""
+    """Return the claims as plain rows for a JSON file; those of text studies have units of their own."""
     return [
         {
             name: None if isinstance(value, float) and not isfinite(value) else value
             for name, value in asdict(claim).items()
+            if name != "unit" or claim.family == TEXT
         }
         for claim in claims
     ]
