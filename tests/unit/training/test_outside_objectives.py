@@ -12,6 +12,7 @@ from safetensors import safe_open
 from torch import nn
 
 from xpflow.errors import ConfigError
+from xpflow.models.extra import save_extra
 from xpflow.runtime.machine import Machine
 from xpflow.study.config.training import FullSettings, LoraSettings, TrainingBlock, TrainingRun
 from xpflow.training.examples import OwnAnswers
@@ -19,7 +20,6 @@ from xpflow.training.objective import make_loss
 from xpflow.training.objectives import OBJECTIVES
 from xpflow.training.trainer import Row, Trainer, prepared
 from xpflow.training.tuning import tuner
-from xpflow.training.weights import save_extra
 
 Make = Callable[..., Any]
 FILE = Path(__file__).parents[2] / "fakes" / "objectives.py"

@@ -14,10 +14,13 @@ OBJECTIVES: Table[Objective] = Table(
     group="xpflow.objectives",
     own={
         "causal": "xpflow.training.objectives.causal",
+        "dsl": "xpflow.training.objectives.dsl",
         "infinite_mask": "xpflow.training.objectives.infinite_mask",
         "masked": "xpflow.training.objectives.masked",
         "order_expressive": "xpflow.training.objectives.order_expressive",
         "self_distillation": "xpflow.training.objectives.self_distillation",
+        "soft_masked": "xpflow.training.objectives.soft_masked",
+        "uniform_and_masked": "xpflow.training.objectives.uniform_and_masked",
         "x_prediction": "xpflow.training.objectives.x_prediction",
     },
     accepts="xpflow.training.objective:Objective",
