@@ -43,7 +43,7 @@ def largest_snr(
     needed_n = thresholds(codes_VC, generator, draws)
     found = float(needed_n.topk(math.ceil(error * draws)).values[-1])
     digit = 10.0 ** (math.floor(math.log10(found)) - 2) if found > 0 else 1.0
-    return max(1, math.ceil(found / digit)) * digit
+    return float(f"{max(1, math.ceil(found / digit)) * digit:.3g}")
 
 
 def thresholds(codes_VC: Tensor, generator: torch.Generator, draws: int) -> Tensor:

@@ -8,9 +8,12 @@ put there, and the loss is over all of the response.
                    diffusion, cross-entropy at masks over t
     cross_entropy  at all response places, equally
 
-The bound is derived here from the two processes' rates: any mixture of a token and noise that stays the same,
-with p for the model's prediction, has it in closed form. Deviations: times keep 0.001 away from both ends,
-and are stratified over the batch.
+The bound is derived here from the two processes' rates: any mixture of a token and noise that stays the same
+has it in closed form. It is least where the model's prediction p is what the *other* places say of a place;
+what the place itself holds, the formula weighs. So the argmax of such a model does not copy tokens, and a
+reader adds what they say (`own_evidence`). The prediction of a model by cross-entropy is the whole posterior.
+
+Deviations: times keep 0.001 away from both ends, and are stratified over the batch.
 """
 
 from __future__ import annotations
@@ -98,6 +101,17 @@ def uniform_noise(size: int, mask_id: int, share: float, like: Tensor) -> Tensor
     pi_V[:size] = share / size
     pi_V[mask_id] += 1 - share
     return pi_V
+
+
+def own_evidence(log_p: Tensor, held: Tensor, alpha: float, pi_V: Tensor) -> Tensor:
+    """Return the log-probabilities of tokens given all places, from those given the others, [..., V].
+
+    What a place holds was kept with probability alpha, or is noise: q(z | v) = alpha 1[z = v] + (1 - alpha)
+    pi_z. alpha is the reader's guess of how much is clean.
+    """
+    noise = (1 - alpha) * pi_V[held]
+    kept = ((noise + alpha) / noise.clamp(min=torch.finfo(log_p.dtype).tiny)).log()
+    return log_p.scatter_add(-1, held[..., None], kept[..., None].to(log_p)).log_softmax(-1)
 
 
 def noise_bound(log_p: Tensor, target: Tensor, held: Tensor, alpha: Tensor, pi_V: Tensor) -> Tensor:
