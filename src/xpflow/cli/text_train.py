@@ -130,7 +130,7 @@ def _files(study: StudyConfig, job: TextJob, start: Path | None, couplings: Path
     from xpflow.errors import ConfigError
     from xpflow.study.text import couplings_of, start_of, text_run
     from xpflow.training.text_folder import CHECKPOINT
-    from xpflow.training.weights import EXTRA
+    from xpflow.models.extra import EXTRA
 
     before = start_of(study, job)
     if (start is None) != (before is None):

@@ -280,3 +280,27 @@ def test_the_bound_is_the_closed_form_that_xdlm_gives() -> None:
     expected = factor * (inner + k * beta / alpha * apart)
     pi = uniform_noise(size, mask, k, torch.zeros(size)).double()
     torch.testing.assert_close(noise_bound(p.log(), x, z, alpha, pi), expected, atol=1e-6, rtol=1e-6)
+
+
+# Own predictions
+
+
+@both
+def test_conditioned_rows_read_the_argmax_and_the_others_their_masks(
+    name: str, make_model: Make, data: OwnAnswers
+) -> None:
+    student, loss, batch = at_work(make_model(name), data, "self_conditioned")
+    own_B = batch.draws["own_B"]
+    assert 0 < int(own_B.sum()) < len(own_B)
+    plain = student.predict(batch).logits_BKV
+    best = torch.where(batch.mask_BK, plain.argmax(-1), batch.ids_BK)
+    fed = student.predict(batch.reading(best, batch.mask_BK)).logits_BKV
+    outputs = loss.forward(student, batch)
+    torch.testing.assert_close(outputs.logits_BKV, torch.where(own_B[:, None, None], fed, plain))
+    assert not torch.equal(fed, plain)
+    assert torch.equal(loss.terms(outputs, batch)["ce"].over_BK, batch.mask_BK)
+
+
+def test_without_conditioned_rows_it_is_mask_prediction(make_model: Make, data: OwnAnswers) -> None:
+    student, loss, batch = at_work(make_model("llada-micro"), data, "self_conditioned", {"share": 0.0})
+    assert torch.equal(loss.forward(student, batch).logits_BKV, student.predict(batch).logits_BKV)

@@ -25,7 +25,7 @@ Make = Callable[..., Any]
 FILE = Path(__file__).parents[2] / "fakes" / "objectives.py"
 OUTSIDE = [f"{FILE}:{name}" for name in ("SOFT_MASKS", "MANY_MASKS", "GAUSSIAN_NOISE", "LEARNED_ORDER")]
 KINDS = [("llada-micro", True), ("llada2-micro", True), ("llada2-micro", False)]
-CONTINUOUS = ["dsl", "soft_masked", "uniform_and_masked"]  # ours, of the same kinds
+CONTINUOUS = ["dsl", "self_conditioned", "soft_masked", "uniform_and_masked"]  # ours, of the same kinds
 outside = pytest.mark.parametrize("objective", OUTSIDE, ids=lambda name: name.partition(":")[2])
 outside_and_ours = pytest.mark.parametrize(
     "objective", [*OUTSIDE, *CONTINUOUS], ids=lambda name: name.rpartition(":")[2]

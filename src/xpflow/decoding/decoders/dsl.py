@@ -195,12 +195,13 @@ class Dsl:
         """Return n sqrt(ds) N for every row; nothing is drawn without noise."""
         if self.settings.sampler == "ode" or self.settings.noise_scale == 0:
             return torch.zeros_like(state.y_BMC)
-        shape = tuple(state.y_BMC.shape[1:])
-        drawn = [self.random.normal(row, shape) for row in info.rows_B.tolist()]
-        given = self.settings.noise_scale
-        scales = [noise_of_steps(count) if given is None else given for count in state.steps_B.tolist()]
-        scale_B11 = state.y_BMC.new_tensor(scales)[:, None, None]
-        return scale_B11 * width.sqrt() * torch.stack(drawn).to(state.y_BMC)
+        shape, given = tuple(state.y_BMC.shape[1:]), self.settings.noise_scale
+        kick_BMC = torch.zeros_like(state.y_BMC)
+        for index, (row, count) in enumerate(zip(info.rows_B.tolist(), state.steps_B.tolist(), strict=True)):
+            if info.step < 2 * count:  # not in the forward that is read
+                scale = noise_of_steps(count) if given is None else given
+                kick_BMC[index] = scale * self.random.normal(row, shape).to(kick_BMC)
+        return width.sqrt() * kick_BMC
 
 
 def converter_of(model: Any, facts: ModelFacts, which: str = "auto", width: int = 100) -> Converter:

@@ -18,6 +18,7 @@ OBJECTIVES: Table[Objective] = Table(
         "infinite_mask": "xpflow.training.objectives.infinite_mask",
         "masked": "xpflow.training.objectives.masked",
         "order_expressive": "xpflow.training.objectives.order_expressive",
+        "self_conditioned": "xpflow.training.objectives.self_conditioned",
         "self_distillation": "xpflow.training.objectives.self_distillation",
         "soft_masked": "xpflow.training.objectives.soft_masked",
         "uniform_and_masked": "xpflow.training.objectives.uniform_and_masked",

@@ -22,7 +22,8 @@ from xpflow.continuous.soft_mask import SoftMask
 from xpflow.study.config.base import Block
 from xpflow.training.corruption import Corrupted, masked
 from xpflow.training.examples import Batch
-from xpflow.training.objective import Cost, Loss, Objective, Term
+from xpflow.training.objective import Cost, Objective
+from xpflow.training.objectives.masked import MaskedLoss
 from xpflow.training.student import Prediction, Student
 
 
@@ -38,7 +39,7 @@ class SoftMaskedSettings(Block):
     )
 
 
-class SoftMasked(Loss):
+class SoftMasked(MaskedLoss):
     """Cross-entropy at masks, soft or hard."""
 
     def __init__(self, settings: SoftMaskedSettings) -> None:
@@ -75,10 +76,6 @@ class SoftMasked(Loss):
         best = log_p.topk(self.settings.top, dim=-1)
         entropy = torch.special.entr(log_p.exp()).sum(-1, keepdim=True)
         return torch.cat((best.indices.float(), best.values.softmax(-1), entropy), dim=-1)
-
-    def terms(self, outputs: Prediction, batch: Corrupted) -> Mapping[str, Term]:
-        """Return the cross-entropy, over masked positions."""
-        return {"ce": Term(outputs.terms(batch.target_BK, ["ce"])["ce"], batch.mask_BK)}
 
 
 OBJECTIVE = Objective(
