@@ -252,7 +252,7 @@ DECODER = Decoder(
         {},
         {"sampler": "ode"},
         {"steps_per_block": 1, "noise_scale": 1.0},
-        {"steps_per_block": 20, "top_share": 1.0, "width": 8},
+        {"steps_per_block": 3, "top_share": 1.0, "width": 8},
     ),
     events=(Event("move", "write"), COMMIT),
     replay=states,
