@@ -246,7 +246,7 @@ DECODER = Decoder(
     about="noisy codes walk from noise to tokens, with or without noise on their way",
     title="DSL",
     source="DSL-LLaDA, arXiv 2606.01024, and its public code",
-    nfe="adaptive",  # a forward more than the budget says, and 5 at least
+    nfe="own",  # a forward more than the budget says, and 5 at least
     shown=("sampler",),
     examples=(
         {},
