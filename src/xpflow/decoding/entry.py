@@ -155,8 +155,8 @@ class Decoder:
     row decides, and the budget is a cap; "own": budget and settings say it, and it may be above the budget's.
     shown: settings whose values belong to its label. examples: settings that tests run it with; the first is
     the default. replay: the states of a trace (`xpflow.traces.replay`), where tokens and events do not say
-    all of a state. draws: whether it draws random numbers under some
-    settings, so that two seeds can give two answers; by default, above a `temperature` of 0. only_with:
+    all of a state. draws: whether it draws random numbers under some settings, so that two seeds can give
+    two answers; by default, above a `temperature` of 0. only_with:
     settings that others can leave without effect, with what they need in words and as a test of all settings.
     """
 
