@@ -10,7 +10,10 @@ import pytest
 import torch
 
 from fakes.models import FakeModel
+from xpflow.continuous.converter import Converter
+from xpflow.continuous.soft_mask import SoftMask
 from xpflow.decoding.decoders import DECODERS
+from xpflow.noise import noise_of
 
 OUTSIDE = Path(__file__).with_name("decoders.py")
 REMASKING, SEVERAL = f"{OUTSIDE}:REMASKING", f"{OUTSIDE}:SEVERAL"
@@ -23,6 +26,27 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 def case_id(value: Any) -> str:
     """Return a readable name of a case for pytest."""
     return value.rpartition(":")[2].lower() if isinstance(value, str) else "-".join(map(str, value.values()))
+
+
+class OwnModules:
+    """What a model brings of objectives of ours: a converter, and the scalars of soft masks."""
+
+    path, objective = Path("objective.safetensors"), "ours"
+
+    def __init__(self, model: Any, width: int = 8) -> None:
+        noise, generator = noise_of(model.config), torch.Generator().manual_seed(1)
+        converter = Converter.fresh(model.get_input_embeddings().weight, noise, width, generator)
+        scalars = SoftMask()
+        self.states = {"converter": converter.state_dict(), "soft_mask": scalars.state_dict()}
+
+    @property
+    def modules(self) -> frozenset[str]:
+        """Return their names."""
+        return frozenset(self.states)
+
+    def state(self, name: str) -> dict[str, torch.Tensor]:
+        """Return the weights of one."""
+        return self.states[name]
 
 
 every_case = pytest.mark.parametrize(("name", "values"), CASES, ids=case_id)

@@ -19,8 +19,11 @@ from fakes import published_decoders as published
 from fakes import published_spans_and_drafts as wider
 from fakes.models import FakeModel
 from fakes.published_decoders import Task
+from fakes.published_dsl import dsl
 from xpflow.bench.decoding import micropy_prompts
 from xpflow.decoding import LearnedPolicy, decode, settings_from
+from xpflow.decoding.canvas import model_facts
+from xpflow.decoding.decoders.dsl import converter_of
 from xpflow.decoding.policies.learned import PolicyShape
 from xpflow.models.load import load_model
 from xpflow.models.registry import SHIPPED
@@ -307,3 +310,31 @@ def test_what_is_not_repeated_makes_a_difference(name, args, ours, public, block
     assert found[0] != found[1]
     left = any(model.config.mask_token_id in tokens for tokens, _ in found[1])
     assert left == ("exact_steps" in public)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("name", "block"), [*PLAIN, *RANDOM])
+@pytest.mark.parametrize(("budget", "sampler"), [("1/1", "ode"), ("1/2", "sde"), ("1/8", "sde")])
+def test_noisy_codes_walk_as_published(budget: str, sampler: str, name: str, block: int) -> None:
+    model, prompts = loaded(name)
+    if (getattr(model.config, "block_length", None) or block) < 16 and budget == "1/8":
+        budget = "1/4"  # two forwards of a block at least
+    values = {"gen_length": N, "budget": budget, "sampler": sampler, "width": 8, "converter": "fresh"}
+    values |= {} if getattr(model.config, "block_length", None) else {"block_length": block}
+    found = decode(model, prompts, settings_from("dsl", values), seeds=range(len(prompts)))
+    converter, expected = converter_of(model, model_facts(model), "fresh", 8), []
+    top = max(1, round(512 / 126_464 * len(converter.codes)))
+    for row, prompt in enumerate(prompts):
+        own = torch.Generator().manual_seed(row)
+        expected.append(
+            dsl(
+                Task(model, prompt, N, block, budget),
+                converter.codes.double(),
+                float(converter.snr_max),
+                lambda count, own=own: torch.randn(count, 8, generator=own).double(),
+                top,
+                sampler == "ode",
+            )
+        )
+    assert found.tokens.tolist() == [tokens for tokens, _ in expected]
+    assert found.nfe.tolist() == [passes for _, passes in expected]

@@ -56,6 +56,7 @@ class TimedModel:
     def __init__(self, model: Any) -> None:
         self.model, self.config, self.seconds, self.calls = model, model.config, 0.0, 0
         self.newline_token_ids = getattr(model, "newline_token_ids", ())
+        self.objective_file = getattr(model, "objective_file", None)
 
     def __call__(self, **inputs: Any) -> Any:
         started = CLOCK()

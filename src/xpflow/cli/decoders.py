@@ -49,6 +49,7 @@ def _details(name: str, entry: Decoder) -> Iterator[str]:
     nfe = {
         "fixed": "as many as the budget says; fewer only where no later one changes a token",
         "adaptive": "as many as a row needs; the budget is a cap",
+        "own": "as many as budget and settings make; they may be more than the budget says",
     }
     yield f"{name}: {entry.about}"
     facts = {"In tables": entry.title, "Source": entry.source, "Forwards": nfe[entry.nfe]}

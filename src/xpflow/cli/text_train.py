@@ -128,9 +128,9 @@ def _of_a_study(
 def _files(study: StudyConfig, job: TextJob, start: Path | None, couplings: Path | None) -> dict[str, str]:
     """Return the settings that files give; raises ConfigError where one is lacking, or not asked for."""
     from xpflow.errors import ConfigError
+    from xpflow.models.extra import EXTRA
     from xpflow.study.text import couplings_of, start_of, text_run
     from xpflow.training.text_folder import CHECKPOINT
-    from xpflow.training.weights import EXTRA
 
     before = start_of(study, job)
     if (start is None) != (before is None):

@@ -152,10 +152,11 @@ class Decoder:
     source: paper and upstream file. takes_policy: it needs a policy, which is trained to give step sizes or
     to commit (`policy_action`); asks_policy: under which settings, where not under all. nfe: "fixed": the
     budget says how many forwards a row takes (fewer only where no later one could change it); "adaptive": the
-    row decides, and the budget is a cap. shown: settings whose values belong to its label. examples: settings
-    that tests run it with; the first is the default. replay: the states of a trace (`xpflow.traces.replay`),
-    where tokens and events do not say all of a state. draws: whether it draws random numbers under some
-    settings, so that two seeds can give two answers; by default, above a `temperature` of 0. only_with:
+    row decides, and the budget is a cap; "own": budget and settings say it, and it may be above the budget's.
+    shown: settings whose values belong to its label. examples: settings that tests run it with; the first is
+    the default. replay: the states of a trace (`xpflow.traces.replay`), where tokens and events do not say
+    all of a state. draws: whether it draws random numbers under some settings, so that two seeds can give
+    two answers; by default, above a `temperature` of 0. only_with:
     settings that others can leave without effect, with what they need in words and as a test of all settings.
     """
 
@@ -167,7 +168,7 @@ class Decoder:
     takes_policy: bool = False
     policy_action: Literal["step", "commit"] = "step"
     asks_policy: Callable[[Any], bool] = lambda settings: True
-    nfe: Literal["fixed", "adaptive"] = "fixed"
+    nfe: Literal["fixed", "adaptive", "own"] = "fixed"
     shown: tuple[str, ...] = ()
     knob: Knob | None = None
     switches: tuple[Switch, ...] = ()

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTok
 from xpflow.errors import ModelLoadError
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.checkpoint import load_checkpoint, read_config
+from xpflow.models.extra import find_extra
 from xpflow.models.registry import architecture_name, model_folder
 from xpflow.models.stored import read_json
 from xpflow.models.tokenizer import (
@@ -39,6 +40,7 @@ def load_model(
     for key, value in special.items():
         setattr(model.config, key, value)
     model.newline_token_ids = newline_ids(tokenizer)  # type: ignore[assignment]  # of decoders that end at lines
+    model.objective_file = find_extra(folder)  # type: ignore[assignment]  # of decoders that need its modules
     return model, tokenizer
 
 

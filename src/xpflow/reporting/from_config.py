@@ -134,7 +134,7 @@ def _registered(config: StudyConfig, claim: Claim) -> Contrast:
         kind=kind,
         removed=removed,
         without=without,
-        equal_nfe=_adaptive(arm_a) or _adaptive(arm_b),
+        equal_nfe=_own_nfe(arm_a) or _own_nfe(arm_b),
         direction=claim.direction,
         models=claim.models,
         benchmarks=claim.benchmarks,
@@ -159,7 +159,7 @@ def _standard(config: StudyConfig) -> Iterator[Contrast]:
             kind=kind,
             removed=removed,
             without=without,
-            equal_nfe=_adaptive(flow) or _adaptive(arm),
+            equal_nfe=_own_nfe(flow) or _own_nfe(arm),
             direction="different" if kind == "check" else "greater",
             registered=False,
         )
@@ -173,10 +173,10 @@ def _standard_name(flow: Arm, arm: Arm, without: str) -> str:
     return " vs ".join(sides)
 
 
-def _adaptive(arm: Arm) -> bool:
-    """Return whether each row decides how many forwards it takes: budgets alone do not make NFE equal."""
+def _own_nfe(arm: Arm) -> bool:
+    """Return whether budgets alone do not make NFE equal: rows decide how many they take, or the decoder."""
     decoder: Decoder = DECODERS[arm.decoder]
-    return decoder.nfe == "adaptive"
+    return decoder.nfe != "fixed"
 
 
 def _kind(

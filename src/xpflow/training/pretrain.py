@@ -22,6 +22,7 @@ from xpflow.decoding.registry import decoder_entry
 from xpflow.errors import ConfigError, nearest
 from xpflow.grading.grade import Grader
 from xpflow.models.checkpoint import save_checkpoint
+from xpflow.models.extra import save_extra
 from xpflow.models.load import load_model
 from xpflow.models.tokenizer import train_tokenizer
 from xpflow.models.untrained import SpecialIds, architecture_of_micro, micro_config, new_model
@@ -39,7 +40,6 @@ from xpflow.training.guard import config_facts, tokenizer_sha256
 from xpflow.training.objective import Loss, make_loss
 from xpflow.training.student import Student
 from xpflow.training.trainer import Course, Row, Trainer, prepared
-from xpflow.training.weights import save_extra
 
 TOKENIZER_PAIRS = 20_000  # requests and answers that a tokenizer is trained on
 

@@ -17,6 +17,7 @@ from xpflow.microtext.tokenizer import tokenizer_of
 from xpflow.microtext.world import World
 from xpflow.microtext.worlds import WORLDS
 from xpflow.models.checkpoint import save_checkpoint
+from xpflow.models.extra import EXTRA, save_extra
 from xpflow.models.load import load_model
 from xpflow.runtime.machine import Machine
 from xpflow.training.objective import make_loss
@@ -27,7 +28,6 @@ from xpflow.training.text_oracle import curve_guard, curve_watch, schedule_of, s
 from xpflow.training.text_run import TextRecipe, text_model, text_prompt, text_trainer
 from xpflow.training.text_scores import SCORES, Measuring, TextScores
 from xpflow.training.trainer import Row, prepared
-from xpflow.training.weights import EXTRA, save_extra
 
 CHECKPOINT, RECIPE = "checkpoint", "recipe.json"
 

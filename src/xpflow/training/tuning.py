@@ -19,6 +19,7 @@ from torch import Tensor
 from xpflow.artifacts.io import read_jsonl, write_jsonl
 from xpflow.models.aligned import alignment
 from xpflow.models.checkpoint import save_checkpoint
+from xpflow.models.extra import save_extra
 from xpflow.models.load import load_model
 from xpflow.models.registry import model_folder
 from xpflow.runtime.machine import Machine
@@ -35,7 +36,6 @@ from xpflow.training.objectives import OBJECTIVES
 from xpflow.training.state import remove
 from xpflow.training.student import Student
 from xpflow.training.trainer import Course, Row, Trainer, prepared
-from xpflow.training.weights import save_extra
 
 SHARD_BYTES = 5_000_000_000  # largest file of a checkpoint that does not fit into one
 REPEATS = 4  # fixed maskings of the curves

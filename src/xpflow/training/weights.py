@@ -9,27 +9,20 @@ weights are gathered and used in bfloat16 and its gradient is summed over the pr
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
-from xpflow.artifacts.io import atomic_writer
 from xpflow.errors import ConfigError
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.runtime.machine import Machine, layers_of
 from xpflow.study.config.training import LoraSettings
 from xpflow.training.student import Student
-
-EXTRA = "objective.safetensors"  # in a checkpoint's folder: the modules that the objective added
 
 
 class Weights(Protocol):
@@ -146,16 +139,6 @@ def whole(tensor: Tensor) -> Tensor:
     """Return a sharded tensor as a plain one (all processes must ask), a plain one as it is."""
     full: Tensor = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
     return full
-
-
-def save_extra(
-    extra: Mapping[str, Tensor], objective: str, settings: Mapping[str, Any], folder: Path
-) -> None:
-    """Write the state of the objective's own modules into a checkpoint's folder, if it has any."""
-    if extra:
-        about = {"objective": objective, "settings": json.dumps(dict(settings), sort_keys=True)}
-        with atomic_writer(folder / EXTRA) as beside:
-            save_file({name: value.contiguous() for name, value in extra.items()}, beside, about)
 
 
 class Trained(nn.Module):

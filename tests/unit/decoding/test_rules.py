@@ -59,6 +59,7 @@ OTHERWISE = (
     "ancestral",
     "path_planning",
     "latent_refinement",
+    "dsl",
 )  # steps may commit nothing
 TOGETHER = [one for one in CASES if one[0] not in OTHERWISE]
 

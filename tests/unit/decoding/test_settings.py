@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 import torch
 
+from fakes.decoding import OwnModules
 from xpflow.decoding import ConstantPolicy, decode, decoder_entry, settings_from
 from xpflow.decoding.decoders import DECODERS
 from xpflow.errors import DecodingError
@@ -90,6 +91,10 @@ IDLE = [
     ("soft_tokens", {"rule": "quota"}, {"threshold": 0.2, "strict": True, "gamma": 3.0}),
     ("soft_tokens", {}, {"slope": 0.1, "center": 2.0, "gamma": 3.0}),
     ("soft_tokens", {"weight": 0.0}, {"top": 1, "geometry": "linear", "weighting": "entropy"}),
+    ("soft_tokens", {"weighting": "learned"}, {"weight": 0.9}),
+    ("composed", {"weighting": "learned"}, {"weight": 0.9}),
+    ("dsl", {"sampler": "ode"}, {"noise_scale": 0.3}),
+    ("dsl", {"converter": "own"}, {"width": 16}),
     ("ancestral", {"temperature": 0.0}, {"top_p": 0.1}),
     ("ancestral", {}, {"eta": 0.9, "loop_on": 0.9, "loop_off": 0.5, "loop_alpha": 0.2}),
     ("path_planning", {"eta": 0.0}, {"signal": "top1"}),
@@ -128,6 +133,7 @@ def test_a_setting_that_others_leave_without_effect_has_none_and_is_refused(
 ):
     plain, given = (settings_from(decoder, {"gen_length": 8, **others, **more}) for more in ({}, chosen))
     model = make_model()
+    model.objective_file = OwnModules(model)
     found = [decode(model, prompts[:2], settings, seeds=[5, 6]).tokens for settings in (plain, given)]
     assert torch.equal(*found)
     entry = decoder_entry(decoder)

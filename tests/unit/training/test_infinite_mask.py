@@ -15,13 +15,13 @@ from xpflow.masking.couplings import Couplings, load_couplings, make_couplings, 
 from xpflow.masking.mask_noise import NoiseShape, cell_of
 from xpflow.masking.rollout import rollout_targets
 from xpflow.microtext import WORLDS
+from xpflow.models.extra import save_extra
 from xpflow.runtime.machine import Machine
 from xpflow.training.corruption import Corrupted
 from xpflow.training.examples import Batch, OwnAnswers
 from xpflow.training.objective import Loss, make_loss
 from xpflow.training.student import Student
 from xpflow.training.trainer import prepared
-from xpflow.training.weights import save_extra
 
 Make = Callable[..., Any]
 

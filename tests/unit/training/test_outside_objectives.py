@@ -12,6 +12,7 @@ from safetensors import safe_open
 from torch import nn
 
 from xpflow.errors import ConfigError
+from xpflow.models.extra import save_extra
 from xpflow.runtime.machine import Machine
 from xpflow.study.config.training import FullSettings, LoraSettings, TrainingBlock, TrainingRun
 from xpflow.training.examples import OwnAnswers
@@ -19,13 +20,16 @@ from xpflow.training.objective import make_loss
 from xpflow.training.objectives import OBJECTIVES
 from xpflow.training.trainer import Row, Trainer, prepared
 from xpflow.training.tuning import tuner
-from xpflow.training.weights import save_extra
 
 Make = Callable[..., Any]
 FILE = Path(__file__).parents[2] / "fakes" / "objectives.py"
 OUTSIDE = [f"{FILE}:{name}" for name in ("SOFT_MASKS", "MANY_MASKS", "GAUSSIAN_NOISE", "LEARNED_ORDER")]
 KINDS = [("llada-micro", True), ("llada2-micro", True), ("llada2-micro", False)]
+CONTINUOUS = ["dsl", "self_conditioned", "soft_masked", "uniform_and_masked"]  # ours, of the same kinds
 outside = pytest.mark.parametrize("objective", OUTSIDE, ids=lambda name: name.partition(":")[2])
+outside_and_ours = pytest.mark.parametrize(
+    "objective", [*OUTSIDE, *CONTINUOUS], ids=lambda name: name.rpartition(":")[2]
+)
 
 
 class Killed(Exception):
@@ -60,7 +64,7 @@ def weights_of(found: Trainer) -> dict[str, torch.Tensor]:
     return {**own, **found.model(torch.float32).state_dict()}
 
 
-@outside
+@outside_and_ours
 @pytest.mark.parametrize(("name", "full"), KINDS)
 def test_a_killed_run_ends_with_the_bytes_of_an_uninterrupted_one(
     objective: str, name: str, full: bool, make_model: Make, data: OwnAnswers, tmp_path: Path
@@ -88,7 +92,7 @@ def test_what_an_objective_adds_is_trained_and_lowers_the_loss(
     assert all(not torch.equal(value, before[name]) for name, value in found.held.extra().items())
 
 
-@outside
+@outside_and_ours
 @pytest.mark.parametrize(("name", "full"), KINDS)
 def test_micro_batches_and_chunks_of_the_vocabulary_change_no_number(
     objective: str, name: str, full: bool, make_model: Make, data: OwnAnswers

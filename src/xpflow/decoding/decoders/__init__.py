@@ -31,6 +31,7 @@ DECODERS: Table[Any] = Table(
         "latent_refinement": "xpflow.decoding.decoders.latent_refinement:DECODER",
         "drafts": "xpflow.decoding.decoders.drafts:DECODER",
         "unmasking": "xpflow.decoding.decoders.unmasking:DECODER",
+        "dsl": "xpflow.decoding.decoders.dsl:DECODER",
         "composed": "xpflow.decoding.decoders.composed:DECODER",
         "composed_flow": "xpflow.decoding.decoders.composed_flow:DECODER",
     },

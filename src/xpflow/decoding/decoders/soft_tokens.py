@@ -2,9 +2,10 @@
 
 Three published decoders in one: `geometry: spherical` is "Rethinking Soft Tokens" (arXiv 2609.37391; weight
 0.3, 3 tokens for code), `linear` its control, and `weighting: entropy` is Soft-Masked diffusion (arXiv
-2510.17206) with fixed scalars. The mixture has no memory: it is made anew from each forward. Only masks of
-the block are mixed. Commits by mask prediction's quota, by a threshold or by an entropy budget: each as its
-own decoder does.
+2510.17206) with fixed scalars, `weighting: learned` with those of the weights: the objective `soft_masked`
+trains them on the line (`geometry: linear`), with as many tokens as its `top`. The mixture has no memory: it
+is made anew from each forward. Only masks of the block are mixed. Commits by mask prediction's quota, by a
+threshold or by an entropy budget: each as its own decoder does.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from xpflow.continuous.soft_mask import SoftMask
 from xpflow.decoding.axes.commits import above, at_least, by_entropy
 from xpflow.decoding.axes.feedback import Geometry, SoftStepper, mixture, top_mean
 from xpflow.decoding.axes.general import AxisSettings
 from xpflow.decoding.axes.view import View
 from xpflow.decoding.entry import Decoder, Knob
+from xpflow.decoding.own_modules import own_module
 from xpflow.decoding.stepper import Setup
 from xpflow.decoding.tokens import most_confident, require_tokens
 
@@ -33,9 +36,10 @@ class SoftTokensSettings(AxisSettings):
         default="spherical",
         description="Along the sphere, along the line (its control), or the line at the mask's norm",
     )
-    weighting: Literal["constant", "entropy"] = Field(
+    weighting: Literal["constant", "entropy", "learned"] = Field(
         default="constant",
-        description="entropy: weight * sigmoid(slope (-H - center)) at each mask, as Soft-Masked",
+        description="entropy: weight * sigmoid(slope (-H - center)) at each mask, as Soft-Masked; learned: "
+        "the same with the weights' own three numbers",
     )
     slope: float = Field(default=6.67, description="Of `weighting: entropy`; per nat")
     center: float = Field(default=-0.75, description="Of `weighting: entropy`; -H in nats at half weight")
@@ -56,6 +60,9 @@ class SoftTokens(SoftStepper):
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
         require_tokens("top", self.settings.top, setup.facts.vocabulary)
+        if self.settings.weighting == "learned":
+            found = own_module(setup.model, "soft_mask", "soft_masked", SoftMask.of_state)
+            self.soft_mask = found.to(setup.facts.device)
 
     def commits(self, view: View) -> Tensor:
         """Return the masks that the rule takes, and the best in any case."""
@@ -74,7 +81,9 @@ class SoftTokens(SoftStepper):
         """Return m moved towards the mean of the best tokens."""
         u_BME = view.spread(top_mean(view.p_BKV, self.embed.weight, self.settings.top))
         w_BM = torch.full_like(m_BME[..., 0], self.settings.weight)
-        if self.settings.weighting == "entropy":
+        if self.settings.weighting == "learned":
+            w_BM = self.soft_mask(view.entropy_BM)
+        elif self.settings.weighting == "entropy":
             w_BM = w_BM * (self.settings.slope * (-view.entropy_BM - self.settings.center)).sigmoid()
         return mixture(m_BME, u_BME, w_BM, self.settings.geometry)
 
@@ -98,7 +107,9 @@ DECODER = Decoder(
         ),
         "gamma": ("rule: entropy", lambda settings: settings.rule == "entropy"),
         **dict.fromkeys(
-            ("top", "geometry", "weighting"), ("a weight above 0", lambda settings: settings.weight > 0)
+            ("top", "geometry", "weighting"),
+            ("a weight above 0", lambda settings: settings.weight > 0 or settings.weighting == "learned"),
         ),
+        "weight": ("a weighting that is not learned", lambda settings: settings.weighting != "learned"),
     },
 )
