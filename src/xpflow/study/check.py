@@ -201,7 +201,8 @@ def _check_trace_problem(config: StudyConfig) -> None:
 
 def _check_selfdata(config: StudyConfig) -> None:
     block = config.selfdata
-    size, seed = _require_split(config, block.benchmark), max(seed for _, _, seed in trained_runs(config))
+    size = _require_split(config, block.benchmark, block.split)
+    seed = max(seed for _, _, seed in trained_runs(config))
     if not is_local(config, block.benchmark):
         block.asked(seed, size)
 
@@ -308,7 +309,8 @@ def stage_rows(config: StudyConfig, source: str) -> Iterator[tuple[str, str, Cal
 
     for model in dict.fromkeys(model for model, _, _ in trained_runs(config)):
         protocol = find_protocol(config.model(model).protocol)
-        yield f"{source}: selfdata", model, partial(stage_settings, config.selfdata, protocol, "mbpp")
+        kind = shape(config, config.selfdata.benchmark)
+        yield f"{source}: selfdata", model, partial(stage_settings, config.selfdata, protocol, kind)
     budgets = [config.grpo.train_budget] if policy_seeds(config) else []
     budgets += [one.train_budget for one in trained_policies(config) if one.train_budget]
     if budgets:

@@ -48,7 +48,7 @@ def training_problems(config: StudyConfig) -> str:
 def selfdata(config: StudyConfig, model: str) -> str:
     """Return the fingerprint of a model's own answers."""
     return fingerprint(
-        config.selfdata, config.problems.sources, _base(config, model), _protocols(config, model)
+        _selfdata(config), config.problems.sources, _base(config, model), _protocols(config, model)
     )
 
 
@@ -153,7 +153,11 @@ def report(config: StudyConfig) -> str:
         "text": not config.text.pairs,
     }
     machine |= {name: True for name, none in empty.items() if none}
-    settings = {**config.model_dump(mode="json", exclude=machine), "evaluation": _evaluation(config)}
+    settings = {
+        **config.model_dump(mode="json", exclude=machine),
+        "evaluation": _evaluation(config),
+        "selfdata": _selfdata(config),
+    }
     return fingerprint(settings, weights, protocols)
 
 
@@ -161,6 +165,13 @@ def _several(config: StudyConfig, arm: Arm) -> list[int]:
     """Return how many samples of each problem an arm takes; nothing for one, as before there were several."""
     count = samples_of(config, arm)
     return [count] if count > 1 else []
+
+
+def _selfdata(config: StudyConfig) -> dict[str, Any]:
+    """Return block `selfdata`, without keys that say what was so before there were any."""
+    block = config.selfdata.model_dump(mode="json")
+    neutral: dict[str, Any] = {"split": None, "settings": {}, "steps": False}
+    return {key: value for key, value in block.items() if key not in neutral or value != neutral[key]}
 
 
 def _evaluation(config: StudyConfig) -> dict[str, Any]:
