@@ -74,6 +74,9 @@ class Loss(ABC):
         """
         return {}
 
+    def begin(self, progress: float) -> None:  # noqa: B027 (most objectives have no curriculum)
+        """Hear before every update what share of the run lies behind it, in [0, 1): for a curriculum."""
+
     def corrupt(self, batch: Batch, model: Any, generator: torch.Generator) -> Corrupted:
         """Return a corrupted batch, on the CPU; by default response tokens are hard-masked.
 
