@@ -99,7 +99,12 @@ def check_runs(config: StudyConfig, source: str) -> None:
     """Raise ConfigError for a training run that its objective or its model refuses."""
     for run in config.training.runs:
         with told(f"{source}: training.runs[{run.name}]"):
-            _check_objective(run.objective, run.settings)
+            loss = _check_objective(run.objective, run.settings)
+            if loss.needs_steps and not config.selfdata.steps:
+                raise ConfigError(
+                    f"{run.objective} follows the order in which the teacher decided its tokens",
+                    hint="set selfdata.steps to true",
+                )
     with told(f"{source}: pretrain.objective"):
         _check_objective(config.pretrain.objective, {})
     for model, _, _ in trained_runs(config):
@@ -327,9 +332,9 @@ def stage_rows(config: StudyConfig, source: str) -> Iterator[tuple[str, str, Cal
             yield where, grpo.model, partial(settings_from, grpo.decoder, held)
 
 
-def _check_objective(name: str, values: Mapping[str, Any]) -> None:
-    """Build an objective as its training would."""
+def _check_objective(name: str, values: Mapping[str, Any]) -> Any:
+    """Return an objective as its training would build it."""
     from xpflow.training.objectives import OBJECTIVES
 
     objective = OBJECTIVES[name]
-    objective.make(objective.checked(values, name))
+    return objective.make(objective.checked(values, name))

@@ -23,7 +23,7 @@ from xpflow.training.examples import Batch, Example, OwnAnswers
 from xpflow.training.objective import Loss, make_loss
 from xpflow.training.objectives import OBJECTIVES
 from xpflow.training.objectives.certainty_forcing import entropy_of
-from xpflow.training.states import grouped, hidden_ids, read
+from xpflow.training.states import deciding_keys, grouped, hidden_ids, read
 from xpflow.training.student import Prediction, Student
 from xpflow.training.trainer import Row, Trainer, prepared
 from xpflow.training.tuning import tuner
@@ -507,13 +507,15 @@ def test_adapters_of_a_mixture_of_experts_lower_the_cross_entropy_of_own_answers
     assert rows[-1]["loss"] < rows[1]["loss"]
 
 
-def test_read_positions_of_both_layouts_have_the_steps_of_their_tokens(
-    make_model: Make, data: OwnAnswers
+@both
+def test_read_positions_have_the_steps_of_their_own_tokens(
+    name: str, make_model: Make, data: OwnAnswers
 ) -> None:
-    """In `clean` order: the token at a response place is the one whose step stands there."""
-    for name in ("llada-micro", "llada2-micro"):
-        model = make_model(name)
-        clean = Batch.of(data.train[:6], model.config.pad_token_id)
-        laid = laid_out(clean, model)
-        for row, example in enumerate(data.train[:6]):
-            assert tuple(laid.target_BK[row][laid.response_BK[row]].tolist()) == example.response
+    model = make_model(name)
+    batch = Batch.of(data.train[:6], model.config.pad_token_id)
+    clean = laid_out(batch, model)
+    keys_BK = deciding_keys(batch, clean, "steps", torch.Generator().manual_seed(0))
+    for row, example in enumerate(data.train[:6]):
+        inside_K = clean.response_BK[row]
+        assert tuple(clean.target_BK[row][inside_K].tolist()) == example.response
+        assert tuple(keys_BK[row][inside_K].tolist()) == example.steps

@@ -4,7 +4,7 @@ The data are the model's own answers. A block is drawn, what is left of it is cl
 masked; within it a share of the places is masked, and in a second forward the others (their complement). The
 loss is cross-entropy to the answer at the masked places of the block, plus a weight times the entropy of
 softmax(z / T) at those of them whose argmax is right already. Both halves are added.
-Source: Section 3 and the public llada_train.py, from which temperature, weight, share and block come.
+Source: the abstract, and the public llada_train.py for the rest: temperature, weight, share and block.
 
 Block-causal models: every block of the response is such a block, on its noisy copy.
 

@@ -3,12 +3,13 @@
 A share of the answer is masked and the student fills it by one forward without a gradient: its draft, errors
 and all. A share of the rows then reads the draft, the others the masks; the target is the answer at every
 response place, masked, drafted or clean. The decoder that belongs to such weights is `dmax`, whose tokens are
-revised in every step. Source: Section 3.1 and the public training code (dFactory), from which the noise of
-0.75, the argmax and the loss over the whole response come.
+revised in every step. Source: the abstract; noise of 0.75, argmax and the loss over the whole response as
+ports of the public training code (dFactory) give them. Others read that loss as one over masks alone (`over:
+masked`).
 
     both: true      every row is read with its masks and with its draft, and both losses count: the forward
                     that drafts is then the one that is trained on masks, and none is free
-    draft: sample   drafts are drawn from the student's distribution, as the paper's text can be read
+    draft: sample   drafts are drawn from the student's distribution, as some descriptions have it
 
 Deviations: a coin per row says which it reads, where the public data has a flag per example. All N response
 places have a loss; the public code leaves out end tokens beyond the first 32.

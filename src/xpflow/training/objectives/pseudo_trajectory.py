@@ -5,7 +5,8 @@ is left of it is clean and what is right of it masked. Within it a share t of th
 the teacher decided last. The loss is cross-entropy to the answer at these masks, plus a weight times the
 entropy of softmax(z / T) at those of them whose argmax is right (as dParallel has it). Two curricula run
 linearly over the training: t is uniform between a rising lower end and `ratio_high`, and the window grows.
-Source: Section 3 and the public d3llm_llada_train.py.
+Source: the abstract, and the public d3llm_llada_train.py for the rest. Share and window are those of other
+descriptions (0 to 0.8, 16 to 32); that file's own defaults are 0.2 to 0.8 and a constant 32.
 
     trajectory: steps   the order that the data holds (selfdata.steps)
                 random  an order drawn for each row: the paper's ablation, plain masks under its curricula
@@ -68,7 +69,7 @@ class PseudoTrajectory(Loss):
     """Cross-entropy and certainty at the masks that the teacher decided last."""
 
     def __init__(self, settings: PseudoTrajectorySettings) -> None:
-        self.settings = settings
+        self.settings, self.needs_steps = settings, settings.trajectory == "steps"
         self.progress = 0.0
 
     def begin(self, progress: float) -> None:
