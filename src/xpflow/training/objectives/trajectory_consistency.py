@@ -9,8 +9,8 @@ trajectory are drawn, y and a later one y*, in which fewer places are masked. Th
                  pre-trained
 
 In each block (dense models: in the response, or in a window of `block` places) the masks of y are uniform in
-number, those of y* fewer by a uniform number, and may be none. Source: the abstract and summaries of the method; not its
-code.
+number, those of y* fewer by a uniform number, and may be none. Source: the abstract and summaries of the
+method, not its code.
 
 Deviations: the published teacher leaves the distribution of each token as it was decided; ours leaves the
 token, which threshold decoding decides where that distribution is nearly certain. y* is any later state of
