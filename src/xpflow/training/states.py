@@ -6,6 +6,9 @@ each row, a block-causal one for each block, since its blocks are predicted side
 dense model a window may be drawn instead, as a semi-autoregressive decoder opens one: what is left of it is
 clean, what is right of it is masked and no part of the loss.
 
+A run imports no decoder, so that a change there leaves trained weights valid. That these states are those of
+a decoder is for tests to say.
+
 Legend: B rows, N response length, K read positions, G groups, W places of a group, V vocabulary.
 """
 
@@ -17,7 +20,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xpflow.decoding.tokens import most_confident
 from xpflow.errors import ConfigError
 from xpflow.noise import noise_of
 from xpflow.training.corruption import Corrupted, block_length, noisy_ids
@@ -81,8 +83,11 @@ def grouped(values_BK: Tensor, model: Any) -> Tensor:
 
 def surest(scores_BK: Tensor, able_BK: Tensor, model: Any) -> Tensor:
     """Return the able place of the highest score in each group, bool [B, K]; the leftmost of equals."""
-    scores_GW = grouped(scores_BK.float().masked_fill(~able_BK, -torch.inf), model)
-    return most_confident(scores_GW, 1, "lowest_index").view_as(able_BK)
+    scores_GW = grouped(scores_BK.masked_fill(~able_BK, -torch.inf), model)
+    first_G1 = scores_GW.argmax(dim=-1, keepdim=True)
+    return (
+        torch.zeros_like(scores_GW, dtype=torch.bool).scatter_(1, first_G1, True).view_as(able_BK) & able_BK
+    )
 
 
 def rank_within(keys_BK: Tensor, able_BK: Tensor, model: Any) -> Tensor:
