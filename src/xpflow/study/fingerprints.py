@@ -56,7 +56,8 @@ def train(config: StudyConfig, model: str, run: str) -> str:
     """Return the fingerprint of a training run."""
     block, how, chosen = config.training, config.model(model).training, config.run(run)
     rest = block.model_dump(mode="json", exclude={"runs", "full", "lora"})
-    return fingerprint(how, getattr(block, how), chosen, rest, _base(config, model))
+    settings = _without_muon(getattr(block, how).model_dump(mode="json"))
+    return fingerprint(how, settings, chosen, rest, _base(config, model))
 
 
 def solvable(config: StudyConfig, model: str) -> str:
@@ -158,6 +159,7 @@ def report(config: StudyConfig) -> str:
         "evaluation": _evaluation(config),
         "selfdata": _selfdata(config),
     }
+    settings["training"]["full"] = _without_muon(settings["training"]["full"])
     return fingerprint(settings, weights, protocols)
 
 
@@ -165,6 +167,11 @@ def _several(config: StudyConfig, arm: Arm) -> list[int]:
     """Return how many samples of each problem an arm takes; nothing for one, as before there were several."""
     count = samples_of(config, arm)
     return [count] if count > 1 else []
+
+
+def _without_muon(how: dict[str, Any]) -> dict[str, Any]:
+    """Return settings of a training; where no matrix has a rate of its own, as before there was one."""
+    return {key: value for key, value in how.items() if key != "matrix_rate" or value is not None}
 
 
 def _selfdata(config: StudyConfig) -> dict[str, Any]:

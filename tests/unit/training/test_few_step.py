@@ -16,6 +16,7 @@ from xpflow.decoding import decode
 from xpflow.decoding.registry import settings_from
 from xpflow.errors import ConfigError
 from xpflow.runtime.machine import Machine
+from xpflow.runtime.processes import Team
 from xpflow.study.config.training import FullSettings, LoraSettings, TrainingBlock, TrainingRun
 from xpflow.training.corruption import Corrupted, laid_out
 from xpflow.training.decision_steps import DecisionSteps
@@ -496,6 +497,35 @@ def test_micro_batches_change_no_number(
     assert losses(micro_batch=2, vocab_chunk=7, activation_checkpointing=True) == pytest.approx(
         losses(), rel=1e-4
     )
+
+
+@both
+def test_hidden_matrices_may_have_muon_and_a_rate_of_their_own(
+    name: str, make_model: Make, data: OwnAnswers, tmp_path: Path
+) -> None:
+    def muon(**on: Any) -> Trainer:
+        full = FullSettings(updates=3, batch_size=5, learning_rate=1e-3, matrix_rate=2e-3)
+        block, run = TrainingBlock(full=full, log_every=2), TrainingRun(name="few", objective="forced")
+        return tuner(make_model(name), data, block, run, True, 0, machine=Machine(checkpoint_every=1, **on))
+
+    whole = muon()
+    matrices, rest = whole.optimizers
+    assert isinstance(matrices, torch.optim.Muon)
+    assert isinstance(rest, torch.optim.AdamW)
+    trained = [p for one in whole.optimizers for group in one.param_groups for p in group["params"]]
+    assert {id(p) for p in trained} == {id(p) for p in whole.student.parameters()}
+    assert len(trained) == len(list(whole.student.parameters()))
+    table = whole.student.model.get_input_embeddings().weight
+    assert all(p is not table and p.ndim == 2 for p in matrices.param_groups[0]["params"])
+    rows = whole.run(lambda row: None)
+    with pytest.raises(Killed):
+        muon().run(kill_at(2), tmp_path / "state")
+    resumed = muon()
+    assert resumed.run(lambda row: None, tmp_path / "state") == rows
+    wanted = whole.model(torch.float32).state_dict()
+    assert all(torch.equal(v, wanted[key]) for key, v in resumed.model(torch.float32).state_dict().items())
+    with pytest.raises(ConfigError, match="Muon needs whole matrices"):
+        muon(team=Team(0, 2))
 
 
 @pytest.mark.parametrize("objective", NEW)

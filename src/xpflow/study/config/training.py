@@ -78,6 +78,11 @@ class FullSettings(Block):
     updates: int = Field(default=200, gt=0, description="Optimizer steps (paper: 100)")
     batch_size: int = Field(default=16, gt=0, description="Sequences per step")
     learning_rate: float = Field(default=5e-4, gt=0, description="Peak learning rate (AdamW)")
+    matrix_rate: float | None = Field(
+        default=None,
+        gt=0,
+        description="Peak learning rate of hidden matrices, by Muon, in one process; null: AdamW for all",
+    )
 
 
 class LoraSettings(Block):
