@@ -1,4 +1,4 @@
-"""`xpflow selfdata`: a model's own answers to persona prompts."""
+"""`xpflow selfdata`: a model's own answers to prompts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def selfdata(
     shard: Annotated[str, typer.Option(help="K/N: only every N-th row from the K-th")] = "1/1",
     config: Annotated[Path, typer.Option(help="Study")] = Path("config/micro.yaml"),
 ) -> None:
-    """Answer persona prompts at full budget: the data of x-prediction alignment."""
+    """Answer prompts as block `selfdata` says: the data that runs of block `training` learn from."""
     from xpflow.artifacts.io import write_jsonl
     from xpflow.cli.progress import progress
     from xpflow.cli.recording import base_files, local_sources, source_facts, stage_record

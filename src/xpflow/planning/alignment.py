@@ -91,7 +91,9 @@ class Alignment:
         held = kept + (layer if self.runtime.activation_checkpointing else 0.0)
         places = min(self.runtime.vocab_chunk or self.micro * reads, self.micro * reads)
         parts = {**self._states(), **self._base()}
-        parts["activations"] = self.micro * size * held
+        parts["activations"] = (
+            self.micro * size * (held + kept * (self.cost.trained - 1))
+        )  # all until backward
         parts["logits"] = places * arch.vocab * (LOGIT_BYTES + self.cost.logit_bytes)
         parts["fp32 embedding table"] = 4.0 * arch.table
         return Memory(parts)

@@ -68,7 +68,7 @@ def check_data(config: StudyConfig, source: str, here: bool = True) -> list[str]
                     _check_lengths(prompter, problems, length, positions, model)
     if here and trained_runs(config) and is_local(config, config.selfdata.benchmark):
         with told(f"{source}: selfdata"):
-            found = loaded((config.selfdata.benchmark, None, None)) or []
+            found = loaded((config.selfdata.benchmark, config.selfdata.split, None)) or []
             config.selfdata.asked(max(seed for _, _, seed in trained_runs(config)), len(found))
     return list(dict.fromkeys(notes))
 
@@ -135,7 +135,8 @@ def _asked(config: StudyConfig, model: str) -> Iterator[tuple[str, Part, int]]:
             part = (choice.name, choice.split, choice.limit)
             yield f"problems.benchmarks[{choice.name}]", part, longest[choice.name]
     if any(name == model for name, _, _ in trained_runs(config)):
-        yield "selfdata", (config.selfdata.benchmark, None, None), config.selfdata.gen_length
+        answers = config.selfdata
+        yield "selfdata", (answers.benchmark, answers.split, None), answers.gen_length
     if (policy_seeds(config) or trained_policies(config)) and model == config.grpo.model:
         block = config.solvable
         yield "solvable", (block.benchmark, "train", block.limit), block.gen_length

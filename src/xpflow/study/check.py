@@ -99,7 +99,12 @@ def check_runs(config: StudyConfig, source: str) -> None:
     """Raise ConfigError for a training run that its objective or its model refuses."""
     for run in config.training.runs:
         with told(f"{source}: training.runs[{run.name}]"):
-            _check_objective(run.objective, run.settings)
+            loss = _check_objective(run.objective, run.settings)
+            if loss.needs_steps and not config.selfdata.steps:
+                raise ConfigError(
+                    f"{run.objective} follows the order in which the teacher decided its tokens",
+                    hint="set selfdata.steps to true",
+                )
     with told(f"{source}: pretrain.objective"):
         _check_objective(config.pretrain.objective, {})
     for model, _, _ in trained_runs(config):
@@ -201,7 +206,8 @@ def _check_trace_problem(config: StudyConfig) -> None:
 
 def _check_selfdata(config: StudyConfig) -> None:
     block = config.selfdata
-    size, seed = _require_split(config, block.benchmark), max(seed for _, _, seed in trained_runs(config))
+    size = _require_split(config, block.benchmark, block.split)
+    seed = max(seed for _, _, seed in trained_runs(config))
     if not is_local(config, block.benchmark):
         block.asked(seed, size)
 
@@ -308,7 +314,8 @@ def stage_rows(config: StudyConfig, source: str) -> Iterator[tuple[str, str, Cal
 
     for model in dict.fromkeys(model for model, _, _ in trained_runs(config)):
         protocol = find_protocol(config.model(model).protocol)
-        yield f"{source}: selfdata", model, partial(stage_settings, config.selfdata, protocol, "mbpp")
+        kind = shape(config, config.selfdata.benchmark)
+        yield f"{source}: selfdata", model, partial(stage_settings, config.selfdata, protocol, kind)
     budgets = [config.grpo.train_budget] if policy_seeds(config) else []
     budgets += [one.train_budget for one in trained_policies(config) if one.train_budget]
     if budgets:
@@ -325,9 +332,9 @@ def stage_rows(config: StudyConfig, source: str) -> Iterator[tuple[str, str, Cal
             yield where, grpo.model, partial(settings_from, grpo.decoder, held)
 
 
-def _check_objective(name: str, values: Mapping[str, Any]) -> None:
-    """Build an objective as its training would."""
+def _check_objective(name: str, values: Mapping[str, Any]) -> Any:
+    """Return an objective as its training would build it."""
     from xpflow.training.objectives import OBJECTIVES
 
     objective = OBJECTIVES[name]
-    objective.make(objective.checked(values, name))
+    return objective.make(objective.checked(values, name))

@@ -48,7 +48,7 @@ def training_problems(config: StudyConfig) -> str:
 def selfdata(config: StudyConfig, model: str) -> str:
     """Return the fingerprint of a model's own answers."""
     return fingerprint(
-        config.selfdata, config.problems.sources, _base(config, model), _protocols(config, model)
+        _selfdata(config), config.problems.sources, _base(config, model), _protocols(config, model)
     )
 
 
@@ -56,7 +56,8 @@ def train(config: StudyConfig, model: str, run: str) -> str:
     """Return the fingerprint of a training run."""
     block, how, chosen = config.training, config.model(model).training, config.run(run)
     rest = block.model_dump(mode="json", exclude={"runs", "full", "lora"})
-    return fingerprint(how, getattr(block, how), chosen, rest, _base(config, model))
+    settings = _without_muon(getattr(block, how).model_dump(mode="json"))
+    return fingerprint(how, settings, chosen, rest, _base(config, model))
 
 
 def solvable(config: StudyConfig, model: str) -> str:
@@ -153,7 +154,12 @@ def report(config: StudyConfig) -> str:
         "text": not config.text.pairs,
     }
     machine |= {name: True for name, none in empty.items() if none}
-    settings = {**config.model_dump(mode="json", exclude=machine), "evaluation": _evaluation(config)}
+    settings = {
+        **config.model_dump(mode="json", exclude=machine),
+        "evaluation": _evaluation(config),
+        "selfdata": _selfdata(config),
+    }
+    settings["training"]["full"] = _without_muon(settings["training"]["full"])
     return fingerprint(settings, weights, protocols)
 
 
@@ -161,6 +167,18 @@ def _several(config: StudyConfig, arm: Arm) -> list[int]:
     """Return how many samples of each problem an arm takes; nothing for one, as before there were several."""
     count = samples_of(config, arm)
     return [count] if count > 1 else []
+
+
+def _without_muon(how: dict[str, Any]) -> dict[str, Any]:
+    """Return settings of a training; where no matrix has a rate of its own, as before there was one."""
+    return {key: value for key, value in how.items() if key != "matrix_rate" or value is not None}
+
+
+def _selfdata(config: StudyConfig) -> dict[str, Any]:
+    """Return block `selfdata`, without keys that say what was so before there were any."""
+    block = config.selfdata.model_dump(mode="json")
+    neutral: dict[str, Any] = {"split": None, "settings": {}, "steps": False}
+    return {key: value for key, value in block.items() if key not in neutral or value != neutral[key]}
 
 
 def _evaluation(config: StudyConfig) -> dict[str, Any]:

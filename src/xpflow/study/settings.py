@@ -48,4 +48,5 @@ def stage_settings(block: SelfdataBlock | SolvableBlock, protocol: Protocol, sha
     """Return a stage's decoder settings: the block's own, above what the protocol says for a shape."""
     recipe = protocol.settings(shape, decoder_entry(block.decoder).settings.model_fields)
     own = {"gen_length": block.gen_length, "budget": block.budget, "batch_size": block.batch_size}
-    return settings_from(block.decoder, {**recipe, **own, "suppress": "special"})
+    chosen = block.settings if isinstance(block, SelfdataBlock) else {}
+    return settings_from(block.decoder, {**recipe, **own, "suppress": "special", **chosen})

@@ -8,7 +8,7 @@ as in LLaDA's fine-tuning data), then right padding. Rows of a batch are cut to 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,19 +22,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One training example: prompt ids (with chat template) and exactly N response ids."""
+    """One training example: prompt ids (with chat template) and exactly N response ids.
+
+    steps: the forward in which each response token was decided; empty where nobody noted it.
+    """
 
     prompt: tuple[int, ...]
     response: tuple[int, ...]
+    steps: tuple[int, ...] = field(default=(), repr=False)  # without them, `repr` and hash are what they were
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Clean right-padded canvases [B, S] and prompt lengths [B]; every response has `length` tokens."""
+    """Clean right-padded canvases [B, S] and prompt lengths [B]; every response has `length` tokens.
+
+    steps_BN: when each response token was decided, where all examples say so.
+    """
 
     canvas_BS: Tensor
     prompt_B: Tensor
     length: int
+    steps_BN: Tensor | None = None
 
     @classmethod
     def of(cls, examples: list[Example], pad_id: int, multiple: int = 16) -> Batch:
@@ -46,7 +54,9 @@ class Batch:
             ids = example.prompt + example.response
             canvas_BS[row, : len(ids)] = torch.tensor(ids)
         prompt_B = torch.tensor([len(e.prompt) for e in examples])
-        return cls(canvas_BS, prompt_B, len(examples[0].response))
+        known = all(example.steps for example in examples)
+        steps_BN = torch.tensor([example.steps for example in examples]) if known else None
+        return cls(canvas_BS, prompt_B, len(examples[0].response), steps_BN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,8 @@ class OwnAnswers:
         """Sort the rows that `xpflow selfdata` wrote by kind; raises DataError with none to train on."""
         groups: dict[str, list[Example]] = {"train": [], "probe": [], "heldout": []}
         for row in rows:
-            groups[row["kind"]].append(Example(tuple(row["prompt_ids"]), tuple(row["response"])))
+            ids = tuple(row["prompt_ids"]), tuple(row["response"])
+            groups[row["kind"]].append(Example(*ids, tuple(row.get("steps", ()))))
         if not groups["train"]:
             raise DataError(
                 "the self-alignment data has no row of kind 'train'", hint="make it again: xpflow selfdata"
@@ -70,8 +81,10 @@ class OwnAnswers:
         return cls(groups["train"], groups["probe"] or groups["train"][:8], groups["heldout"])
 
     def sha256(self) -> str:
-        """Return a hash of all examples."""
-        return hashlib.sha256(repr((self.train, self.probe, self.heldout)).encode()).hexdigest()
+        """Return a hash of all examples, with their steps where they have any."""
+        groups = (self.train, self.probe, self.heldout)
+        steps = [example.steps for group in groups for example in group]
+        return hashlib.sha256(repr((*groups, steps) if any(steps) else groups).encode()).hexdigest()
 
 
 def response_ids(tokenizer: PreTrainedTokenizerBase, answer: str, length: int) -> tuple[int, ...] | None:

@@ -60,10 +60,12 @@ class Loss(ABC):
     """An objective at work on one model. Only `forward` and `terms` must be written.
 
     needs_reference: whether `student.reference` is asked for, the model as it was before the run.
+    needs_steps: whether the data must say when the teacher decided its tokens (`selfdata.steps`).
     rates: peak learning rates of modules of its own, where they differ from the run's.
     """
 
     needs_reference: bool = False
+    needs_steps: bool = False
     rates: Mapping[str, float] = {}
 
     def modules(self, model: Any) -> Mapping[str, nn.Module]:
@@ -73,6 +75,9 @@ class Loss(ABC):
         A learned number is a vector of length 1: no processes can share a scalar.
         """
         return {}
+
+    def begin(self, progress: float) -> None:  # noqa: B027 (most objectives have no curriculum)
+        """Hear before every update what share of the run lies behind it, in [0, 1): for a curriculum."""
 
     def corrupt(self, batch: Batch, model: Any, generator: torch.Generator) -> Corrupted:
         """Return a corrupted batch, on the CPU; by default response tokens are hard-masked.

@@ -38,6 +38,7 @@ from xpflow.study.config.root import StudyConfig
 from xpflow.training.corpus import Corpus
 from xpflow.training.guard import config_facts, tokenizer_sha256
 from xpflow.training.objective import Loss, make_loss
+from xpflow.training.optimizers import muon_and_adamw
 from xpflow.training.student import Student
 from xpflow.training.trainer import Course, Row, Trainer, prepared
 
@@ -118,24 +119,9 @@ def pretrainer(model: Any, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, c
 
 
 def make_optimizers(student: Student, loss: Loss, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """Return Muon for the hidden matrices, and AdamW for embeddings, head, norms, routers and extras."""
-    model = student.model
-    outer = {id(m.weight) for m in (model.get_input_embeddings(), model.get_output_embeddings())}
-    is_hidden = {p: p.ndim == 2 and id(p) not in outer for p in model.parameters()}
-    hidden, other = ([p for p, inner in is_hidden.items() if inner == wanted] for wanted in (True, False))
-    rate = recipe.embedding_learning_rate
-    groups = [{"params": other, "lr": rate}]
-    for name, module in student.extra.items():
-        groups.append({"params": list(module.parameters()), "lr": loss.rates.get(name, rate)})
-    return [
-        torch.optim.Muon(
-            hidden,
-            lr=recipe.learning_rate,
-            weight_decay=recipe.weight_decay,
-            adjust_lr_fn="match_rms_adamw",
-        ),
-        torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.0),
-    ]
+    """Return Muon for the hidden matrices, and AdamW for the rest, as a recipe says."""
+    rates = recipe.learning_rate, recipe.embedding_learning_rate
+    return muon_and_adamw(student, loss, *rates, weight_decay=recipe.weight_decay, betas=(0.9, 0.98))
 
 
 def pretrain_to_folder(model: str, out: Path, study: StudyConfig, code: str = "") -> None:

@@ -1,7 +1,8 @@
-"""Self-alignment data: a model's own full-budget answers to persona prompts, and real answers kept apart.
+"""Self-alignment data: a model's own answers to prompts, and real answers kept apart.
 
 Row: {task_id, prompt_ids, response, kind}; kind is "train", "probe" (own answers that only the log looks at)
-or "heldout" (real answers, no model involved).
+or "heldout" (real answers, no model involved). With `selfdata.steps` own answers have `steps` too: for each
+response token the forward, counted from 0, in which it took its final value.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from xpflow.decoding import decode
-from xpflow.problems.benchmark import load_benchmark
+from xpflow.problems.benchmark import benchmark_shape, load_benchmark
 from xpflow.problems.problem import Problem
 from xpflow.protocols.find import find_protocol
 from xpflow.protocols.prompter import Prompter
@@ -20,6 +21,7 @@ from xpflow.runtime.decoding import of_total, stage_settings
 from xpflow.runtime.models import open_model
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.config.training import PROBES
+from xpflow.training.decision_steps import DecisionSteps
 from xpflow.training.examples import response_ids
 
 Row = dict[str, Any]
@@ -38,8 +40,8 @@ def self_aligned_rows(
 
     Args:
         shard: (k, n): only every n-th row, from the k-th; the union over k is the whole set in any order.
-        protocol: chat template and EOS handling (none: the default one); a prompt without tests is one user
-            turn, and is decoded as the protocol decodes MBPP, at the block's own length.
+        protocol: chat template and EOS handling (none: the default one); prompts are decoded as the protocol
+            decodes their shape (those without tests: MBPP's), at the block's own length.
     """
     settings = study.selfdata
     asked, held = prompts_of_seed(study, seed)
@@ -49,12 +51,16 @@ def self_aligned_rows(
     asked, held, kinds = asked[k - 1 :: n], held[k - 1 :: n], kinds[k - 1 :: n]
     prompter = Prompter(protocol or find_protocol(), tokenizer)
     prompts = [prompter.encode(problem) for problem in asked]
-    how = stage_settings(settings, prompter.protocol, "mbpp")
-    result = decode(model, prompts, how, progress=of_total(report, len(prompts)))
-    own = [
+    how = stage_settings(settings, prompter.protocol, benchmark_shape(settings.benchmark) or "mbpp")
+    watch = DecisionSteps(len(prompts), settings.gen_length) if settings.steps else None
+    result = decode(model, prompts, how, observer=watch, progress=of_total(report, len(prompts)))
+    own: list[Row] = [
         {"task_id": problem.task_id, "prompt_ids": prompt, "response": tokens, "kind": kind}
         for problem, prompt, tokens, kind in zip(asked, prompts, result.tokens.tolist(), kinds, strict=True)
     ]
+    if watch is not None:
+        for row, steps in zip(own, watch.of(result.tokens).tolist(), strict=True):
+            row["steps"] = steps
     return own + _real_rows(prompter, held, settings.gen_length)
 
 
@@ -62,7 +68,8 @@ def prompts_of_seed(study: StudyConfig, seed: int) -> tuple[list[Problem], list[
     """Return the prompts of a seed's data (no two seeds share one) and the held-out ones (all share)."""
     settings = study.selfdata
     sources = study.problems.sources.model_dump()
-    everything = load_benchmark(study.benchmark_entry(settings.benchmark), sources=sources)
+    entry = study.benchmark_entry(settings.benchmark)
+    everything = load_benchmark(entry, settings.split, sources=sources)
     asked = settings.asked(seed, len(everything))
     return everything[asked.start : asked.stop], everything[len(everything) - settings.heldout :]
 

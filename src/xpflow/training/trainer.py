@@ -170,6 +170,7 @@ class Trainer:
         """Do one update; returns this process's share of the loss and of its terms."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
         clean = Batch.of(self.examples(number), self.student.model.config.pad_token_id)
+        self.objective.begin(number / self.course.updates)
         batch, size = self.objective.corrupt(clean, self.student.model, generator), len(clean.prompt_B)
         self.student.train()
         found: dict[str, Tensor] = {}

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from xpflow.artifacts.io import read_jsonl, write_jsonl
+from xpflow.errors import ConfigError
 from xpflow.models.aligned import alignment
 from xpflow.models.checkpoint import save_checkpoint
 from xpflow.models.extra import save_extra
@@ -33,6 +34,7 @@ from xpflow.training.finite import require_finite
 from xpflow.training.guard import model_facts, tokenizer_sha256
 from xpflow.training.objective import Loss, make_loss, row_mean
 from xpflow.training.objectives import OBJECTIVES
+from xpflow.training.optimizers import muon_and_adamw
 from xpflow.training.state import remove
 from xpflow.training.student import Student
 from xpflow.training.trainer import Course, Row, Trainer, prepared
@@ -62,7 +64,12 @@ def tuner(
         result depends on (tokenizer, code): a saved state must agree with it.
     """
     machine, loss = machine or Machine(), make_loss(run.objective, run.settings)
-    settings = block.full if full else block.lora
+    settings, matrix_rate = (block.full, block.full.matrix_rate) if full else (block.lora, None)
+    if matrix_rate and machine.team.size > 1:
+        raise ConfigError(
+            "training.full.matrix_rate: Muon needs whole matrices, and several processes share them out",
+            hint="set it to null, or runtime.processes to 1",
+        )
     guard = _guard(model, data, block, run, full, machine, facts or {})
     base = model.eval().requires_grad_(False)
     student = copy.deepcopy(base) if student is None else student
@@ -75,8 +82,12 @@ def tuner(
         return [data.train[i] for i in epoch_order(len(data.train), seed, update, size)]
 
     def optimizers(student: Student, loss: Loss) -> list[torch.optim.Optimizer]:
+        betas, decay = (0.9, 0.95), block.weight_decay
+        if matrix_rate:
+            rates = matrix_rate, settings.learning_rate
+            return muon_and_adamw(student, loss, *rates, weight_decay=decay, betas=betas)
         groups = parameter_groups(student, loss, settings.learning_rate)
-        return [torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=block.weight_decay)]
+        return [torch.optim.AdamW(groups, betas=betas, weight_decay=decay)]
 
     course = Course(
         settings.updates,

@@ -56,6 +56,7 @@ def test_what_an_update_takes_is_what_its_objective_says(paper_like: Make) -> No
         {"name": "kl", "settings": {"kl_weight": 0.1}},
         {"name": "clean", "settings": {"clean_weight": 0.1}},
         {"name": "outside", "objective": outside},
+        {"name": "states", "objective": "forced"},
     ]
     arms = [
         {"name": run["name"], "decoder": "mask_prediction", "weights": run["name"], "models": [MODEL]}
@@ -69,17 +70,27 @@ def test_what_an_update_takes_is_what_its_objective_says(paper_like: Make) -> No
     )
     plan = make_plan(config, [GPUS["h200"]], [8])
     found = {one.name.split()[-1]: one.alignment for one in plan.stages if isinstance(one, Aligning)}
-    assert set(found) == {"paper", "kl", "clean", "outside"}
+    assert set(found) == {"paper", "kl", "clean", "outside", "states"}
     passes = {name: one.works()[0].times for name, one in found.items()}
     logits = {name: one.memory().parts["logits"] for name, one in found.items()}
     # forward, backward, and the forward of activation checkpointing; then the reference's or the first one
     assert {name: times / passes["paper"] for name, times in passes.items()} == pytest.approx(
-        {"paper": 1.0, "kl": 5 / 4, "clean": 1.0, "outside": 5 / 4}
+        {"paper": 1.0, "kl": 5 / 4, "clean": 1.0, "outside": 5 / 4, "states": 3.0}
     )
     assert {name: size / logits["paper"] for name, size in logits.items()} == pytest.approx(
-        {"paper": 1.0, "kl": 36 / 20, "clean": 28 / 20, "outside": 24 / 20}
+        {"paper": 1.0, "kl": 36 / 20, "clean": 28 / 20, "outside": 24 / 20, "states": 44 / 20}
     )
-    assert ["base model" in one.memory().parts for one in found.values()] == [False, True, False, False]
+    kept = {name: one.memory().parts["activations"] for name, one in found.items()}
+    layers = found["paper"].arch.layers  # one of them is computed again at a time, and holds far more
+    assert 1.5 < kept["states"] / kept["paper"] < 3, f"inputs of {layers} layers wait three times"
+    assert kept["kl"] == kept["outside"] == kept["paper"]
+    assert ["base model" in one.memory().parts for one in found.values()] == [
+        False,
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_blocks_are_the_protocols_unless_the_study_says_otherwise(paper_like: Make) -> None:

@@ -13,11 +13,14 @@ from xpflow.cli import main
 from xpflow.grading.grade import Grader
 from xpflow.problems import problems_from_file, problems_to_file
 from xpflow.problems.benchmark import load_benchmark
+from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.problems.micropy import SIZES, Split, combinations_of, dataset, load, persona_problems, split_of
 from xpflow.problems.micropy.code import STYLES, body, signature
 from xpflow.problems.micropy.dataset import draw_training_task, training_pairs
 from xpflow.problems.micropy.grammar import Family, Task, combinations
 from xpflow.problems.micropy.render import draw_rendering, humaneval_problem, mbpp_problem
+from xpflow.problems.micropy.training_problems import training_problems
+from xpflow.protocols.micropy import instruction
 
 Shape = Literal["humaneval", "mbpp"]
 FAMILIES: tuple[Family, ...] = ("list", "text", "number")
@@ -35,6 +38,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
         return draw_rendering(task, rng)
 
     monkeypatch.setattr(dataset, "draw_rendering", record)
+    monkeypatch.setattr("xpflow.problems.micropy.training_problems.draw_rendering", record)
     return tasks
 
 
@@ -66,7 +70,8 @@ def test_every_part_of_a_held_out_combination_occurs_in_training() -> None:
 def test_training_streams_never_hold_a_validation_or_test_combination(drawn: list[Task], seed: int) -> None:
     list(islice(training_pairs(seed), 1500))
     persona_problems(300, seed)
-    assert len(drawn) >= 1800
+    training_problems(300, seed)
+    assert len(drawn) >= 2100
     assert {split_of(task.family, task.combination) for task in drawn} == {"train"}
 
 
@@ -115,3 +120,19 @@ def test_the_export_command_writes_what_the_registry_loads(name: str, tmp_path: 
     file = tmp_path / "problems.jsonl"
     assert main(["problems", "export", name, "--split", "train", "--limit", "6", "--out", str(file)]) == 0
     assert problems_from_file(file) == load_benchmark(name, "train", 6)
+
+
+def test_training_prompts_have_both_shapes_and_are_asked_as_the_benchmarks_are() -> None:
+    """No two ask the same, and MBPP-shaped ones show an assertion that holds."""
+    found = training_problems(400)
+    assert found == training_problems(500)[:400]
+    asked = [instruction(problem) for problem in found]
+    assert len(set(asked)) == 400
+    assert [problem.shape for problem in found] == ["humaneval", "mbpp"] * 200
+    for problem in found[1::2][:50]:
+        names: dict[str, object] = {}
+        exec(problem.canonical_solution, names)  # our own code
+        exec(problem.tests[0], names)
+        assert asked[found.index(problem)].endswith(problem.tests[0])
+    assert BENCHMARKS["micropy-training"].sizes == {"train": 24576}
+    assert training_problems(3, seed=1) != found[:3]

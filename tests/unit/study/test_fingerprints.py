@@ -66,6 +66,23 @@ def test_the_settings_of_a_run_concern_its_own_trainings() -> None:
     assert found == {"train llada-micro preserving", "train llada2-micro preserving"}
 
 
+def test_how_own_answers_are_decoded_concerns_them_and_only_where_it_differs_from_before() -> None:
+    same = {"split": None, "settings": {}, "steps": False}
+    assert changed({"selfdata": same}) == set()
+    for other in ({"split": "train"}, {"settings": {"temperature": 0.5}}, {"steps": True}):
+        found = changed({"selfdata": other})
+        assert found == {"selfdata llada-micro", "selfdata llada2-micro"}
+    assert fp.report(study_from_mapping({"selfdata": same})) == fp.report(DEFAULT)
+    assert fp.report(study_from_mapping({"selfdata": {"steps": True}})) != fp.report(DEFAULT)
+
+
+def test_a_rate_of_matrices_concerns_models_with_all_weights_trained_and_none_is_as_before() -> None:
+    assert changed({"training": {"full": {"matrix_rate": None}}}) == set()
+    found = changed({"training": {"full": {"matrix_rate": 4e-4}}})
+    full = [entry.name for entry in DEFAULT.models if entry.training == "full"]
+    assert found == {f"train {model} {run.name}" for model in full for run in DEFAULT.training.runs}
+
+
 def test_a_protocol_concerns_what_its_model_decodes_and_its_grading() -> None:
     models = [entry.model_dump(mode="json") for entry in DEFAULT.models]
     models[1]["protocol"] = "llada2-chat"

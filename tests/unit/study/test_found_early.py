@@ -70,6 +70,19 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "benchmark": ({"problems": {"benchmarks": [{"name": "micropie"}]}}, "'micropie' is not known"),
     "selfdata's benchmark": ({"selfdata": {"benchmark": "personae"}}, "selfdata: no such benchmark"),
     "selfdata's budget": ({"selfdata": {"budget": "1/5"}}, "selfdata: .* 6.4 steps"),
+    "selfdata's split": ({"selfdata": {"split": "tests"}}, "no split 'tests'"),
+    "selfdata's setting": (
+        {"selfdata": {"decoder": "threshold", "settings": {"treshold": 0.9}}},
+        "selfdata: unknown setting 'treshold'",
+    ),
+    "selfdata's own key as a setting": (
+        {"selfdata": {"settings": {"budget": "1/2"}}},
+        "belong into the block",
+    ),
+    "selfdata without the steps of a run": (
+        run(objective="pseudo_trajectory", settings={}),
+        r"runs\[paper\]: pseudo_trajectory follows the order",
+    ),
     "selfdata's prompts": ({"selfdata": {"prompts": 999_999}}, "selfdata: seed 0 needs prompts 0 to 1000031"),
     "solvable's benchmark": ({"solvable": {"benchmark": "humaneval"}, **POLICY}, "no split 'train'"),
     "solvable's budget": ({"solvable": {"budget": "1/5"}, **POLICY}, "solvable: .* 6.4 steps"),

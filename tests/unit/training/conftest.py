@@ -66,11 +66,16 @@ def make_model(tokenizer: PreTrainedTokenizerBase) -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def data() -> OwnAnswers:
-    """Return own answers of random tokens: prompts of several lengths, N = 8."""
+    """Return own answers of random tokens, and when each was decided: prompts of several lengths, N = 8."""
     generator = torch.Generator().manual_seed(0)
 
     def draw(count: int) -> tuple[int, ...]:
         return tuple(torch.randint(10, 22, (count,), generator=generator).tolist())
 
-    examples = [Example(draw(5 + i % 4), draw(8)) for i in range(20)]
+    order = torch.Generator().manual_seed(1)
+
+    def steps() -> tuple[int, ...]:
+        return tuple(torch.randint(5, (8,), generator=order).tolist())
+
+    examples = [Example(draw(5 + i % 4), draw(8), steps()) for i in range(20)]
     return OwnAnswers(examples[:12], examples[12:16], examples[16:])

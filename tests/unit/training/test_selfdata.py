@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,8 @@ from xpflow.study.config.root import StudyConfig
 from xpflow.study.config.training import SelfdataBlock
 from xpflow.training import selfdata, solvable
 from xpflow.training.corpus import response_ids
+from xpflow.training.decision_steps import DecisionSteps
+from xpflow.training.examples import Batch, Example, OwnAnswers
 from xpflow.training.selfdata import PROBES, prompts_of_seed, self_aligned_rows
 from xpflow.training.solvable import solvable_problems
 
@@ -76,3 +79,69 @@ def test_the_filter_keeps_exactly_what_passes_in_order(
     use(monkeypatch, solvable, tokenizer, lambda prompt: answers[tuple(prompt)])
     kept = solvable_problems(STUDY, "none", problems)
     assert kept == [p for number, p in enumerate(problems) if number % 2 or number % 3 == 0]
+
+
+def test_its_decoder_has_settings_and_says_when_it_decided_each_token(
+    monkeypatch: pytest.MonkeyPatch, tokenizer: PreTrainedTokenizerBase, make_model: Callable[..., Any]
+) -> None:
+    """At a threshold that nothing reaches one token a forward is decided, at 0 all of a block at once."""
+    model = make_model("llada-micro")
+    monkeypatch.setattr(selfdata, "open_model", lambda study, source: (model, tokenizer))
+
+    def steps(threshold: float) -> list[list[int]]:
+        block = SelfdataBlock(
+            prompts=2,
+            heldout=1,
+            decoder="threshold",
+            settings={"threshold": threshold},
+            steps=True,
+        )
+        rows = self_aligned_rows(StudyConfig(selfdata=block), "none", 0)
+        assert rows[-1]["kind"] == "heldout"
+        assert "steps" not in rows[-1], "real answers were not decoded"
+        return [row["steps"] for row in rows if row["kind"] != "heldout"]
+
+    assert all(sorted(row) == list(range(32)) for row in steps(1.0))
+    assert all(row == [0] * 32 for row in steps(0.0))
+
+
+def test_keys_of_the_block_are_no_settings_of_its_decoder() -> None:
+    with pytest.raises(ValueError, match="budget, gen_length belong into the block itself"):
+        SelfdataBlock(settings={"gen_length": 8, "budget": "1/2"})
+
+
+def test_prompts_come_from_the_split_that_is_named() -> None:
+    block = SelfdataBlock(benchmark="micropy-mbpp", split="train", prompts=4, heldout=2)
+    asked, held = prompts_of_seed(StudyConfig(selfdata=block), 0)
+    wanted = load("mbpp", "train")
+    assert [one.task_id for one in asked] == [one.task_id for one in wanted[: 4 + PROBES]]
+    assert [one.task_id for one in held] == [one.task_id for one in wanted[-2:]]
+
+
+def test_a_token_is_decided_where_it_took_its_last_value() -> None:
+    """A position that is revised counts from the revision, one that was cut off from the last forward."""
+    watch = DecisionSteps(2, 3)
+
+    def record(tokens: list[list[int]]) -> Any:
+        shape = torch.tensor(tokens)
+        block = SimpleNamespace(
+            offset_BM=torch.arange(3).expand_as(shape), open_BM=torch.ones_like(shape).bool()
+        )
+        return SimpleNamespace(
+            info=SimpleNamespace(rows_B=torch.tensor([1, 0]), block=block), tokens_BM=shape
+        )
+
+    for tokens in ([[5, 0, 0], [7, 0, 0]], [[5, 6, 0], [8, 0, 0]], [[5, 6, 9], [8, 4, 4]]):
+        watch(record(tokens))
+    assert watch.of(torch.tensor([[8, 4, 3], [5, 6, 9]])).tolist() == [[1, 2, 2], [0, 1, 2]]
+
+
+def test_steps_change_the_hash_of_the_data_and_nothing_else_does() -> None:
+    plain = OwnAnswers([Example((1, 2), (3, 4))], [], [])
+    noted = OwnAnswers([Example((1, 2), (3, 4), (1, 0))], [], [])
+    assert (
+        plain.sha256() == hashlib.sha256(b"([Example(prompt=(1, 2), response=(3, 4))], [], [])").hexdigest()
+    )
+    assert noted.sha256() != plain.sha256()
+    assert Batch.of(noted.train, 0).steps_BN.tolist() == [[1, 0]]
+    assert Batch.of([*noted.train, *plain.train], 0).steps_BN is None

@@ -22,6 +22,7 @@ BENCHMARKS: Table[Benchmark] = Table(
         "micropy-he": "xpflow.problems.benchmarks.micropy:COMPLETE",
         "micropy-mbpp": "xpflow.problems.benchmarks.micropy:DESCRIBE",
         "micropy-personas": "xpflow.problems.benchmarks.micropy:PERSONAS",
+        "micropy-training": "xpflow.problems.benchmarks.micropy_training:BENCHMARK",
         "tulu3-personas": "xpflow.problems.benchmarks.personas:BENCHMARK",
     },
     accepts="xpflow.problems.benchmark:Benchmark",

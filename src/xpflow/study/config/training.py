@@ -14,15 +14,28 @@ PROBES = 32  # own answers that only the log looks at, beside `selfdata.prompts`
 
 
 class SelfdataBlock(Block):
-    """Self-alignment data: the base model's own answers to persona prompts, at full budget."""
+    """The base model's own answers to a benchmark's prompts: to persona prompts, at full budget."""
 
     benchmark: str = Field(default="micropy-personas", description="Source of the prompts")
+    split: str | None = Field(default=None, description="Its split; null: the benchmark's default one")
     decoder: str = Field(default="mask_prediction", description="Decoder of the answers")
+    settings: dict[str, Scalar] = Field(
+        default={}, description="Settings of the decoder that differ from its defaults"
+    )
+    steps: bool = Field(
+        default=False, description="Keep beside every token the forward in which it was decided"
+    )
     prompts: int = Field(default=512, gt=0, description="Prompts answered per seed")
     gen_length: int = Field(default=32, gt=0, description="N, response tokens")
     budget: Budget = Field(default=Fraction(1), description="Steps / N of the answers")
     batch_size: int = Field(default=32, gt=0, description="Rows decoded together")
     heldout: int = Field(default=64, ge=0, description="Real answers held out, for the cross-entropy on them")
+
+    @model_validator(mode="after")
+    def _keys_of_its_own_are_no_settings(self) -> SelfdataBlock:
+        if own := sorted({"budget", "batch_size", "decoder", "gen_length"} & self.settings.keys()):
+            raise ValueError(f"{', '.join(own)} belong into the block itself, not into its `settings`")
+        return self
 
     def asked(self, seed: int, size: int) -> range:
         """Return the places of a seed's prompts, probes at their end, in a benchmark of some size.
@@ -65,6 +78,11 @@ class FullSettings(Block):
     updates: int = Field(default=200, gt=0, description="Optimizer steps (paper: 100)")
     batch_size: int = Field(default=16, gt=0, description="Sequences per step")
     learning_rate: float = Field(default=5e-4, gt=0, description="Peak learning rate (AdamW)")
+    matrix_rate: float | None = Field(
+        default=None,
+        gt=0,
+        description="Peak learning rate of hidden matrices, by Muon, in one process; null: AdamW for all",
+    )
 
 
 class LoraSettings(Block):
