@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from random import Random
 from typing import Any, Literal
 
@@ -68,15 +69,18 @@ class World:
                 f"{self.title} has no {shape} problems in split {split!r}",
                 hint="splits: train, validation, test",
             )
+        return tuple(islice(self.stream(shape, split), size))
+
+    def stream(self, shape: Shape, split: Split) -> Iterator[Problem]:
+        """Yield the problems of a set in order, and others beyond its end."""
         build = humaneval_problem if shape == "humaneval" else mbpp_problem
-        problems: dict[str, Problem] = {}
-        rng = Random(f"{self.version}/{shape}/{split}")
-        while len(problems) < size:
+        rng, seen = Random(f"{self.version}/{shape}/{split}"), set[str]()
+        while True:
             rendering = self.draw(rng, split)
-            if self.admits(rendering, split) and rendering.task.key not in problems:
-                task_id = f"{self.title}-{IDS[shape]}/{split}/{len(problems)}"
-                problems[rendering.task.key] = build(task_id, rendering, split, rng)
-        return tuple(problems.values())
+            if self.admits(rendering, split) and rendering.task.key not in seen:
+                task_id = f"{self.title}-{IDS[shape]}/{split}/{len(seen)}"
+                seen.add(rendering.task.key)
+                yield build(task_id, rendering, split, rng)
 
     def persona_problems(self, count: int, seed: int = 0) -> list[Problem]:
         """Return requests in persons' voices over training tasks, without tests, for self-alignment.

@@ -21,7 +21,7 @@ from xpflow.problems.micropy.splits import Split, split_of_name
 from xpflow.problems.micropy_l.grammar import NUMBER_ENDS, TEXT_ENDS, Part, Role, Step, Task, with_parts
 
 VERSION = "micropy-l-1"
-PROBES = 24
+PROBES = 20
 DISTINCT_ANSWERS = 4
 SHARES = (0.25, 0.25)  # of test and validation, in either hash
 
@@ -140,16 +140,19 @@ def _answer_or_error(task: Task, arguments: Sequence[Any]) -> str:
         return f"<raised {type(error).__name__}>"
 
 
-@lru_cache(maxsize=100_000)
 def function_of(task: Task) -> bytes:
     """Return a digest of what a task answers on the fixed inputs of its arguments' types.
 
     Equal functions have equal digests; different ones have, where some of the inputs tells them apart.
     """
-    found = repr(
-        (task.family, task.source, task.has_helper, answers(task, probes(task.source, task.has_helper)))
-    )
+    found = repr((task.family, task.source, task.has_helper, probed(task)))
     return hashlib.blake2b(found.encode(), digest_size=16).digest()
+
+
+@lru_cache(maxsize=4096)
+def probed(task: Task) -> list[str]:
+    """Return the answers of a task to its probes."""
+    return answers(task, probes(task.source, task.has_helper))
 
 
 @cache
@@ -175,8 +178,7 @@ def split_of(task: Task) -> Split | None:
 
 def is_sensible(task: Task) -> bool:
     """Say whether each step and the touch matters, and the answers vary."""
-    inputs = probes(task.source, task.has_helper)
-    whole = answers(task, inputs)
+    inputs, whole = probes(task.source, task.has_helper), probed(task)
     if len(set(whole)) < DISTINCT_ANSWERS:
         return False
     return all(_differs(other, inputs, whole) for other in less(task))
