@@ -1,7 +1,7 @@
 """What MicroPy-L generates never changes under one VERSION: models are trained on it.
 
-`micropy_l.json` holds sha256 sums of training pairs and of the first problems of every set, with the Python that
-made them. Written anew by `python tests/golden/test_micropy_l.py`, after a change of the version alone.
+`micropy_l.json` holds sha256 sums of training pairs and of the first problems of every set, with the Python
+that made them. Written anew by `python tests/golden/test_micropy_l.py`, after a change of the version alone.
 """
 
 from __future__ import annotations

@@ -17,22 +17,24 @@ from xpflow.problems.micropy_l.grammar import Source, Task
 
 BOUNDS = (("a", "b"), ("low", "high"), ("p", "q"), ("start", "stop"))
 COUNTS = ("n", "m", "limit", "k")
+# fmt: off
 ROLES: dict[str, tuple[str, ...]] = {
-    "x": ("x", "v", "e", "item"),  # an element
-    "y": ("y", "w", "new", "val"),  # a changed element
-    "acc": ("total", "acc", "res", "result"),
-    "out": ("out", "ys", "found", "made"),
-    "part": ("part", "kept", "left", "chosen"),
-    "seen": ("seen", "known", "met"),
-    "run": ("run", "running", "so_far"),
-    "best": ("best", "top", "record"),
-    "i": ("i", "j", "pos", "index"),
-    "rest": ("rest", "tail", "more"),
-    "go": ("go", "walk", "step"),
-    "keep": ("keep", "wanted", "fits"),
-    "change": ("change", "convert", "moved"),
-    "c": ("c", "ch", "d"),  # a character
+    "x": ("x", "v", "e", "item", "num", "el", "z", "u"),  # an element
+    "y": ("y", "w", "new", "val", "after", "other"),  # a changed element
+    "c": ("c", "ch", "d", "char", "g", "sign"),  # a character
+    "acc": ("total", "acc", "res", "result", "answer", "amount"),
+    "out": ("out", "ys", "found", "made", "outcome", "ready"),
+    "part": ("part", "kept", "left", "chosen", "some", "taken"),
+    "seen": ("seen", "known", "met", "before"),
+    "run": ("run", "running", "so_far", "level"),
+    "best": ("best", "top", "record", "peak"),
+    "i": ("i", "j", "pos", "index", "at", "place"),
+    "rest": ("rest", "tail", "more", "todo"),
+    "go": ("go", "walk", "step", "visit"),
+    "keep": ("keep", "wanted", "fits", "ok"),
+    "change": ("change", "convert", "moved", "turn"),
 }
+# fmt: on
 _ROLE = re.compile(r"\$([a-z]+)([0-9]?)")
 
 
