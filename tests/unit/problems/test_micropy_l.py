@@ -166,6 +166,8 @@ def test_a_mutant_that_would_never_end_is_stopped() -> None:
     endless = "def f(n):\n    while n > 0:\n        n += 1\n    return n\n"
     assert behaviour(endless, [(0,), (1,)], TICKS)[0] == 0
     assert isinstance(behaviour(endless, [(1,)], TICKS)[0], Raised)
+    squares = "def f(n):\n    while n > 0:\n        n = n * n\n    return n\n"
+    assert isinstance(behaviour(squares, [(2,)], TICKS)[0], Raised)
 
 
 def test_outcomes_are_every_draw_with_its_probability() -> None:

@@ -116,7 +116,7 @@ DESCRIBE_L = Benchmark(
     shape="mbpp",
     load=describe_l,
     sizes=_sizes("mbpp"),
-    prompts=PromptLengths(64, 83),
+    prompts=PromptLengths(64, 88),
     tasks="MicroPy-L-MBPP/",
     seen_in=SEEN_IN,
     license=LICENSE,
@@ -129,7 +129,7 @@ PERSONAS_L = Benchmark(
     load=personas_l,
     sizes={"train": PERSONA_COUNT_L},
     default_split="train",
-    prompts=PromptLengths(59, 79),
+    prompts=PromptLengths(59, 81),
     license=LICENSE,
     made=MADE_L.format(f"{VERSION_L}/personas/0"),
 )

@@ -17,7 +17,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-_TICK = "_tick"
+_TICK, _SMALL = "_tick", "_small"
+_BITS, _ITEMS = 4096, 10_000  # larger values grow without end: each turn could double or square them
 _OPERATORS = {
     "+": ("-", "*"),
     "-": ("+",),
@@ -128,7 +129,7 @@ def behaviour(code: str, inputs: Sequence[tuple[Any, ...]], ticks: int | None = 
     ticks: turns of loops and calls that one answer may take; one that takes more raises (None: no limit).
     """
     clock = _Clock()
-    scope: dict[str, Any] = {_TICK: clock}
+    scope: dict[str, Any] = {_TICK: clock, _SMALL: _small}
     tree = ast.parse(code) if ticks is None else _Ticking().visit(ast.parse(code))
     exec(compile(ast.fix_missing_locations(tree), "<micropy>", "exec", dont_inherit=True), scope)
     *_, function = scope.values()
@@ -155,12 +156,24 @@ class _Clock:
                 raise Endless
 
 
+def _small(value: Any) -> Any:
+    """Return an operand; raises Endless for one that has grown too large."""
+    large = value.bit_length() > _BITS if isinstance(value, int) else len(value) > _ITEMS
+    if large:
+        raise Endless
+    return value
+
+
 class _Ticking(ast.NodeTransformer):
-    """Lets every turn of a loop and every call of a function tell the clock."""
+    """Lets every turn of a loop and every call of a function tell the clock, and looks at every operand."""
 
     def visit(self, node: ast.AST) -> Any:
         """Return a node whose body, if it has one to repeat, begins with a tick."""
         self.generic_visit(node)
+        if isinstance(node, ast.BinOp):
+            node.left = ast.Call(ast.Name(_SMALL, ast.Load()), [node.left], [])
+        if isinstance(node, ast.AugAssign):
+            node.value = ast.Call(ast.Name(_SMALL, ast.Load()), [node.value], [])
         if isinstance(node, ast.For | ast.While | ast.FunctionDef):
             node.body.insert(0, ast.parse(f"{_TICK}()").body[0])
         return node
