@@ -108,7 +108,7 @@ def test_a_decoder_s_own_settings_are_checked_before_the_first_job(
 
 @pytest.mark.parametrize(
     ("target", "expected"),
-    [("pretrain", "Train llada2-micro on MicroPy"), ("policy", "Train a step-size policy")],
+    [("pretrain", "Train llada2-micro on a generated world"), ("policy", "Train a step-size policy")],
 )
 def test_the_long_trainings_run_only_when_they_are_asked_for(
     target: str, expected: str, workflow_in: Callable[[str], Any]

@@ -18,7 +18,7 @@ rule pretrain_model:
         config=CONFIG,
         folder=lambda wildcards, output: Path(str(output)).parents[1],
     message:
-        "Train {wildcards.model} on MicroPy from random weights; goes on from its last saved state"
+        "Train {wildcards.model} on a generated world from random weights; goes on from its last saved state"
     shell:
         "xpflow pretrain --config {params.config} --model {wildcards.model} --out {params.folder} >> {log} 2>&1"
 

@@ -43,6 +43,7 @@ TABLES = {
     "extraction": "xpflow.grading.extraction",
     "jail": "xpflow.grading.jails",
     "objective": "xpflow.training.objectives",
+    "problem_world": "xpflow.problems.worlds",
     "protocol": "xpflow.protocols",
     "schedule": "xpflow.masking.schedules",
     "shape": "xpflow.problems.shapes",

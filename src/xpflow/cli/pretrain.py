@@ -12,15 +12,22 @@ from xpflow.cli.base import OUT_FOLDER, examples, new_app
 app = new_app()
 
 
-@app.command(epilog=examples("xpflow pretrain --model llada-micro --out results/micro/pretrain/llada-micro"))
+@app.command(
+    epilog=examples(
+        "xpflow pretrain --model llada-micro --out results/micro/pretrain/llada-micro",
+        "xpflow pretrain --config config/pretrain-l.yaml --model llada-micro-l --out results/pretrain/l",
+    )
+)
 def pretrain(
-    model: Annotated[str, typer.Option(help="llada-micro or llada2-micro")],
+    model: Annotated[
+        str, typer.Option(help="llada-micro, llada2-micro or, by config/pretrain-l.yaml, llada-micro-l")
+    ],
     out: Annotated[Path, OUT_FOLDER, typer.Option(help="Folder for checkpoint, log and training state")],
     config: Annotated[Path, typer.Option(help="Study whose block `pretrain` to use")] = Path(
         "config/micro.yaml"
     ),
 ) -> None:
-    """Pre-train a micro model on MicroPy (an hour of one core); resumes from its last saved state."""
+    """Pre-train a micro model on a generated world (hours of one core); resumes from its last saved state."""
     from xpflow.artifacts.manifest import files_below
     from xpflow.artifacts.record import Record
     from xpflow.study.config import load_study

@@ -7,8 +7,10 @@ whenever it is parsed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from xpflow.errors import ModelLoadError, nearest
 from xpflow.hub.repo import HubRepo, local_snapshot
@@ -22,6 +24,7 @@ class ModelEntry:
     """A model that has a name: its architecture, and where it was published (None: it ships with us).
 
     base: the shipped model whose weights it was trained from; none: random ones, or we do not know.
+    fields: of its config.json, where they differ from the architecture's micro model.
     """
 
     name: str
@@ -29,6 +32,7 @@ class ModelEntry:
     architecture: str
     repo: HubRepo | None = None
     base: str | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def shipped_folder(self) -> Path:
@@ -68,6 +72,22 @@ MODELS: dict[str, ModelEntry] = {
 }
 SHIPPED_NAMES = tuple(entry.name for entry in MODELS.values() if entry.repo is None)
 MICRO_NAMES = tuple(name for name in SHIPPED_NAMES if MODELS[name].base is None)  # from random weights
+# Models that can be pre-trained and do not ship: an entry moves to MODELS with its weights.
+TRAINABLE: dict[str, ModelEntry] = {
+    "llada-micro-l": ModelEntry(
+        "llada-micro-l",
+        "LLaDA, 2 M parameters, for MicroPy-L",
+        "llada",
+        fields={
+            "d_model": 160,
+            "n_layers": 6,
+            "n_heads": 5,
+            "n_kv_heads": 5,
+            "mlp_hidden_size": 432,
+            "init_std": 160**-0.5,
+        },
+    ),
+}
 HUB_MODELS: dict[str, HubRepo] = {entry.name: entry.repo for entry in MODELS.values() if entry.repo}
 
 

@@ -22,7 +22,7 @@ from xpflow.errors import ConfigError, ModelLoadError, nearest
 from xpflow.models.architecture import Architecture, TokenizerKind
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.checkpoint import save_checkpoint
-from xpflow.models.registry import MICRO_NAMES, MODELS
+from xpflow.models.registry import MICRO_NAMES, MODELS, TRAINABLE, ModelEntry
 from xpflow.models.tokenizer import as_published, train_tokenizer
 
 SHARD_BYTES = 8_000_000
@@ -47,15 +47,22 @@ def architecture_of_micro(name: str) -> Architecture:
     Raises:
         ConfigError: there is no micro model of that name.
     """
-    if name not in MICRO_NAMES:
-        raise ConfigError(f"no micro model named {name!r}", hint=nearest(name, MICRO_NAMES))
-    return ARCHITECTURES[MODELS[name].architecture]
+    return ARCHITECTURES[_micro_entry(name).architecture]
+
+
+def _micro_entry(name: str) -> ModelEntry:
+    """Return the entry of a model that is trained from random weights, whether it ships or not."""
+    entries = {**TRAINABLE, **{micro: MODELS[micro] for micro in MICRO_NAMES}}
+    if name not in entries:
+        raise ConfigError(f"no micro model named {name!r}", hint=nearest(name, entries))
+    return entries[name]
 
 
 def micro_config(name: str, vocab_size: int, ids: SpecialIds) -> PretrainedConfig:
     """Return the configuration of a micro model; raises ConfigError for an unknown name."""
     architecture = architecture_of_micro(name)
-    return architecture.config(**architecture.micro(vocab_size), **asdict(ids))
+    fields = {**architecture.micro(vocab_size), **_micro_entry(name).fields}
+    return architecture.config(**fields, **asdict(ids))
 
 
 def new_model(config: PretrainedConfig, seed: int) -> PreTrainedModel:

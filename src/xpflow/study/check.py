@@ -21,6 +21,7 @@ from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.registry import architecture_name, model_entry
 from xpflow.models.stored import read_fields, read_json
 from xpflow.problems.benchmarks import BENCHMARKS
+from xpflow.problems.worlds import PROBLEM_WORLDS
 from xpflow.protocols import PROTOCOLS
 from xpflow.study.config.evaluation import Arm
 from xpflow.study.config.inputs import BenchmarkChoice
@@ -107,6 +108,8 @@ def check_runs(config: StudyConfig, source: str) -> None:
                 )
     with told(f"{source}: pretrain.objective"):
         _check_objective(config.pretrain.objective, {})
+    with told(f"{source}: pretrain.world"):
+        PROBLEM_WORLDS.place(config.pretrain.world)
     for model, _, _ in trained_runs(config):
         choice, kind = config.model(model), architecture_name(config.model(model).directory or model)
         if choice.training == "lora" and kind is not None and not ARCHITECTURES[kind].lora_targets:

@@ -58,6 +58,7 @@ def pretrain(study: StudyConfig, name: str) -> Chosen:
     shapes = {*protocol.recipes, *(shape(study, one) for one in block.benchmarks)}
     return {
         *(f"objective:{block.objective}", f"decoder:{block.decoder}", f"protocol:{protocol.name}"),
+        f"problem_world:{block.world}",
         *(f"benchmark:{one}" for one in block.benchmarks),
         *(f"shape:{one}" for one in shapes),
         *(f"extraction:{protocol.extraction(one)}" for one in shapes),

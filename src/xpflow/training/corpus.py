@@ -1,4 +1,4 @@
-"""MicroPy as an endless stream of training examples, addressable by number so that a run can resume."""
+"""A world of problems as endless training examples, addressable by number so that a run can resume."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ from itertools import islice
 from transformers import PreTrainedTokenizerBase
 
 from xpflow.models.tokenizer import encode_prompt
-from xpflow.problems.micropy.dataset import training_pairs
 from xpflow.problems.micropy.splits import Split
+from xpflow.problems.worlds import PROBLEM_WORLDS
 from xpflow.training.examples import Example, response_ids
 
 CHUNK = 4096
 
 
 class Corpus:
-    """MicroPy examples of one split in a fixed endless order: a step's are a function of seed and step."""
+    """A world's examples of one split in a fixed endless order: a step's are a function of seed and step."""
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, length: int, *, seed: int = 0, split: Split = "train"
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        length: int,
+        *,
+        seed: int = 0,
+        split: Split = "train",
+        world: str = "micropy",
     ) -> None:
         self.tokenizer, self.length, self.seed, self.split = tokenizer, length, seed, split
+        self.world = PROBLEM_WORLDS[world]
         self._chunk = lru_cache(maxsize=2)(self._make_chunk)
 
     def examples(self, step: int, batch_size: int) -> list[Example]:
@@ -32,7 +39,7 @@ class Corpus:
         return chunk[start : start + batch_size]
 
     def _make_chunk(self, index: int) -> list[Example]:
-        stream = training_pairs(self.seed * 1_000_003 + index, self.split)
+        stream = self.world.training_pairs(self.seed * 1_000_003 + index, self.split)
         found: list[Example] = []
         while len(found) < CHUNK:
             for question, answer in islice(stream, CHUNK - len(found)):

@@ -1,4 +1,4 @@
-"""Pre-training of the micro models on MicroPy: from random weights to a shipped checkpoint with its card.
+"""Pre-training of the micro models on a generated world: from random weights to a checkpoint with its card.
 
 Resumable by step: the data, the masks and the learning rate of a step depend on nothing but the seed and its
 number.
@@ -27,8 +27,7 @@ from xpflow.models.load import load_model
 from xpflow.models.tokenizer import train_tokenizer
 from xpflow.models.untrained import SpecialIds, architecture_of_micro, micro_config, new_model
 from xpflow.problems.benchmark import load_benchmark
-from xpflow.problems.micropy.dataset import training_pairs
-from xpflow.problems.micropy.splits import VERSION
+from xpflow.problems.worlds import PROBLEM_WORLDS
 from xpflow.protocols.find import find_protocol
 from xpflow.protocols.prompter import Prompter
 from xpflow.runtime.answers import answered, make_grader
@@ -63,6 +62,7 @@ class Recipe:
     checkpoint_every: int = 500
     autocast: bool = True
     objective: str = "masked"
+    world: str = "micropy"
 
     @classmethod
     def of(cls, model: str, study: StudyConfig) -> Recipe:
@@ -90,7 +90,7 @@ class Recipe:
 
 
 def pretrainer(model: Any, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, code: str = "") -> Trainer:
-    """Return the trainer of a micro model: MicroPy without end, Muon and AdamW, one process on the CPU.
+    """Return the trainer of a micro model: a world without end, Muon and AdamW, one process on the CPU.
 
     `code` is the fingerprint of the stage's code. A saved state must agree with it, with recipe,
     configuration and tokenizer; the first weights follow from recipe and code.
@@ -103,7 +103,7 @@ def pretrainer(model: Any, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, c
         "code": code,
     }
     machine = Machine(dtype=torch.bfloat16 if recipe.autocast else torch.float32)
-    corpus = Corpus(tokenizer, recipe.response_length, seed=recipe.seed)
+    corpus = Corpus(tokenizer, recipe.response_length, seed=recipe.seed, world=recipe.world)
     loss = make_loss(recipe.objective)
     student, held = prepared(model, loss, machine, recipe.seed)
     return Trainer(
@@ -133,7 +133,7 @@ def pretrain_to_folder(model: str, out: Path, study: StudyConfig, code: str = ""
     torch.set_num_threads(study.runtime.threads or 1)
     out.mkdir(parents=True, exist_ok=True)
     recipe = Recipe.of(model, study)
-    network, tokenizer = new_micro_model(model, recipe.seed)
+    network, tokenizer = new_micro_model(model, recipe.seed, world=recipe.world)
     trainer = pretrainer(network, tokenizer, recipe, code)
 
     def report(row: Row) -> None:
@@ -150,14 +150,16 @@ def pretrain_to_folder(model: str, out: Path, study: StudyConfig, code: str = ""
     write_card(folder, model, recipe, rows, counts, study.pretrain.decoder)
 
 
-def new_micro_model(name: str, seed: int, vocab_size: int = 1024) -> tuple[Any, PreTrainedTokenizerBase]:
-    """Return a micro model with random weights and its tokenizer, trained on the MicroPy training split.
+def new_micro_model(
+    name: str, seed: int, vocab_size: int = 1024, world: str = "micropy"
+) -> tuple[Any, PreTrainedTokenizerBase]:
+    """Return a micro model with random weights and its tokenizer, trained on a world's training split.
 
     Raises:
         ConfigError: no micro model of that name.
     """
     kind = architecture_of_micro(name).tokenizer
-    texts = kind.training_texts(islice(training_pairs(0), TOKENIZER_PAIRS))
+    texts = kind.training_texts(islice(PROBLEM_WORLDS[world].training_pairs(0), TOKENIZER_PAIRS))
     tokenizer = train_tokenizer(kind, texts, vocab_size)
     tokens = {key: _id_of(tokenizer, token) for key, token in kind.special.items()}
     eot = tokens[kind.end_of_turn]
@@ -207,8 +209,9 @@ def write_card(
     lines = [
         f"# {model}",
         "",
-        "A masked diffusion language model of about a million parameters, trained from random weights on",
-        f"{VERSION}, the embedded world of small Python tasks. It exists to compare decoders.",
+        "A masked diffusion language model of one or two million parameters, trained from random weights on",
+        f"{PROBLEM_WORLDS[recipe.world].version}, a generated world of small Python tasks. It exists to",
+        "compare decoders.",
         "",
         f"- Made by `snakemake pretrain` (`xpflow pretrain --model {model}`), from seed {recipe.seed}.",
         "- Data: an endless stream of training combinations (40 % signature and docstring, 40 % sentence and",

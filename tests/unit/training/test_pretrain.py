@@ -13,8 +13,12 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from xpflow.decoding.decoders import DECODERS
-from xpflow.errors import ArtifactError, ConfigError
+from xpflow.errors import ArtifactError, ConfigError, ModelLoadError
+from xpflow.models.registry import model_folder
+from xpflow.models.untrained import SpecialIds, micro_config, new_model
+from xpflow.study.config import load_study
 from xpflow.study.config.root import StudyConfig
+from xpflow.training.corpus import Corpus
 from xpflow.training.pretrain import Recipe, new_micro_model, pretrainer, write_card
 from xpflow.training.trainer import Course, Row
 
@@ -90,6 +94,30 @@ def test_unknown_models_are_errors_that_name_the_nearest() -> None:
     with pytest.raises(ConfigError, match="no micro model"):
         new_micro_model("llada3-micro", 0)
     assert Recipe.of("llada2-micro", StudyConfig()).steps == StudyConfig().pretrain.steps["llada2-micro"]
+
+
+def test_a_run_learns_the_world_that_its_recipe_names(
+    make_model: Callable[..., Any], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    recipe = replace(RECIPE, world="micropy-l", response_length=200)
+    corpus = Corpus(tokenizer, 200, world="micropy-l")
+    assert corpus.examples(0, 4) != Corpus(tokenizer, 200).examples(0, 4)
+    rows = train(make_model("llada-micro"), tokenizer, tmp_path / "state", recipe=recipe)
+    assert [row["update"] for row in rows] == [1, 2, 3, 4]
+    with pytest.raises(ArtifactError, match="state of another training"):
+        train(
+            make_model("llada-micro"), tokenizer, tmp_path / "state", recipe=replace(recipe, world="micropy")
+        )
+
+
+def test_the_recipe_of_micropy_l_is_in_its_configuration() -> None:
+    study = load_study(Path(__file__).parents[3] / "config" / "pretrain-l.yaml")
+    recipe = Recipe.of("llada-micro-l", study)
+    assert (recipe.world, recipe.response_length) == ("micropy-l", 96)
+    config = micro_config("llada-micro-l", 1024, SpecialIds(2, 1, 1))
+    assert sum(p.numel() for p in new_model(config, 0).parameters()) * 4 <= 10e6
+    with pytest.raises(ModelLoadError, match="neither a known model"):
+        model_folder("llada-micro-l")
 
 
 def test_the_card_tells_counts_intervals_recipe_and_hash(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ splits hold out whole combinations (see `splits.py`). It is small and regular on
 it say nothing about full-scale models, only about decoders and training steps relative to each other.
 """
 
-from xpflow.problems.micropy.dataset import SIZES, Shape, load, persona_problems
+from xpflow.problems.micropy.dataset import load, persona_problems
 from xpflow.problems.micropy.splits import VERSION, Split, combinations_of, split_of
+from xpflow.problems.micropy.world import SIZES, Shape
 
 __all__ = ["SIZES", "VERSION", "Shape", "Split", "combinations_of", "load", "persona_problems", "split_of"]

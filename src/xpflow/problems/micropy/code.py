@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Protocol
 
 from xpflow.problems.micropy.grammar import (
     CONDITIONS_WITH_CONSTANT,
@@ -17,7 +18,16 @@ STYLES = ("comprehension", "two_lines", "loop")
 INDENT = "    "
 
 
-def signature(names: Names) -> str:
+class Asked(Protocol):
+    """The names that a prompt says."""
+
+    @property
+    def function(self) -> str: ...
+    @property
+    def arguments(self) -> tuple[str, ...]: ...
+
+
+def signature(names: Asked) -> str:
     """Return the `def` line, without its newline."""
     return f"def {names.function}({', '.join(names.arguments)}):"
 
@@ -39,11 +49,11 @@ def _sequence_body(task: Task, names: Names, style: str, rng: Random) -> list[st
         return _loop(agg, value, condition, sequence, names)
     clause = f"{value} for {element} in {sequence}" + (f" if {condition}" if condition else "")
     if value == element and not condition:
-        return [f"return {_finish(agg, sequence)}"]
+        return [f"return {finish(agg, sequence)}"]
     if style == "two_lines" and agg != "count":
         local = names.local_items
-        return [f"{local} = [{clause}]", f"return {local if agg == 'list' else _finish(agg, local)}"]
-    return [f"return {_inline(agg, clause, condition, element, sequence, rng)}"]
+        return [f"{local} = [{clause}]", f"return {local if agg == 'list' else finish(agg, local)}"]
+    return [f"return {inline(agg, clause, condition, element, sequence, rng)}"]
 
 
 def _value_and_condition(task: Task, names: Names, rng: Random) -> tuple[str, str]:
@@ -53,13 +63,14 @@ def _value_and_condition(task: Task, names: Names, rng: Random) -> tuple[str, st
     constants = [helper if c == "@" else c for c in task.constants]
     element = names.element
     if task.family == "text":
-        return _text_value(mapping, element), _text_condition(keep, element, helper)
+        return text_value(mapping, element), text_condition(keep, element, helper)
     k = constants.pop(0) if mapping in MAPS_WITH_CONSTANT else ""
     j = constants.pop(0) if keep in FILTERS_WITH_CONSTANT else ""
-    return _list_value(mapping, element, k, rng), _list_condition(keep, element, j)
+    return list_value(mapping, element, k, rng), list_condition(keep, element, j)
 
 
-def _list_value(mapping: str, x: str, k: str, rng: Random) -> str:
+def list_value(mapping: str, x: str, k: str, rng: Random) -> str:
+    """Spell a map of the number `x` with the constant `k`, in one of several ways."""
     spellings = {
         "id": (x,),
         "square": (f"{x} * {x}", f"{x} ** 2"),
@@ -74,7 +85,8 @@ def _list_value(mapping: str, x: str, k: str, rng: Random) -> str:
     return rng.choice(spellings[mapping])
 
 
-def _list_condition(keep: str, x: str, k: str) -> str:
+def list_condition(keep: str, x: str, k: str) -> str:
+    """Spell a filter of the number `x` with the constant `k`; empty where everything is kept."""
     return {
         "all": "",
         "even": f"{x} % 2 == 0",
@@ -88,11 +100,13 @@ def _list_condition(keep: str, x: str, k: str) -> str:
     }[keep]
 
 
-def _text_value(mapping: str, c: str) -> str:
+def text_value(mapping: str, c: str) -> str:
+    """Spell a map of the character `c`."""
     return {"id": c, "upper": f"{c}.upper()", "lower": f"{c}.lower()", "double": f"{c} * 2"}[mapping]
 
 
-def _text_condition(keep: str, c: str, helper: str) -> str:
+def text_condition(keep: str, c: str, helper: str) -> str:
+    """Spell a filter of the character `c`; empty where everything is kept."""
     return {
         "all": "",
         "vowel": f"{c} in 'aeiou'",
@@ -106,7 +120,7 @@ def _text_condition(keep: str, c: str, helper: str) -> str:
     }[keep]
 
 
-def _finish(agg: str, items: str) -> str:
+def finish(agg: str, items: str) -> str:
     """Aggregate a variable that already holds the mapped and filtered items."""
     return {
         "sum": f"sum({items})",
@@ -120,7 +134,7 @@ def _finish(agg: str, items: str) -> str:
     }[agg]
 
 
-def _inline(agg: str, clause: str, condition: str, element: str, sequence: str, rng: Random) -> str:
+def inline(agg: str, clause: str, condition: str, element: str, sequence: str, rng: Random) -> str:
     """Aggregate a comprehension in one expression."""
     if agg == "count":
         ones = f"sum(1 for {element} in {sequence} if {condition})"

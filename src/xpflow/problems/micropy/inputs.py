@@ -6,24 +6,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import product
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
-from xpflow.problems.micropy.grammar import Task
+from xpflow.problems.micropy.grammar import Family
 
 Arguments = tuple[Any, ...]
 _ALPHABET = "aeiouAEIbcdxzBCDKZ0379 -"
 _EDGE_CHARACTERS = "aeiouAEIOUbzBZ09 -"
 
 
+class Task(Protocol):
+    """What inputs depend on: the type of the main argument, constants (`@`: the helper), and the helper."""
+
+    @property
+    def family(self) -> Family: ...
+    @property
+    def constants(self) -> tuple[str, ...]: ...
+    @property
+    def has_helper(self) -> bool: ...
+
+
 def candidate_inputs(task: Task, rng: Random, count: int = 32) -> list[Arguments]:
     """Return `count` distinct argument tuples; the first is short and typical, fit for a prompt."""
     draw = {"list": _list_arguments, "text": _text_arguments, "number": _number_arguments}[task.family]
+    return distinct(partial(draw, task, rng), count)
+
+
+def distinct(draw: Callable[[int], Arguments], count: int) -> list[Arguments]:
+    """Return `count` different argument tuples, fewer where many (numbered) draws find no more."""
     seen: dict[str, Arguments] = {}
     for index in range(20 * count):
-        arguments = draw(task, rng, index)
+        arguments = draw(index)
         seen.setdefault(repr(arguments), arguments)
         if len(seen) == count:
             break

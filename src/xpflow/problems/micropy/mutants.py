@@ -1,11 +1,13 @@
 """Single-token mutants of a MicroPy solution and what a program does on given inputs.
 
-Covers only programs written by this package's grammar: short, without loops but for one `for` over an
-argument, so they end and touch nothing. A model's programs never come here; the grader runs them in a jail.
+Covers only programs written by the grammars of MicroPy and MicroPy-L: short, and they touch nothing.
+MicroPy's have no loop but one `for` over an argument, so they end; a mutant of MicroPy-L's may not, and its
+turns are counted (`ticks`). A model's programs never come here; the grader runs them in a jail.
 """
 
 from __future__ import annotations
 
+import ast
 import builtins
 import io
 import keyword
@@ -15,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+_TICK, _SMALL = "_tick", "_small"
+_BITS, _ITEMS = 4096, 10_000  # larger values grow without end: each turn could double or square them
 _OPERATORS = {
     "+": ("-", "*"),
     "-": ("+",),
@@ -27,6 +31,9 @@ _OPERATORS = {
     "==": ("!=",),
     "!=": ("==",),
     "+=": ("-=", "="),
+    ">=": (">", "<"),  # from here on: of MicroPy-L alone
+    "<=": ("<", ">"),
+    "//=": ("-=",),
 }
 _WORDS = {
     "sum": ("max", "min", "len"),
@@ -43,6 +50,10 @@ _WORDS = {
     "in": ("not in",),
     "not": ("",),
     "abs": ("int",),
+    "and": ("or",),
+    "or": ("and",),
+    "break": ("continue",),
+    "continue": ("break",),
 }
 
 
@@ -112,12 +123,60 @@ def _compiles(code: str) -> bool:
     return True
 
 
-def behaviour(code: str, inputs: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Return what the only function of `code` answers for each argument tuple (`Raised` where it raises)."""
-    scope: dict[str, Any] = {}
-    exec(compile(code, "<micropy>", "exec", dont_inherit=True), scope)
-    function = next(v for k, v in scope.items() if k != "__builtins__")
-    return [_call(function, [a[:] if isinstance(a, list) else a for a in arguments]) for arguments in inputs]
+def behaviour(code: str, inputs: Sequence[tuple[Any, ...]], ticks: int | None = None) -> list[Any]:
+    """Return what the only function of `code` answers for each argument tuple (`Raised` where it raises).
+
+    ticks: turns of loops and calls that one answer may take; one that takes more raises (None: no limit).
+    """
+    clock = _Clock()
+    scope: dict[str, Any] = {_TICK: clock, _SMALL: _small}
+    tree = ast.parse(code) if ticks is None else _Ticking().visit(ast.parse(code))
+    exec(compile(ast.fix_missing_locations(tree), "<micropy>", "exec", dont_inherit=True), scope)
+    *_, function = scope.values()
+    found = []
+    for arguments in inputs:
+        clock.left = ticks
+        found.append(_call(function, [a[:] if isinstance(a, list) else a for a in arguments]))
+    return found
+
+
+class Endless(Exception):
+    """A program took more turns than it may."""
+
+
+class _Clock:
+    """Counts the turns that are left; None counts nothing."""
+
+    left: int | None = None
+
+    def __call__(self) -> None:
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                raise Endless
+
+
+def _small(value: Any) -> Any:
+    """Return an operand; raises Endless for one that has grown too large."""
+    large = value.bit_length() > _BITS if isinstance(value, int) else len(value) > _ITEMS
+    if large:
+        raise Endless
+    return value
+
+
+class _Ticking(ast.NodeTransformer):
+    """Lets every turn of a loop and every call of a function tell the clock, and looks at every operand."""
+
+    def visit(self, node: ast.AST) -> Any:
+        """Return a node whose body, if it has one to repeat, begins with a tick."""
+        self.generic_visit(node)
+        if isinstance(node, ast.BinOp):
+            node.left = ast.Call(ast.Name(_SMALL, ast.Load()), [node.left], [])
+        if isinstance(node, ast.AugAssign):
+            node.value = ast.Call(ast.Name(_SMALL, ast.Load()), [node.value], [])
+        if isinstance(node, ast.For | ast.While | ast.FunctionDef):
+            node.body.insert(0, ast.parse(f"{_TICK}()").body[0])
+        return node
 
 
 def _call(function: Any, arguments: list[Any]) -> Any:

@@ -41,12 +41,18 @@ def draw_names(rng: Random, task: Task) -> Names:
     function = rng.choice(FUNCTIONS)
     arguments: tuple[str, ...]
     if task.family == "number":
-        arguments, element = rng.choice(PAIRS), ""
+        arguments = rng.choice(PAIRS)
     elif task.family == "text":
         helper = (rng.choice(TEXT_HELPERS),) if task.has_helper else ()
-        arguments, element = (rng.choice(TEXTS), *helper), rng.choice(CHARACTERS)
+        arguments = (rng.choice(TEXTS), *helper)
     else:
         helper = (rng.choice(LIST_HELPERS),) if task.has_helper else ()
-        arguments, element = (rng.choice(LISTS), *helper), rng.choice(ELEMENTS)
+        arguments = (rng.choice(LISTS), *helper)
+    return Names(function, arguments, *draw_locals(rng, task))
+
+
+def draw_locals(rng: Random, task: Task) -> tuple[str, str, str, str]:
+    """Draw the names that only the answer says: of the loop element and of three local variables."""
+    element = "" if task.family == "number" else rng.choice(CHARACTERS if task.family == "text" else ELEMENTS)
     total, items, value = (rng.choice(LOCALS[kind]) for kind in ("total", "items", "value"))
-    return Names(function, arguments, element, total, items, value)
+    return element, total, items, value

@@ -15,16 +15,22 @@ from xpflow.problems.micropy.grammar import Combination, Family, combinations
 
 Split = Literal["train", "validation", "test"]
 VERSION = "micropy-1"
-_TEST_SHARE, _VALIDATION_SHARE = 0.25, 0.12
+SHARES = (0.25, 0.12)  # of test and validation
 
 
 def split_of(family: Family, combination: Combination) -> Split:
     """Return the split a combination belongs to (sha256 of its name, so the same on every machine)."""
-    name = "|".join((VERSION, family, *combination))
+    return split_of_name(VERSION, family, *combination)
+
+
+def split_of_name(*parts: str, shares: tuple[float, float] = SHARES) -> Split:
+    """Return the split that a name belongs to, by its sha256; `shares` are those of test and validation."""
+    test, validation = shares
+    name = "|".join(parts)
     share = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
-    if share < _TEST_SHARE:
+    if share < test:
         return "test"
-    return "validation" if share < _TEST_SHARE + _VALIDATION_SHARE else "train"
+    return "validation" if share < test + validation else "train"
 
 
 @cache

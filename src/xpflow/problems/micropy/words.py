@@ -13,7 +13,7 @@ from xpflow.problems.micropy.grammar import (
 )
 from xpflow.problems.micropy.names import Names
 
-_LIST_AGG = {
+LIST_AGG = {
     "sum": ("the sum", "their sum"),
     "max": ("the largest (0 if none)", "the largest (0 if none)"),
     "min": ("the smallest (0 if none)", "the smallest (0 if none)"),
@@ -22,14 +22,14 @@ _LIST_AGG = {
     "distinct": ("the number of distinct values", "how many distinct values there are"),
     "count": ("the count", "how many there are"),
 }
-_TEXT_AGG = {
+TEXT_AGG = {
     "join": ("a string", "them joined"),
     "reversed": ("a string in reverse order", "them joined in reverse order"),
     "list": ("a list", "them as a list"),
     "distinct": ("the number of distinct values", "how many distinct values there are"),
     "count": ("the count", "how many there are"),
 }
-_LIST_MAP = {
+LIST_MAP = {
     "id": ("", ""),
     "square": ("each squared", "square each"),
     "mul": ("each multiplied by {k}", "multiply each by {k}"),
@@ -40,7 +40,7 @@ _LIST_MAP = {
     "mod": ("each modulo {k}", "reduce each modulo {k}"),
     "div": ("each floor divided by {k}", "floor divide each by {k}"),
 }
-_LIST_FILTER = {
+LIST_FILTER = {
     "all": "numbers",
     "even": "even numbers",
     "odd": "odd numbers",
@@ -51,13 +51,13 @@ _LIST_FILTER = {
     "negative": "negative numbers",
     "ne": "numbers other than {k}",
 }
-_TEXT_MAP = {
+TEXT_MAP = {
     "id": ("", ""),
     "upper": ("each in upper case", "convert each to upper case"),
     "lower": ("each in lower case", "convert each to lower case"),
     "double": ("each repeated twice", "repeat each twice"),
 }
-_TEXT_FILTER = {
+TEXT_FILTER = {
     "all": "characters",
     "vowel": "vowels",
     "consonant": "characters that are not vowels",
@@ -107,12 +107,12 @@ def _phrases(task: Task, names: Names) -> tuple[str, str, str, str, str]:
     agg, mapping, keep = task.combination
     constants = [names.arguments[-1] if c == "@" else c for c in task.constants]
     if task.family == "text":
-        kept = _TEXT_FILTER[keep].format(k=names.arguments[-1])
-        return (*_TEXT_AGG[agg], *_TEXT_MAP[mapping], kept)
+        kept = TEXT_FILTER[keep].format(k=names.arguments[-1])
+        return (*TEXT_AGG[agg], *TEXT_MAP[mapping], kept)
     k = constants.pop(0) if mapping in MAPS_WITH_CONSTANT else ""
-    mapped, ordered = (part.format(k=k) for part in _LIST_MAP[mapping])
+    mapped, ordered = (part.format(k=k) for part in LIST_MAP[mapping])
     j = constants.pop(0) if keep in FILTERS_WITH_CONSTANT else ""
-    return (*_LIST_AGG[agg], mapped, ordered, _LIST_FILTER[keep].format(k=j))
+    return (*LIST_AGG[agg], mapped, ordered, LIST_FILTER[keep].format(k=j))
 
 
 def _describe_number(task: Task, names: Names, rng: Random) -> str:

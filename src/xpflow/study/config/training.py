@@ -201,8 +201,9 @@ class GrpoBlock(Block):
 
 
 class PretrainBlock(Block):
-    """Pre-training of a micro model on MicroPy; not part of a default run."""
+    """Pre-training of a micro model on a generated world; not part of a default run."""
 
+    world: str = Field(default="micropy", description="What it learns: micropy or micropy-l")
     objective: str = Field(default="masked", description="Name of an objective (`xpflow objectives`)")
     decoder: str = Field(
         default="mask_prediction", description="Decoder of the pass rates on the model's card"
