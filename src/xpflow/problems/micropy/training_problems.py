@@ -9,6 +9,7 @@ from __future__ import annotations
 from random import Random
 
 from xpflow.problems.micropy.dataset import draw_training_task
+from xpflow.problems.micropy.grammar import Task
 from xpflow.problems.micropy.render import (
     Rendering,
     draw_rendering,
@@ -34,7 +35,7 @@ def training_problems(count: int, seed: int = 0) -> list[Problem]:
     return list(found.values())
 
 
-def _complete(task_id: str, rendering: Rendering) -> Problem:
+def _complete(task_id: str, rendering: Rendering[Task]) -> Problem:
     return Problem(
         task_id=task_id,
         prompt=humaneval_prompt(rendering),
@@ -47,7 +48,7 @@ def _complete(task_id: str, rendering: Rendering) -> Problem:
     )
 
 
-def _describe(task_id: str, rendering: Rendering, rng: Random) -> Problem:
+def _describe(task_id: str, rendering: Rendering[Task], rng: Random) -> Problem:
     return Problem(
         task_id=task_id,
         prompt=mbpp_prompt(rendering),
