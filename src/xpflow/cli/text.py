@@ -11,6 +11,8 @@ from xpflow.cli.base import OUT_FOLDER, examples, new_app
 from xpflow.cli.inputs import as_listed
 from xpflow.cli.text_couple import EXAMPLES as COUPLE
 from xpflow.cli.text_couple import couple
+from xpflow.cli.text_pack import EXAMPLES as PACK
+from xpflow.cli.text_pack import pack
 from xpflow.cli.text_train import EXAMPLES as TRAIN
 from xpflow.cli.text_train import train
 
@@ -112,3 +114,4 @@ def dataset(
 
 app.command("train", epilog=TRAIN)(train)
 app.command("couple", epilog=COUPLE)(couple)
+app.command("pack", epilog=PACK)(pack)

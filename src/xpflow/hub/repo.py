@@ -100,13 +100,22 @@ def read_parquet(repo: HubRepo, pattern: str) -> list[dict[str, Any]]:
     """
     from xpflow.hub.tables import parquet_rows
 
+    return parquet_rows(data_files(repo, pattern))
+
+
+def data_files(repo: HubRepo, pattern: str) -> list[Path]:
+    """Return a fetched data set's files that match, in the order of their names; every file is hashed.
+
+    Raises:
+        HubError: the data set was not fetched, has no such file, or a file changed since.
+    """
     folder = local_snapshot(repo)
     files = sorted(folder.glob(pattern))
     if not files:
         raise HubError(f"{folder}: no file {pattern}", hint="is this the right revision of the data set?")
     for file in files:
         _require_unchanged(repo, file, file.relative_to(folder).as_posix())
-    return parquet_rows(files)
+    return files
 
 
 def _require_unchanged(repo: HubRepo, file: Path, name: str) -> None:
