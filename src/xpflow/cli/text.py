@@ -13,7 +13,7 @@ from xpflow.cli.text_couple import EXAMPLES as COUPLE
 from xpflow.cli.text_couple import couple
 from xpflow.cli.text_pack import EXAMPLES as PACK
 from xpflow.cli.text_pack import pack
-from xpflow.cli.text_samples import JUDGE, SAMPLE, judge, sample
+from xpflow.cli.text_samples import JUDGE, PERPLEXITY, SAMPLE, judge, perplexity, sample
 from xpflow.cli.text_train import EXAMPLES as TRAIN
 from xpflow.cli.text_train import train
 
@@ -118,3 +118,4 @@ app.command("couple", epilog=COUPLE)(couple)
 app.command("pack", epilog=PACK)(pack)
 app.command("sample", epilog=SAMPLE)(sample)
 app.command("judge", epilog=JUDGE)(judge)
+app.command("perplexity", epilog=PERPLEXITY)(perplexity)

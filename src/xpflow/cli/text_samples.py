@@ -1,4 +1,4 @@
-"""`xpflow text sample` and `judge`: texts of a model, and what GPT-2 says of them."""
+"""`xpflow text sample`, `judge` and `perplexity`: a model's texts, GPT-2's word on them, its own bound."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from xpflow.cli.base import OUT_FILE, examples
 
 SAMPLE = examples("xpflow text sample mdlm-owt --count 16 --steps 128 --out samples.jsonl")
 JUDGE = examples("xpflow text judge samples.jsonl --device cuda")
+PERPLEXITY = examples("xpflow text perplexity mdlm-owt packed/owt-validation --limit 512 --device cuda")
 
 
 def sample(
@@ -54,4 +55,24 @@ def judge(
     print(
         f"{samples}: perplexity {found.perplexity:.2f} ({found.nll:.4f} nats a token, {found.tokens} tokens),"
         f" entropy {found.entropy:.3f} nats, {found.samples} samples"
+    )
+
+
+def perplexity(
+    model: Annotated[str, typer.Argument(help="Name of a model, or folder of a checkpoint")],
+    rows: Annotated[Path, typer.Argument(metavar="ROWS", help="Folder of `xpflow text pack`")],
+    limit: Annotated[int | None, typer.Option(min=2, help="Only the first rows")] = None,
+    draws: Annotated[int, typer.Option(min=1, help="Times and masks of each row")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of times and masks")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+) -> None:
+    """Print the perplexity of a model's masked diffusion on a packed corpus: an upper bound."""
+    from xpflow.corpora.store import read_rows
+    from xpflow.models.load import load_model
+    from xpflow.training.corpus_measure import perplexity as measured
+
+    found = measured(load_model(model, device)[0], read_rows(rows), limit, draws, seed=seed)
+    print(
+        f"{rows}: perplexity at most {found.value:.2f} ({found.nats:.4f} ± {found.standard_error:.4f} nats"
+        f" a token), {found.rows} rows, {found.forwards} forwards"
     )
