@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fakes.hub import FakeHub, serving
-from xpflow.models.registry import HUB_MODELS
+from xpflow.models.registry import GPT2_TOKENIZER, HUB_MODELS
 
 ROOT = Path(__file__).parents[2]
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -22,6 +22,7 @@ problems:
 models:
   - {{name: llada2.0-mini, training: lora}}
   - {{name: llada-8b-instruct, training: full}}
+  - {{name: mdlm-owt, training: full}}
 grpo: {{model: llada2.0-mini}}
 evaluation:
   arms:
@@ -40,8 +41,8 @@ def test_locks_of_models_and_data_are_inputs_and_the_micro_study_has_none(
 ) -> None:
     done = workflow_in("far").run("--dry-run", config=far)
     assert done.returncode == 0, done.stdout
-    assert done.stdout.count("from the model hub, once") == 3
-    for repo in HUB_MODELS.values():
+    assert done.stdout.count("from the model hub, once") == 5  # data, three models, and the tokenizer of one
+    for repo in (*HUB_MODELS.values(), GPT2_TOKENIZER):
         assert f"Fetch {repo.name} at revision {repo.revision[:12]}" in done.stdout
     assert "model hub" not in workflow_in("near").run("--dry-run", config=ROOT / "config/micro.yaml").stdout
 

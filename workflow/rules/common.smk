@@ -18,7 +18,7 @@ from xpflow.images import choose_container, digest_inside, package_digest
 from xpflow.study.check import check_study
 from xpflow.study.config import load_study
 from xpflow.study.config.base import budget_folder
-from xpflow.study.needs import repo_of_benchmark, repo_of_model, repos_of
+from xpflow.study.needs import repo_of_benchmark, repos_of, repos_of_model
 from xpflow.study.freshness import mark, no_future, outdated, told
 from xpflow.study.layout import (
     HUB,
@@ -271,8 +271,8 @@ def get_lock(repo):
 
 
 def get_base(model):
-    """Return the lock that stands for a model's base weights, where they come from the hub."""
-    return get_lock(repo_of_model(STUDY, model))
+    """Return the locks that stand for a model's base weights and tokenizer, where they come from the hub."""
+    return [get_lock(repo) for repo in repos_of_model(STUDY, model)]
 
 
 def get_data(benchmark):

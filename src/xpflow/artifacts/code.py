@@ -39,6 +39,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 TABLES = {
     "architecture": "xpflow.models.architectures",
     "benchmark": "xpflow.problems.benchmarks",
+    "corpus": "xpflow.corpora",
     "decoder": "xpflow.decoding.decoders",
     "extraction": "xpflow.grading.extraction",
     "jail": "xpflow.grading.jails",

@@ -135,10 +135,9 @@ def _show(protocol: Protocol, model: str | None, problem: Problem) -> None:
 def _tokenizer(model: str | None) -> Any:
     if model is None:
         return None
-    from xpflow.models.load import load_tokenizer
-    from xpflow.models.registry import model_folder
+    from xpflow.models.load import named_tokenizer
 
-    return load_tokenizer(model_folder(model))
+    return named_tokenizer(model)
 
 
 def _find(wanted: str, benchmark: str, split: str | None, sources: Sources) -> Problem:

@@ -40,12 +40,12 @@ def stage_record(study: StudyConfig, command: str, **names: Any) -> Record:
 def _model_facts(study: StudyConfig, choice: ModelChoice) -> dict[str, Any]:
     """Return the hash of a model's tokenizer, and its hub revision where it has one."""
     from xpflow.artifacts.io import sha256_file
-    from xpflow.models.registry import hub_model, model_folder
+    from xpflow.models.registry import hub_model, tokenizer_folder
     from xpflow.runtime.models import model_source
 
     repo = None if choice.directory else hub_model(choice.name)
     source = {"hub": repo.hub_id, "revision": repo.revision} if repo else _folder(choice)
-    folder = model_folder(model_source(study, choice.name))
+    folder = tokenizer_folder(model_source(study, choice.name))
     return {
         "tokenizer": sha256_file(folder / "tokenizer.json"),
         "model": {"name": choice.name, **source},
@@ -54,14 +54,13 @@ def _model_facts(study: StudyConfig, choice: ModelChoice) -> dict[str, Any]:
 
 def _protocol_facts(study: StudyConfig, choice: ModelChoice) -> dict[str, Any]:
     """Return a model's protocol, and the hash of what it makes of fixed problems."""
-    from xpflow.models.load import load_tokenizer
-    from xpflow.models.registry import model_folder
+    from xpflow.models.load import named_tokenizer
     from xpflow.protocols.find import find_protocol
     from xpflow.protocols.prompter import Prompter
     from xpflow.runtime.models import model_source
 
     protocol = find_protocol(choice.protocol)
-    tokenizer = load_tokenizer(model_folder(model_source(study, choice.name)))
+    tokenizer = named_tokenizer(model_source(study, choice.name))
     return {"protocol": protocol.label, "template": Prompter(protocol, tokenizer).template_hash()}
 
 

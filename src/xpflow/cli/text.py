@@ -11,6 +11,9 @@ from xpflow.cli.base import OUT_FOLDER, examples, new_app
 from xpflow.cli.inputs import as_listed
 from xpflow.cli.text_couple import EXAMPLES as COUPLE
 from xpflow.cli.text_couple import couple
+from xpflow.cli.text_pack import EXAMPLES as PACK
+from xpflow.cli.text_pack import pack
+from xpflow.cli.text_samples import JUDGE, PERPLEXITY, SAMPLE, judge, perplexity, sample
 from xpflow.cli.text_train import EXAMPLES as TRAIN
 from xpflow.cli.text_train import train
 
@@ -112,3 +115,7 @@ def dataset(
 
 app.command("train", epilog=TRAIN)(train)
 app.command("couple", epilog=COUPLE)(couple)
+app.command("pack", epilog=PACK)(pack)
+app.command("sample", epilog=SAMPLE)(sample)
+app.command("judge", epilog=JUDGE)(judge)
+app.command("perplexity", epilog=PERPLEXITY)(perplexity)

@@ -102,13 +102,12 @@ def _texts(trace: Trace, model: str, named: bool) -> tuple[TokenText, list[int]]
     if own := texts_of(trace):
         return own
     from xpflow.cli.one_prompt import token_text
-    from xpflow.models.load import load_tokenizer
-    from xpflow.models.registry import model_folder
+    from xpflow.models.load import named_tokenizer
 
     source = model if named else trace.head.get("model") or model
     if not named and not trace.head.get("model"):
         print(f"texts by the tokenizer of {source}; another: --model NAME", file=sys.stderr)
-    tokenizer: Any = load_tokenizer(model_folder(source))
+    tokenizer: Any = named_tokenizer(source)
     if max(ids_of(trace), default=0) >= len(tokenizer):
         raise ConfigError(
             f"the trace has tokens that {source} does not know", hint="name its model: --model NAME or FOLDER"

@@ -7,6 +7,7 @@ interrupted download resumes file by file: the hub client keeps no part of a fil
 
 from __future__ import annotations
 
+import fnmatch
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -119,6 +120,14 @@ def _above(path: Path, name: str) -> Path:
 
 
 def _require_usable(repo: HubRepo, files: Iterable[RemoteFile]) -> None:
+    if repo.files:
+        names = [file.name for file in files]
+        if absent := [pattern for pattern in repo.files if not fnmatch.filter(names, pattern)]:
+            raise HubError(
+                f"{repo.hub_id} at {repo.revision[:12]} has no {' and no '.join(absent)}",
+                hint="choose a revision that has them",
+            )
+        return
     ending = ".safetensors" if repo.kind == "model" else ".parquet"
     if not any(file.name.endswith(ending) for file in files):
         raise HubError(

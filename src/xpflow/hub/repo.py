@@ -26,7 +26,8 @@ class HubRepo:
 
     `name` is the short name that studies and files use. `sha256` holds the hashes that are known before
     anything is fetched; the first fetch records the others. An empty `revision` pins nothing: whoever asks
-    for the repository has to name a commit.
+    for the repository has to name a commit. `files` are patterns of the files that are fetched, where they
+    are not all of their kind.
     """
 
     name: str
@@ -35,10 +36,13 @@ class HubRepo:
     kind: Literal["model", "dataset"] = "model"
     about: str = ""
     sha256: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
 
     @property
     def patterns(self) -> tuple[str, ...]:
         """Return the file patterns that are fetched."""
+        if self.files:
+            return self.files
         return MODEL_FILES if self.kind == "model" else DATA_FILES
 
     @property
@@ -76,10 +80,12 @@ def local_snapshot(repo: HubRepo) -> Path:
         )
     except (OSError, ValueError) as error:  # LocalEntryNotFoundError is one of them
         kind = "" if repo.kind == "model" else " --type dataset"
+        only = "".join(f" --include {pattern!r}" for pattern in repo.files)
         raise HubError(
             f"{repo.hub_id} at revision {repo.revision[:12]} is not in the local hub cache, or not all of it",
             hint="fetch it once with `xpflow fetch --config FILE`, where the network is, or with "
-            f"`hf download {repo.hub_id}{kind} --revision {repo.revision}`; HF_HOME says where the cache is",
+            f"`hf download {repo.hub_id}{kind} --revision {repo.revision}{only}`;"
+            " HF_HOME says where the cache is",
         ) from error
 
 
@@ -94,13 +100,22 @@ def read_parquet(repo: HubRepo, pattern: str) -> list[dict[str, Any]]:
     """
     from xpflow.hub.tables import parquet_rows
 
+    return parquet_rows(data_files(repo, pattern))
+
+
+def data_files(repo: HubRepo, pattern: str) -> list[Path]:
+    """Return a fetched data set's files that match, in the order of their names; every file is hashed.
+
+    Raises:
+        HubError: the data set was not fetched, has no such file, or a file changed since.
+    """
     folder = local_snapshot(repo)
     files = sorted(folder.glob(pattern))
     if not files:
         raise HubError(f"{folder}: no file {pattern}", hint="is this the right revision of the data set?")
     for file in files:
         _require_unchanged(repo, file, file.relative_to(folder).as_posix())
-    return parquet_rows(files)
+    return files
 
 
 def _require_unchanged(repo: HubRepo, file: Path, name: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,25 @@ def read_rows(path: Path) -> list[Row]:
     return arrow_rows(path) if path.is_dir() else parquet_rows([path])
 
 
+def stream_rows(path: Path) -> Iterator[Row]:
+    """Yield what `read_rows` returns, without holding a Parquet file in memory."""
+    if path.is_file() and is_table(path):
+        yield from stream_parquet([path])
+    else:
+        yield from read_rows(path)
+
+
 def parquet_rows(files: Sequence[Path]) -> list[Row]:
     """Return the rows of local Parquet files, one after the other.
+
+    Raises:
+        DataError: a file is damaged, or has types that `datasets` does not know.
+    """
+    return list(stream_parquet(files))
+
+
+def stream_parquet(files: Sequence[Path]) -> Iterator[Row]:
+    """Yield the rows of local Parquet files, one after the other, a thousand in memory at a time.
 
     Raises:
         DataError: a file is damaged, or has types that `datasets` does not know.
@@ -64,7 +81,8 @@ def parquet_rows(files: Sequence[Path]) -> list[Row]:
                 streaming=True,
                 cache_dir=folder,
             )
-            return [row for table in stream.with_format("arrow").iter(1000) for row in table.to_pylist()]
+            for table in stream.with_format("arrow").iter(1000):
+                yield from table.to_pylist()
         except Exception as error:  # datasets and pyarrow raise of many kinds
             raise _unreadable(", ".join(map(str, files)), error) from error
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
     from xpflow.models.cache import BlockCache, CacheWindow
-    from xpflow.models.layers import MaskedLMOutput
+    from xpflow.models.layers import FeatureBlock, MaskedLMOutput
 
 
 class MaskedDiffusionModel(Protocol):
@@ -28,6 +28,9 @@ class MaskedDiffusionModel(Protocol):
     `suppress: special`; or None) and `block_length`: 0 or None for a bidirectional model; else the model is
     causal between blocks of so many positions, counted from position 0. `_no_split_modules` names the layers
     that sharded training (FSDP) wraps one by one.
+
+    Where a checkpoint holds tensors that are no weights, `constants()` returns them by name, with the values
+    that a file must have.
 
     Only for block-causal models, and only where there is a cache: `new_cache`, and `cache` in the forward.
     `position_ids` [B, S] come from training on a clean and a noisy copy, and from decoders with a shadow of
@@ -73,7 +76,11 @@ class MaskedDiffusionModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Sizes of a model as a plan counts them; without experts it is dense, with a block block-causal."""
+    """Sizes of a model as a plan counts them; without experts it is dense, with a block block-causal.
+
+    conditioning: width of the vector that modulates blocks (a diffusion transformer); its MLPs are then two
+    matrices with biases, not three.
+    """
 
     vocab: int
     width: int
@@ -89,6 +96,7 @@ class Sizes:
     experts_per_token: int = 0
     expert_inner: int = 0
     shared_experts: int = 0
+    conditioning: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +108,16 @@ class TokenizerKind:
         end_of_turn: the key of the token that ends a turn.
         chat_template: Jinja text that ends with an open assistant's turn, whatever comes last.
         turns: the template's own words before a user's and an assistant's turn: a tokenizer is trained on
-            them too.
+            them too. Empty: the model was trained on plain text, and goes on where a text ends.
+        appended_mask: a published tokenizer may have no mask: then the mask is the row of the model's table
+            that is one behind its last id.
     """
 
     special: Mapping[str, str]
     end_of_turn: str
     chat_template: str
     turns: tuple[str, str]
+    appended_mask: bool = False
 
     def training_texts(self, pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
         """Yield what a tokenizer is trained on: (request, answer) pairs with the template's own words."""
@@ -116,10 +127,15 @@ class TokenizerKind:
 
 @dataclass(frozen=True, slots=True)
 class Tiny:
-    """The published model in small: published ids of its special tokens, shrunk fields of its config."""
+    """The published model in small: published ids of its special tokens, shrunk fields of its config.
+
+    dtype, sharded: how the published weights are stored.
+    """
 
     special_ids: Mapping[str, int]
     fields: Mapping[str, Any]
+    dtype: str = "bfloat16"
+    sharded: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +154,8 @@ class Architecture:
             head. Routed experts stay as they are: an adapter on each would be larger than what it adapts is
             used.
         tiny: the published model in small, for rehearsals; None: there is none.
+        block: () -> the class of one more block of the model's kind, for heads on its features; it is made
+            from the model's configuration. None: there is none.
         keys: the keys that its config.json may have; None: its configuration class refuses what it does not
             know.
     """
@@ -150,6 +168,7 @@ class Architecture:
     micro: Callable[[int], Mapping[str, Any]]
     lora_targets: str
     tiny: Tiny | None = None
+    block: Callable[[], type[FeatureBlock]] | None = None
     keys: Keys | None = None
 
     def config(self, **fields: Any) -> PretrainedConfig:

@@ -132,12 +132,15 @@ def _check(expected: dict[str, Tensor], stored: dict[str, StoredTensor], folder:
 
 def _fill(model: PreTrainedModel, file: Path, device: torch.device, dtype: torch.dtype | None) -> None:
     """Put the tensors of one file into the model, one by one."""
-    vital = _vital(model)
+    vital, constants = _vital(model), _constants(model)
     try:
         with safe_open(file, framework="pt", device=str(device)) as reader:
             for name in list(reader.keys()):  # the reader is no dict: it cannot be iterated
-                tensor = reader.get_tensor(name).to(device=device, dtype=dtype)
+                stored = reader.get_tensor(name)
+                tensor = stored.to(device=device, dtype=dtype)
                 _require_sound(tensor, name, file, vital)
+                if name in constants:
+                    _require_constant(stored, constants[name], name, file)
                 place_tensor(model, name, tensor)
     except (OSError, MemoryError, RuntimeError, SafetensorError) as error:  # also: no memory to map it
         raise ModelLoadError(f"{file}: {error or 'cannot be read'}", hint="fetch or make it again") from error
@@ -145,12 +148,17 @@ def _fill(model: PreTrainedModel, file: Path, device: torch.device, dtype: torch
 
 def _vital(model: Any) -> frozenset[str]:
     """Return the weights without which a model says nothing: embedding, head and norms."""
-    tables = (model.get_input_embeddings(), model.get_output_embeddings())
-    named = {name for name, module in model.named_modules() if module in tables}
-    norms = {
-        name for name, weight in model.named_parameters() if name.endswith("weight") and weight.ndim == 1
-    }
-    return frozenset(norms | {f"{name}.weight" for name in named})
+    tables = (model.get_input_embeddings().weight, model.get_output_embeddings().weight)
+    return frozenset(
+        name
+        for name, weight in model.named_parameters()
+        if (name.endswith("weight") and weight.ndim == 1) or any(weight is table for table in tables)
+    )
+
+
+def _constants(model: Any) -> dict[str, Tensor]:
+    """Return the tensors of a layout that are no weights, by name, and what they must be."""
+    return model.constants() if hasattr(model, "constants") else {}
 
 
 def _require_sound(tensor: Tensor, name: str, file: Path, vital: frozenset[str]) -> None:
@@ -171,6 +179,17 @@ def _require_sound(tensor: Tensor, name: str, file: Path, vital: frozenset[str])
         raise ModelLoadError(
             f"{file}: tensor {name} has {count} values that are not finite, of {tensor.numel()}",
             hint="the training that made it diverged, or the file is damaged: fetch or make it again",
+        )
+
+
+def _require_constant(tensor: Tensor, expected: Tensor, name: str, file: Path) -> None:
+    """Raise ModelLoadError where a tensor that follows from the architecture has other values."""
+    narrow = expected.to(tensor.dtype).double()
+    if not torch.allclose(tensor.cpu().double(), narrow, rtol=1e-5, atol=0):
+        raise ModelLoadError(
+            f"{file}: tensor {name} starts {tensor.flatten()[:3].tolist()},"
+            f" and this architecture computes with {expected.flatten()[:3].tolist()}",
+            hint="these weights are of another model of the family: their answers would be wrong here",
         )
 
 

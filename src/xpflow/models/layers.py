@@ -1,4 +1,4 @@
-"""Building blocks that both architectures share: norm, rotary embedding, attention, masks, output.
+"""Building blocks that architectures share: norm, rotary embedding, attention, masks, output.
 
 Shape letters: B batch, S sequence, N chosen positions, D model width, H heads, K head width, V vocabulary,
 R rotated part of a head. The numerical conventions are those of the published models (modeling_llada.py and
@@ -7,6 +7,7 @@ modeling_llada2_moe.py): normalise in fp32, cast back, then multiply by the weig
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,14 @@ class RMSNorm(nn.Module):
 
 class OutLinear(nn.Linear):
     """A projection that writes to the residual stream; a type of its own because it starts smaller."""
+
+
+class FeatureBlock(nn.Module, ABC):
+    """One more block of a model's kind on its features, [B, L, D] to normed [B, L, D]; for order heads."""
+
+    @abstractmethod
+    def draw(self) -> None:
+        """Draw all weights anew, from the global random state."""
 
 
 def at_least_fp32(dtype: torch.dtype) -> torch.dtype:

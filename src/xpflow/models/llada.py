@@ -25,6 +25,7 @@ from transformers import (
 )
 
 from xpflow.models.layers import (
+    FeatureBlock,
     MaskedLMOutput,
     OutLinear,
     RMSNorm,
@@ -201,6 +202,30 @@ class LLaDAModelLM(PreTrainedModel):  # type: ignore[no-untyped-call]
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         initialise(module, self.config.init_std, self.config.n_layers)
+
+
+class LLaDAFeatureBlock(FeatureBlock):
+    """One more block on the model's features, and a norm."""
+
+    def __init__(self, config: LLaDAConfig) -> None:
+        super().__init__()
+        self.config, self.block = config, LLaDABlock(config)
+        self.norm = RMSNorm(config.d_model, config.rms_norm_eps)
+
+    @torch.no_grad()
+    def draw(self) -> None:
+        """Draw all weights anew."""
+        for module in self.modules():
+            initialise(module, self.config.init_std, self.config.n_layers)
+
+    def forward(self, features_BLD: Tensor) -> Tensor:
+        """Return [B, L, D]."""
+        head_width = self.config.d_model // self.config.n_heads
+        cos_LR, sin_LR = rotary_tables(
+            features_BLD.shape[1], head_width, self.config.rope_theta, features_BLD
+        )
+        found: Tensor = self.norm(self.block(features_BLD, cos_LR, sin_LR, None, None))
+        return found
 
 
 AutoConfig.register("llada", LLaDAConfig, exist_ok=True)

@@ -11,7 +11,7 @@ from xpflow.errors import ModelLoadError
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.checkpoint import load_checkpoint, read_config
 from xpflow.models.extra import find_extra
-from xpflow.models.registry import architecture_name, model_folder
+from xpflow.models.registry import architecture_name, model_folder, tokenizer_folder
 from xpflow.models.stored import read_json
 from xpflow.models.tokenizer import (
     name_special_tokens,
@@ -34,7 +34,7 @@ def load_model(
         HubError: a published model was not fetched.
     """
     folder = model_folder(name_or_dir)
-    tokenizer = load_tokenizer(folder)
+    tokenizer = named_tokenizer(name_or_dir)
     special = special_ids(read_config(folder), read_json(folder / "config.json"), tokenizer)
     model = load_checkpoint(folder, device, dtype)
     for key, value in special.items():
@@ -44,10 +44,20 @@ def load_model(
     return model, tokenizer
 
 
-def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
-    """Load the tokenizer of a model folder from its own files, without remote code.
+def named_tokenizer(name_or_dir: str | Path) -> PreTrainedTokenizerBase:
+    """Load a model's tokenizer by name, hub id or folder, also where it was published elsewhere.
 
-    Special tokens that no file of the folder names are those of its architecture.
+    Raises:
+        as `load_model`.
+    """
+    return load_tokenizer(tokenizer_folder(name_or_dir), architecture_name(name_or_dir))
+
+
+def load_tokenizer(folder: str | Path, kind: str | None = None) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of a folder from its own files, without remote code.
+
+    Special tokens that no file of the folder names are those of the architecture, `kind` or the folder's own.
+    A folder that is another model's has no chat template for this one, and gets the architecture's.
 
     Raises:
         ModelLoadError: there is none, it cannot be read, or its chat template needs a token that it lacks.
@@ -61,10 +71,13 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
         tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(folder)
     except Exception as error:  # the tokenizers library raises bare Exceptions
         raise ModelLoadError(f"{folder}: the tokenizer cannot be read: {error}") from error
-    kind = architecture_name(folder)
+    own = architecture_name(folder)
+    kind = kind or own
     if kind in set(ARCHITECTURES):
         name_special_tokens(tokenizer, ARCHITECTURES[kind].tokenizer, _named_in(Path(folder)))
         require_whole_tokens(tokenizer, ARCHITECTURES[kind].tokenizer, folder)
+        if own != kind and not tokenizer.chat_template:
+            tokenizer.chat_template = ARCHITECTURES[kind].tokenizer.chat_template
     require_template_tokens(tokenizer, _named_in(Path(folder)), folder)
     return tokenizer
 

@@ -25,6 +25,7 @@ class ModelEntry:
 
     base: the shipped model whose weights it was trained from; none: random ones, or we do not know.
     fields: of its config.json, where they differ from the architecture's micro model.
+    tokenizer: where its tokenizer was published, if not with the weights.
     """
 
     name: str
@@ -33,6 +34,7 @@ class ModelEntry:
     repo: HubRepo | None = None
     base: str | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
+    tokenizer: HubRepo | None = None
 
     @property
     def shipped_folder(self) -> Path:
@@ -58,6 +60,21 @@ LLADA2_MINI = HubRepo(
     about="LLaDA2.0 mini, 16 B parameters, as published",
     sha256={"tokenizer.json": "0a1db22fe3dfb28f9b2be6d87f472af371b50235d7f5366ecac14b52ff8c002b"},
 )
+# Commits and hashes of MDLM and GPT-2 are those that public records of several projects agree on.
+MDLM_OWT = HubRepo(
+    "mdlm-owt",
+    "kuleshov-group/mdlm-owt",
+    "d0958fa851335ece6c15260ce0025f030673c0fb",
+    about="MDLM, 170 M parameters, OpenWebText, as published",
+    sha256={"model.safetensors": "47149e73f7552f39ea9776dbe74d925d25237bcf2ed2e2ec03cdff9d51c82aa4"},
+)
+GPT2_TOKENIZER = HubRepo(
+    "gpt2-tokenizer",
+    "openai-community/gpt2",
+    "607a30d783dfa663caf39e06633721c8d4cfcd7e",
+    about="GPT-2's tokenizer",
+    files=("tokenizer.json", "tokenizer_config.json"),
+)
 ALIGNED = "the same, aligned for flow by the preserving loss; shipped"
 MODELS: dict[str, ModelEntry] = {
     entry.name: entry
@@ -68,6 +85,7 @@ MODELS: dict[str, ModelEntry] = {
         ModelEntry("llada2-micro-aligned", ALIGNED, "llada2_moe", base="llada2-micro"),
         ModelEntry(LLADA_8B.name, LLADA_8B.about, "llada", LLADA_8B),
         ModelEntry(LLADA2_MINI.name, LLADA2_MINI.about, "llada2_moe", LLADA2_MINI),
+        ModelEntry(MDLM_OWT.name, MDLM_OWT.about, "mdlm", MDLM_OWT, tokenizer=GPT2_TOKENIZER),
     )
 }
 SHIPPED_NAMES = tuple(entry.name for entry in MODELS.values() if entry.repo is None)
@@ -133,6 +151,18 @@ def model_folder(name_or_dir: str | Path) -> Path:
         f"{str(name_or_dir)!r} is neither a known model nor a folder",
         hint=f"{nearest(str(name_or_dir), names)} Any other model: give its folder.",
     )
+
+
+def tokenizer_folder(name_or_dir: str | Path) -> Path:
+    """Return the folder of a model's tokenizer: that of its weights, unless it was published elsewhere.
+
+    Raises:
+        as `model_folder`.
+    """
+    entry = model_entry(str(name_or_dir))
+    if entry is not None and entry.tokenizer is not None:
+        return local_snapshot(entry.tokenizer)
+    return model_folder(name_or_dir)
 
 
 def _installed(entry: ModelEntry) -> Path:

@@ -166,7 +166,7 @@ def special_ids(
             f"the tokenizer has ids up to {max(vocabulary.values())}, the model {rows} rows in its embedding",
             hint=_TOGETHER,
         )
-    found = {"mask_token_id": _mask_id(stated, kind, tokenizer)}
+    found = {"mask_token_id": _mask_id(stated, kind, tokenizer, rows)}
     eos = stated.get("eos_token_id")
     eos = eos if eos is not None else _first_id(tokenizer.eos_token_id, vocabulary.get(kind.special["eos"]))
     if eos is None:
@@ -193,9 +193,12 @@ def newline_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
 
 
 def _mask_id(
-    stated: Mapping[str, Any], kind: TokenizerKind, tokenizer: PreTrainedTokenizerBase
+    stated: Mapping[str, Any], kind: TokenizerKind, tokenizer: PreTrainedTokenizerBase, rows: int
 ) -> int | None:
-    """Return the mask's id: the stated one if it is one of the tokenizer's, else the only one of those."""
+    """Return the mask's id: the stated one if it is one of the tokenizer's, else the only one of those.
+
+    Of a kind whose mask is appended, without either: the model's last row, if it is one behind the tokenizer.
+    """
     declared, usual = tokenizer.mask_token_id, tokenizer.get_vocab().get(kind.special["mask"])
     known = dict.fromkeys(one for one in (declared, usual) if isinstance(one, int))
     said = stated.get("mask_token_id")
@@ -211,6 +214,8 @@ def _mask_id(
         return only
     if stated.get("mask_token_ids") or stated.get("noise") == "gaussian":
         return None
+    if kind.appended_mask and not known and rows == max(tokenizer.get_vocab().values()) + 2:
+        return rows - 1
     raise ModelLoadError(
         f"config.json has no mask_token_id, and the tokenizer names {len(known) or 'no'} mask tokens"
         f" ({kind.special['mask']!r} is looked for, and its mask_token)",

@@ -79,7 +79,7 @@ def tiny_models() -> dict[str, Architecture]:
 
 
 def write_tiny_model(name: str, folder: str | Path, pairs: Iterable[tuple[str, str]], seed: int = 0) -> None:
-    """Write the tiny model `name` (a key of `tiny_models`) in bf16, in shards as on the hub.
+    """Write the tiny model `name` (a key of `tiny_models`) in the precision and the shards of the hub.
 
     Its tokenizer is trained on `pairs` of request and answer.
     """
@@ -89,9 +89,9 @@ def write_tiny_model(name: str, folder: str | Path, pairs: Iterable[tuple[str, s
     architecture = known[name]
     assert architecture.tiny is not None
     model = new_model(architecture.config(**architecture.tiny.fields), seed)
-    torch.nn.Module.to(model, torch.bfloat16)
+    torch.nn.Module.to(model, getattr(torch, architecture.tiny.dtype))
     tokenizer = published_tokenizer(architecture.tokenizer, architecture.tiny.special_ids, pairs)
-    save_checkpoint(model, tokenizer, folder, SHARD_BYTES)
+    save_checkpoint(model, tokenizer, folder, SHARD_BYTES if architecture.tiny.sharded else None)
 
 
 def published_tokenizer(

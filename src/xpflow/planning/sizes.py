@@ -1,8 +1,9 @@
 """The sizes of a model and what follows: parameters, tensors per token, which weights a token passes.
 
 Legend: V vocabulary, D width, H heads, G key heads, K head width, I inner width of the MLP, M of an expert, E
-experts, k experts per token. Counts are of numbers, not bytes. Source: the published configurations of LLaDA
-(modeling_llada.py) and LLaDA2.0 (modeling_llada2_moe.py).
+experts, k experts per token, C width of a conditioning vector. Counts are of numbers, not bytes. Source: the
+published configurations of LLaDA (modeling_llada.py), LLaDA2.0 (modeling_llada2_moe.py) and MDLM
+(modeling_mdlm.py).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from xpflow.models.architecture import Architecture, Sizes
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.registry import HUB_MODELS, MODELS, SHIPPED, ModelEntry
 from xpflow.study.config.inputs import ModelChoice
+
+FREQUENCIES = 256  # of the time that a conditioning vector is made of
 
 
 class ModelSizes(Sizes):
@@ -47,8 +50,20 @@ class ModelSizes(Sizes):
 
     @property
     def dense_mlp(self) -> int:
-        """Return the weights of one dense gated MLP."""
-        return 3 * self.width * self.inner
+        """Return the weights of one dense MLP: gated, or under a conditioning vector plain."""
+        return (2 if self.conditioning else 3) * self.width * self.inner
+
+    @property
+    def modulation(self) -> int:
+        """Return what a conditioning vector adds to one layer: its six projections, and the MLP's biases."""
+        return 6 * self.width * (self.conditioning + 1) + self.inner + self.width if self.conditioning else 0
+
+    @property
+    def modulation_outside(self) -> int:
+        """Return what it adds outside of layers: its own net, the last norm's projections, biases, angles."""
+        c = self.conditioning
+        net = (FREQUENCIES + 1) * c + (c + 1) * c
+        return net + 2 * self.width * (c + 1) + self.vocab + self.head_width // 2 if c else 0
 
     @property
     def expert(self) -> int:
@@ -64,15 +79,16 @@ class ModelSizes(Sizes):
     def layer(self) -> int:
         """Return all numbers of the largest layer: what FSDP gathers at a time."""
         if not self.moe_layers:
-            return self.attention + self.norms + self.dense_mlp
+            return self.attention + self.norms + self.dense_mlp + self.modulation
         routed = (self.experts + self.shared_experts) * self.expert
         return self.attention + self.norms + routed + self.router + self.experts
 
     @property
     def parameters(self) -> int:
         """Return all stored numbers: parameters, and the routers' selection biases."""
-        dense = (self.layers - self.moe_layers) * (self.attention + self.norms + self.dense_mlp)
-        return 2 * self.table + self.width + dense + self.moe_layers * (self.layer if self.moe_layers else 0)
+        dense = self.attention + self.norms + self.dense_mlp + self.modulation
+        layers = (self.layers - self.moe_layers) * dense + self.moe_layers * self.layer
+        return 2 * self.table + self.width + layers + self.modulation_outside
 
     @property
     def active_body(self) -> int:
@@ -116,7 +132,10 @@ class ModelSizes(Sizes):
         """Return the numbers of low-rank adapters on attention, dense and shared MLPs and head."""
         query_key_value = self.width + self.head_width * (self.heads + 2 * self.kv_heads)
         sides = self.layers * (query_key_value + self.heads * self.head_width + self.width)
-        sides += (self.layers - self.moe_layers) * 3 * (self.width + self.inner)
+        matrices = 2 if self.conditioning else 3
+        sides += (self.layers - self.moe_layers) * matrices * (self.width + self.inner)
+        if c := self.conditioning:  # the modulations, the last norm's, and the vector's own net
+            sides += self.layers * (c + 6 * self.width) + c + 2 * self.width + FREQUENCIES + 3 * c
         if self.shared_experts:
             sides += self.moe_layers * 3 * (self.width + self.expert_inner * self.shared_experts)
         return rank * (sides + self.width + self.vocab)

@@ -242,8 +242,7 @@ def _grpo(sources: Sources, out: Path) -> list[Path]:
 def _trace(sources: Sources, out: Path) -> list[Path]:
     """Draw the trace of the configured problem; its tokens are read with the first model's tokenizer."""
     from xpflow.decoding.trace import load_traces
-    from xpflow.models.load import load_tokenizer
-    from xpflow.models.registry import model_folder
+    from xpflow.models.load import named_tokenizer
     from xpflow.reporting.plots.trace_picture import figure_trace, picture
 
     assert sources.trace is not None
@@ -252,7 +251,7 @@ def _trace(sources: Sources, out: Path) -> list[Path]:
         raise ArtifactError(f"{sources.trace} holds no trace", hint="xpflow decode --trace FILE writes one")
     chosen = traces[min(sources.config.reporting.trace_problem, len(traces) - 1)]
     model = sources.config.models[0]
-    tokenizer = load_tokenizer(model_folder(model.directory or model.name))
+    tokenizer = named_tokenizer(model.directory or model.name)
     ends = [token for token in (tokenizer.eos_token_id, tokenizer.pad_token_id) if isinstance(token, int)]
     shown = picture(
         chosen,

@@ -55,11 +55,10 @@ def prompt_facts(prompter: Prompter, problem: Problem) -> list[tuple[str, str]]:
 
 def tokenizer_of(model: ModelChoice) -> Any:
     """Return the tokenizer of a model of a study; None where its folder is not on this machine."""
-    from xpflow.models.load import load_tokenizer
-    from xpflow.models.registry import model_folder
+    from xpflow.models.load import named_tokenizer
 
     try:
-        return load_tokenizer(model_folder(model.directory or model.name))
+        return named_tokenizer(model.directory or model.name)
     except ModelLoadError:
         return None
 

@@ -40,7 +40,7 @@ def check_data(config: StudyConfig, source: str, here: bool = True) -> list[str]
     be here, unless it is checked for another machine.
     """
     from xpflow.models.checkpoint import read_config  # torch: not where only the machine is asked
-    from xpflow.models.load import load_tokenizer
+    from xpflow.models.load import named_tokenizer
     from xpflow.runtime.models import model_source
 
     notes: list[str] = []
@@ -52,10 +52,11 @@ def check_data(config: StudyConfig, source: str, here: bool = True) -> list[str]
                 if place and not here and not Path(place).is_dir():
                     raise HubError(f"no such folder: {place}")
                 folder = model_folder(model_source(config, model))
+                tokenizer = named_tokenizer(model_source(config, model))
             except HubError:
                 notes.append(f"{model} is not here yet: its prompts were not checked")
                 continue
-            prompter = Prompter(find_protocol(config.model(model).protocol), load_tokenizer(folder))
+            prompter = Prompter(find_protocol(config.model(model).protocol), tokenizer)
             positions = getattr(read_config(folder), "max_position_embeddings", None)
         for place, part, length in _asked(config, model):
             with told(f"{source}: {place}"):

@@ -7,7 +7,7 @@ runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -85,22 +85,39 @@ def text_trainer(
         reference of objectives that ask for one. facts: what a saved state must agree with beside the recipe:
         the fingerprint of the code, hashes of files. watch: what a row of the log says beside the loss.
     """
-    loss = make_loss(recipe.objective, recipe.settings)
     network = text_model(world, recipe) if model is None else model
+    about = {"world": f"{VERSION}/{world.name}", **(facts or {})}
+
+    def rows(update: int) -> list[Example]:
+        return text_examples(world, recipe, update)
+
+    return trainer_on(rows, recipe, network, about, base, machine, watch)
+
+
+def trainer_on(
+    rows: Callable[[int], list[Example]],
+    recipe: TextRecipe,
+    network: PreTrainedModel,
+    facts: Mapping[str, Any],
+    base: PreTrainedModel | None = None,
+    machine: Machine | None = None,
+    watch: Watch | None = None,
+) -> Trainer:
+    """Return the trainer of a model on the examples of each update; arguments as for `text_trainer`."""
+    loss = make_loss(recipe.objective, recipe.settings)
     student, held = prepared(network, loss, machine or Machine(), recipe.seed, base=base)
     guarded = {key: value for key, value in asdict(recipe).items() if key != "save_every"}
     return Trainer(
         student,
         loss,
-        lambda update: text_examples(world, recipe, update),
+        rows,
         recipe.course(),
         lambda student, loss: [adamw(student, loss, recipe)],
         seed=recipe.seed,
         settings={
             "recipe": guarded,
-            "world": f"{VERSION}/{world.name}",
             "model": config_facts(network),
-            **(facts or {}),
+            **facts,
         },
         held=held,
         watch=watch,

@@ -39,6 +39,13 @@ CONFIGS: dict[str, dict[str, Any]] = {
         },
         "transformers_version": "4.52.3",
     },
+    "mdlm-owt": {
+        "auto_map": {
+            "AutoConfig": "configuration_mdlm.MDLMConfig",
+            "AutoModelForMaskedLM": "modeling_mdlm.MDLM",
+        },
+        "transformers_version": "4.38.2",
+    },
 }
 TOKENIZER = {
     "tokenizer_class": "PreTrainedTokenizerFast",
@@ -98,7 +105,7 @@ def test_model_and_tokenizer_are_those_of_our_own_loading(folder: Path) -> None:
 def test_the_order_of_the_imports_does_not_matter(imports: str) -> None:
     code = f"""import sys
 {imports}
-for name in ("llada", "llada2_moe"):
+for name in ("llada", "llada2_moe", "mdlm"):
     config = transformers.AutoConfig.for_model(name)
     for auto in ("AutoModel", "AutoModelForMaskedLM", "AutoModelForCausalLM"):
         assert type(config) in getattr(transformers, auto)._model_mapping.keys(), (name, auto)

@@ -50,7 +50,8 @@ def test_a_prompt_ends_with_the_open_assistant_turn(
     question = PAIRS[0][0]
     text = tokenizer.decode(encode_prompt(tokenizer, question))
     assert text.count(question.strip()) == 1
-    assert "assistant" in text.rpartition(question.strip())[2].lower()
+    turn = text.rpartition(question.strip())[2].lower()
+    assert ("assistant" in turn) == bool(kind.turns[1])  # a model that knows no turns just goes on
     assert kind.special["mask"] not in text
 
 

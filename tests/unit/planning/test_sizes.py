@@ -15,12 +15,14 @@ from xpflow.models.checkpoint import read_config
 from xpflow.models.llada import LLaDAConfig, LLaDAModelLM
 from xpflow.models.llada2 import LLaDA2MoeConfig, LLaDA2MoeModelLM
 from xpflow.models.load import load_model
+from xpflow.models.mdlm import MDLM, MDLMConfig
 from xpflow.models.registry import SHIPPED
-from xpflow.planning.sizes import read_sizes, sizes_of
+from xpflow.planning.sizes import read_sizes, sizes_in, sizes_of
 from xpflow.study.config.inputs import ModelChoice
 from xpflow.study.config.training import LoraSettings, TrainingBlock, TrainingRun
 from xpflow.training.examples import Example, OwnAnswers
 from xpflow.training.tuning import tuner
+from xpflow.training.weights import with_adapters
 
 LLADA = sizes_of(ModelChoice(name="llada-8b-instruct", training="full"))
 LLADA2 = sizes_of(ModelChoice(name="llada2.0-mini", training="full"))
@@ -28,6 +30,7 @@ LLADA2 = sizes_of(ModelChoice(name="llada2.0-mini", training="full"))
 SHAPES: dict[str, PretrainedConfig] = {
     "llada-8b-instruct": LLaDAConfig(),
     "llada2.0-mini": LLaDA2MoeConfig(),
+    "mdlm-owt": MDLMConfig(),
     "llada-micro": read_config(SHIPPED / "llada-micro"),
     "llada2-micro": read_config(SHIPPED / "llada2-micro"),
 }
@@ -39,7 +42,7 @@ def published(name: str) -> PreTrainedModel:
 
 
 def on_meta(config: PretrainedConfig) -> PreTrainedModel:
-    classes = {"llada": LLaDAModelLM, "llada2_moe": LLaDA2MoeModelLM}
+    classes = {"llada": LLaDAModelLM, "llada2_moe": LLaDA2MoeModelLM, "mdlm": MDLM}
     with torch.device("meta"):
         return classes[config.model_type](config)
 
@@ -53,18 +56,30 @@ def test_parameters_are_the_stored_numbers_of_the_model(name: str) -> None:
 
 def test_parameters_of_the_published_models() -> None:
     assert LLADA.parameters == 8_015_581_184
+    assert sizes_of(ModelChoice(name="mdlm-owt", training="full")).parameters * 4 == 678_509_000
     assert LLADA2.parameters == 16_255_643_392
     assert LLADA2.active == pytest.approx(1.44e9, rel=0.01)
     assert LLADA2.cache_per_token * 2 == 40_960
     assert LLADA.cache_per_token * 2 == 524_288
 
 
-@pytest.mark.parametrize("name", ["llada-8b-instruct", "llada2.0-mini"])
+@pytest.mark.parametrize("name", ["llada-8b-instruct", "llada2.0-mini", "mdlm-owt"])
 def test_the_largest_layer_is_what_one_layer_of_the_model_holds(name: str) -> None:
     model = published(name)
-    prefix = "model.transformer.blocks.1." if name.startswith("llada-") else "model.layers.1."
+    prefix = {
+        "llada-8b-instruct": "model.transformer.blocks.1.",
+        "llada2.0-mini": "model.layers.1.",
+        "mdlm-owt": "backbone.blocks.1.",
+    }[name]
     held = sum(tensor.numel() for key, tensor in model.state_dict().items() if key.startswith(prefix))
     assert sizes_of(ModelChoice(name=name, training="full")).layer == held
+
+
+def test_adapters_on_a_diffusion_transformer_are_as_many_as_a_run_trains() -> None:
+    config = MDLMConfig(vocab_size=61, mask_token_id=4, hidden_dim=32, n_blocks=3, n_heads=2, cond_dim=9)
+    adapted = with_adapters(MDLM(config), LoraSettings(rank=5), 0)
+    trained = sum(weight.numel() for weight in adapted.parameters() if weight.requires_grad)
+    assert sizes_in(config.to_dict()).lora_parameters(5) == trained
 
 
 def test_adapters_are_as_many_as_a_run_trains() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
@@ -31,6 +32,7 @@ TINY: dict[str, dict[str, Any]] = {
         "topk_group": 1,
         "block_length": 4,
     },
+    "mdlm": {"hidden_dim": 32, "n_blocks": 2, "n_heads": 2, "cond_dim": 8, "initializer_range": 0.1},
 }
 
 
@@ -48,7 +50,7 @@ def make_tokenizer(architecture: str, vocab_size: int = 400) -> PreTrainedTokeni
 
 @pytest.fixture(scope="session")
 def make_model(tokenizer: PreTrainedTokenizerBase) -> Callable[..., Any]:
-    """Return a factory of tiny random models by the name of their architecture."""
+    """Return a factory of tiny random models by the name of a micro model, or of an architecture."""
     special = ARCHITECTURES["llada"].tokenizer.special
     tokens = {key: tokenizer.convert_tokens_to_ids(text) for key, text in special.items()}
     ids = SpecialIds(
@@ -56,7 +58,12 @@ def make_model(tokenizer: PreTrainedTokenizerBase) -> Callable[..., Any]:
     )
 
     def make(name: str, seed: int = 0) -> Any:
-        config = micro_config(name, len(tokenizer), ids)
+        kind = ARCHITECTURES[name] if name in set(ARCHITECTURES) else None
+        config = (
+            kind.config(**kind.micro(len(tokenizer)), **asdict(ids))
+            if kind
+            else micro_config(name, len(tokenizer), ids)
+        )
         for field, value in TINY[name].items():
             setattr(config, field, value)
         return new_model(config, seed).eval()

@@ -35,7 +35,7 @@ def at_work(
     return student, loss, loss.corrupt(clean, model, torch.Generator().manual_seed(5))
 
 
-@pytest.mark.parametrize("name", ["llada-micro", "llada2-micro"])
+@pytest.mark.parametrize("name", ["llada-micro", "llada2-micro", "mdlm"])
 @pytest.mark.parametrize("noise", ["uniform", "gaussian", "table"])
 def test_at_first_the_model_is_the_plain_one_bit_for_bit(
     name: str, noise: str, make_model: Make, data: OwnAnswers
@@ -67,10 +67,11 @@ def test_a_table_of_one_mask_says_the_same_whatever_is_drawn(make_model: Make, d
     assert torch.equal(loss.forward(student, batch).logits_BKV, loss.forward(student, same).logits_BKV)
 
 
+@pytest.mark.parametrize("name", ["llada-micro", "mdlm"])
 def test_noise_of_one_place_is_read_by_all_and_none_of_a_seen_place_counts(
-    make_model: Make, data: OwnAnswers
+    name: str, make_model: Make, data: OwnAnswers
 ) -> None:
-    student, loss, batch = at_work(make_model("llada-micro"), data, "infinite_mask", {})
+    student, loss, batch = at_work(make_model(name), data, "infinite_mask", {})
     with torch.no_grad():
         student.extra["noise"].layers[-1].weight.normal_()
     before = loss.forward(student, batch).logits_BKV

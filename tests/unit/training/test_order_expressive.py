@@ -37,19 +37,23 @@ def outputs(model: Any, data: OwnAnswers, values: dict[str, Any], **machine: Any
     return {name: term.values for name, term in terms.items()}
 
 
+BIDIRECTIONAL = pytest.mark.parametrize("name", ["llada-micro", "mdlm"])
+
+
+@BIDIRECTIONAL
 def test_before_training_a_learned_schedule_is_masked_diffusion_with_one_power(
-    make_model: Make, data: OwnAnswers
+    name: str, make_model: Make, data: OwnAnswers
 ) -> None:
     """Written out: w / t times cross-entropy at masks with probability t^w, over the density of t, twice."""
-    student, loss = at_work(make_model("llada-micro"), LEARNED)
+    student, loss = at_work(make_model(name), LEARNED)
     clean = Batch.of(data.train[:6], student.model.config.pad_token_id)
     batch = loss.corrupt(clean, student.model, torch.Generator().manual_seed(3))
     terms = loss.terms(loss.forward(student, batch), batch)
     found = {name: term.values.detach() for name, term in terms.items()}
     alpha, wanted_B = powers(torch.full(batch.target_BK.shape, 0.7)), torch.zeros(6, dtype=torch.float64)
     t_B = alpha.time(batch.draws["time_BU"])
-    for name in ("first_BLU", "second_BLU"):
-        mask_BK = batch.draws[name][..., 0] ** (1 / 0.7) <= t_B[:, None]
+    for drawn in ("first_BLU", "second_BLU"):
+        mask_BK = batch.draws[drawn][..., 0] ** (1 / 0.7) <= t_B[:, None]
         noisy = batch.reading(noisy_ids(student.model, batch.target_BK, mask_BK), mask_BK)
         ce_BK = student.predict(noisy).terms(batch.target_BK, ["ce"])["ce"].detach()
         wanted_B += (ce_BK * mask_BK).sum(-1) * 0.7 / t_B / (0.35 * t_B**-0.65) / 2
@@ -101,10 +105,11 @@ def test_a_row_costs_the_same_alone_and_in_chunks(
     torch.testing.assert_close(chunked["main"], plain["main"], rtol=1e-4, atol=1e-5)
 
 
+@BIDIRECTIONAL
 def test_a_learned_schedule_takes_three_forwards_and_keeps_the_heads_gradient_out_of_the_backbone(
-    make_model: Make, data: OwnAnswers, monkeypatch: pytest.MonkeyPatch
+    name: str, make_model: Make, data: OwnAnswers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = make_model("llada-micro")
+    model = make_model(name)
     student, loss = at_work(model, LEARNED)
     counted: list[bool] = []
     forward = model.forward
@@ -123,8 +128,11 @@ def test_a_learned_schedule_takes_three_forwards_and_keeps_the_heads_gradient_ou
     assert student.extra["reverse"].last.weight.grad is not None
 
 
-def test_its_heads_have_a_rate_of_their_own_and_move_the_powers(make_model: Make, data: OwnAnswers) -> None:
-    student, loss = at_work(make_model("llada-micro"), LEARNED)
+@BIDIRECTIONAL
+def test_its_heads_have_a_rate_of_their_own_and_move_the_powers(
+    name: str, make_model: Make, data: OwnAnswers
+) -> None:
+    student, loss = at_work(make_model(name), LEARNED)
     assert dict(loss.rates) == {"order": 2e-3, "reverse": 2e-3}
     assert dict(make_loss("order_expressive").rates) == {}
     batch = loss.corrupt(
@@ -153,10 +161,43 @@ def test_what_cannot_be_is_refused(make_model: Make, data: OwnAnswers) -> None:
     clean = Batch.of(data.train[:2], model.config.pad_token_id)
     with pytest.raises(ConfigError, match="an order of its own"):
         loss.corrupt(clean, model, torch.Generator())
-    with pytest.raises(ConfigError, match="dense, bidirectional"):
+    with pytest.raises(ConfigError, match="reads a bidirectional model"):
         prepared(model, make_loss("order_expressive", LEARNED), Machine(), 0)
     with pytest.raises(ConfigError, match="did you mean 'ordered'"):
         make_loss("order_expressive", {"schedule": "orderd"})
     with pytest.raises(ConfigError, match="did you mean 'smoothing'"):
         make_loss("order_expressive", {"schedule": "ordered", "smooting": 0.1})
     assert make_schedule("ordered").learned is False
+
+
+def test_a_head_is_one_block_of_the_model_s_own_kind(make_model: Make) -> None:
+    for name, kind in (("llada-micro", "LLaDABlock"), ("mdlm", "MDLMBlock")):
+        student, _ = at_work(make_model(name), LEARNED)
+        for head in student.extra.values():
+            assert [type(one).__name__ for one in head.modules()].count(kind) == 1
+            assert not head.last.weight.any()
+
+
+def test_lomdm_trains_a_diffusion_transformer_and_repeats(make_model: Make, data: OwnAnswers) -> None:
+    def trained() -> tuple[list[float], dict[str, torch.Tensor]]:
+        model, losses = make_model("mdlm"), []
+        student, loss = at_work(model, LEARNED)
+        optimizer = torch.optim.AdamW(student.parameters(), lr=2e-3)
+        for update in range(30):
+            clean = Batch.of(data.train[:8], model.config.pad_token_id)
+            batch = loss.corrupt(clean, model, torch.Generator().manual_seed(update))
+            terms = loss.terms(loss.forward(student, batch), batch)
+            optimizer.zero_grad()
+            torch.stack([term.values.mean() for term in terms.values()]).sum().backward()
+            optimizer.step()
+            losses.append(float((terms["main"].values + terms["velocity"].values).detach().mean()))
+        return losses, student.state_dict()
+
+    losses, state = trained()
+    again, same = trained()
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+    assert losses == again
+    assert all(torch.equal(state[name], same[name]) for name in state)
+    gates = [name for name in state if name.startswith("extra.order") and "adaLN_modulation.bias" in name]
+    assert gates
+    assert all(state[name].any() for name in gates)

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from xpflow.errors import ConfigError
 from xpflow.masking.alpha import Alpha, powers
 from xpflow.masking.schedule import LearnedSchedule, Rule, Values
-from xpflow.models.layers import RMSNorm, initialise, rotary_tables
-from xpflow.models.llada import LLaDABlock
+from xpflow.models.architectures import ARCHITECTURES
+from xpflow.models.layers import initialise
 
 
 class LearnedSettings(Values):
@@ -71,36 +71,35 @@ def normalised(scores_BL: Tensor) -> Tensor:
 
 
 class OrderHead(nn.Module):
-    """A transformer block of the backbone's size and an MLP to one score for each place.
+    """A transformer block of the backbone's kind and size and an MLP to one score for each place.
 
     Raises:
-        ConfigError: the model is not dense and bidirectional.
+        ConfigError: the model is not bidirectional, or its architecture offers no block.
     """
 
     def __init__(self, config: Any) -> None:
         super().__init__()
-        if getattr(config, "model_type", "") != "llada" or getattr(config, "block_length", None):
+        kind = getattr(config, "model_type", "")
+        block = ARCHITECTURES[kind].block if kind in set(ARCHITECTURES) else None
+        if block is None or getattr(config, "block_length", None):
+            able = [name for name in ARCHITECTURES.own if ARCHITECTURES[name].block]
             raise ConfigError(
-                "an order head reads a dense, bidirectional model",
-                hint="train a model of the architecture llada",
+                "an order head reads a bidirectional model, through one more block of its kind",
+                hint=f"train a model of one of the architectures {', '.join(able)}",
             )
-        width = config.d_model
-        self.head_width, self.theta = width // config.n_heads, config.rope_theta
-        self.block = LLaDABlock(config)
-        self.norm = RMSNorm(width, config.rms_norm_eps)
+        width = config.hidden_size
+        self.block = block()(config)
         self.inner, self.last = nn.Linear(width, width), nn.Linear(width, 1)
+        self.block.draw()
         with torch.no_grad():
-            for module in self.modules():
-                initialise(module, config.init_std, config.n_layers)
-            nn.init.zeros_(self.inner.bias)
-            nn.init.zeros_(self.last.weight)
-            nn.init.zeros_(self.last.bias)
+            for layer in (self.inner, self.last):
+                initialise(layer, 0.0, config.num_hidden_layers)
+            for zero in (self.inner.bias, self.last.weight, self.last.bias):
+                nn.init.zeros_(zero)
 
     def forward(self, features_BLD: Tensor) -> Tensor:
         """Return a score for each place, [B, L]."""
-        cos_LR, sin_LR = rotary_tables(features_BLD.shape[1], self.head_width, self.theta, features_BLD)
-        hidden_BLD = self.norm(self.block(features_BLD, cos_LR, sin_LR, None, None))
-        scores_BL1: Tensor = self.last(nn.functional.silu(self.inner(hidden_BLD)))
+        scores_BL1: Tensor = self.last(nn.functional.silu(self.inner(self.block(features_BLD))))
         return scores_BL1.squeeze(-1)
 
 

@@ -11,6 +11,8 @@ from xpflow.models.keys import COUNT, NUMBER, Fields, Keys, Rule, of_class
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
+    from xpflow.models.layers import FeatureBlock
+
 # The fields of the published config.json that decide sizes.
 PUBLISHED: dict[str, Any] = {
     "vocab_size": 126464,
@@ -27,6 +29,13 @@ def classes() -> tuple[type[PretrainedConfig], type[PreTrainedModel]]:
     from xpflow.models.llada import LLaDAConfig, LLaDAModelLM
 
     return LLaDAConfig, LLaDAModelLM
+
+
+def block() -> type[FeatureBlock]:
+    """Return what order heads are made of."""
+    from xpflow.models.llada import LLaDAFeatureBlock
+
+    return LLaDAFeatureBlock
 
 
 def sizes(fields: Mapping[str, Any]) -> Sizes:
@@ -194,5 +203,6 @@ ARCHITECTURE = Architecture(
     micro=micro,
     lora_targets=r".*\.(q_proj|k_proj|v_proj|attn_out|ff_proj|up_proj|ff_out)",
     tiny=TINY,
+    block=block,
     keys=KEYS,
 )

@@ -1,0 +1,78 @@
+"""`xpflow text sample`, `judge` and `perplexity`: a model's texts, GPT-2's word on them, its own bound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xpflow.cli.base import OUT_FILE, examples
+
+SAMPLE = examples("xpflow text sample mdlm-owt --count 16 --steps 128 --out samples.jsonl")
+JUDGE = examples("xpflow text judge samples.jsonl --device cuda")
+PERPLEXITY = examples("xpflow text perplexity mdlm-owt packed/owt-validation --limit 512 --device cuda")
+
+
+def sample(
+    model: Annotated[str, typer.Argument(help="Name of a model, or folder of a checkpoint")],
+    out: Annotated[Path, OUT_FILE, typer.Option(help="File of rows {text, ids, nfe}")],
+    count: Annotated[int, typer.Option(min=1, help="How many texts")] = 16,
+    steps: Annotated[int, typer.Option(min=1, help="Steps at most")] = 128,
+    length: Annotated[int | None, typer.Option(min=1, help="Tokens; default: the model's places")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of order and words")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+) -> None:
+    """Draw texts from nothing but masks, in float64, as masked diffusion does (alpha = 1 - t)."""
+    from xpflow.artifacts.io import write_jsonl
+    from xpflow.masking.subs import sampled_texts
+    from xpflow.models.load import load_model
+
+    network, words = load_model(model, device)
+    places = length or network.config.max_position_embeddings
+    write_jsonl(out, sampled_texts(network, words, count, places, steps, seed))
+    print(f"{out}: {count} texts of {places} tokens")
+
+
+def judge(
+    samples: Annotated[Path, typer.Argument(metavar="SAMPLES", help="File of rows with a column text")],
+    length: Annotated[int, typer.Option(min=2, help="Tokens of a sample at most")] = 1024,
+    folder: Annotated[
+        Path | None, typer.Option("--model", help="Folder of another GPT-2; default: GPT-2 large")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+) -> None:
+    """Print the generative perplexity of samples under GPT-2 large, with their entropy and NFE."""
+    from xpflow.artifacts.io import read_jsonl
+    from xpflow.corpora.judge import judged, load_judge
+    from xpflow.errors import DataError
+
+    rows = read_jsonl(samples)
+    if not rows or any(not isinstance(row.get("text"), str) for row in rows):
+        raise DataError(f"{samples}: rows need a text", hint="`xpflow text sample` writes such a file")
+    ids = [row["ids"] for row in rows] if all("ids" in row for row in rows) else None
+    found = judged(load_judge(folder, device), [row["text"] for row in rows], ids, length)
+    print(
+        f"{samples}: perplexity {found.perplexity:.2f} ({found.nll:.4f} nats a token, {found.tokens} tokens),"
+        f" entropy {found.entropy:.3f} nats, {found.samples} samples"
+    )
+
+
+def perplexity(
+    model: Annotated[str, typer.Argument(help="Name of a model, or folder of a checkpoint")],
+    rows: Annotated[Path, typer.Argument(metavar="ROWS", help="Folder of `xpflow text pack`")],
+    limit: Annotated[int | None, typer.Option(min=2, help="Only the first rows")] = None,
+    draws: Annotated[int, typer.Option(min=1, help="Times and masks of each row")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of times and masks")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+) -> None:
+    """Print the perplexity of a model's masked diffusion on a packed corpus: an upper bound."""
+    from xpflow.corpora.store import read_rows
+    from xpflow.models.load import load_model
+    from xpflow.training.corpus_measure import perplexity as measured
+
+    found = measured(load_model(model, device)[0], read_rows(rows), limit, draws, seed=seed)
+    print(
+        f"{rows}: perplexity at most {found.value:.2f} ({found.nats:.4f} ± {found.standard_error:.4f} nats"
+        f" a token), {found.rows} rows, {found.forwards} forwards"
+    )

@@ -1,0 +1,49 @@
+"""What models are trained on: LM1B and OpenWebText, with the splits of MDLM (arXiv 2406.07524)."""
+
+from __future__ import annotations
+
+from xpflow.corpora.corpus import Corpus, Part
+from xpflow.corpora.detokenise import lm1b
+from xpflow.hub.repo import HubRepo
+
+DOCUMENTS = 8_013_769  # of OpenWebText; its last 100,000 are measured on
+
+# Commits are those that public records of several projects agree on. LM1B's is the hub's own conversion.
+LM1B = Corpus(
+    name="lm1b",
+    about="One Billion Word benchmark, detokenised",
+    hub=HubRepo(
+        "lm1b",
+        "billion-word-benchmark/lm1b",
+        "8d52bfd3cc2819fc1166dbb8144c328e2690de3e",
+        "dataset",
+        "One Billion Word benchmark",
+        {
+            "plain_text/test/0000.parquet": (
+                "d3c7b4b2a48c24e9ae8353d6316dbac1453b08f2d870da9fa096c941e8f4cc8a"
+            )
+        },
+    ),
+    column="text",
+    parts={"train": Part("plain_text/train/*.parquet"), "test": Part("plain_text/test/*.parquet")},
+    measured="test",
+    detokenise=lm1b,
+)
+OPENWEBTEXT = Corpus(
+    name="openwebtext",
+    about="OpenWebText; the last 100,000 documents are held out",
+    hub=HubRepo(
+        "openwebtext",
+        "Skylion007/openwebtext",
+        "b4325f019c648b1641a1784748667e8b74e5e064",
+        "dataset",
+        "OpenWebText, 8 M documents",
+    ),
+    column="text",
+    parts={
+        "train": Part("plain_text/train-*.parquet", stop=-100_000),
+        "validation": Part("plain_text/train-*.parquet", start=-100_000),
+    },
+    measured="validation",
+    rows={"train": DOCUMENTS, "validation": DOCUMENTS},
+)

@@ -1,0 +1,74 @@
+"""What models of OpenWebText are measured on besides: the zero-shot sets of MDLM (arXiv 2406.07524).
+
+Its seventh set is LM1B's test split. PTB, Lambada and the scientific papers are published without Parquet
+files, as scripts or JSON lines, and we know no commit of a conversion that can be pinned: name one, or a
+local file in the published schema.
+"""
+
+from __future__ import annotations
+
+from xpflow.corpora.corpus import Corpus, Part
+from xpflow.corpora.detokenise import lambada, ptb, scientific_papers, wikitext
+from xpflow.hub.repo import HubRepo
+
+PTB = Corpus(
+    name="ptb",
+    about="Penn Treebank, detokenised; needs a revision or a file",
+    hub=HubRepo("ptb", "ptb-text-only/ptb_text_only", "", "dataset", "Penn Treebank"),
+    column="sentence",
+    parts={split: Part(f"penn_treebank/{split}/*.parquet") for split in ("train", "validation", "test")},
+    measured="validation",
+    detokenise=ptb,
+)
+WIKITEXT103 = Corpus(
+    name="wikitext103",
+    about="WikiText-103, detokenised",
+    hub=HubRepo(
+        "wikitext",
+        "Salesforce/wikitext",
+        "b08601e04326c79dfdd32d625aee71d232d685c3",
+        "dataset",
+        "WikiText",
+        files=("wikitext-103-raw-v1/*.parquet", "README.md"),
+    ),
+    column="text",
+    parts={
+        split: Part(f"wikitext-103-raw-v1/{split}-*.parquet") for split in ("train", "validation", "test")
+    },
+    measured="validation",
+    detokenise=wikitext,
+)
+LAMBADA = Corpus(
+    name="lambada",
+    about="Lambada as OpenAI published it; needs a file (JSON lines with a column text)",
+    hub=HubRepo("lambada", "EleutherAI/lambada_openai", "", "dataset", "Lambada"),
+    column="text",
+    parts={"test": Part("**/test/*.parquet")},
+    measured="test",
+    detokenise=lambada,
+)
+AG_NEWS = Corpus(
+    name="ag_news",
+    about="AG News, titles and first sentences",
+    hub=HubRepo(
+        "ag_news", "fancyzhx/ag_news", "eb185aade064a813bc0b7f42de02595523103ca4", "dataset", "AG News"
+    ),
+    column="text",
+    parts={split: Part(f"data/{split}-*.parquet") for split in ("train", "test")},
+    measured="test",
+)
+
+
+def _papers(name: str, title: str) -> Corpus:
+    return Corpus(
+        name=name,
+        about=f"{title} papers, detokenised; needs a revision or a file",
+        hub=HubRepo(name, "armanc/scientific_papers", "", "dataset", f"{title} papers"),
+        column="article",
+        parts={split: Part(f"{name}/{split}/*.parquet") for split in ("train", "validation", "test")},
+        measured="validation",
+        detokenise=scientific_papers,
+    )
+
+
+PUBMED, ARXIV = _papers("pubmed", "PubMed"), _papers("arxiv", "arXiv")
