@@ -183,7 +183,7 @@ def test_the_entropy_of_names_is_that_of_what_fill_can_give() -> None:
     template = "    $acc1 = 0\n    for $x1 in nums:\n        $acc1 += $x1\n    $part1 = $part2 = $acc1"
     found = outcomes(lambda rng: fill(template, ("nums", "x"), rng))
     assert bits(list(found.values())) == pytest.approx(name_bits(template, ("nums", "x")))
-    assert name_bits(template, ("nums", "x")) == pytest.approx(math.log2(4 * 3 * 4 * 3))
+    assert name_bits(template, ("nums", "x")) == pytest.approx(math.log2(6 * 7 * 6 * 5))
     assert numbered("$y7 = $y3 + $x\n$y7") == "$y1 = $y2 + $x1\n$y1"
 
 
