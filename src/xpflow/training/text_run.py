@@ -31,6 +31,7 @@ from xpflow.training.trainer import Course, Trainer, Watch, prepared
 class TextRecipe:
     """Settings of a run: objective, sizes of the model, and how long and how fast it is trained (AdamW).
 
+    average: decay of a moving average of the weights, which is what a run ends with; 0: none (`training.average`).
     begin: the begin-of-text token stands in front of every sentence, as a prompt: the decoders of
     `xpflow.decoding` need one. It costs a place, and batches are padded to multiples of 16.
     """
@@ -44,6 +45,7 @@ class TextRecipe:
     warmup_updates: int = 50
     decay_share: float = 0.0
     grad_clip: float = 1.0
+    average: float = 0.0
     width: int = 64
     layers: int = 2
     heads: int = 4
@@ -61,6 +63,7 @@ class TextRecipe:
             self.grad_clip,
             log_every=self.log_every,
             save_every=self.save_every,
+            average=self.average,
         )
 
 
