@@ -30,6 +30,8 @@ class Part:
 class Corpus:
     """Published texts.
 
+    The files of its repository are Parquet, or JSON lines of which no split is a slice.
+
     Args:
         name, about: what tables and help call it.
         hub: its repository; an empty revision: we know no commit that can be pinned, so the caller names one,
@@ -95,7 +97,9 @@ class Corpus:
         where = str(file) if file else self.repo(revision).label
         sliced = part.start or part.stop is not None
         bounds = self._slice(part, split, count_rows(files), where) if sliced else (0, None)
-        return islice(stream_parquet(files), *bounds), where
+        if is_table(files[0]):
+            return islice(stream_parquet(files), *bounds), where
+        return (row for one in files for row in read_rows(one)), where  # JSON lines, of which none is sliced
 
     def _slice(self, part: Part, split: str, count: int, where: str) -> tuple[int, int | None]:
         known = self.rows.get(split)
