@@ -1,10 +1,10 @@
 """A moving average of the weights in training: what is evaluated and kept in their place (MDLM: 0.9999).
 
-    average <- average + (1 - d) (weights - average),   d = min(decay, (1 + n) / (10 + n)) at update n = 1, 2, ...
+    average <- average + (1 - d) (weights - average),  d = min(decay, (1 + n) / (10 + n)) at update n = 1, 2
 
-The smaller decay of the first updates is that of MDLM's code: without it an average of 0.9999 is for thousands
-of updates little but the weights of the start. Averages are fp32 where the weights are, and sharded as they are:
-every process averages its own part, and nothing is sent.
+The smaller decay of the first updates is that of MDLM's code: without it an average of 0.9999 is for
+thousands of updates little but the weights of the start. Averages are fp32 where the weights are, and sharded
+as they are: every process averages its own part, and nothing is sent.
 """
 
 from __future__ import annotations
