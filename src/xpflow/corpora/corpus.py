@@ -42,6 +42,8 @@ class Corpus:
         detokenise: makes running text of a document that was published as tokens with spaces between.
         rows: documents in all files of a split that is a slice, where they are known: other numbers are an
             error, since the slice would be another one.
+        sizes: bytes of text of a split, and download: of what is fetched, as the data set's card says them;
+            for a plan. What is left out is not known.
     """
 
     name: str
@@ -52,6 +54,8 @@ class Corpus:
     measured: str
     detokenise: Callable[[str], str] | None = None
     rows: Mapping[str, int] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    download: int = 0
 
     def documents(self, split: str, file: Path | None = None, revision: str = "") -> Iterator[str]:
         """Yield the documents of a split in their published order, detokenised.

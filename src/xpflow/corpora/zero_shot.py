@@ -57,6 +57,8 @@ LAMBADA = Corpus(
     parts={"test": Part(LAMBADA_TEST)},
     measured="test",
     detokenise=lambada,
+    sizes={"test": 1_819_752},
+    download=1_819_752,
 )
 AG_NEWS = Corpus(
     name="ag_news",

@@ -23,7 +23,12 @@ from xpflow.study.probes import ProbeJob, find_probe, policy_trainings, probe_jo
 from xpflow.study.rows import Job, expand, find_job, policy_seeds, takes_several, trace_row, trained_runs
 from xpflow.study.stage import Names, Stage
 from xpflow.study.text import CouplingJob, coupling_jobs, find_couplings, find_text, text_jobs
-from xpflow.study.text_tables import corpus_table_names, text_figure_names, text_table_names
+from xpflow.study.text_tables import (
+    corpus_figure_names,
+    corpus_table_names,
+    text_figure_names,
+    text_table_names,
+)
 
 JOB = ("model", "benchmark", "weights", "trained", "seed")  # the names of a decoding job
 TEXT = ("world", "run", "seed")  # of a training of block `text`
@@ -71,6 +76,7 @@ def figure_names(study: StudyConfig) -> list[str]:
         *(["factorial"] if study.factorial.factors else []),
         *(["multiverse"] if study.multiverse.readings else []),
         *text_figure_names(study),
+        *corpus_figure_names(study),
     ]
 
 

@@ -31,6 +31,11 @@ def text_figure_names(study: StudyConfig) -> list[str]:
     return ["text_curves", "text_samples", *orders, *masks, *agreement]
 
 
+def corpus_figure_names(study: StudyConfig) -> list[str]:
+    """Return the names of the figures of models of packed rows; none where nothing is sampled."""
+    return ["corpus_samples"] if sampled_jobs(study) else []
+
+
 def learns_orders(block: TextBlock) -> bool:
     """Return whether the schedule of any run is learned, so that its orders can be looked at."""
     return any(block.of(run, world).get("schedule") == "learned" for world, run in block.pairs)

@@ -26,8 +26,10 @@ def bad_corpus(block: TextBlock) -> Iterator[Problem]:
         yield from _bad_parts(loc, text)
     runs = {run.name: index for index, run in enumerate(block.runs)}
     for name, run in block.corpus_pairs:
+        loc = ("text", "runs", runs[run.name])
+        yield from unknown((*loc, "published"), run.published, block.corpus.names)
         if run.objective == UNMASKED:
-            yield ("text", "runs", runs[run.name], "objective"), f"a causal model is not measured on {name!r}"
+            yield (*loc, "objective"), f"a causal model is not measured on {name!r}"
 
 
 def _bad_parts(loc: Place, text: CorpusText) -> Iterator[Problem]:

@@ -66,6 +66,10 @@ class TextRun(Block):
         default=None, ge=0, le=1, description="Share of the updates that lower the rate; null: the block's"
     )
     report: bool = Field(default=True, description="A row of the tables; false: only others start from it")
+    published: dict[str, dict[str, float]] = Field(
+        default={},
+        description="Perplexities that its paper prints, by texts of `corpus` and by rows, or own-STEPS",
+    )
 
     @model_validator(mode="after")
     def _needs_start(self) -> TextRun:
