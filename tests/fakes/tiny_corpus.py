@@ -47,3 +47,64 @@ def write_judge(folder: Path) -> None:
         torch.manual_seed(0)
         ends = {"eos_token_id": 0, "bos_token_id": 0}
         GPT2LMHeadModel(GPT2Config(vocab_size=len(WORDS) + 1, **ends, **sizes)).save_pretrained(folder)
+
+
+STUDY = """
+study: {name: tiny-corpus}
+models: []
+problems: {benchmarks: []}
+evaluation: {arms: []}
+text:
+  updates: 4
+  batch_size: 4
+  warmup_updates: 2
+  average: 0.9
+  corpus:
+    judge_directory: tiny/judge
+    texts:
+      - name: lm1b
+        train: {corpus: lm1b, file: tiny/texts.jsonl}
+        tokenizer: bert-base-uncased
+        tokenizer_directory: tiny/bert-base-uncased
+        length: 8
+        sizes: {model_length: 8, hidden_dim: 16, cond_dim: 4, n_blocks: 1, n_heads: 2}
+        measured:
+          - {name: test, corpus: lm1b, file: tiny/texts.jsonl}
+          - {name: ptb, corpus: ptb, file: tiny/texts.jsonl, limit: 4}
+        steps: [2, 8]
+        samples: 4
+      - name: owt
+        train: {corpus: ag_news, file: tiny/texts.jsonl}
+        tokenizer: gpt2
+        tokenizer_directory: tiny/gpt2
+        length: 8
+        sizes: {model_length: 8, hidden_dim: 16, cond_dim: 4, n_blocks: 1, n_heads: 2}
+        measured: [{name: validation, corpus: ag_news, file: tiny/texts.jsonl}]
+  runs:
+    - name: masked
+      objective: order_expressive
+      settings: {schedule: constant}
+      published: {lm1b: {test: 31.8}}
+    - {name: lomdm, worlds: [lm1b], objective: order_expressive, settings: {schedule: learned, width: 8}}
+    - name: sdtt
+      worlds: [lm1b]
+      from: masked
+      objective: self_distillation
+      settings: {width: 4, dt: 0.5}
+      report: false
+    - name: redi
+      worlds: [lm1b]
+      from: sdtt
+      objective: infinite_mask
+      settings: {width: 4}
+      couplings: {count: 8, steps: 8}
+      continue_noise: true
+reporting: {figure_formats: [png]}
+runtime: {processes: PROCESSES}
+"""
+
+
+def write_study(path: Path, processes: int = 1) -> Path:
+    """Write a study of these texts, to be run beside the folder `tiny` of `write_corpus`."""
+    path.write_text(STUDY.replace("PROCESSES", str(processes)))
+    return path

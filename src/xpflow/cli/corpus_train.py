@@ -33,11 +33,12 @@ def train(
     With runtime.processes above 1 it starts itself that many times, unless torchrun or a cluster already did.
     """
     from xpflow.artifacts.manifest import files_below
-    from xpflow.cli.recording import give, stage_record, taken
+    from xpflow.cli.recording import stage_record
     from xpflow.cli.text_files import settings_of_files
     from xpflow.runtime.processes import keeps_record, run_in_processes
     from xpflow.study.config import load_study
     from xpflow.study.corpus import find_corpus_run
+    from xpflow.study.layout import CORPUS_FILES
 
     study = load_study(config)
     job = find_corpus_run(study, texts, run, seed)
@@ -53,13 +54,11 @@ def train(
     record = stage_record(study, "corpus-train", world=job.world, run=job.run, seed=job.seed)
     if keeps_record():
         record.read(rows, *([start / "checkpoint"] if start else []), *([couplings] if couplings else []))
-        if taken(record, out, "train"):
-            return
     options = {"config": config, "run": run, "rows": rows, "out": out, "seed": seed}
     options |= {"from": start} if start else {}
     options |= {"couplings": couplings} if couplings else {}
     arguments = [part for key, value in options.items() for part in (f"--{key}", str(value))]
     run_in_processes(study.runtime.processes, ["corpus", "train", texts, *arguments], work)
     if keeps_record():
-        made = [out / "recipe.json", out / "log.jsonl", *files_below([out / "checkpoint"])]
-        give(record.write(made, "train"))
+        record.write([out / name for name in CORPUS_FILES], "train")
+        record.write(files_below([out / "checkpoint"]), "train")
