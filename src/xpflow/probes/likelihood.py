@@ -13,7 +13,7 @@ passes, and for all weights of one model. Legend: B draws of one answer, K place
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,10 +23,8 @@ from xpflow.decoding.canvas import model_facts
 from xpflow.decoding.decoders.soft_tokens import Mixing, SoftTokensSettings
 from xpflow.decoding.samples import row_seed
 from xpflow.probes.validity import Row, Subject
-from xpflow.runtime.machine import Machine
 from xpflow.training.corruption import Corrupted, block_length, masked
 from xpflow.training.examples import Batch
-from xpflow.training.student import Student
 
 
 def likelihood_rows(
@@ -58,22 +56,31 @@ def likelihood_rows(
     return rows
 
 
+@torch.no_grad()
 def cross_entropies(
     model: Any, batch: Corrupted, passes: int, soft: SoftTokensSettings | None
-) -> Iterator[Tensor]:
-    """Yield the cross-entropy of the true token at every place after each pass, `[B, K]`."""
-    student, mixing = Student(model, Machine()), None if soft is None else Mixing(model, soft)
-    m_BKE = student.embed(batch.ids_BK).detach()
+) -> list[Tensor]:
+    """Return the cross-entropy of the true token at every place after each pass, `[B, K]` each."""
+    mixing, found = None if soft is None else Mixing(model, soft), []
+    m_BKE = model.get_input_embeddings()(batch.ids_BK)
     x_BKE = m_BKE
-    for number in range(passes if mixing else 1):
-        with torch.no_grad():
-            prediction = student.predict(batch, x_BKE if number else None)
-            assert prediction.logits_BKV is not None
-            log_p_BKV = prediction.logits_BKV.float().log_softmax(-1)
-            yield -log_p_BKV.gather(-1, batch.target_BK[..., None])[..., 0]
-            if mixing:
-                mixed_BKE = mixing(log_p_BKV.exp(), m_BKE, x_BKE)
-                x_BKE = torch.where(batch.mask_BK[..., None], mixed_BKE.to(m_BKE.dtype), m_BKE)
+    for _ in range(passes if mixing else 1):
+        logits_BKV = _logits(model, batch, x_BKE)
+        log_p_BKV = logits_BKV.to(torch.promote_types(logits_BKV.dtype, torch.float32)).log_softmax(-1)
+        found.append(-log_p_BKV.gather(-1, batch.target_BK[..., None])[..., 0])
+        if mixing:
+            mixed_BKE = mixing(log_p_BKV.exp(), m_BKE, x_BKE).to(m_BKE.dtype)
+            x_BKE = torch.where(batch.mask_BK[..., None], mixed_BKE, m_BKE)
+    return found
+
+
+def _logits(model: Any, batch: Corrupted, x_BKE: Tensor) -> Tensor:
+    """Run one forward with embeddings x at the places read."""
+    inputs = dict(batch.inputs)
+    whole_BSE = model.get_input_embeddings()(inputs.pop("input_ids"))
+    places_BKE = inputs["logits_positions_BN"][..., None].expand_as(x_BKE)
+    logits: Tensor = model(inputs_embeds=whole_BSE.scatter(1, places_BKE, x_BKE), **inputs).logits
+    return logits
 
 
 def response_nats(ce_BK: Tensor, batch: Corrupted, block: int) -> Tensor:

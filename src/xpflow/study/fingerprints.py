@@ -100,6 +100,8 @@ def probe(config: StudyConfig, job: ProbeJob) -> str:
     rest = block.model_dump(mode="json", exclude={"places", "benchmarks", "region", "preregistration"})
     length, evaluation = config.benchmark(job.benchmark).gen_length, config.evaluation
     shared = (evaluation.settings, evaluation.batch_size, length, choice.block_length, job.weights)
+    if block.passes:
+        rest["soft"] = next(one.soft for one in block.places if one.name == job.place)
     policies = [_policy(one.policy) for one in block.policies if one.policy]
     how = (_verdicts(config), _base(config, job.model), _protocols(config, job.model))
     return fingerprint(rest, shared, policies, how)

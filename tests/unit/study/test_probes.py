@@ -22,6 +22,7 @@ BASE = {"name": "base", "model": "llada-micro"}
 PAPER = {"name": "paper", "model": "llada-micro", "weights": "paper"}
 SHIPPED, QUARTER = {"name": "shipped", "policy": "shipped"}, {"name": "quarter", "train_budget": "1/4"}
 CLAIM = {"id": "one", "text": "It does.", "measure": "read_oracle", "place_a": "base", "place_b": "base"}
+NATS = {**CLAIM, "measure": "nats", "passes_a": 1, "passes_b": 1}
 SNAP = {**CLAIM, "measure": "recovered", "policy_a": "shipped", "policy_b": "shipped"}
 
 
@@ -101,6 +102,9 @@ def test_only_what_a_job_reads_makes_it_stale() -> None:
     [job] = probe_jobs(study())
     before = probe_fingerprint(study(), job)
     assert before == probe_fingerprint(study(places=[BASE, PAPER], region=0.9, preregistration=[CLAIM]), job)
+    soft, passes = {**BASE, "soft": {"weight": 0.5}}, {"passes": 2}
+    assert before == probe_fingerprint(study(places=[soft]), job)  # nothing is mixed where nothing is passed
+    assert probe_fingerprint(study(**passes), job) != probe_fingerprint(study(places=[soft], **passes), job)
     for changed in ({"share": 0.25}, {"snap_at": [0.9]}, {"answers": "own"}, {"policies": [QUARTER]}):
         assert before != probe_fingerprint(study(**changed), job)
 
@@ -126,6 +130,13 @@ def test_only_what_a_job_reads_makes_it_stale() -> None:
         ({"preregistration": [{**SNAP, "at": 0.3}]}, "no multiple of 1/8"),
         ({"preregistration": [{**SNAP, "snap_at": 0.9}]}, "0.9 is none of probes.snap_at"),
         ({"preregistration": [{**SNAP, "policy_b": "shippd"}]}, "did you mean 'shipped'"),
+        ({"preregistration": [{**CLAIM, "passes_a": 1}]}, "is a measure of no number of passes"),
+        (
+            {"passes": 2, "preregistration": [{**NATS, "passes_b": None}]},
+            "is a measure of a number of passes",
+        ),
+        ({"passes": 2, "preregistration": [{**NATS, "passes_b": 2}]}, "of base 1 passes are read"),
+        ({"preregistration": [NATS]}, "of base 0 passes are read"),
     ],
 )
 def test_what_cannot_be_probed_is_named(probes: dict[str, Any], told: str) -> None:
