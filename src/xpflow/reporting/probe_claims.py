@@ -10,7 +10,8 @@ from xpflow.reporting.markup import Column, Table, number
 from xpflow.reporting.probe_results import Probed
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.text_units import RESPONSE_NATS, SHARE, scaled
-from xpflow.stats.bootstrap import Estimate, paired_difference, paired_difference_of_numbers
+from xpflow.stats.bootstrap import Estimate, paired_difference
+from xpflow.stats.numbers import paired_difference_of_numbers
 from xpflow.stats.paired import holm
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.probes import ProbeClaim

@@ -10,7 +10,8 @@ import numpy as np
 from xpflow.reporting.markup import EMPTY, Column, Lines, Table, number
 from xpflow.reporting.probe_results import Probed, Values
 from xpflow.reporting.report_spec import ReportPlan, weights_label
-from xpflow.stats.bootstrap import Estimate, paired_difference_of_numbers
+from xpflow.stats.bootstrap import Estimate
+from xpflow.stats.numbers import paired_difference_of_numbers
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.probes import ProbePlace
 

@@ -105,25 +105,6 @@ def paired_difference(
     return _estimate(a_SP, b_SP, question, value, a_SP - b_SP)
 
 
-def paired_difference_of_numbers(
-    a: Floats, b: Floats, *, resamples: int = RESAMPLES, seed: int = 0, confidence: float = 0.95
-) -> Estimate:
-    """Return the difference of means, a minus b, of numbers without bounds, as nats.
-
-    float [S, P] each, as in `paired_difference`. Without bounds there is no worst problem to reckon with: the
-    interval is the wider of the percentile interval and Student's t, over problems for one seed, else over
-    crossed seeds and problems.
-    """
-    a_SP, b_SP = _aligned(a, b)
-    question = _Question(np.subtract, 0.0, Interval(-np.inf, np.inf), resamples, seed, confidence)
-    means_R = question.compare(*_resampled_means(a_SP, b_SP, resamples, seed))
-    x_SP = a_SP - b_SP
-    rest = _over_few_seeds(x_SP, question) if len(x_SP) > 1 else _over_problems_by_t(x_SP[0], question)
-    parts = [_percentiles(means_R, means_R, question), *rest]
-    interval = Interval(min(part.low for part in parts), max(part.high for part in parts))
-    return Estimate(float(x_SP.mean()), interval, max(part.p_value for part in parts), *x_SP.shape)
-
-
 def paired_ratio(
     passed_a: Passed, passed_b: Passed, *, resamples: int = RESAMPLES, seed: int = 0, confidence: float = 0.95
 ) -> Estimate:
@@ -252,17 +233,6 @@ def _over_few_seeds(x_SP: Floats, question: _Question) -> list[_Part]:
         return []
     freedom = variance**2 / (seeds**2 / (n_seeds - 1) + problems**2 / (n_problems - 1))
     error = float(np.sqrt(variance))
-    half = float(student.ppf((1 + question.confidence) / 2, freedom)) * error
-    p_value = float(2 * student.sf(abs(mean - question.null) / error, freedom))
-    return [_Part(mean - half, mean + half, p_value)]
-
-
-def _over_problems_by_t(x_P: Floats, question: _Question) -> list[_Part]:
-    """Return Student's t interval of a mean over problems; none without spread."""
-    spread = float(x_P.std(ddof=1)) if len(x_P) > 1 else 0.0
-    if spread < 1e-10:
-        return []
-    mean, error, freedom = float(x_P.mean()), spread / len(x_P) ** 0.5, len(x_P) - 1
     half = float(student.ppf((1 + question.confidence) / 2, freedom)) * error
     p_value = float(2 * student.sf(abs(mean - question.null) / error, freedom))
     return [_Part(mean - half, mean + half, p_value)]
