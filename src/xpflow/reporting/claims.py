@@ -66,7 +66,8 @@ class Claim:
     @property
     def word(self) -> str:
         """The judgement; where no direction was claimed, which side is ahead."""
-        asked_only = self.direction == "different" and self.family != TEXT  # where a claim has a value
+        of_numbers = self.family == TEXT or self.unit in LIKELIHOODS  # where more is not ahead
+        asked_only = self.direction == "different" and not of_numbers
         if not asked_only or self.judgement.startswith("undecided"):
             return self.judgement
         return "ahead" if self.low > 0 else "behind"

@@ -245,7 +245,8 @@ def test_tables_figures_and_page_show_them(made) -> None:
 
 def test_likelihoods_have_a_table_and_claims_in_nats(made) -> None:
     _, results = made
-    claim = {"id": "fewer", "text": "Fewer nats.", "measure": "nats", "direction": "less", "place_a": "other"}
+    claim = {"id": "fewer", "text": "Other nats.", "measure": "nats", "place_a": "other"}
+    claim["direction"] = "different"  # less of them is neither ahead nor behind
     claim |= {"place_b": "base", "passes_a": 2, "passes_b": 1}
     places = [PLACES[0], {**PLACES[1], "soft": {"weight": 0.5}}]
     config = study(places=places, policies=[], passes=2, preregistration=[claim])
@@ -267,7 +268,7 @@ def test_likelihoods_have_a_table_and_claims_in_nats(made) -> None:
     assert found.to_dict() == {("base", 1): 43.5, ("other", 1): 43.5, ("other", 2): 41.5}
     [told] = [one for one in json.loads((out / "claims.json").read_text()) if one["family"] == "probes"]
     assert (told["ours"], told["unit"]) == (-2.0, "nats a response")
-    assert "−2.000 nats a response" in (out / "claims.md").read_text()
+    assert "**confirmed**, −2.000 nats a response" in (out / "claims.md").read_text()
 
 
 def test_a_missing_or_partial_file_is_told(made) -> None:

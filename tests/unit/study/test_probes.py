@@ -164,3 +164,31 @@ def test_the_shipped_study_asks_all_five_questions() -> None:
     assert {place.weights for place in block.places} == {"base", "paper"}
     assert {one.train_budget for one in block.policies} >= {Fraction(1), Fraction(1, 4)}
     assert {claim.measure for claim in block.preregistration} >= {"read_oracle", "recovered", "readable"}
+
+
+@pytest.mark.parametrize("name", ["soft", "soft-full"])
+def test_the_study_of_soft_masks_holds_equal_things_against_each_other(name: str) -> None:
+    config = load_study(ROOT / f"config/{name}.yaml")
+    updates = {run.name: run.updates or config.training.full.updates for run in config.training.runs}
+    more = updates.pop("binary-more")
+    assert set(updates.values()) == {300}
+    assert 3 * more >= 4 * updates["soft3"]  # an update of soft_masked: two forwards and a backward
+    assert (3 * more == 4 * updates["soft3"]) == (name == "soft")
+    arms = {arm.name: arm for arm in config.evaluation.arms}
+    apart = {
+        "soft-over-binary",
+        "soft1-over-binary",
+        "soft-over-binary-compute",
+        "soft-over-binary-threshold",
+    }
+    for claim in config.study.preregistration:
+        same = arms[claim.arm_a].weights == arms[claim.arm_b].weights
+        of_training = claim.id in {*apart, "flow-against-soft", "paper-flow-against-soft"}
+        assert same != of_training, claim.id
+    by_model = {place.name: place.model for place in config.probes.places}
+    for probe_claim in config.probes.preregistration:
+        assert by_model[probe_claim.place_a] == by_model[probe_claim.place_b]
+        assert probe_claim.measure == "nats"
+    for model in config.model_names:  # the untouched base is what a place is held against
+        first = next(place for place in config.probes.places if place.model == model)
+        assert (first.weights, first.soft) == ("base", {})
