@@ -35,11 +35,11 @@ from xpflow.study.layout import (
     CORPUS_FILES,
     HUB,
     PRETRAIN,
-    PROBE_FILES,
     ROWS_FILES,
     TEXT_FILES,
     Layout,
     manifest_of,
+    probe_file_names,
 )
 from xpflow.study.probes import find_probe, probe_jobs, trained_policies
 from xpflow.study.rows import job_groups, jobs_of, policy_seeds, trace_row

@@ -228,9 +228,10 @@ def judged(problem: Problem, answer: str) -> Verdict:
             hint="it says nothing about the answer: mend the shape",
         ) from error
     if said.passed:
-        return Verdict(problem.task_id, "passed")
+        return Verdict(problem.task_id, "passed", measures=said.measures)
+    found, expected = shown(said.found), shown(said.expected)
     return Verdict(
-        problem.task_id, "wrong", "another answer", found=shown(said.found), expected=shown(said.expected)
+        problem.task_id, "wrong", "another answer", found=found, expected=expected, measures=said.measures
     )
 
 
