@@ -91,4 +91,4 @@ def _assert_close(left: Path, right: Path) -> None:
     first, second = load_file(left), load_file(right)
     assert first.keys() == second.keys()
     for name, value in first.items():
-        torch.testing.assert_close(value, second[name], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(value, second[name], rtol=1e-3, atol=2e-4)
