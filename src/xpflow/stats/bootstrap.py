@@ -105,6 +105,29 @@ def paired_difference(
     return _estimate(a_SP, b_SP, question, value, a_SP - b_SP)
 
 
+def paired_lead(
+    shares_a: Floats,
+    shares_b: Floats,
+    times: float,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Return the mean of a minus `times` the mean of b: above 0 where a has more than so many times b.
+
+    Shapes as in `paired_difference`; values between 0 and 1. No exact test belongs to it.
+    """
+    a_SP, b_SP = _aligned(shares_a, shares_b)
+
+    def compare(a_R: Floats, b_R: Floats) -> Floats:
+        return a_R - times * b_R
+
+    question = _Question(compare, 0.0, Interval(-times, 1.0), resamples, seed, confidence, exact=False)
+    linear_SP = a_SP - times * b_SP
+    return _estimate(a_SP, b_SP, question, float(linear_SP.mean()), linear_SP)
+
+
 def paired_ratio(
     passed_a: Passed, passed_b: Passed, *, resamples: int = RESAMPLES, seed: int = 0, confidence: float = 0.95
 ) -> Estimate:
@@ -168,6 +191,7 @@ class _Question:
     resamples: int
     seed: int
     confidence: float
+    exact: bool = True  # whether McNemar's test asks the same
 
     def __post_init__(self) -> None:
         require_level(self.confidence)
@@ -202,7 +226,7 @@ def _over_problems(a_SP: Floats, b_SP: Floats, question: _Question) -> _Part:
     lows_R = question.compare(sums_a_R / total_R, (sums_b_R + more_R) / total_R)
     highs_R = question.compare((sums_a_R + more_R) / total_R, sums_b_R / total_R)
     part = _percentiles(lows_R, highs_R, question)
-    if len(a_SP) > 1 or not (_is_whole(a_SP) and _is_whole(b_SP)):
+    if not question.exact or len(a_SP) > 1 or not (_is_whole(a_SP) and _is_whole(b_SP)):
         return part
     exact = mcnemar(a_SP[0] > 0, b_SP[0] > 0).p_value
     if exact <= 1 - question.confidence:

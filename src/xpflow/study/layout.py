@@ -22,7 +22,8 @@ HUB = f"{RESULTS}/hub"  # shared by all studies
 PRETRAIN = f"{RESULTS}/pretrain"
 SAMPLES, VERDICTS, LOG, POLICY = "samples.jsonl", "verdicts.jsonl", "log.jsonl", "policy.safetensors"
 STUDY_FILE = "study.yaml"
-PROBE_FILES = ("validity.jsonl", "recovery.jsonl", "trajectory.jsonl")
+PROBE_FILES = ("validity.jsonl", "recovery.jsonl", "trajectory.jsonl")  # of mixed states
+NOISY_FILES = ("noisy.jsonl", "noisy_choice.jsonl")  # of noisy text
 TEXT_FILES = ("recipe.json", LOG, "scores.json")  # of a training on a world, beside its checkpoint
 TEXT_WEIGHTS = ("config.json", "model.safetensors")  # of the checkpoint, every one has these
 TABLE_ENDINGS = ("md", "tex", "csv")
@@ -142,7 +143,7 @@ class Layout:
         return self.results / "policy" / f"T{budget}" / f"seed{seed}"
 
     def probe(self, model: str, benchmark: str, place: str, seed: Name) -> Path:
-        """Folder of one probing job: the files PROBE_FILES."""
+        """Folder of one probing job: the files PROBE_FILES, NOISY_FILES, or both."""
         return self.results / model / "probes" / benchmark / place / f"seed{seed}"
 
     def text(self, world: str, run: str, seed: Name) -> Path:

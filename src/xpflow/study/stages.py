@@ -18,7 +18,7 @@ from xpflow.study import fingerprints as fp
 from xpflow.study import plugins
 from xpflow.study.config.frontier import FrontierBlock
 from xpflow.study.config.root import StudyConfig
-from xpflow.study.layout import LOG, POLICY, PROBE_FILES, TEXT_FILES, TEXT_WEIGHTS, Layout
+from xpflow.study.layout import LOG, NOISY_FILES, POLICY, PROBE_FILES, TEXT_FILES, TEXT_WEIGHTS, Layout
 from xpflow.study.probes import ProbeJob, find_probe, policy_trainings, probe_jobs, with_train_budget
 from xpflow.study.rows import Job, expand, find_job, policy_seeds, takes_several, trace_row, trained_runs
 from xpflow.study.text import CouplingJob, coupling_jobs, find_couplings, find_text, text_jobs
@@ -52,7 +52,8 @@ def table_names(study: StudyConfig) -> list[str]:
     several = ["pass_at_k"] if takes_several(study) else []
     trained = ["alignment"] if trained_runs(study) else []
     curves = ["frontier", "frontier_points", "frontier_claims"] if study.frontier.curves else []
-    probes = ["probes", "probes_policies", "probes_claims"] if study.probes.places else []
+    probes = ["probes", "probes_policies", "probes_claims"] if probes_mixed(study) else []
+    probes += ["noisy", "noisy_snr", "noisy_claims"] if study.probes.noisy.readers else []
     cells = list(FACTORIAL_TABLES) if study.factorial.factors else []
     readings = list(MULTIVERSE_TABLES) if study.multiverse.readings else []
     decoded = ["table1", "table2", "contrasts"] if study.models else []
@@ -79,7 +80,8 @@ def figure_names(study: StudyConfig) -> list[str]:
         *(["grpo"] if policy_seeds(study) else []),
         *(["trace"] if trace_row(study) else []),
         *(frontier_figures(study.frontier) if study.frontier.curves else []),
-        *(["probes_validity", "probes_recovery"] if study.probes.places else []),
+        *(["probes_validity", "probes_recovery"] if probes_mixed(study) else []),
+        *(["noisy"] if study.probes.noisy.readers else []),
         *(["factorial"] if study.factorial.factors else []),
         *(["multiverse"] if study.multiverse.readings else []),
         *text_figure_names(study),
@@ -96,10 +98,21 @@ def training_logs(study: StudyConfig, layout: Layout) -> list[Path]:
     return [layout.run_log(*run) for run in trained_runs(study)]
 
 
+def probes_mixed(study: StudyConfig) -> bool:
+    """Return whether a study probes mixed states."""
+    return bool(study.probes.places) and study.probes.mixed
+
+
+def probe_outputs(study: StudyConfig) -> tuple[str, ...]:
+    """Return the names of the files of a probing job: of mixed states, of noisy text, or both."""
+    noisy = NOISY_FILES if study.probes.noisy.readers else ()
+    return (*(PROBE_FILES if study.probes.mixed else ()), *noisy)
+
+
 def probe_files(study: StudyConfig, layout: Layout) -> list[Path]:
     """Return the files of all probing jobs."""
     folders = [layout.probe(job.model, job.benchmark, job.place, job.seed) for job in probe_jobs(study)]
-    return [folder / name for folder in folders for name in PROBE_FILES]
+    return [folder / name for folder in folders for name in probe_outputs(study)]
 
 
 def text_files(study: StudyConfig, layout: Layout) -> list[Path]:
