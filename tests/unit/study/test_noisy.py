@@ -18,9 +18,6 @@ from xpflow.study.stages import figure_names, probe_outputs, table_names
 ROOT = Path(__file__).parents[3]
 BASE = {"name": "base", "model": "llada-micro"}
 DSL = {"name": "dsl", "model": "llada-micro", "weights": "paper"}
-    {"name": "base", "model": "llada-micro"},
-    {"name": "dsl", "model": "llada-micro", "weights": "paper"},
-)
 IDS = {"name": "ids", "place": "base"}
 CODES = {"name": "codes", "place": "dsl", "way": "codes", "candidates": [0.1, 1.0]}
 CLAIM = {"id": "one", "text": "It does.", "measure": "net", "reader_a": "codes", "reader_b": "ids"}
