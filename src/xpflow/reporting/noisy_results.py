@@ -18,7 +18,7 @@ from xpflow.artifacts.io import read_jsonl
 from xpflow.errors import ArtifactError, DataError
 from xpflow.reporting.contrasts import Judgement, judge
 from xpflow.reporting.report_spec import ReportPlan
-from xpflow.stats.bootstrap import Estimate, paired_lead
+from xpflow.stats.bootstrap import Estimate, mean_lead, paired_lead
 from xpflow.stats.intervals import Interval
 from xpflow.stats.paired import holm
 from xpflow.study.config import StudyConfig
@@ -183,9 +183,11 @@ def _compared(
     plan: ReportPlan, claim: NoisyClaim, a: Shares, b: Shares | None
 ) -> tuple[float, float, Estimate]:
     """Return both sides and a's lead; values of `net` go back from [0, 1] to shares of all tokens."""
-    tasks = [task for task in a.tasks if b is None or task in set(b.tasks)]
-    a_SP = a.of(tasks)
-    b_SP = np.full((1, len(tasks)), claim.least) if b is None else b.of(tasks)
+    if b is None:
+        assert claim.least is not None
+        return a.mean, claim.least, _over(plan, a.values_SP, claim.least)
+    tasks = [task for task in a.tasks if task in set(b.tasks)]
+    a_SP, b_SP = a.of(tasks), b.of(tasks)
     lead = paired_lead(
         a_SP,
         b_SP,
@@ -199,6 +201,21 @@ def _compared(
     wide = Interval(2 * lead.interval.low, 2 * lead.interval.high)
     twice = Estimate(2 * lead.value, wide, lead.p_value, lead.n_seeds, lead.n_problems)
     return 2 * float(a_SP.mean()) - 1, 2 * float(b_SP.mean()) - 1, twice
+
+
+def _over(plan: ReportPlan, a_SP: Matrix, least: float) -> Estimate:
+    """Return a's lead over a number; where all problems have one value, as if the number were a reader's."""
+    if np.ptp(a_SP.mean(axis=0)) > 1e-9:
+        return mean_lead(a_SP, least, confidence=plan.confidence)
+    b_SP = np.full((1, a_SP.shape[1]), least)
+    return paired_lead(
+        a_SP,
+        b_SP,
+        1.0,
+        resamples=plan.resamples,
+        seed=plan.bootstrap_seed,
+        confidence=plan.confidence,
+    )
 
 
 def _value(name: str, row: Row) -> float | None:

@@ -73,8 +73,8 @@ class NoisyClaim(Block):
     def _one_side(self) -> NoisyClaim:
         if (self.reader_b is None) == (self.least is None):
             raise ValueError("give either `reader_b` or `least`")
-        if self.least is not None and self.times != 1.0:
-            raise ValueError("`times` counts what `reader_b` has, and `least` stands alone")
+        if self.least is not None and (self.times != 1.0 or self.measure == "net"):
+            raise ValueError("`least` is of fixed, kept or context, and `times` of what `reader_b` has")
         return self
 
 
