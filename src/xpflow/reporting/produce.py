@@ -31,6 +31,7 @@ from xpflow.reporting.factorial import factorial_tables
 from xpflow.reporting.from_config import plan_from_config
 from xpflow.reporting.frontier import frontier_tables
 from xpflow.reporting.markup import Table
+from xpflow.reporting.measures import measures_table
 from xpflow.reporting.multiverse import multiverse_tables
 from xpflow.reporting.noisy import noisy_tables
 from xpflow.reporting.noisy_results import judged_noisy, load_in_noise, load_noisy
@@ -48,6 +49,7 @@ from xpflow.reporting.text_results import load_trained
 from xpflow.reporting.text_story import text_claims
 from xpflow.study.config import StudyConfig
 from xpflow.study.layout import Layout
+from xpflow.study.measured import measures_of
 from xpflow.study.rows import Row, expand, policy_seeds, takes_several, trained_runs
 from xpflow.study.stages import probes_mixed
 
@@ -146,6 +148,8 @@ def _decoded(sources: Sources) -> tuple[list[Table], list[Claim]]:
     tables = [table1(sources.table_plan, outcomes), table2(plan, outcomes), contrasts_table(plan, contrasts)]
     if takes_several(config):
         tables.append(pass_at_k_table(plan, outcomes))
+    if measured := measures_of(config):
+        tables.append(measures_table(plan, outcomes, measured))
     if trained_runs(config):
         tables.append(alignment_table(plan, sources.alignment_log()))
     if config.frontier.curves:

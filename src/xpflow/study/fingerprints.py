@@ -98,7 +98,8 @@ def probe(config: StudyConfig, job: ProbeJob) -> str:
     """Return the fingerprint of a probing job."""
     block, choice = config.probes, config.model(job.model)
     apart: dict[str, Any] = {"places": True, "benchmarks": True, "region": True, "preregistration": True}
-    apart.update(dict.fromkeys(_mixed_alone(config), True) or {"noisy": {"readers", "preregistration"}})
+    apart["noisy"] = {"readers", "preregistration"}
+    apart |= dict.fromkeys(_mixed_alone(config), True)
     readers = [(one.model_dump(mode="json"),) for one in readers_at(config, job.place)]
     rest = block.model_dump(mode="json", exclude=apart)
     length, evaluation = config.benchmark(job.benchmark).gen_length, config.evaluation
