@@ -12,13 +12,14 @@ import pytest
 from xpflow.artifacts.io import write_jsonl
 from xpflow.errors import ArtifactError
 from xpflow.reporting.from_config import plan_from_config
-from xpflow.reporting.noisy import noisy_tables
-from xpflow.reporting.noisy_results import judged_noisy, load_in_noise, load_noisy
-from xpflow.reporting.page.noisy import noisy_charts
-from xpflow.reporting.plots.noisy import figure_noisy
+from xpflow.reporting.noisy_results import judged_noisy, load_noisy
+from xpflow.reporting.page.build import produce_report
+from xpflow.reporting.produce import produce_figures, produce_tables
 from xpflow.study.config import StudyConfig, study_from_mapping
 from xpflow.study.layout import NOISY_FILES, Layout
 from xpflow.study.probes import probe_jobs
+from xpflow.study.rows import expand
+from xpflow.study.stages import figure_names, table_names
 
 PROBLEMS, SHARES = 40, (0.25, 0.5)
 # of 8 tokens, 2 or 4 of them wrong: how many are fixed, and how many right ones are broken
@@ -44,7 +45,9 @@ def study() -> StudyConfig:
                     {"name": "known", "source": "micropy-he", "split": "validation"},
                 ]
             },
-            "evaluation": {"arms": [{"name": "mask", "decoder": "mask_prediction", "seeds": "first"}]},
+            "evaluation": {
+                "arms": [{"name": "mask", "decoder": "mask_prediction", "budgets": ["1/1"], "seeds": "first"}]
+            },
             "reporting": {"bootstrap_samples": 300, "figure_formats": ["png"]},
             "probes": {
                 "mixed": False,
@@ -89,8 +92,10 @@ def rows_of(reader: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> tuple[StudyConfig, Path]:
-    config, results = study(), tmp_path / "results" / "noised"
+def made(synthetic: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[StudyConfig, Path]:
+    config, results = study(), tmp_path / "noised"
+    monkeypatch.setitem(synthetic.RATES, "mask", {"1/1": (0.75, 32)})
+    synthetic.write_results(results, tuple(expand(config)), PROBLEMS)
     choices = {
         "weak": [{"reader": "weak", "candidate": None, "net": 1.0, "chosen": True}],
         "strong": [
@@ -133,23 +138,30 @@ def test_claims_count_b_as_often_as_they_say_and_know_bounds(made: tuple[StudyCo
     assert all(one.holm_p >= one.difference.p_value for one in found.values())
 
 
-def test_tables_figure_and_charts_show_them(made: tuple[StudyConfig, Path]) -> None:
+def test_tables_figure_and_page_show_them(made: tuple[StudyConfig, Path]) -> None:
     config, results = made
-    plan, reads, noise = plan_from_config(config), load_noisy(config, results), load_in_noise(config, results)
-    readers, snr, claims = noisy_tables(config, plan, reads, noise, judged_noisy(config, plan, reads))
-    table = pd.DataFrame(readers.records).set_index(["reader", "wrong_percent"])
+    out = results.parent / "out"
+    produce_tables(config, results, out)
+    assert {path.name for path in out.iterdir()} >= {f"{name}.md" for name in table_names(config)}
+    table = pd.read_csv(out / "noisy.csv", comment="#").set_index(["reader", "wrong_percent"])
     assert table.loc[("strong", 50.0), "uniform_net"] == pytest.approx(50.0)
     assert table.loc[("weak", 50.0), "context"] == 50.0
     assert table.loc[("strong", 50.0), "read_by"] == "codes, s / s_max = 0.5"
     assert pd.isna(table.loc[("weak", 25.0), "context"])  # contexts of 25 % were not asked for
-    assert ["largest net gain" in one for one in readers.notes] == [True]  # only strong had a choice
-    assert [row["read_percent"] for row in snr.records] == [10.0, 100.0] * 2
-    assert [row["judgement"] for row in claims.records].count("confirmed") == 4
-    [picture] = figure_noisy(config.probes.noisy, reads, noise, results.parent, ["png"])
-    assert picture.name == "noisy.png"
-    net, against_s = noisy_charts(config.probes.noisy, reads, noise)
-    assert [one["y"] for one in net.drawn["panels"][0]["curves"]] == [[-18.75, -12.5], [25.0, 50.0]]
-    assert json.dumps([net.drawn, against_s.drawn])
+    assert (out / "noisy.md").read_text().count("largest net gain") == 1  # only strong had a choice
+    assert list(pd.read_csv(out / "noisy_snr.csv", comment="#")["read_percent"]) == [10.0, 100.0] * 2
+    assert (out / "noisy_claims.md").read_text().count("confirmed") == 4
+    claims = json.loads((out / "claims.json").read_text())
+    found = [(one["text"], one["model"]) for one in claims if one["family"] == "noisy"]
+    assert found[0] == ("Twice.", "strong against weak")
+    assert found[2] == ("Keeps.", "strong against 0.5")
+    paths = produce_figures(config, results, out, only=["noisy"])
+    assert [path.name for path in paths] == ["noisy.png"]
+    assert "noisy" in figure_names(config)
+    page = produce_report(config, results, out / "report.html").path.read_text()
+    assert "How text with wrong tokens is read" in page
+    assert "Tokens in noise of every strength" in page
+    assert "Of 5 comparisons of readings of noisy text, registered before the run" in page
 
 
 def test_a_file_of_another_kind_is_told(made: tuple[StudyConfig, Path]) -> None:
