@@ -13,7 +13,7 @@ from xpflow.reporting.noisy_results import Read
 from xpflow.reporting.plots.style import GREY, MARKERS, PALETTES, figure, note, save
 from xpflow.study.config.noisy import NoisyBlock
 
-KINDS = {"uniform": "any wrong token", "near": "a near wrong token"}
+KINDS = {"uniform": "random tokens", "near": "near tokens"}
 
 
 def figure_noisy(
@@ -22,16 +22,16 @@ def figure_noisy(
     """Draw a row for each benchmark: net gain for each kind, masks among wrong tokens, accuracy against s."""
     benchmarks = list(dict.fromkeys(read.benchmark for read in reads))
     columns = len(block.kinds) + 2
-    with figure(height=0.9 + 2.0 * len(benchmarks), nrows=len(benchmarks), ncols=columns) as (drawing, axes):
+    with figure(height=1.0 + 2.0 * len(benchmarks), nrows=len(benchmarks), ncols=columns) as (drawing, axes):
         for row, benchmark in zip(axes, benchmarks, strict=True):
             here = [read for read in reads if read.benchmark == benchmark]
             for panel, kind in zip(row, block.kinds, strict=False):
                 _net(panel, block, here, kind)
             _context(row[-2], block, here)
             _against_s(row[-1], block, in_noise, benchmark)
-            row[0].set_title(f"{benchmark}: {row[0].get_title()}")
+            row[0].set_title(f"{benchmark}: {KINDS[block.kinds[0]]}")
         handles, labels = axes[0, 0].get_legend_handles_labels()
-        drawing.legend(handles, labels, fontsize=6, frameon=False, loc="outside lower center", ncols=4)
+        drawing.legend(handles, labels, fontsize=6, frameon=False, loc="outside upper center", ncols=5)
         axes[0, -1].legend(fontsize=6, frameon=False)
         note(drawing, "Means over problems, one forward. Intervals: tables noisy, noisy_snr.")
         return save(drawing, folder, "noisy", formats)
