@@ -18,7 +18,15 @@ from xpflow.study import fingerprints as fp
 from xpflow.study import plugins
 from xpflow.study.config.frontier import FrontierBlock
 from xpflow.study.config.root import StudyConfig
-from xpflow.study.layout import LOG, NOISY_FILES, POLICY, PROBE_FILES, TEXT_FILES, TEXT_WEIGHTS, Layout
+from xpflow.study.layout import (
+    LOG,
+    NOISY_FILES,
+    POLICY,
+    TEXT_FILES,
+    TEXT_WEIGHTS,
+    Layout,
+    probe_file_names,
+)
 from xpflow.study.measured import measures_of
 from xpflow.study.probes import ProbeJob, find_probe, policy_trainings, probe_jobs, with_train_budget
 from xpflow.study.rows import (
@@ -62,13 +70,20 @@ def table_names(study: StudyConfig) -> list[str]:
     measured = ["measures"] if measures_of(study) else []
     trained = ["alignment"] if trained_runs(study) else []
     curves = ["frontier", "frontier_points", "frontier_claims"] if study.frontier.curves else []
-    probes = ["probes", "probes_policies", "probes_claims"] if probes_mixed(study) else []
-    probes += ["noisy", "noisy_snr", "noisy_claims"] if study.probes.noisy.readers else []
+    probes = probe_table_names(study)
     cells = list(FACTORIAL_TABLES) if study.factorial.factors else []
     readings = list(MULTIVERSE_TABLES) if study.multiverse.readings else []
     decoded = ["table1", "table2", "contrasts"] if study.models else []
     blocks = [*curves, *probes, *cells, *readings, *text_table_names(study)]
     return [*decoded, *several, *measured, *trained, *blocks]
+
+
+def probe_table_names(study: StudyConfig) -> list[str]:
+    """Return the names of the tables of a study's probes."""
+    followed = ["probes_policies"] if study.probes.policies else []
+    passes = ["probes_likelihood"] if study.probes.passes else []
+    mixed = ["probes", *followed, *passes, "probes_claims"] if probes_mixed(study) else []
+    return [*mixed, *(["noisy", "noisy_snr", "noisy_claims"] if study.probes.noisy.readers else [])]
 
 
 def frontier_figures(block: FrontierBlock) -> list[str]:
@@ -91,7 +106,8 @@ def figure_names(study: StudyConfig) -> list[str]:
         *(["grpo"] if policy_seeds(study) else []),
         *(["trace"] if trace_row(study) else []),
         *(frontier_figures(study.frontier) if study.frontier.curves else []),
-        *(["probes_validity", "probes_recovery"] if probes_mixed(study) else []),
+        *(["probes_validity"] if probes_mixed(study) else []),
+        *(["probes_recovery"] if probes_mixed(study) and study.probes.policies else []),
         *(["noisy"] if study.probes.noisy.readers else []),
         *(["factorial"] if study.factorial.factors else []),
         *(["multiverse"] if study.multiverse.readings else []),
@@ -117,7 +133,7 @@ def probes_mixed(study: StudyConfig) -> bool:
 def probe_outputs(study: StudyConfig) -> tuple[str, ...]:
     """Return the names of the files of a probing job: of mixed states, of noisy text, or both."""
     noisy = NOISY_FILES if study.probes.noisy.readers else ()
-    return (*(PROBE_FILES if study.probes.mixed else ()), *noisy)
+    return (*(probe_file_names(study) if study.probes.mixed else ()), *noisy)
 
 
 def probe_files(study: StudyConfig, layout: Layout) -> list[Path]:
