@@ -92,16 +92,23 @@ def fewest_problems(confidence: float = 0.95) -> int:
 
 
 def paired_difference(
-    passed_a: Passed, passed_b: Passed, *, resamples: int = RESAMPLES, seed: int = 0, confidence: float = 0.95
+    passed_a: Passed,
+    passed_b: Passed,
+    *,
+    null: float = 0.0,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    confidence: float = 0.95,
 ) -> Estimate:
     """Return the difference of mean pass rates, a minus b.
 
     bool [S, P] each, or the shares of several samples that passed, one row allowed for an arm without seeds;
-    columns are the same problems in the same order.
+    columns are the same problems in the same order. The p-value is against `null`: -0.03 asks whether a is
+    behind by 3 points. McNemar's test has nothing to say of another null than 0.
     """
     a_SP, b_SP = _aligned(passed_a, passed_b)
     value = float(a_SP.mean() - b_SP.mean())
-    question = _Question(np.subtract, 0.0, Interval(-1.0, 1.0), resamples, seed, confidence)
+    question = _Question(np.subtract, null, Interval(-1.0, 1.0), resamples, seed, confidence, null == 0.0)
     return _estimate(a_SP, b_SP, question, value, a_SP - b_SP)
 
 
@@ -168,6 +175,7 @@ class _Question:
     resamples: int
     seed: int
     confidence: float
+    exact: bool = True  # no effect means that neither solves more: McNemar's test can say so
 
     def __post_init__(self) -> None:
         require_level(self.confidence)
@@ -202,7 +210,7 @@ def _over_problems(a_SP: Floats, b_SP: Floats, question: _Question) -> _Part:
     lows_R = question.compare(sums_a_R / total_R, (sums_b_R + more_R) / total_R)
     highs_R = question.compare((sums_a_R + more_R) / total_R, sums_b_R / total_R)
     part = _percentiles(lows_R, highs_R, question)
-    if len(a_SP) > 1 or not (_is_whole(a_SP) and _is_whole(b_SP)):
+    if not question.exact or len(a_SP) > 1 or not (_is_whole(a_SP) and _is_whole(b_SP)):
         return part
     exact = mcnemar(a_SP[0] > 0, b_SP[0] > 0).p_value
     if exact <= 1 - question.confidence:

@@ -27,6 +27,8 @@ PACKAGE = Path(__file__).parents[1]
 MODELS = PACKAGE / "models" / "shipped"
 TEMPLATES = PACKAGE / "reporting" / "page" / "templates"
 LARGE = 200_000_000  # bytes; a larger checkpoint is known by its size
+SIZES = ("updates", "batch_size")  # of a run of its own; null: those of all runs
+OF_A_CLAIM: dict[str, Any] = {"also_at": [], "at_b": None, "least": 1.0, "by": 0.0}
 
 
 def fingerprint(*values: Any) -> str:
@@ -56,8 +58,9 @@ def train(config: StudyConfig, model: str, run: str) -> str:
     """Return the fingerprint of a training run."""
     block, how, chosen = config.training, config.model(model).training, config.run(run)
     rest = block.model_dump(mode="json", exclude={"runs", "full", "lora"})
-    settings = _without_muon(getattr(block, how).model_dump(mode="json"))
-    return fingerprint(how, settings, chosen, rest, _base(config, model))
+    settings = _without_muon(block.settings_of(chosen, how == "full").model_dump(mode="json"))
+    named = chosen.model_dump(mode="json", exclude={*SIZES})
+    return fingerprint(how, settings, named, rest, _base(config, model))
 
 
 def solvable(config: StudyConfig, model: str) -> str:
@@ -159,7 +162,12 @@ def report(config: StudyConfig) -> str:
         "evaluation": _evaluation(config),
         "selfdata": _selfdata(config),
     }
-    settings["training"]["full"] = _without_muon(settings["training"]["full"])
+    training = settings["training"]
+    training["full"] = _without_muon(training["full"])
+    training["runs"] = [_without(run, dict.fromkeys(SIZES)) for run in training["runs"]]
+    if "frontier" in settings:
+        claims = settings["frontier"]["preregistration"]
+        settings["frontier"]["preregistration"] = [_without(claim, OF_A_CLAIM) for claim in claims]
     return fingerprint(settings, weights, protocols)
 
 
@@ -177,8 +185,12 @@ def _without_muon(how: dict[str, Any]) -> dict[str, Any]:
 def _selfdata(config: StudyConfig) -> dict[str, Any]:
     """Return block `selfdata`, without keys that say what was so before there were any."""
     block = config.selfdata.model_dump(mode="json")
-    neutral: dict[str, Any] = {"split": None, "settings": {}, "steps": False}
-    return {key: value for key, value in block.items() if key not in neutral or value != neutral[key]}
+    return _without(block, {"split": None, "settings": {}, "steps": False})
+
+
+def _without(values: dict[str, Any], neutral: dict[str, Any]) -> dict[str, Any]:
+    """Return values without those that say what was so before there were such keys."""
+    return {key: value for key, value in values.items() if key not in neutral or value != neutral[key]}
 
 
 def _evaluation(config: StudyConfig) -> dict[str, Any]:

@@ -30,7 +30,10 @@ from xpflow.training.trainer import Row, Trainer, prepared
 from xpflow.training.tuning import tuner
 
 Make = Callable[..., Any]
-NEW = ("forced", "certainty_forcing", "pseudo_trajectory", "on_policy_drafts", "trajectory_consistency")
+NEW = (
+    *("forced", "certainty_forcing", "pseudo_trajectory", "on_policy_drafts", "trajectory_consistency"),
+    "mixed_states",
+)
 CASES = [(name, dict(values)) for name in NEW for values in OBJECTIVES[name].examples]
 CASES.append(("self_distillation", {"dt": 0.25, "infinite": False}))
 IDS = [f"{name}-{number}" for number, (name, _) in enumerate(CASES)]

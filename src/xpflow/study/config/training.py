@@ -70,6 +70,12 @@ class TrainingRun(Block):
     start: str = Field(
         default=BASE, alias="from", description="Weights that it starts from: base, or another run's name"
     )
+    updates: int | None = Field(
+        default=None, gt=0, description="Its optimizer steps; null: those of training.full or lora"
+    )
+    batch_size: int | None = Field(
+        default=None, gt=0, description="Its sequences per step; null: those of training.full or lora"
+    )
 
 
 class FullSettings(Block):
@@ -119,6 +125,12 @@ class TrainingBlock(Block):
     weight_decay: float = Field(default=0.0, ge=0, description="Decoupled weight decay")
     grad_clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient")
     log_every: int = Field(default=10, gt=0, description="Steps between rows of log.jsonl (Figures 2a, 2b)")
+
+    def settings_of(self, run: TrainingRun, full: bool) -> FullSettings | LoraSettings:
+        """Return how a run trains all weights or adapters: as the block says, but for the run's own sizes."""
+        shared = self.full if full else self.lora
+        own = {"updates": run.updates, "batch_size": run.batch_size}
+        return shared.model_copy(update={key: value for key, value in own.items() if value is not None})
 
 
 class SolvableBlock(Block):
