@@ -83,6 +83,18 @@ def test_a_rate_of_matrices_concerns_models_with_all_weights_trained_and_none_is
     assert found == {f"train {model} {run.name}" for model in full for run in DEFAULT.training.runs}
 
 
+def test_sizes_of_a_run_s_own_concern_its_trainings_and_none_are_as_before() -> None:
+    plain = [{"name": "paper"}, {"name": "preserving", "settings": {"kl_weight": 0.3, "clean_weight": 0.3}}]
+    none = [plain[0], {**plain[1], "updates": None, "batch_size": None}]
+    assert changed({"training": {"runs": none}}) == set()
+    assert fp.report(study_from_mapping({"training": {"runs": none}})) == fp.report(DEFAULT)
+    for own in ({"updates": 7}, {"batch_size": 3}):
+        runs = [plain[0], {**plain[1], **own}]
+        trained = {"train llada-micro preserving", "train llada2-micro preserving"}
+        assert changed({"training": {"runs": runs}}) == trained
+        assert fp.report(study_from_mapping({"training": {"runs": runs}})) != fp.report(DEFAULT)
+
+
 def test_a_protocol_concerns_what_its_model_decodes_and_its_grading() -> None:
     models = [entry.model_dump(mode="json") for entry in DEFAULT.models]
     models[1]["protocol"] = "llada2-chat"
