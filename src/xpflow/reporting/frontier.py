@@ -233,6 +233,7 @@ def _points_table(
 
 def _claims_table(config: StudyConfig, plan: ReportPlan, claims: Sequence[Compared]) -> Table:
     rows, records = [], []
+    told = any(one.against or one.at != one.at_b for one in claims)
     for one in claims:
         a, b = one.found
         gained, lost = one.exchanged
@@ -257,9 +258,7 @@ def _claims_table(config: StudyConfig, plan: ReportPlan, claims: Sequence[Compar
                 "curve_a": one.a.name,
                 "curve_b": one.b.name,
                 "at": budget_text(one.at),
-                "at_b": budget_text(one.at_b),
-                "least": one.least,
-                "by": 100 * one.by,
+                **({"at_b": budget_text(one.at_b), "least": one.least, "by": 100 * one.by} if told else {}),
                 "a_percent": 100 * a.accuracy,
                 "b_percent": 100 * b.accuracy,
                 "a_nfe": a.nfe,
