@@ -27,7 +27,6 @@ PACKAGE = Path(__file__).parents[1]
 MODELS = PACKAGE / "models" / "shipped"
 TEMPLATES = PACKAGE / "reporting" / "page" / "templates"
 LARGE = 200_000_000  # bytes; a larger checkpoint is known by its size
-SIZES = ("updates", "batch_size")  # of a run of its own; null: those of all runs
 OF_A_CLAIM: dict[str, Any] = {"also_at": [], "at_b": None, "least": 1.0, "by": 0.0}
 
 
@@ -58,9 +57,8 @@ def train(config: StudyConfig, model: str, run: str) -> str:
     """Return the fingerprint of a training run."""
     block, how, chosen = config.training, config.model(model).training, config.run(run)
     rest = block.model_dump(mode="json", exclude={"runs", "full", "lora"})
-    settings = _without_muon(block.settings_of(chosen, how == "full").model_dump(mode="json"))
-    named = chosen.model_dump(mode="json", exclude={*SIZES})
-    return fingerprint(how, settings, named, rest, _base(config, model))
+    settings = _without_muon(getattr(block, how).model_dump(mode="json"))
+    return fingerprint(how, settings, _run(chosen.model_dump(mode="json")), rest, _base(config, model))
 
 
 def solvable(config: StudyConfig, model: str) -> str:
@@ -103,6 +101,8 @@ def probe(config: StudyConfig, job: ProbeJob) -> str:
     rest = block.model_dump(mode="json", exclude={"places", "benchmarks", "region", "preregistration"})
     length, evaluation = config.benchmark(job.benchmark).gen_length, config.evaluation
     shared = (evaluation.settings, evaluation.batch_size, length, choice.block_length, job.weights)
+    if block.passes:
+        rest["soft"] = next(one.soft for one in block.places if one.name == job.place)
     policies = [_policy(one.policy) for one in block.policies if one.policy]
     how = (_verdicts(config), _base(config, job.model), _protocols(config, job.model))
     return fingerprint(rest, shared, policies, how)
@@ -162,9 +162,8 @@ def report(config: StudyConfig) -> str:
         "evaluation": _evaluation(config),
         "selfdata": _selfdata(config),
     }
-    training = settings["training"]
-    training["full"] = _without_muon(training["full"])
-    training["runs"] = [_without(run, dict.fromkeys(SIZES)) for run in training["runs"]]
+    settings["training"]["full"] = _without_muon(settings["training"]["full"])
+    settings["training"]["runs"] = [_run(run) for run in settings["training"]["runs"]]
     if "frontier" in settings:
         claims = settings["frontier"]["preregistration"]
         settings["frontier"]["preregistration"] = [_without(claim, OF_A_CLAIM) for claim in claims]
@@ -182,10 +181,15 @@ def _without_muon(how: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in how.items() if key != "matrix_rate" or value is not None}
 
 
+def _run(run: dict[str, Any]) -> dict[str, Any]:
+    """Return a training run; where it has no sizes of its own, as before there were any."""
+    return _without(run, {"updates": None, "batch_size": None})
+
+
 def _selfdata(config: StudyConfig) -> dict[str, Any]:
     """Return block `selfdata`, without keys that say what was so before there were any."""
     block = config.selfdata.model_dump(mode="json")
-    return _without(block, {"split": None, "settings": {}, "steps": False})
+    return _without(block, {"split": None, "settings": {}, "steps": False, "answers": "own"})
 
 
 def _without(values: dict[str, Any], neutral: dict[str, Any]) -> dict[str, Any]:

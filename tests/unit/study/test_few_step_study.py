@@ -22,7 +22,7 @@ def forwards_of(study: StudyConfig, full: bool = True) -> dict[str, int]:
     """Return the forwards of a row that each run takes."""
     found = {}
     for run in study.training.runs:
-        entry, how = OBJECTIVES[run.objective], study.training.settings_of(run, full)
+        entry, how = OBJECTIVES[run.objective], study.training.of(run, full=full)
         cost = entry.cost(entry.checked(run.settings))
         found[run.name] = how.updates * how.batch_size * (cost.trained * (1 + BACKWARD) + cost.free)
     return found
@@ -32,7 +32,7 @@ def forwards_of(study: StudyConfig, full: bool = True) -> dict[str, int]:
 def test_methods_are_compared_at_equal_forwards_and_updates(name: str, full: bool) -> None:
     study = load_study(CONFIG / f"{name}.yaml")
     found = {run: count for run, count in forwards_of(study, full).items() if run not in UNEQUAL}
-    updates = {run.name: study.training.settings_of(run, full).updates for run in study.training.runs}
+    updates = {run.name: study.training.of(run, full=full).updates for run in study.training.runs}
     for one in (found, updates):  # rounds are one method
         one["sdtt"] = sum(one.pop(run) for run in list(one) if run.startswith("sdtt"))
     for run, count in found.items():

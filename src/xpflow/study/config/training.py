@@ -14,13 +14,17 @@ PROBES = 32  # own answers that only the log looks at, beside `selfdata.prompts`
 
 
 class SelfdataBlock(Block):
-    """The base model's own answers to a benchmark's prompts: to persona prompts, at full budget."""
+    """What is learned from: the base model's own answers to a benchmark's prompts, or the benchmark's."""
 
     benchmark: str = Field(default="micropy-personas", description="Source of the prompts")
     split: str | None = Field(default=None, description="Its split; null: the benchmark's default one")
     decoder: str = Field(default="mask_prediction", description="Decoder of the answers")
     settings: dict[str, Scalar] = Field(
         default={}, description="Settings of the decoder that differ from its defaults"
+    )
+    answers: Literal["own", "reference"] = Field(
+        default="own",
+        description="own: what the model answers; reference: the benchmark's answers, which no model decodes",
     )
     steps: bool = Field(
         default=False, description="Keep beside every token the forward in which it was decided"
@@ -35,6 +39,8 @@ class SelfdataBlock(Block):
     def _keys_of_its_own_are_no_settings(self) -> SelfdataBlock:
         if own := sorted({"budget", "batch_size", "decoder", "gen_length"} & self.settings.keys()):
             raise ValueError(f"{', '.join(own)} belong into the block itself, not into its `settings`")
+        if self.steps and self.answers == "reference":
+            raise ValueError("no forward decided a benchmark's own answers: leave out `steps`")
         return self
 
     def asked(self, seed: int, size: int) -> range:
@@ -71,10 +77,10 @@ class TrainingRun(Block):
         default=BASE, alias="from", description="Weights that it starts from: base, or another run's name"
     )
     updates: int | None = Field(
-        default=None, gt=0, description="Its optimizer steps; null: those of training.full or lora"
+        default=None, gt=0, description="Optimizer steps; null: those of training.full or training.lora"
     )
     batch_size: int | None = Field(
-        default=None, gt=0, description="Its sequences per step; null: those of training.full or lora"
+        default=None, gt=0, description="Sequences per step; null: those of training.full or training.lora"
     )
 
 
@@ -126,11 +132,11 @@ class TrainingBlock(Block):
     grad_clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient")
     log_every: int = Field(default=10, gt=0, description="Steps between rows of log.jsonl (Figures 2a, 2b)")
 
-    def settings_of(self, run: TrainingRun, full: bool) -> FullSettings | LoraSettings:
-        """Return how a run trains all weights or adapters: as the block says, but for the run's own sizes."""
-        shared = self.full if full else self.lora
+    def of(self, run: TrainingRun, *, full: bool) -> FullSettings | LoraSettings:
+        """Return the settings of a run: those of its kind of training, with sizes of its own."""
+        found = self.full if full else self.lora
         own = {"updates": run.updates, "batch_size": run.batch_size}
-        return shared.model_copy(update={key: value for key, value in own.items() if value is not None})
+        return found.model_copy(update={key: value for key, value in own.items() if value is not None})
 
 
 class SolvableBlock(Block):
