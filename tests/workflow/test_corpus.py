@@ -61,7 +61,9 @@ def test_no_stage_ran_code_that_its_fingerprint_does_not_cover(
     commands = ("", "_pack", "_train", "_couple", "_measure", "_sample", "_judge")
     group = {f"xpflow.cli.corpus{name}" for name in commands}
     assert {f"corpus-{name[1:]}" for name in commands[1:]} <= found.keys()
-    assert not set().union(*found.values()) - group, "the group's other commands are loaded, and do not run"
+    # A study is checked against the corpora that it names; what a stage takes of one is in its settings.
+    corpora = {f"xpflow.corpora.{name}" for name in ("training", "zero_shot", "detokenise")}
+    assert not set().union(*found.values()) - group - corpora, "the group's other commands do not run"
 
 
 @pytest.mark.slow
