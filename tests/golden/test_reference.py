@@ -28,13 +28,14 @@ TABLES = {
     "probes": 23,
     "lomdm": 17,
     "imdm": 17,
+    "soft": 23,
 }
 STUDIES = [
     "micro-full",
     "frontier",
     "lomdm",
     "imdm",
-    *(pytest.param(one, marks=pytest.mark.long) for one in ("factorial", "multiverse", "probes")),
+    *(pytest.param(one, marks=pytest.mark.long) for one in ("factorial", "multiverse", "probes", "soft")),
 ]
 
 
@@ -115,6 +116,7 @@ def test_the_published_tables_are_those_of_their_manifest(study: str) -> None:
         pytest.param("probes", set(), 1, marks=pytest.mark.long),
         ("lomdm", set(), 0),
         pytest.param("imdm", set(), 0, marks=pytest.mark.long),
+        pytest.param("soft", set(), 1, marks=pytest.mark.long),
     ],
 )
 def test_a_reference_audits_without_its_weights(
