@@ -20,7 +20,8 @@ app = new_app()
 )
 def pretrain(
     model: Annotated[
-        str, typer.Option(help="llada-micro, llada2-micro or, by config/pretrain-l.yaml, llada-micro-l")
+        str,
+        typer.Option(help="llada-micro, llada2-micro; llada-micro-l and -s by config/pretrain-l.yaml and -s"),
     ],
     out: Annotated[Path, OUT_FOLDER, typer.Option(help="Folder for checkpoint, log and training state")],
     config: Annotated[Path, typer.Option(help="Study whose block `pretrain` to use")] = Path(

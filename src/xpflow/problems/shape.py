@@ -10,7 +10,7 @@ asks by the shape's `instruction` and reads by its `extraction`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from xpflow.errors import DataError
@@ -19,11 +19,12 @@ from xpflow.problems.problem import Problem
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a judge says of an answer: whether it is right, and both values where it is not."""
+    """What a judge says of an answer: whether it is right, both values where it is not, and its measures."""
 
     passed: bool
     found: str = ""
     expected: str = ""
+    measures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Shape:
         continues: a program is the prompt with the answer behind it, and the problem's one test defines
             `check(candidate)`; otherwise the answer is the whole program, and tests are statements about it.
         judge: (problem, answer) -> judgement by comparison of texts; None: a program runs in a jail.
+        measures: names of what its judge measures besides, each a column of a table.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Shape:
     example: Problem
     continues: bool = False
     judge: Callable[[Problem, str], Judgement] | None = None
+    measures: tuple[str, ...] = ()
 
 
 class Fields:

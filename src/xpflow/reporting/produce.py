@@ -30,6 +30,7 @@ from xpflow.reporting.factorial import factorial_tables
 from xpflow.reporting.from_config import plan_from_config
 from xpflow.reporting.frontier import frontier_tables
 from xpflow.reporting.markup import Table
+from xpflow.reporting.measures import measures_table
 from xpflow.reporting.multiverse import multiverse_tables
 from xpflow.reporting.pass_at_k import pass_at_k_table
 from xpflow.reporting.probe_claims import judged_claims
@@ -45,6 +46,7 @@ from xpflow.reporting.text_results import load_trained
 from xpflow.reporting.text_story import text_claims
 from xpflow.study.config import StudyConfig
 from xpflow.study.layout import Layout
+from xpflow.study.measured import measures_of
 from xpflow.study.rows import Row, expand, policy_seeds, takes_several, trained_runs
 
 
@@ -137,6 +139,8 @@ def _decoded(sources: Sources) -> tuple[list[Table], list[Claim]]:
     tables = [table1(sources.table_plan, outcomes), table2(plan, outcomes), contrasts_table(plan, contrasts)]
     if takes_several(config):
         tables.append(pass_at_k_table(plan, outcomes))
+    if measured := measures_of(config):
+        tables.append(measures_table(plan, outcomes, measured))
     if trained_runs(config):
         tables.append(alignment_table(plan, sources.alignment_log()))
     if config.frontier.curves:

@@ -38,7 +38,7 @@ from xpflow.study.result_files import (
 from xpflow.study.rows import Row
 
 KNOWN = frozenset({"passed", "wrong", "error", "timeout", "memory"})  # verdicts that are counted
-COLUMNS = ("model", "benchmark", "arm", "budget", "seed", "task_id", "sample", "verdict", "mode")
+COLUMNS = ("model", "benchmark", "arm", "budget", "seed", "task_id", "sample", "verdict", "mode", "measures")
 ByAnswer = Mapping[Answer, Fields]
 Seen = Callable[[Row, ByAnswer, ByAnswer], None]
 
@@ -105,6 +105,7 @@ def load_row(results: Path, row: Row, protocol: str | None = None, seen: Seen | 
             "sample": answer.sample,
             "verdict": verdicts[answer]["verdict"],
             "mode": verdicts[answer].get("mode", "strict"),
+            "measures": verdicts[answer].get("measures") or {},
             **{name: samples[answer].get(name) for name in (*COSTS, *REVISIONS)},
         }
         for answer in sorted(verdicts)
@@ -246,6 +247,15 @@ class Outcomes:
         frame = self.frame(model, benchmark, arm, budget)
         wide = frame.pivot_table(index="seed", columns="task_id", values=column, aggfunc="mean", dropna=False)
         return np.asarray(wide.sort_index(axis=1).to_numpy(), dtype=np.float64)
+
+    def measure(
+        self, name: str, model: str, benchmark: str, arm: str, budget: Fraction
+    ) -> NDArray[np.float64]:
+        """Return a measure of each problem, its mean over seeds and samples, [P]; empty where none has it."""
+        frame = self.frame(model, benchmark, arm, budget)
+        values = frame["measures"].map(lambda found: found.get(name, np.nan)).astype(float)
+        means = values.groupby(frame["task_id"]).mean().sort_index()
+        return np.asarray(means.dropna().to_numpy(), dtype=np.float64)
 
     @staticmethod
     def _matrix(frame: pd.DataFrame, where: str) -> Passed:

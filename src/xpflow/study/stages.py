@@ -19,8 +19,17 @@ from xpflow.study import plugins
 from xpflow.study.config.frontier import FrontierBlock
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.layout import LOG, POLICY, PROBE_FILES, TEXT_FILES, TEXT_WEIGHTS, Layout
+from xpflow.study.measured import measures_of
 from xpflow.study.probes import ProbeJob, find_probe, policy_trainings, probe_jobs, with_train_budget
-from xpflow.study.rows import Job, expand, find_job, policy_seeds, takes_several, trace_row, trained_runs
+from xpflow.study.rows import (
+    Job,
+    expand,
+    find_job,
+    policy_seeds,
+    takes_several,
+    trace_row,
+    trained_runs,
+)
 from xpflow.study.text import CouplingJob, coupling_jobs, find_couplings, find_text, text_jobs
 from xpflow.study.text_tables import text_figure_names, text_table_names
 
@@ -50,13 +59,15 @@ class Stage:
 def table_names(study: StudyConfig) -> list[str]:
     """Return the names of a study's tables, without endings."""
     several = ["pass_at_k"] if takes_several(study) else []
+    measured = ["measures"] if measures_of(study) else []
     trained = ["alignment"] if trained_runs(study) else []
     curves = ["frontier", "frontier_points", "frontier_claims"] if study.frontier.curves else []
     probes = ["probes", "probes_policies", "probes_claims"] if study.probes.places else []
     cells = list(FACTORIAL_TABLES) if study.factorial.factors else []
     readings = list(MULTIVERSE_TABLES) if study.multiverse.readings else []
     decoded = ["table1", "table2", "contrasts"] if study.models else []
-    return [*decoded, *several, *trained, *curves, *probes, *cells, *readings, *text_table_names(study)]
+    blocks = [*curves, *probes, *cells, *readings, *text_table_names(study)]
+    return [*decoded, *several, *measured, *trained, *blocks]
 
 
 def frontier_figures(block: FrontierBlock) -> list[str]:

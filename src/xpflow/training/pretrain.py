@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import torch
@@ -206,17 +207,22 @@ def write_card(
     decoder: str,
 ) -> None:
     """Write MODEL_CARD.md into a checkpoint folder."""
+    world = PROBLEM_WORLDS[recipe.world]
     lines = [
         f"# {model}",
         "",
-        "A masked diffusion language model of one or two million parameters, trained from random weights on",
-        f"{PROBLEM_WORLDS[recipe.world].version}, a generated world of small Python tasks. It exists to",
-        "compare decoders.",
+        *wrap(
+            "A masked diffusion language model of one or two million parameters, trained from random weights "
+            f"on {world.version}, {world.about}. It exists to compare decoders.",
+            100,
+        ),
         "",
         f"- Made by `snakemake pretrain` (`xpflow pretrain --model {model}`), from seed {recipe.seed}.",
-        "- Data: an endless stream of training combinations (40 % signature and docstring, 40 % sentence and",
-        "  assert, 20 % requests). No combination of a validation or test problem is among them, and no test",
-        "  problem was looked at to choose anything.",
+        *wrap(
+            f"- Data: {world.data} No test problem was looked at to choose anything.",
+            100,
+            subsequent_indent="  ",
+        ),
         f"- Sequences seen: {recipe.steps * recipe.batch_size}.",
         f"- `model.safetensors` sha256 `{sha256_file(folder / 'model.safetensors')}`.",
         "",

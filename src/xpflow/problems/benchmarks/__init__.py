@@ -26,6 +26,7 @@ BENCHMARKS: Table[Benchmark] = Table(
         "micropy-l-he": "xpflow.problems.benchmarks.micropy:COMPLETE_L",
         "micropy-l-mbpp": "xpflow.problems.benchmarks.micropy:DESCRIBE_L",
         "micropy-l-personas": "xpflow.problems.benchmarks.micropy:PERSONAS_L",
+        "microsum": "xpflow.problems.benchmarks.microsum:BENCHMARK",
         "tulu3-personas": "xpflow.problems.benchmarks.personas:BENCHMARK",
     },
     accepts="xpflow.problems.benchmark:Benchmark",

@@ -24,6 +24,7 @@ from xpflow.problems.micropy.render import (
 )
 from xpflow.problems.micropy.splits import Split
 from xpflow.problems.problem import Problem
+from xpflow.problems.worlds.world import TrainingWorld
 
 Shape = Literal["humaneval", "mbpp"]
 SIZES: Mapping[tuple[Shape, Split], int] = {
@@ -37,9 +38,9 @@ SIZES: Mapping[tuple[Shape, Split], int] = {
 IDS: Mapping[Shape, str] = {"humaneval": "HE", "mbpp": "MBPP"}
 
 
-@dataclass(frozen=True, slots=True)
-class World:
-    """One world.
+@dataclass(frozen=True)
+class World(TrainingWorld):
+    """One world of programs.
 
     Args:
         name: the source of its problems.
@@ -56,6 +57,11 @@ class World:
     draw: Callable[[Random, Split], Rendering[Any]]
     admits: Callable[[Rendering[Any], Split], bool]
     entropy_bits: Callable[[Rendering[Any]], float]
+    about: str = "a generated world of small Python tasks"
+    data: str = (
+        "an endless stream of training combinations (40 % signature and docstring, 40 % sentence and assert, "
+        "20 % requests). No combination of a validation or test problem is among them."
+    )
 
     def problems(self, shape: Shape, split: Split) -> tuple[Problem, ...]:
         """Return the problems of a shape and split, always the same ones; no two of a set are one task.

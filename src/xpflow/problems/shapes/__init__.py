@@ -17,6 +17,7 @@ SHAPES: Table[Shape] = Table(
         "humaneval": "xpflow.problems.shapes.humaneval:SHAPE",
         "mbpp": "xpflow.problems.shapes.mbpp:SHAPE",
         "answer": "xpflow.problems.shapes.answer:SHAPE",
+        "summary": "xpflow.problems.shapes.summary:SHAPE",
     },
     accepts="xpflow.problems.shape:Shape",
     attribute="SHAPE",

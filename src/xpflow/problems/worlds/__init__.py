@@ -8,16 +8,17 @@ from xpflow.errors import DataError
 from xpflow.plugins import Table
 
 if TYPE_CHECKING:
-    from xpflow.problems.micropy.world import World
+    from xpflow.problems.worlds.world import TrainingWorld
 
-PROBLEM_WORLDS: Table[World] = Table(
+PROBLEM_WORLDS: Table[TrainingWorld] = Table(
     kind="world of problems",
     group="xpflow.problem_worlds",
     own={
         "micropy": "xpflow.problems.micropy.dataset:WORLD",
         "micropy-l": "xpflow.problems.micropy_l.dataset:WORLD",
+        "microsum": "xpflow.problems.microsum.dataset:WORLD",
     },
-    accepts="xpflow.problems.micropy.world:World",
+    accepts="xpflow.problems.worlds.world:TrainingWorld",
     attribute="WORLD",
     error=DataError,
 )

@@ -203,7 +203,7 @@ class GrpoBlock(Block):
 class PretrainBlock(Block):
     """Pre-training of a micro model on a generated world; not part of a default run."""
 
-    world: str = Field(default="micropy", description="What it learns: micropy or micropy-l")
+    world: str = Field(default="micropy", description="Name of a world: micropy, micropy-l or microsum")
     objective: str = Field(default="masked", description="Name of an objective (`xpflow objectives`)")
     decoder: str = Field(
         default="mask_prediction", description="Decoder of the pass rates on the model's card"
