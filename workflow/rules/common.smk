@@ -23,10 +23,10 @@ from xpflow.study.freshness import mark, no_future, outdated, told
 from xpflow.study.layout import (
     HUB,
     PRETRAIN,
-    PROBE_FILES,
     TEXT_FILES,
     Layout,
     manifest_of,
+    probe_file_names,
 )
 from xpflow.study.probes import find_probe, probe_jobs, trained_policies
 from xpflow.study.rows import job_groups, jobs_of, policy_seeds, trace_row

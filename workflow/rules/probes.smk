@@ -54,7 +54,7 @@ if PROBES := probe_jobs(STUDY):
                     *(
                         LAYOUT.probe("{model}", "{benchmark}", "{place}", "{seed}")
                         / name
-                        for name in PROBE_FILES
+                        for name in probe_file_names(STUDY)
                     ),
                     problems=LAYOUT.problems("{benchmark}"),
                     base=lambda wildcards: get_base(wildcards.model),
@@ -69,7 +69,7 @@ if PROBES := probe_jobs(STUDY):
         output:
             [
                 LAYOUT.probe("{model}", "{benchmark}", "{place}", "{seed}") / name
-                for name in PROBE_FILES
+                for name in probe_file_names(STUDY)
             ],
         log:
             f"{LOGS}/probe/{{model}}.{{benchmark}}.{{place}}.seed{{seed}}.log",

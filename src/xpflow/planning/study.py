@@ -99,7 +99,7 @@ class StudyPlan:
             objective = OBJECTIVES[run.objective]
             alignment = Alignment(
                 arch=self.models[model],
-                settings=block.full if how == "full" else block.lora,
+                settings=block.of(run, full=how == "full"),
                 cost=objective.cost(objective.checked(run.settings, run.objective)),
                 runtime=config.runtime,
                 length=config.selfdata.gen_length,

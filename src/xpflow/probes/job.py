@@ -3,7 +3,8 @@
 Rows of three files: `validity.jsonl` (see `validity_rows`); `recovery.jsonl`, a row for each task, policy,
 snap and bound {task_id, policy, at, snap_at, passed, masks, nfe}, where at 0, of all masks, stands once, with
 policy and bound null; `trajectory.jsonl`, a row for each task and policy {task_id, policy, passed, nfe,
-steps, off, off_at, t_at, final_t, reedits, visited}.
+steps, off, off_at, t_at, final_t, reedits, visited}; with `passes` also `likelihood.jsonl` (see
+`likelihood_rows`).
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from xpflow.artifacts.io import write_jsonl
 from xpflow.decoding import DecodeSettings, Trace, settings_from
 from xpflow.decoding.canvas import model_facts
 from xpflow.decoding.decode import decode
+from xpflow.decoding.decoders.soft_tokens import SoftTokensSettings
 from xpflow.decoding.samples import row_seed
 from xpflow.decoding.tokens import suppressed_ids
 from xpflow.decoding.trace import Array
 from xpflow.errors import ConfigError, DataError
 from xpflow.noise import OneMask
+from xpflow.probes.likelihood import likelihood_rows
 from xpflow.probes.recovery import finish, snap_steps, snapped
 from xpflow.probes.trajectory import as_row, follow
 from xpflow.probes.validity import Row, Subject, validity_rows
@@ -35,8 +38,8 @@ from xpflow.protocols.prompter import Prompter
 from xpflow.runtime.answers import answered, make_grader, passed
 from xpflow.runtime.models import model_settings, model_source, open_model
 from xpflow.study.config.root import StudyConfig
-from xpflow.study.layout import PROBE_FILES
-from xpflow.study.probes import FINISHER, FLOW, ProbeJob, probe_arms
+from xpflow.study.layout import probe_file_names
+from xpflow.study.probes import FINISHER, FLOW, SOFT, ProbeJob, probe_arms
 from xpflow.study.settings import arm_settings
 from xpflow.training.examples import Example, response_ids
 
@@ -99,8 +102,10 @@ class Prober:
             decodes += self._followed(name, traces)
             snaps += self._snaps(name, traces)
         self._grade([*snaps, *decodes])
-        rows = (self._validity(full), [one.row for one in snaps], [one.row for one in decodes])
-        return dict(zip(PROBE_FILES, rows, strict=True))
+        subjects = self._subjects(full)
+        rows = (self._validity(subjects), [one.row for one in snaps], [one.row for one in decodes])
+        passes = [self._likelihood(subjects)] if self.block.passes else []
+        return dict(zip(probe_file_names(self.config), (*rows, *passes), strict=True))
 
     def settings(self, decoder: str, budget: Fraction) -> DecodeSettings:
         """Return what the probes decode with: the study's settings of an arm with this decoder."""
@@ -174,21 +179,34 @@ class Prober:
             one.row.clear()
             one.row.update(row)
 
-    def _validity(self, own: Sequence[list[int]]) -> list[Row]:
-        settings = self.settings(FLOW, self.block.budget)
-        subjects = []
+    def _subjects(self, own: Sequence[list[int]]) -> list[Subject]:
+        length, subjects = self.settings(FINISHER, Fraction(1)).gen_length, []
         for problem, prompt, answer in zip(self.problems, self.prompts, own, strict=True):
             response: Sequence[int] | None = answer
             if self.block.answers == "reference":
                 text = problem.canonical_solution.rstrip("\n")
-                response = response_ids(self.prompter.tokenizer, text, settings.gen_length)
+                response = response_ids(self.prompter.tokenizer, text, length)
             if response is not None:  # else the benchmark's own answer is too long
                 subjects.append(Subject(problem.task_id, Example(tuple(prompt), tuple(response))))
         if not subjects:
             raise DataError(
-                f"no answer of {self.job.benchmark} has {settings.gen_length} tokens or fewer",
+                f"no answer of {self.job.benchmark} has {length} tokens or fewer",
                 hint="set probes.answers: own",
             )
+        return subjects
+
+    def _likelihood(self, subjects: Sequence[Subject]) -> list[Row]:
+        arms = {arm.name: arm for arm, _ in probe_arms(self.config)}
+        arm, soft = arms.get(f"probe-{self.job.place}"), None
+        if arm is not None and arm.decoder == SOFT:
+            values = arm_settings(self.config, arm, self.job.model, self.job.benchmark, Fraction(1))
+            soft = settings_from(SOFT, values)
+        assert soft is None or isinstance(soft, SoftTokensSettings)
+        block = self.block
+        return likelihood_rows(self.model, subjects, block.passes, block.draws, soft, seed=self.job.seed)
+
+    def _validity(self, subjects: Sequence[Subject]) -> list[Row]:
+        settings = self.settings(FINISHER, Fraction(1))
         hidden = sorted({*suppressed_ids(settings, self.facts), *self.facts.noise.ids})
         return validity_rows(
             self.model, subjects, self.block, hidden, seed=self.job.seed, batch_size=settings.batch_size

@@ -24,7 +24,7 @@ from xpflow.reporting.probe_claims import Judged
 from xpflow.reporting.report_spec import Direction, ReportPlan
 from xpflow.reporting.results import Outcomes
 from xpflow.reporting.text_claims import text_rule
-from xpflow.reporting.text_units import SHARE, scaled_interval, scaled_text
+from xpflow.reporting.text_units import LIKELIHOODS, SHARE, scaled_interval, scaled_text
 from xpflow.stats.bootstrap import Estimate, fewest_problems
 from xpflow.study.config.base import budget_text
 
@@ -66,7 +66,8 @@ class Claim:
     @property
     def word(self) -> str:
         """The judgement; where no direction was claimed, which side is ahead."""
-        asked_only = self.direction == "different" and self.family != TEXT  # where a claim has a value
+        of_numbers = self.family == TEXT or self.unit in LIKELIHOODS  # where more is not ahead
+        asked_only = self.direction == "different" and not of_numbers
         if not asked_only or self.judgement.startswith("undecided"):
             return self.judgement
         return "ahead" if self.low > 0 else "behind"
@@ -131,6 +132,7 @@ def probe_claims(judged: Iterable[Judged]) -> list[Claim]:
             one.judgement,
             one.claim.direction,
             one.holm_p,
+            one.unit,
         )
         for one in judged
     ]
@@ -175,12 +177,12 @@ def families(plan: ReportPlan) -> dict[str, str]:
 
 
 def claims_record(claims: list[Claim]) -> list[dict[str, Any]]:
-    """Return the claims as plain rows for a JSON file; those of text studies have units of their own."""
+    """Return the claims as plain rows for a JSON file; those of text studies and likelihoods have units."""
     return [
         {
             name: None if isinstance(value, float) and not isfinite(value) else value
             for name, value in asdict(claim).items()
-            if name != "unit" or claim.family == TEXT
+            if name != "unit" or claim.family == TEXT or claim.unit in LIKELIHOODS
         }
         for claim in claims
     ]
@@ -243,15 +245,17 @@ def _claim(
     judgement: Judgement,
     direction: Direction = "greater",
     holm_p: float | None = None,
+    unit: str = SHARE,
 ) -> Claim:
-    interval = estimate.interval.scaled(100)
+    scale = 1.0 if unit in LIKELIHOODS else 100.0
+    interval = estimate.interval.scaled(scale)
     return Claim(
         family=family,
         text=text,
         model=place[0],
         benchmark=place[1],
         paper=paper,
-        ours=100 * estimate.value,
+        ours=scale * estimate.value,
         low=interval.low,
         high=interval.high,
         n_seeds=estimate.n_seeds,
@@ -259,14 +263,14 @@ def _claim(
         direction=direction,
         judgement=judgement,
         holm_p=holm_p,
-        unit="%" if family == "recovery" else SHARE,
+        unit="%" if family == "recovery" else unit,
     )
 
 
 def measured(claim: Claim) -> str:
     """Return a claim's number with its unit and interval: "+28.0 points [+20.0, +36.5]"."""
     unit, sign = unit_of(claim)
-    if claim.family == TEXT:
+    if claim.family == TEXT or claim.unit in LIKELIHOODS:
         interval = scaled_interval(claim.low, claim.high, unit, sign)
         return f"{scaled_text(claim.ours, unit, sign)} {unit} {interval}"
     return f"{number(claim.ours, sign)} {unit} [{number(claim.low, sign)}, {number(claim.high, sign)}]"

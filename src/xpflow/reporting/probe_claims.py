@@ -9,7 +9,9 @@ from xpflow.reporting.contrasts import Judgement, judge
 from xpflow.reporting.markup import Column, Table, number
 from xpflow.reporting.probe_results import Probed
 from xpflow.reporting.report_spec import ReportPlan
+from xpflow.reporting.text_units import RESPONSE_NATS, SHARE, scaled
 from xpflow.stats.bootstrap import Estimate, paired_difference
+from xpflow.stats.numbers import paired_difference_of_numbers
 from xpflow.stats.paired import holm
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.probes import ProbeClaim
@@ -26,6 +28,11 @@ class Judged:
     difference: Estimate
     holm_p: float
     confidence: float
+
+    @property
+    def unit(self) -> str:
+        """What the claim's numbers are in."""
+        return RESPONSE_NATS if self.claim.measure == "nats" else SHARE
 
     @property
     def judgement(self) -> Judgement:
@@ -47,7 +54,8 @@ def judged_claims(config: StudyConfig, plan: ReportPlan, probed: Sequence[Probed
             ]
             tasks = [task for task in sides[0].tasks if task in set(sides[1].tasks)]
             a_SP, b_SP = (side.of(tasks) for side in sides)
-            difference = paired_difference(
+            compare = paired_difference_of_numbers if claim.measure == "nats" else paired_difference
+            difference = compare(
                 a_SP, b_SP, resamples=plan.resamples, seed=plan.bootstrap_seed, confidence=plan.confidence
             )
             found.append((claim, benchmark, float(a_SP.mean()), float(b_SP.mean()), difference))
@@ -63,15 +71,15 @@ def claims_table(plan: ReportPlan, about: tuple[tuple[str, str], ...], claims: S
         (
             (one.claim.text, one.claim.id),
             (one.benchmark,),
-            (f"{100 * one.a:.1f}",),
-            (f"{100 * one.b:.1f}",),
+            *((f"{scaled(side, one.unit):.{_digits(one)}f}",) for side in (one.a, one.b)),
             (_difference(one), f"Holm p {one.holm_p:.2g}"),
             (one.judgement,),
         )
         for one in claims
     )
     told = (
-        "a and b in percent, means over problems; their difference in points, paired by problem "
+        "a and b in percent (nats: of a response), means over problems; their difference in points (nats), "
+        "paired by problem "
         f"[{100 * plan.confidence:g} % interval]"
     )
     return Table(
@@ -92,11 +100,10 @@ def claims_table(plan: ReportPlan, about: tuple[tuple[str, str], ...], claims: S
                 "measure": one.claim.measure,
                 "at": one.claim.at,
                 "benchmark": one.benchmark,
-                "a_percent": 100 * one.a,
-                "b_percent": 100 * one.b,
-                "difference": 100 * one.difference.value,
-                "low": 100 * one.difference.interval.low,
-                "high": 100 * one.difference.interval.high,
+                **_sides(one),
+                "difference": scaled(one.difference.value, one.unit),
+                "low": scaled(one.difference.interval.low, one.unit),
+                "high": scaled(one.difference.interval.high, one.unit),
                 "p": one.difference.p_value,
                 "holm_p": one.holm_p,
                 "judgement": one.judgement,
@@ -106,6 +113,17 @@ def claims_table(plan: ReportPlan, about: tuple[tuple[str, str], ...], claims: S
     )
 
 
+def _sides(one: Judged) -> dict[str, float]:
+    """Return both sides of a claim by the names of their columns."""
+    ending = "_nats" if one.unit == RESPONSE_NATS else "_percent"
+    return {f"{name}{ending}": scaled(side, one.unit) for name, side in (("a", one.a), ("b", one.b))}
+
+
+def _digits(one: Judged) -> int:
+    return 3 if one.unit == RESPONSE_NATS else 1
+
+
 def _difference(one: Judged) -> str:
-    low, high = one.difference.interval.low, one.difference.interval.high
-    return f"{number(100 * one.difference.value)} [{number(100 * low)}, {number(100 * high)}]"
+    ends = (one.difference.value, one.difference.interval.low, one.difference.interval.high)
+    value, low, high = (number(scaled(end, one.unit), digits=_digits(one)) for end in ends)
+    return f"{value} [{low}, {high}]"

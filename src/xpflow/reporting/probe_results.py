@@ -20,7 +20,7 @@ from xpflow.errors import ArtifactError, DataError
 from xpflow.stats.calibration import BINS, dense, expected_calibration_error
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.probes import ProbeClaim
-from xpflow.study.layout import PROBE_FILES, Layout
+from xpflow.study.layout import Layout, probe_file_names
 from xpflow.study.probes import probe_jobs, probed_benchmarks
 
 Row = dict[str, Any]
@@ -53,7 +53,7 @@ class Values:
 
 @dataclass(frozen=True)
 class Probed:
-    """All probes of a place on a benchmark: for each seed the rows of the three files."""
+    """All probes of a place on a benchmark: for each seed the rows of each file."""
 
     place: str
     benchmark: str
@@ -62,6 +62,7 @@ class Probed:
     validity: tuple[list[Row], ...]
     recovery: tuple[list[Row], ...]
     trajectory: tuple[list[Row], ...]
+    likelihood: tuple[list[Row], ...] = ()
 
     def share(self, what: str, token: str, geometry: str, t: float) -> Values:
         """Return the share of a problem's places of which something holds (a key of SHARES)."""
@@ -148,9 +149,20 @@ class Probed:
             ]
         )
 
+    def nats(self, passes: int) -> Values | None:
+        """Return the nats of every response after a number of passes; None where it was not read."""
+        rows = [[row for row in one if row["passes"] == passes] for one in self.likelihood]
+        if not any(rows):
+            return None
+        return _values([{row["task_id"]: float(row["nats"]) for row in one} for one in rows])
+
     def measured(self, claim: ProbeClaim, side: str, snap_at: float) -> Values:
         """Return what a claim is about, of its side a or b."""
         policy = getattr(claim, f"policy_{side}")
+        if claim.measure == "nats":
+            found = self.nats(getattr(claim, f"passes_{side}"))
+            assert found is not None  # the configuration sees to it
+            return found
         if claim.measure == "recovered":
             return self.recovered(policy, claim.at, snap_at if claim.snap_at is None else claim.snap_at)
         if claim.measure in ("readable", "correctable"):
@@ -186,13 +198,19 @@ def load_probes(config: StudyConfig, results: Path) -> list[Probed]:
                 for job in jobs
                 if (job.place, job.benchmark) == (place.name, benchmark)
             ]
-            columns = [tuple(_read(folder / name) for folder in folders) for name in PROBE_FILES]
+            may_lack = () if block.policies else ("trajectory.jsonl",)
+            columns = [
+                tuple(_read(folder / name, name in may_lack) for folder in folders)
+                for name in probe_file_names(config)
+            ]
             found.append(Probed(place.name, benchmark, block.t, block.region, *columns))
     return found
 
 
-def _read(path: Path) -> list[Row]:
+def _read(path: Path, may_be_empty: bool = False) -> list[Row]:
     rows = read_jsonl(path)
+    if not rows and may_be_empty:
+        return rows
     if not rows or "task_id" not in rows[0]:
         raise ArtifactError(f"{path} holds no probes", hint="`xpflow probe` writes it: run its stage again")
     return rows

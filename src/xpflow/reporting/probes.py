@@ -9,6 +9,7 @@ import numpy as np
 
 from xpflow.reporting.markup import EMPTY, Column, Lines, Table
 from xpflow.reporting.probe_claims import claims_table, judged_claims
+from xpflow.reporting.probe_likelihood import likelihood_table
 from xpflow.reporting.probe_results import Probed, Values
 from xpflow.reporting.report_spec import ReportPlan, weights_label
 from xpflow.reporting.tables import facts
@@ -36,10 +37,11 @@ POLICIES = (
 
 
 def probe_tables(config: StudyConfig, plan: ReportPlan, probed: Sequence[Probed]) -> list[Table]:
-    """Return the tables of readings, of policies, and of the claims."""
+    """Return the tables of readings, of policies, of likelihoods, and of the claims."""
     return [
         _readings(config, plan, probed),
-        _policies(config, plan, probed),
+        *([_policies(config, plan, probed)] if config.probes.policies else []),
+        *([likelihood_table(config, plan, probed, _facts(config, plan))] if config.probes.passes else []),
         claims_table(plan, _facts(config, plan), judged_claims(config, plan, probed)),
     ]
 

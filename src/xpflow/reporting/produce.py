@@ -207,7 +207,7 @@ def _probes(sources: Sources, out: Path) -> list[Path]:
     block, probed = sources.config.probes, load_probes(sources.config, sources.results)
     return [
         *figure_validity(block, probed, out, sources.formats),
-        *figure_recovery(block, probed, out, sources.formats),
+        *(figure_recovery(block, probed, out, sources.formats) if block.policies else []),
     ]
 
 

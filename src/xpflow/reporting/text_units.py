@@ -1,4 +1,4 @@
-"""How numbers of small languages are written: likelihoods in nats a token, shares in percent or points."""
+"""How numbers beside pass rates are written: likelihoods in nats, shares in percent or points."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from xpflow.reporting.markup import number
 from xpflow.stats.intervals import Interval
 
 NATS, SHARE = "nats a token", "points"
+RESPONSE_NATS = "nats a response"
+LIKELIHOODS = (NATS, RESPONSE_NATS)
 DASH = "–"
 OF_LIKELIHOOD = ("excess", "main", "velocity", "sample_excess")
 
@@ -19,12 +21,12 @@ def unit_of_measure(measure: str) -> str:
 
 def possible(unit: str, *, signed: bool) -> Interval | None:
     """Return what a number can be; signed: a difference of two shares. None: anything."""
-    return None if unit == NATS else Interval(-1.0 if signed else 0.0, 1.0)
+    return None if unit in LIKELIHOODS else Interval(-1.0 if signed else 0.0, 1.0)
 
 
 def scaled(value: float, unit: str) -> float:
     """Return a number as its unit counts it: shares times 100."""
-    return value if unit == NATS else 100 * value
+    return value if unit in LIKELIHOODS else 100 * value
 
 
 def value_text(value: float, unit: str, sign: str = "") -> str:
@@ -36,7 +38,7 @@ def scaled_text(value: float, unit: str, sign: str = "") -> str:
     """Return what `scaled` gives as text; percents that two decimals cannot show as 8.6e-07."""
     if not isfinite(value):
         return DASH
-    if unit == NATS:
+    if unit in LIKELIHOODS:
         return number(value, sign, 3)
     if value and abs(value) < 0.005:
         return f"{value:{sign}.1e}".replace("-", "−", 1) if value < 0 else f"{value:{sign}.1e}"

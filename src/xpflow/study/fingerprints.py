@@ -57,7 +57,7 @@ def train(config: StudyConfig, model: str, run: str) -> str:
     block, how, chosen = config.training, config.model(model).training, config.run(run)
     rest = block.model_dump(mode="json", exclude={"runs", "full", "lora"})
     settings = _without_muon(getattr(block, how).model_dump(mode="json"))
-    return fingerprint(how, settings, chosen, rest, _base(config, model))
+    return fingerprint(how, settings, _run(chosen.model_dump(mode="json")), rest, _base(config, model))
 
 
 def solvable(config: StudyConfig, model: str) -> str:
@@ -100,6 +100,8 @@ def probe(config: StudyConfig, job: ProbeJob) -> str:
     rest = block.model_dump(mode="json", exclude={"places", "benchmarks", "region", "preregistration"})
     length, evaluation = config.benchmark(job.benchmark).gen_length, config.evaluation
     shared = (evaluation.settings, evaluation.batch_size, length, choice.block_length, job.weights)
+    if block.passes:
+        rest["soft"] = next(one.soft for one in block.places if one.name == job.place)
     policies = [_policy(one.policy) for one in block.policies if one.policy]
     how = (_verdicts(config), _base(config, job.model), _protocols(config, job.model))
     return fingerprint(rest, shared, policies, how)
@@ -160,6 +162,7 @@ def report(config: StudyConfig) -> str:
         "selfdata": _selfdata(config),
     }
     settings["training"]["full"] = _without_muon(settings["training"]["full"])
+    settings["training"]["runs"] = [_run(run) for run in settings["training"]["runs"]]
     return fingerprint(settings, weights, protocols)
 
 
@@ -174,10 +177,15 @@ def _without_muon(how: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in how.items() if key != "matrix_rate" or value is not None}
 
 
+def _run(run: dict[str, Any]) -> dict[str, Any]:
+    """Return a training run; where it has no number of updates of its own, as before there was one."""
+    return {key: value for key, value in run.items() if key != "updates" or value is not None}
+
+
 def _selfdata(config: StudyConfig) -> dict[str, Any]:
     """Return block `selfdata`, without keys that say what was so before there were any."""
     block = config.selfdata.model_dump(mode="json")
-    neutral: dict[str, Any] = {"split": None, "settings": {}, "steps": False}
+    neutral: dict[str, Any] = {"split": None, "settings": {}, "steps": False, "answers": "own"}
     return {key: value for key, value in block.items() if key not in neutral or value != neutral[key]}
 
 

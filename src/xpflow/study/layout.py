@@ -16,6 +16,7 @@ from typing import Any
 from xpflow.artifacts.manifest import ENDING
 from xpflow.artifacts.places import FIGURES, LOGS, PARTS, RESULTS, SELFDATA, TIMES
 from xpflow.study.config.base import budget_folder
+from xpflow.study.config.root import StudyConfig
 from xpflow.study.rows import Row
 
 HUB = f"{RESULTS}/hub"  # shared by all studies
@@ -23,10 +24,16 @@ PRETRAIN = f"{RESULTS}/pretrain"
 SAMPLES, VERDICTS, LOG, POLICY = "samples.jsonl", "verdicts.jsonl", "log.jsonl", "policy.safetensors"
 STUDY_FILE = "study.yaml"
 PROBE_FILES = ("validity.jsonl", "recovery.jsonl", "trajectory.jsonl")
+LIKELIHOOD_FILE = "likelihood.jsonl"  # of a study whose probes have passes
 TEXT_FILES = ("recipe.json", LOG, "scores.json")  # of a training on a world, beside its checkpoint
 TEXT_WEIGHTS = ("config.json", "model.safetensors")  # of the checkpoint, every one has these
 TABLE_ENDINGS = ("md", "tex", "csv")
 Name = str | int
+
+
+def probe_file_names(config: StudyConfig) -> tuple[str, ...]:
+    """Return the names of the files that a probing job writes."""
+    return (*PROBE_FILES, *((LIKELIHOOD_FILE,) if config.probes.passes else ()))
 
 
 def manifest_of(path: Path) -> Path:
@@ -142,7 +149,7 @@ class Layout:
         return self.results / "policy" / f"T{budget}" / f"seed{seed}"
 
     def probe(self, model: str, benchmark: str, place: str, seed: Name) -> Path:
-        """Folder of one probing job: the files PROBE_FILES."""
+        """Folder of one probing job: the files PROBE_FILES, and with passes LIKELIHOOD_FILE."""
         return self.results / model / "probes" / benchmark / place / f"seed{seed}"
 
     def text(self, world: str, run: str, seed: Name) -> Path:

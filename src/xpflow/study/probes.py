@@ -17,6 +17,7 @@ FLOW, FINISHER = (
     "flow",
     "mask_prediction",
 )  # the decoder that is probed, and the one that finishes its answers
+SOFT = "soft_tokens"  # the decoder that says how masks are mixed between passes
 FULL = Fraction(1)
 
 
@@ -87,6 +88,9 @@ def probe_arms(config: StudyConfig) -> Iterator[tuple[Arm, Fraction]]:
             config.probes.budget,
         )
     yield Arm(name="probe-finish", decoder=FINISHER), FULL
+    for place in config.probes.places if config.probes.passes else ():
+        if place.soft:
+            yield Arm(name=f"probe-{place.name}", decoder=SOFT, settings=place.soft), FULL
 
 
 def _seeds(config: StudyConfig, place: ProbePlace) -> tuple[int, ...]:

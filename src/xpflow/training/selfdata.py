@@ -2,12 +2,13 @@
 
 Row: {task_id, prompt_ids, response, kind}; kind is "train", "probe" (own answers that only the log looks at)
 or "heldout" (real answers, no model involved). With `selfdata.steps` own answers have `steps` too: for each
-response token the forward, counted from 0, in which it took its final value.
+response token the forward, counted from 0, in which it took its final value. With `answers: reference` all
+answers are the benchmark's own, and those that are longer than N are left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ def self_aligned_rows(
     k, n = shard
     asked, held, kinds = asked[k - 1 :: n], held[k - 1 :: n], kinds[k - 1 :: n]
     prompter = Prompter(protocol or find_protocol(), tokenizer)
+    if settings.answers == "reference":
+        return _real_rows(prompter, [*asked, *held], [*kinds, *["heldout"] * len(held)], settings.gen_length)
     prompts = [prompter.encode(problem) for problem in asked]
     how = stage_settings(settings, prompter.protocol, benchmark_shape(settings.benchmark) or "mbpp")
     watch = DecisionSteps(len(prompts), settings.gen_length) if settings.steps else None
@@ -61,7 +64,7 @@ def self_aligned_rows(
     if watch is not None:
         for row, steps in zip(own, watch.of(result.tokens).tolist(), strict=True):
             row["steps"] = steps
-    return own + _real_rows(prompter, held, settings.gen_length)
+    return own + _real_rows(prompter, held, ["heldout"] * len(held), settings.gen_length)
 
 
 def prompts_of_seed(study: StudyConfig, seed: int) -> tuple[list[Problem], list[Problem]]:
@@ -74,9 +77,11 @@ def prompts_of_seed(study: StudyConfig, seed: int) -> tuple[list[Problem], list[
     return everything[asked.start : asked.stop], everything[len(everything) - settings.heldout :]
 
 
-def _real_rows(prompter: Prompter, held: list[Problem], length: int) -> list[Row]:
+def _real_rows(
+    prompter: Prompter, problems: Sequence[Problem], kinds: Sequence[str], length: int
+) -> list[Row]:
     rows = []
-    for problem in held:
+    for problem, kind in zip(problems, kinds, strict=True):
         response = response_ids(prompter.tokenizer, problem.canonical_solution.rstrip("\n"), length)
         if response is not None:
             prompt = prompter.encode(problem)
@@ -85,7 +90,7 @@ def _real_rows(prompter: Prompter, held: list[Problem], length: int) -> list[Row
                     "task_id": problem.task_id,
                     "prompt_ids": prompt,
                     "response": list(response),
-                    "kind": "heldout",
+                    "kind": kind,
                 }
             )
     return rows

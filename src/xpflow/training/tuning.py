@@ -64,7 +64,7 @@ def tuner(
         result depends on (tokenizer, code): a saved state must agree with it.
     """
     machine, loss = machine or Machine(), make_loss(run.objective, run.settings)
-    settings, matrix_rate = (block.full, block.full.matrix_rate) if full else (block.lora, None)
+    settings, matrix_rate = block.of(run, full=full), block.full.matrix_rate if full else None
     if matrix_rate and machine.team.size > 1:
         raise ConfigError(
             "training.full.matrix_rate: Muon needs whole matrices, and several processes share them out",
@@ -123,7 +123,7 @@ def _guard(
         "objective": {"name": run.objective, "settings": entry.checked(run.settings).model_dump()},
         "training": {
             **block.model_dump(exclude={"runs", "full", "lora"}),
-            how: getattr(block, how).model_dump(),
+            how: block.of(run, full=full).model_dump(),
         },
         "precision": str(machine.dtype),
     }

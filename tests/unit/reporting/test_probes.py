@@ -243,6 +243,34 @@ def test_tables_figures_and_page_show_them(made) -> None:
     assert "Is rescued more." in page
 
 
+def test_likelihoods_have_a_table_and_claims_in_nats(made) -> None:
+    _, results = made
+    claim = {"id": "fewer", "text": "Other nats.", "measure": "nats", "place_a": "other"}
+    claim["direction"] = "different"  # less of them is neither ahead nor behind
+    claim |= {"place_b": "base", "passes_a": 2, "passes_b": 1}
+    places = [PLACES[0], {**PLACES[1], "soft": {"weight": 0.5}}]
+    config = study(places=places, policies=[], passes=2, preregistration=[claim])
+    for job in probe_jobs(config):
+        folder = Layout.of_results(results).probe(job.model, job.benchmark, job.place, job.seed)
+        write_jsonl(folder / "trajectory.jsonl", [])  # of no policy
+        rows = [
+            {"task_id": f"micropy-he/{task}", "passes": passes, "nats": 40.0 + task - 2 * passes}
+            for task in range(PROBLEMS)
+            for passes in ((1, 2) if job.place == "other" else (1,))
+        ]
+        write_jsonl(folder / "likelihood.jsonl", rows)
+    [judged] = judged_claims(config, plan_from_config(config), load_probes(config, results))
+    assert (judged.a, judged.b, judged.judgement) == (41.5, 43.5, "confirmed")
+    out = results.parent / "out"
+    produce_tables(config, results, out)
+    assert {path.name for path in out.iterdir()} >= {f"{name}.md" for name in table_names(config)}
+    found = pd.read_csv(out / "probes_likelihood.csv", comment="#").set_index(["place", "passes"])["nats"]
+    assert found.to_dict() == {("base", 1): 43.5, ("other", 1): 43.5, ("other", 2): 41.5}
+    [told] = [one for one in json.loads((out / "claims.json").read_text()) if one["family"] == "probes"]
+    assert (told["ours"], told["unit"]) == (-2.0, "nats a response")
+    assert "**confirmed**, −2.000 nats a response" in (out / "claims.md").read_text()
+
+
 def test_a_missing_or_partial_file_is_told(made) -> None:
     config, results = made
     job = probe_jobs(config)[0]

@@ -64,12 +64,23 @@ def test_the_settings_of_a_run_concern_its_own_trainings() -> None:
     runs = [{"name": "paper"}, {"name": "preserving", "settings": {"kl_weight": 0.5}}]
     found = changed({"training": {"runs": runs}})
     assert found == {"train llada-micro preserving", "train llada2-micro preserving"}
+    longer = [{"name": "paper"}, {**DEFAULT.training.runs[1].model_dump(), "updates": 7}]
+    assert changed({"training": {"runs": longer}}) == found
+    assert (
+        changed({"training": {"runs": [{"name": "paper", "updates": None}, longer[1] | {"updates": None}]}})
+        == set()
+    )
 
 
 def test_how_own_answers_are_decoded_concerns_them_and_only_where_it_differs_from_before() -> None:
-    same = {"split": None, "settings": {}, "steps": False}
+    same = {"split": None, "settings": {}, "steps": False, "answers": "own"}
     assert changed({"selfdata": same}) == set()
-    for other in ({"split": "train"}, {"settings": {"temperature": 0.5}}, {"steps": True}):
+    for other in (
+        {"split": "train"},
+        {"settings": {"temperature": 0.5}},
+        {"steps": True},
+        {"answers": "reference"},
+    ):
         found = changed({"selfdata": other})
         assert found == {"selfdata llada-micro", "selfdata llada2-micro"}
     assert fp.report(study_from_mapping({"selfdata": same})) == fp.report(DEFAULT)

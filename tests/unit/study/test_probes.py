@@ -22,6 +22,7 @@ BASE = {"name": "base", "model": "llada-micro"}
 PAPER = {"name": "paper", "model": "llada-micro", "weights": "paper"}
 SHIPPED, QUARTER = {"name": "shipped", "policy": "shipped"}, {"name": "quarter", "train_budget": "1/4"}
 CLAIM = {"id": "one", "text": "It does.", "measure": "read_oracle", "place_a": "base", "place_b": "base"}
+NATS = {**CLAIM, "measure": "nats", "passes_a": 1, "passes_b": 1}
 SNAP = {**CLAIM, "measure": "recovered", "policy_a": "shipped", "policy_b": "shipped"}
 
 
@@ -101,6 +102,9 @@ def test_only_what_a_job_reads_makes_it_stale() -> None:
     [job] = probe_jobs(study())
     before = probe_fingerprint(study(), job)
     assert before == probe_fingerprint(study(places=[BASE, PAPER], region=0.9, preregistration=[CLAIM]), job)
+    soft, passes = {**BASE, "soft": {"weight": 0.5}}, {"passes": 2}
+    assert before == probe_fingerprint(study(places=[soft]), job)  # nothing is mixed where nothing is passed
+    assert probe_fingerprint(study(**passes), job) != probe_fingerprint(study(places=[soft], **passes), job)
     for changed in ({"share": 0.25}, {"snap_at": [0.9]}, {"answers": "own"}, {"policies": [QUARTER]}):
         assert before != probe_fingerprint(study(**changed), job)
 
@@ -126,6 +130,13 @@ def test_only_what_a_job_reads_makes_it_stale() -> None:
         ({"preregistration": [{**SNAP, "at": 0.3}]}, "no multiple of 1/8"),
         ({"preregistration": [{**SNAP, "snap_at": 0.9}]}, "0.9 is none of probes.snap_at"),
         ({"preregistration": [{**SNAP, "policy_b": "shippd"}]}, "did you mean 'shipped'"),
+        ({"preregistration": [{**CLAIM, "passes_a": 1}]}, "is a measure of no number of passes"),
+        (
+            {"passes": 2, "preregistration": [{**NATS, "passes_b": None}]},
+            "is a measure of a number of passes",
+        ),
+        ({"passes": 2, "preregistration": [{**NATS, "passes_b": 2}]}, "of base 1 passes are read"),
+        ({"preregistration": [NATS]}, "of base 0 passes are read"),
     ],
 )
 def test_what_cannot_be_probed_is_named(probes: dict[str, Any], told: str) -> None:
@@ -153,3 +164,31 @@ def test_the_shipped_study_asks_all_five_questions() -> None:
     assert {place.weights for place in block.places} == {"base", "paper"}
     assert {one.train_budget for one in block.policies} >= {Fraction(1), Fraction(1, 4)}
     assert {claim.measure for claim in block.preregistration} >= {"read_oracle", "recovered", "readable"}
+
+
+@pytest.mark.parametrize("name", ["soft", "soft-full"])
+def test_the_study_of_soft_masks_holds_equal_things_against_each_other(name: str) -> None:
+    config = load_study(ROOT / f"config/{name}.yaml")
+    updates = {run.name: run.updates or config.training.full.updates for run in config.training.runs}
+    more = updates.pop("binary-more")
+    assert set(updates.values()) == {300}
+    assert 3 * more >= 4 * updates["soft3"]  # an update of soft_masked: two forwards and a backward
+    assert (3 * more == 4 * updates["soft3"]) == (name == "soft")
+    arms = {arm.name: arm for arm in config.evaluation.arms}
+    apart = {
+        "soft-over-binary",
+        "soft1-over-binary",
+        "soft-over-binary-compute",
+        "soft-over-binary-threshold",
+    }
+    for claim in config.study.preregistration:
+        same = arms[claim.arm_a].weights == arms[claim.arm_b].weights
+        of_training = claim.id in {*apart, "flow-against-soft", "paper-flow-against-soft"}
+        assert same != of_training, claim.id
+    by_model = {place.name: place.model for place in config.probes.places}
+    for probe_claim in config.probes.preregistration:
+        assert by_model[probe_claim.place_a] == by_model[probe_claim.place_b]
+        assert probe_claim.measure == "nats"
+    for model in config.model_names:  # the untouched base is what a place is held against
+        first = next(place for place in config.probes.places if place.model == model)
+        assert (first.weights, first.soft) == ("base", {})

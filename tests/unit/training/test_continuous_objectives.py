@@ -11,7 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from fakes.decoding import OwnModules
+from xpflow.decoding import settings_from
 from xpflow.models.extra import find_extra, save_extra
+from xpflow.probes.likelihood import cross_entropies
 from xpflow.runtime.machine import Machine
 from xpflow.study.config.training import FullSettings, LoraSettings, TrainingBlock, TrainingRun
 from xpflow.training.corruption import Corrupted
@@ -157,6 +160,21 @@ def test_rows_that_are_not_soft_read_plain_masks(make_model: Make, data: OwnAnsw
 def test_no_soft_rows_take_one_forward(make_model: Make, data: OwnAnswers) -> None:
     student, loss, batch = at_work(make_model("llada-micro"), data, "soft_masked", {"soft_share": 0.0})
     assert torch.equal(loss.forward(student, batch).logits_BKV, student.predict(batch).logits_BKV)
+
+
+@both
+def test_the_probe_s_second_pass_is_what_soft_rows_are_trained_on(
+    name: str, make_model: Make, data: OwnAnswers
+) -> None:
+    model = make_model(name)
+    student, loss, batch = at_work(model, data, "soft_masked", {"soft_share": 1.0, "top": 2})
+    model.objective_file = OwnModules(model)
+    model.objective_file.states["soft_mask"] = student.extra["soft_mask"].state_dict()
+    values = {"gen_length": 8, "weighting": "learned", "geometry": "linear", "top": 2}
+    first, second = cross_entropies(model, batch, 2, settings_from("soft_tokens", values))
+    trained = loss.terms(loss.forward(student, batch), batch)["ce"].values
+    torch.testing.assert_close(second[batch.mask_BK], trained[batch.mask_BK].detach())
+    assert not torch.allclose(first[batch.mask_BK], second[batch.mask_BK], rtol=1e-4)
 
 
 # Masks and random tokens

@@ -65,6 +65,22 @@ def test_shards_together_are_the_whole_set(
             assert row["response"] == [len(row["prompt_ids"]), *row["prompt_ids"][-3:]]
 
 
+def test_reference_answers_are_the_benchmark_s_and_need_no_decoding(
+    monkeypatch: pytest.MonkeyPatch, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    use(monkeypatch, selfdata, tokenizer, lambda prompt: pytest.fail("a model was asked"))
+    block = STUDY.selfdata.model_copy(update={"answers": "reference", "gen_length": 64})
+    rows = self_aligned_rows(STUDY.model_copy(update={"selfdata": block}), "none", 0)
+    own, held = prompts_of_seed(STUDY, 0)
+    assert [row["task_id"] for row in rows] == [problem.task_id for problem in (*own, *held)]
+    for row, problem in zip(rows, (*own, *held), strict=True):
+        answer = problem.canonical_solution.rstrip("\n")
+        assert tuple(row["response"]) == response_ids(tokenizer, answer, 64)
+    assert [row["kind"] for row in rows] == ["train"] * 12 + ["probe"] * PROBES + ["heldout"] * 5
+    with pytest.raises(ValueError, match="leave out `steps`"):
+        SelfdataBlock(answers="reference", steps=True)
+
+
 def test_the_filter_keeps_exactly_what_passes_in_order(
     monkeypatch: pytest.MonkeyPatch, tokenizer: PreTrainedTokenizerBase
 ) -> None:

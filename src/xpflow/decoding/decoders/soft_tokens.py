@@ -3,14 +3,17 @@
 Three published decoders in one: `geometry: spherical` is "Rethinking Soft Tokens" (arXiv 2609.37391; weight
 0.3, 3 tokens for code), `linear` its control, and `weighting: entropy` is Soft-Masked diffusion (arXiv
 2510.17206) with fixed scalars, `weighting: learned` with those of the weights: the objective `soft_masked`
-trains them on the line (`geometry: linear`), with as many tokens as its `top`. The mixture has no memory: it
-is made anew from each forward. Only masks of the block are mixed. Commits by mask prediction's quota, by a
-threshold or by an entropy budget: each as its own decoder does.
+trains them on the line (`geometry: linear`), with as many tokens as its `top`. In all of them the mixture has
+no memory: it is made anew from each forward. Only masks of the block are mixed. Commits by mask prediction's
+quota, by a threshold or by an entropy budget: each as its own decoder does.
+
+Deviation: `state: persistent` is no paper's. There what a mask showed moves on towards the prediction by the
+same weight, x <- x + w (u - x), as flow's states do by a learned step.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -20,7 +23,7 @@ from xpflow.continuous.soft_mask import SoftMask
 from xpflow.decoding.axes.commits import above, at_least, by_entropy
 from xpflow.decoding.axes.feedback import Geometry, SoftStepper, mixture, top_mean
 from xpflow.decoding.axes.general import AxisSettings
-from xpflow.decoding.axes.view import View
+from xpflow.decoding.axes.view import View, entropy
 from xpflow.decoding.entry import Decoder, Knob
 from xpflow.decoding.own_modules import own_module
 from xpflow.decoding.stepper import Setup
@@ -41,6 +44,10 @@ class SoftTokensSettings(AxisSettings):
         description="entropy: weight * sigmoid(slope (-H - center)) at each mask, as Soft-Masked; learned: "
         "the same with the weights' own three numbers",
     )
+    state: Literal["recomputed", "persistent"] = Field(
+        default="recomputed",
+        description="The mask's share is anew in every mixture, or what the mask showed last moves on",
+    )
     slope: float = Field(default=6.67, description="Of `weighting: entropy`; per nat")
     center: float = Field(default=-0.75, description="Of `weighting: entropy`; -H in nats at half weight")
     rule: Literal["quota", "threshold", "entropy"] = Field(
@@ -52,6 +59,36 @@ class SoftTokensSettings(AxisSettings):
     gamma: float = Field(default=0.1, description="Of `rule: entropy`; nats")
 
 
+class Mixing:
+    """What a mask shows after a forward, as settings say; a probe asks it without decoding.
+
+    Raises DecodingError where the settings ask for learned scalars, and the weights bring none.
+    """
+
+    def __init__(self, model: Any, settings: SoftTokensSettings) -> None:
+        self.settings, self.table_VE = settings, model.get_input_embeddings().weight
+        if settings.weighting == "learned":
+            found = own_module(model, "soft_mask", "soft_masked", SoftMask.of_state)
+            self.soft_mask = found.to(self.table_VE.device)
+
+    def __call__(self, p_BKV: Tensor, m_BKE: Tensor, x_BKE: Tensor) -> Tensor:
+        """Return the mixtures `[B, K, E]` after predictions p; plain masks are m, and x was shown last."""
+        return self.moved(self.target(p_BKV), entropy(p_BKV), m_BKE, x_BKE)
+
+    def target(self, p_BKV: Tensor) -> Tensor:
+        """Return the mean of the best tokens, `[B, K, E]`."""
+        return top_mean(p_BKV, self.table_VE, self.settings.top)
+
+    def moved(self, u_BME: Tensor, entropy_BM: Tensor, m_BME: Tensor, x_BME: Tensor) -> Tensor:
+        """Return m, or what was shown last, moved towards targets u."""
+        chosen, w_BM = self.settings, torch.full_like(m_BME[..., 0], self.settings.weight)
+        if chosen.weighting == "learned":
+            w_BM = self.soft_mask(entropy_BM)
+        elif chosen.weighting == "entropy":
+            w_BM = w_BM * (chosen.slope * (-entropy_BM - chosen.center)).sigmoid()
+        return mixture(m_BME if chosen.state == "recomputed" else x_BME, u_BME, w_BM, chosen.geometry)
+
+
 class SoftTokens(SoftStepper):
     """The stepper of `soft_tokens`."""
 
@@ -60,9 +97,7 @@ class SoftTokens(SoftStepper):
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
         require_tokens("top", self.settings.top, setup.facts.vocabulary)
-        if self.settings.weighting == "learned":
-            found = own_module(setup.model, "soft_mask", "soft_masked", SoftMask.of_state)
-            self.soft_mask = found.to(setup.facts.device)
+        self.mixing = Mixing(setup.model, self.settings)
 
     def commits(self, view: View) -> Tensor:
         """Return the masks that the rule takes, and the best in any case."""
@@ -78,14 +113,9 @@ class SoftTokens(SoftStepper):
         return at_least(fits_BM, order_BM, 1, chosen.tie_break, block)
 
     def mixed(self, view: View, m_BME: Tensor) -> Tensor:
-        """Return m moved towards the mean of the best tokens."""
-        u_BME = view.spread(top_mean(view.p_BKV, self.embed.weight, self.settings.top))
-        w_BM = torch.full_like(m_BME[..., 0], self.settings.weight)
-        if self.settings.weighting == "learned":
-            w_BM = self.soft_mask(view.entropy_BM)
-        elif self.settings.weighting == "entropy":
-            w_BM = w_BM * (self.settings.slope * (-view.entropy_BM - self.settings.center)).sigmoid()
-        return mixture(m_BME, u_BME, w_BM, self.settings.geometry)
+        """Return m, or what was shown last, moved towards the mean of the best tokens."""
+        u_BME = view.spread(self.mixing.target(view.p_BKV))
+        return self.mixing.moved(u_BME, view.entropy_BM, m_BME, view.state.memory["x_BME"])
 
 
 DECODER = Decoder(
@@ -97,7 +127,7 @@ DECODER = Decoder(
     nfe="adaptive",
     shown=("geometry", "rule", "threshold"),
     knob=Knob("threshold", 0.0, 1.0),
-    examples=({}, {"rule": "quota", "weight": 0.5, "top": 4}),
+    examples=({}, {"rule": "quota", "weight": 0.5, "top": 4}, {"state": "persistent", "weight": 0.5}),
     only_with={
         **dict.fromkeys(
             ("slope", "center"), ("weighting: entropy", lambda settings: settings.weighting == "entropy")
@@ -107,7 +137,7 @@ DECODER = Decoder(
         ),
         "gamma": ("rule: entropy", lambda settings: settings.rule == "entropy"),
         **dict.fromkeys(
-            ("top", "geometry", "weighting"),
+            ("top", "geometry", "weighting", "state"),
             ("a weight above 0", lambda settings: settings.weight > 0 or settings.weighting == "learned"),
         ),
         "weight": ("a weighting that is not learned", lambda settings: settings.weighting != "learned"),

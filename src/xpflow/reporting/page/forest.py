@@ -46,8 +46,8 @@ def forest(claims: Sequence[Claim], titles: dict[str, str]) -> Forest | None:
     """
     for family, title in titles.items():
         found = [claim for claim in claims if claim.family == family and _drawable(claim)][:MOST]
-        if found:
-            return _drawn(title, found)
+        if found:  # of one unit, as one scale has
+            return _drawn(title, [claim for claim in found if claim.unit == found[0].unit])
     return None
 
 

@@ -15,8 +15,8 @@ SHARE = {"percent": True, "zero": True}
 
 
 def probe_charts(block: ProbesBlock, probed: Sequence[Probed]) -> list[Chart]:
-    """Return the two charts: what is read at each t, and what becomes of decodes that are stopped early."""
-    return [_validity(block, probed), _recovery(block, probed)]
+    """Return the charts: what is read at each t, and what becomes of decodes that are stopped early."""
+    return [_validity(block, probed), *([_recovery(block, probed)] if block.policies else [])]
 
 
 def _validity(block: ProbesBlock, probed: Sequence[Probed]) -> Chart:

@@ -7,13 +7,13 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from xpflow.study.config.base import Block, Budget
+from xpflow.study.config.base import Block, Budget, Scalar
 from xpflow.study.config.training import BASE
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 MixGeometry = Literal["linear", "spherical"]
 Token = Literal["oracle", "wrong"]
-# What a claim may be about; those behind the first four also need a policy.
+# What a claim may be about; OF_POLICIES also need a policy, and nats a number of passes.
 Measure = Literal[
     "read_oracle",
     "read_wrong",
@@ -22,6 +22,7 @@ Measure = Literal[
     "recovered",
     "readable",
     "correctable",
+    "nats",
 ]
 OF_POLICIES = ("recovered", "readable", "correctable")
 
@@ -32,6 +33,11 @@ class ProbePlace(Block):
     name: str = Field(pattern=NAME, description="Unique name, as tables print it, and a folder's")
     model: str = Field(description="A model of the study")
     weights: str = Field(default=BASE, description="base, or a run of training.runs")
+    soft: dict[str, Scalar] = Field(
+        default={},
+        description="Settings of soft_tokens: how masks are mixed between passes (see `passes`); empty: they "
+        "stay plain, and one pass is all there is",
+    )
 
 
 class ProbePolicy(Block):
@@ -63,7 +69,7 @@ class ProbeClaim(Block):
     measure: Measure = Field(
         description="read_*, elsewhere_*: readings that are right at the mixed places, and at the masks "
         "beside them, with the true or a wrong token mixed in; recovered: answers that pass after a snap; "
-        "readable, correctable: states in the region (see `region`)"
+        "readable, correctable: states in the region (see `region`); nats: of a response, after some passes"
     )
     at: float = Field(default=0.5, ge=0, le=1, description="t of the states, or share of the steps at a snap")
     snap_at: float | None = Field(
@@ -75,6 +81,8 @@ class ProbeClaim(Block):
     place_b: str = Field(description="The place that it is compared with")
     policy_a: str | None = Field(default=None, description="A policy of probes.policies, of the last three")
     policy_b: str | None = Field(default=None, description="The policy that it is compared with")
+    passes_a: int | None = Field(default=None, gt=0, description="Of nats: passes of side a")
+    passes_b: int | None = Field(default=None, gt=0, description="Of nats: passes of side b")
     direction: Literal["greater", "less", "different"] = Field(
         default="greater", description="What is claimed of a minus b"
     )
@@ -110,8 +118,12 @@ class ProbesBlock(Block):
     )
     policies: tuple[ProbePolicy, ...] = Field(
         default=(ProbePolicy(name="shipped", policy="shipped"),),
-        description="Policies whose decodes are followed",
+        description="Policies whose decodes are followed; empty: none is",
     )
+    passes: int = Field(
+        default=0, ge=0, description="The likelihood of answers is read after 1 to this many forwards; 0: not"
+    )
+    draws: int = Field(default=16, gt=0, description="Of the likelihood: maskings of each answer")
     budget: Budget = Field(default=Fraction(1, 4), description="Steps / N of these decodes")
     snaps: int = Field(
         default=8, gt=0, description="Snaps of a decode: before it, and after each 1/snaps of its steps"

@@ -255,7 +255,22 @@ def _bad_probes(config: StudyConfig) -> Iterator[Problem]:
                 yield (*loc, f"policy_{side}"), f"{claim.measure} is a measure of {needs}"
             elif named is not None:
                 yield from unknown((*loc, f"policy_{side}"), [named], policies)
+            yield from _bad_passes(config, loc, index, side)
         yield from _off_grid(config, loc, index)
+
+
+def _bad_passes(config: StudyConfig, loc: tuple[str | int, ...], index: int, side: str) -> Iterator[Problem]:
+    """Yield that a claim is about a number of passes that a place does not take, or about none."""
+    block, claim = config.probes, config.probes.preregistration[index]
+    number, place = getattr(claim, f"passes_{side}"), getattr(claim, f"place_{side}")
+    if (number is None) == (claim.measure == "nats"):
+        needs = "a number of passes" if number is None else "no number of passes"
+        yield (*loc, f"passes_{side}"), f"{claim.measure} is a measure of {needs}"
+    elif number is not None:
+        soft = any(one.name == place and one.soft for one in block.places)
+        most = block.passes if soft else min(1, block.passes)
+        if number > most:
+            yield (*loc, f"passes_{side}"), f"of {place} {most} passes are read: see probes.passes and `soft`"
 
 
 def _off_grid(config: StudyConfig, loc: tuple[str | int, ...], index: int) -> Iterator[Problem]:
@@ -266,7 +281,7 @@ def _off_grid(config: StudyConfig, loc: tuple[str | int, ...], index: int) -> It
         yield (*loc, "at"), f"{claim.at} is no multiple of 1/{block.snaps}, where decodes are snapped"
     if claim.snap_at is not None and claim.snap_at not in block.snap_at:
         yield (*loc, "snap_at"), f"{claim.snap_at} is none of probes.snap_at"
-    if claim.measure not in OF_POLICIES and claim.at not in block.t:
+    if claim.measure not in (*OF_POLICIES, "nats") and claim.at not in block.t:
         yield (*loc, "at"), f"{claim.at} is none of probes.t"
 
 

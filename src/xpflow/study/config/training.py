@@ -14,13 +14,17 @@ PROBES = 32  # own answers that only the log looks at, beside `selfdata.prompts`
 
 
 class SelfdataBlock(Block):
-    """The base model's own answers to a benchmark's prompts: to persona prompts, at full budget."""
+    """What is learned from: the base model's own answers to a benchmark's prompts, or the benchmark's."""
 
     benchmark: str = Field(default="micropy-personas", description="Source of the prompts")
     split: str | None = Field(default=None, description="Its split; null: the benchmark's default one")
     decoder: str = Field(default="mask_prediction", description="Decoder of the answers")
     settings: dict[str, Scalar] = Field(
         default={}, description="Settings of the decoder that differ from its defaults"
+    )
+    answers: Literal["own", "reference"] = Field(
+        default="own",
+        description="own: what the model answers; reference: the benchmark's answers, which no model decodes",
     )
     steps: bool = Field(
         default=False, description="Keep beside every token the forward in which it was decided"
@@ -35,6 +39,8 @@ class SelfdataBlock(Block):
     def _keys_of_its_own_are_no_settings(self) -> SelfdataBlock:
         if own := sorted({"budget", "batch_size", "decoder", "gen_length"} & self.settings.keys()):
             raise ValueError(f"{', '.join(own)} belong into the block itself, not into its `settings`")
+        if self.steps and self.answers == "reference":
+            raise ValueError("no forward decided a benchmark's own answers: leave out `steps`")
         return self
 
     def asked(self, seed: int, size: int) -> range:
@@ -69,6 +75,9 @@ class TrainingRun(Block):
     )
     start: str = Field(
         default=BASE, alias="from", description="Weights that it starts from: base, or another run's name"
+    )
+    updates: int | None = Field(
+        default=None, gt=0, description="Optimizer steps; null: those of training.full or training.lora"
     )
 
 
@@ -119,6 +128,11 @@ class TrainingBlock(Block):
     weight_decay: float = Field(default=0.0, ge=0, description="Decoupled weight decay")
     grad_clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient")
     log_every: int = Field(default=10, gt=0, description="Steps between rows of log.jsonl (Figures 2a, 2b)")
+
+    def of(self, run: TrainingRun, *, full: bool) -> FullSettings | LoraSettings:
+        """Return the settings of a run: those of its kind of training, with its own number of updates."""
+        found = self.full if full else self.lora
+        return found if run.updates is None else found.model_copy(update={"updates": run.updates})
 
 
 class SolvableBlock(Block):
