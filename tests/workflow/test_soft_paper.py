@@ -39,9 +39,7 @@ def test_a_dry_run_plans_every_stage_and_needs_no_weights(workflow_in: Callable[
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    "XPFLOW_TEST_PAPER" not in os.environ, reason="set XPFLOW_TEST_PAPER=1: 116 jobs"
-)
+@pytest.mark.skipif("XPFLOW_TEST_PAPER" not in os.environ, reason="set XPFLOW_TEST_PAPER=1: 116 jobs")
 def test_the_tiny_study_runs_every_rule_to_the_end(workflow_in: Callable[[str], Any]) -> None:
     workflow, config = workflow_in("soft-paper-tiny"), CONFIG / "soft-paper-tiny.yaml"
     models = [word for name in DREAMS for word in ("--model", name)]

@@ -1,4 +1,4 @@
-"""Data in the schemas of MBPP, EvalPlus and the Tulu 3 personas, of MicroPy: for runs without the hub."""
+"""Data in published schemas, made of MicroPy's tasks and MicroSum's reports: for runs without the hub."""
 
 from __future__ import annotations
 
@@ -7,20 +7,30 @@ from pathlib import Path
 from typing import Any
 
 from xpflow.artifacts.io import write_jsonl
+from xpflow.problems import microsum
 from xpflow.problems.benchmarks import BENCHMARKS
+from xpflow.problems.benchmarks.summaries import SIZES as TAKEN
 from xpflow.problems.micropy import load, persona_problems
 from xpflow.problems.problem import Problem
 from xpflow.problems.shapes import SHAPES
 
 Row = dict[str, Any]
 SHOWN = 3
-PERSONAS = 256
+PERSONAS, PAGES = 256, 30
+# Published columns of documents and of their summaries.
+SUMMARIES = {
+    "xsum": ("document", "summary"),
+    "cnn-dailymail": ("article", "highlights"),
+    "pubmed-abstracts": ("article", "abstract"),
+    "arxiv-abstracts": ("article", "abstract"),
+}
 
 
 def write_stand_ins(folder: str | Path) -> list[Path]:
     """Write files into a folder, one of a benchmark's full size each; returns their paths.
 
-    `mbpp.jsonl` (974 tasks), `humaneval-plus.jsonl` (164), `mbpp-plus.jsonl` (378) and `personas.jsonl`.
+    `mbpp` (974 tasks), `humaneval-plus` (164), `mbpp-plus` (378), `personas`; `xsum`, `cnn-dailymail`,
+    `pubmed-abstracts` and `arxiv-abstracts` (1,000 reports of MicroSum each) and `fineweb-edu`.
     """
     pool = [problem for problem in load("mbpp", "train") if len(problem.tests) >= SHOWN]
     complete = load("humaneval", "test")
@@ -29,11 +39,14 @@ def write_stand_ins(folder: str | Path) -> list[Path]:
         count = sum(BENCHMARKS[benchmark].sizes.values())
         return [row(number, tasks[number % len(tasks)]) for number in range(1, count + 1)]
 
+    reports = microsum.load("train")
     found = {
         "mbpp": of("mbpp", _mbpp_row, pool),
         "humaneval-plus": of("humaneval-plus", _humaneval_plus_row, complete),
         "mbpp-plus": of("mbpp-plus", _mbpp_plus_row, pool),
         "personas": [_persona_row(problem) for problem in persona_problems(PERSONAS)],
+        **{name: _summary_rows(reports, *columns) for name, columns in SUMMARIES.items()},
+        "fineweb-edu": [{"text": page} for page in _pages(reports)],
     }
     for name, rows in found.items():
         write_jsonl(Path(folder) / f"{name}.jsonl", rows)
@@ -64,6 +77,17 @@ def _mbpp_plus_row(number: int, problem: Problem) -> Row:
         "test_list": list(problem.tests[:1]),
         "test": "\n".join(problem.tests),
     }
+
+
+def _summary_rows(reports: Sequence[Problem], document: str, summary: str) -> list[Row]:
+    taken = [reports[number % len(reports)] for number in range(TAKEN["test"])]
+    return [{document: one.prompt, summary: one.canonical_solution} for one in taken]
+
+
+def _pages(reports: Sequence[Problem]) -> list[str]:
+    """Return pages that are long enough to be continued, of a few reports each."""
+    texts = [one.prompt for one in reports]
+    return [" ".join(texts[start : start + 12]) for start in range(0, 12 * PAGES, 12)]
 
 
 def _persona_row(problem: Problem) -> Row:

@@ -22,16 +22,15 @@ FILE = "sample/10BT/000_00000.parquet"
 
 
 def load(data: Data, split: str) -> Sequence[Problem]:
-    """Return the first pages that are long enough.
+    """Return the first pages that are long enough; a local file may have fewer of them.
 
     Raises:
         DataError: a row holds no text, or too few pages are long enough. HubError: it was not fetched.
     """
     if data.file is not None:
-        rows, where = stream_rows(data.file), str(data.file)
-    else:
-        assert data.repo is not None
-        rows, where = stream_parquet(data_files(data.repo, FILE)), data.repo.label
+        return list(islice(continuations(stream_rows(data.file), str(data.file)), PAGES))
+    assert data.repo is not None
+    rows, where = stream_parquet(data_files(data.repo, FILE)), data.repo.label
     found = list(islice(continuations(rows, where), PAGES))
     return require_size(found, PAGES, where, f"that many have {PROMPT + ANSWER} words")
 
