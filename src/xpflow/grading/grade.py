@@ -229,8 +229,10 @@ def judged(problem: Problem, answer: str) -> Verdict:
         ) from error
     if said.passed:
         return Verdict(problem.task_id, "passed", measures=said.measures)
-    values = {"found": shown(said.found), "expected": shown(said.expected)}
-    return Verdict(problem.task_id, "wrong", "another answer", measures=said.measures, **values)
+    found, expected = shown(said.found), shown(said.expected)
+    return Verdict(
+        problem.task_id, "wrong", "another answer", found=found, expected=expected, measures=said.measures
+    )
 
 
 def require_tests(items: Sequence[tuple[Problem, str]]) -> None:
