@@ -16,7 +16,7 @@ from xpflow.problems.shapes import SHAPES
 
 Row = dict[str, Any]
 SHOWN = 3
-PERSONAS, PAGES = 256, 30
+PERSONAS, PAGES = 256, 64
 # Published columns of documents and of their summaries.
 SUMMARIES = {
     "xsum": ("document", "summary"),
@@ -87,7 +87,7 @@ def _summary_rows(reports: Sequence[Problem], document: str, summary: str) -> li
 def _pages(reports: Sequence[Problem]) -> list[str]:
     """Return pages that are long enough to be continued, of a few reports each."""
     texts = [one.prompt for one in reports]
-    return [" ".join(texts[start : start + 12]) for start in range(0, 12 * PAGES, 12)]
+    return [" ".join(texts[start : start + 12]) for start in range(0, 5 * PAGES, 5)]
 
 
 def _persona_row(problem: Problem) -> Row:
