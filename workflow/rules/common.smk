@@ -26,7 +26,6 @@ from xpflow.study.layout import (
     TEXT_FILES,
     Layout,
     manifest_of,
-    probe_file_names,
 )
 from xpflow.study.probes import find_probe, probe_jobs, trained_policies
 from xpflow.study.rows import job_groups, jobs_of, policy_seeds, trace_row
@@ -36,6 +35,7 @@ from xpflow.study.stages import (
     figure_names,
     policy_logs,
     probe_files,
+    probe_outputs,
     table_files,
     table_names,
     text_files,
@@ -315,12 +315,20 @@ def get_probe_policies(wildcards):
     }
 
 
+def get_probe_validation(wildcards):
+    """Return the problems on which readers of noisy text choose, where the study has such readers."""
+    noisy = STUDY.probes.noisy
+    chosen_on = noisy.validation[wildcards.benchmark] if noisy.readers else None
+    return LAYOUT.problems(chosen_on) if chosen_on else []
+
+
 def get_probe_options(wildcards, input):
-    """Return the options of `xpflow probe` for weights and policies."""
+    """Return the options of `xpflow probe` for weights, policies and validation problems."""
     named = get_probe_policies(wildcards).items()
     policies = [f"--policy {name}={file}" for name, file in named]
     trained = f"--checkpoint {Path(str(input.weights)).parent}" if input.weights else ""
-    return " ".join([trained, *policies]).strip()
+    chosen_on = f"--validation {input.validation}" if input.validation else ""
+    return " ".join(filter(None, [trained, *policies, chosen_on]))
 
 
 def get_text_checkpoint(world, run, seed):

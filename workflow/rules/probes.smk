@@ -54,9 +54,10 @@ if PROBES := probe_jobs(STUDY):
                     *(
                         LAYOUT.probe("{model}", "{benchmark}", "{place}", "{seed}")
                         / name
-                        for name in probe_file_names(STUDY)
+                        for name in probe_outputs(STUDY)
                     ),
                     problems=LAYOUT.problems("{benchmark}"),
+                    validation=get_probe_validation,
                     base=lambda wildcards: get_base(wildcards.model),
                     weights=lambda wildcards: get_trained(
                         wildcards.model, get_probe(wildcards).weights, wildcards.seed
@@ -69,7 +70,7 @@ if PROBES := probe_jobs(STUDY):
         output:
             [
                 LAYOUT.probe("{model}", "{benchmark}", "{place}", "{seed}") / name
-                for name in probe_file_names(STUDY)
+                for name in probe_outputs(STUDY)
             ],
         log:
             f"{LOGS}/probe/{{model}}.{{benchmark}}.{{place}}.seed{{seed}}.log",
@@ -90,7 +91,7 @@ if PROBES := probe_jobs(STUDY):
             options=get_probe_options,
             folder=lambda wildcards, output: Path(output[0]).parent,
         message:
-            "Probe mixed states of {wildcards.model}, {wildcards.place}, on {wildcards.benchmark},"
+            "Probe {wildcards.model}, {wildcards.place}, on {wildcards.benchmark},"
             " seed {wildcards.seed}"
         shell:
             "xpflow probe --config {params.config} --place {wildcards.place} --benchmark {wildcards.benchmark}"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 WATCHED = 4  # fixed maskings of each example in a row of log.jsonl
 LOGIT_BYTES = 20  # of one logit in a loss: itself, fp32, softmax, and their gradients
+TABLE_BYTES = 16  # of a number of a converter's table: fp32, its gradient, Adam's two moments
+SHARE_BYTES = 16  # of one share that a mean over the vocabulary is under: logit, softmax, and their gradients
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,9 @@ class Alignment:
         )  # all until backward
         parts["logits"] = places * arch.vocab * (LOGIT_BYTES + self.cost.logit_bytes)
         parts["fp32 embedding table"] = 4.0 * arch.table
+        if tables := self.cost.tables:  # a converter's: whole on every process, in fp32, in no chunks
+            shares = self.micro * reads * (arch.vocab + 1)
+            parts["converter"] = tables * (float(TABLE_BYTES) * arch.table + SHARE_BYTES * shares)
         return Memory(parts)
 
     def _base(self) -> dict[str, float]:

@@ -2,7 +2,8 @@
 
 All of it is one forward over answers of which nothing is masked but where it says so. Of every answer its
 tokens up to the first EOS count. Which places are wrong, and what stands there, depends on the seed and the
-answer's number alone: the same for every model and reader. Legend: B rows, K places read, V vocabulary.
+answer's number alone: the same for every model and reader, near tokens where they are given one table.
+Legend: B rows, K places read, V vocabulary, E embedding width.
 
     uniform  a wrong token drawn from those that a model may predict
     near     one of the nearest embeddings, which are more like a model's own mistakes
@@ -39,12 +40,24 @@ ROWS = 1024  # tokens whose distances to the whole vocabulary are held at a time
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Answers to read, what stands at wrong places, and how many answers a forward has."""
+    """Answers to read, what stands at wrong places, and how many answers a forward has.
+
+    table_VE: embeddings that say which tokens are near; None: the model's own, which training moves.
+    """
 
     examples: Sequence[Example]
     kind: Wrong = "uniform"
     seed: int = 0
     size: int = 32
+    table_VE: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Places that were asked about, and those that were read rightly."""
+
+    asked: int
+    right: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +84,7 @@ class Robustness:
         """Return fixed less broken tokens, per 100."""
         return 100 * (self.fixed - (self.clean - self.kept)) / (self.corrupted + self.clean)
 
-    def plus(self, other: Robustness) -> Robustness:
+    def __add__(self, other: Robustness) -> Robustness:
         """Return the counts of both."""
         return Robustness(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
@@ -140,20 +153,33 @@ def wrong_tokens(
 
 def robustness(model: Any, texts: Texts, share: float, read: Read) -> Robustness:
     """Return what a reader makes of answers with a share of wrong tokens (rounded, one at least)."""
-    total = Robustness()
-    for clean, order_BK, wrong_BK, counts_BK in _batches(model, texts):
+    return sum(robustness_each(model, texts, share, read), start=Robustness())
+
+
+def robustness_each(model: Any, texts: Texts, share: float, read: Read) -> list[Robustness]:
+    """Return the same for each answer, in the order of the examples."""
+    found: dict[int, Robustness] = {}
+    for numbers, clean, order_BK, wrong_BK, counts_BK in _batches(model, texts):
         length_B = counts_BK.sum(-1)
         bad_BK = order_BK < (share * length_B).round().clamp(min=1)[:, None]
         batch = clean.reading(torch.where(bad_BK, wrong_BK, clean.target_BK), bad_BK)
         right_BK = _best(model, read(batch)) == clean.target_BK
         good_BK = counts_BK & ~bad_BK
         parts = (bad_BK, bad_BK & right_BK, good_BK, good_BK & right_BK)
-        total = total.plus(Robustness(*(int(part.sum()) for part in parts)))
-    return total
+        counts_B4 = torch.stack([part.sum(-1) for part in parts], dim=-1).tolist()
+        found |= {number: Robustness(*row) for number, row in zip(numbers, counts_B4, strict=True)}
+    return [found[number] for number in range(len(texts.examples))]
 
 
 def context_accuracy(model: Any, texts: Texts, masks: float, share: float, read: Read | None = None) -> float:
-    """Return the share of masked tokens that are read rightly where a share of the others is wrong.
+    """Return the share of masked tokens that are read rightly where a share of the others is wrong."""
+    return _share(context_each(model, texts, masks, share, read))
+
+
+def context_each(
+    model: Any, texts: Texts, masks: float, share: float, read: Read | None = None
+) -> list[Hits]:
+    """Return how many masks of each answer are read rightly where a share of its other tokens is wrong.
 
     Args:
         masks: share of an answer that is masked. read: a reader of ids; none: the plain one.
@@ -164,8 +190,9 @@ def context_accuracy(model: Any, texts: Texts, masks: float, share: float, read:
     noise = model_facts(model).noise
     if not isinstance(noise, OneMask):
         raise ConfigError("context needs a model with one mask token", hint="probe another model")
-    read, right, count = read or plain_reader(model), 0, 0
-    for clean, order_BK, wrong_BK, counts_BK in _batches(model, texts):
+    read = read or plain_reader(model)
+    found: dict[int, Hits] = {}
+    for numbers, clean, order_BK, wrong_BK, counts_BK in _batches(model, texts):
         length_B = counts_BK.sum(-1)
         masked_B = (masks * length_B).round().clamp(min=1)
         bad_B = (share * (length_B - masked_B)).round()
@@ -173,9 +200,8 @@ def context_accuracy(model: Any, texts: Texts, masks: float, share: float, read:
         bad_BK = (order_BK < (masked_B + bad_B)[:, None]) & ~mask_BK
         ids_BK = torch.where(bad_BK, wrong_BK, clean.target_BK).masked_fill(mask_BK, noise.id)
         found_BK = _best(model, read(clean.reading(ids_BK, mask_BK)))
-        right += int(((found_BK == clean.target_BK) & mask_BK).sum())
-        count += int(mask_BK.sum())
-    return right / count
+        found |= _hits(numbers, mask_BK, found_BK == clean.target_BK)
+    return [found[number] for number in range(len(texts.examples))]
 
 
 def accuracy_at(model: Any, texts: Texts, converter: Converter, snr: float) -> float:
@@ -183,18 +209,31 @@ def accuracy_at(model: Any, texts: Texts, converter: Converter, snr: float) -> f
 
     The noise is the same for every s and model of the same texts and width of codes.
     """
-    right, count = 0, 0
+    return _share(accuracy_each(model, texts, converter, snr))
+
+
+def accuracy_each(model: Any, texts: Texts, converter: Converter, snr: float) -> list[Hits]:
+    """Return how many tokens of each answer are read rightly at one s."""
+    found: dict[int, Hits] = {}
     generator = torch.Generator().manual_seed(texts.seed)
     width = converter.codes.shape[1]
-    for clean, _, _, counts_BK in _batches(model, texts):
+    for numbers, clean, _, _, counts_BK in _batches(model, texts):
         noise_BKC = torch.randn(*clean.target_BK.shape, width, generator=generator).to(converter.codes)
         snr_BK = torch.full_like(clean.target_BK, 1, dtype=converter.codes.dtype) * snr
         z_BKC = noisy_code(converter.codes, clean.target_BK, snr_BK, noise_BKC)
         with torch.no_grad():
             found_BK = _best(model, _read_codes(model, converter, clean, z_BKC))
-        right += int(((found_BK == clean.target_BK) & counts_BK).sum())
-        count += int(counts_BK.sum())
-    return right / count
+        found |= _hits(numbers, counts_BK, found_BK == clean.target_BK)
+    return [found[number] for number in range(len(texts.examples))]
+
+
+def _share(hits: Sequence[Hits]) -> float:
+    return sum(one.right for one in hits) / sum(one.asked for one in hits)
+
+
+def _hits(numbers: Sequence[int], asked_BK: Tensor, right_BK: Tensor) -> dict[int, Hits]:
+    asked_B, right_B = asked_BK.sum(-1).tolist(), (right_BK & asked_BK).sum(-1).tolist()
+    return {number: Hits(*one) for number, *one in zip(numbers, asked_B, right_B, strict=True)}
 
 
 def _read_codes(model: Any, converter: Converter, batch: Corrupted, z_BKC: Tensor) -> Tensor:
@@ -215,12 +254,13 @@ def _best(model: Any, logits_BKV: Tensor) -> Tensor:
     return suppress(logits_BKV, sorted({*facts.noise.ids, *facts.suppress_ids})).argmax(-1)
 
 
-def _batches(model: Any, texts: Texts) -> Iterator[tuple[Corrupted, Tensor, Tensor, Tensor]]:
-    """Yield batches: clean sequences, a random order of each answer's places, wrong tokens, what counts."""
+def _batches(model: Any, texts: Texts) -> Iterator[tuple[list[int], Corrupted, Tensor, Tensor, Tensor]]:
+    """Yield batches: numbers, clean sequences, a random order of places, wrong tokens, what counts."""
     facts = model_facts(model)
     able_V = torch.ones(facts.vocabulary, dtype=torch.bool)
     able_V[[*facts.noise.ids, *facts.suppress_ids, facts.eos_id, facts.pad_id]] = False
-    allowed, table_VE = able_V.nonzero()[:, 0], model.get_input_embeddings().weight.detach().cpu()
+    own_VE = model.get_input_embeddings().weight.detach()
+    allowed, table_VE = able_V.nonzero()[:, 0], (own_VE if texts.table_VE is None else texts.table_VE).cpu()
     examples = texts.examples
     for numbers in batches([[*one.prompt, *one.response] for one in examples], texts.size):
         clean = laid_out(Batch.of([examples[number] for number in numbers], facts.pad_id), model)
@@ -235,7 +275,7 @@ def _batches(model: Any, texts: Texts) -> Iterator[tuple[Corrupted, Tensor, Tens
                 clean.target_BK[row, places], texts.kind, allowed, table_VE, generator
             )
         whole, on = clean.take(list(range(len(numbers))), facts.device), facts.device
-        yield whole, order_BK.to(on), wrong_BK.to(on), counts_BK.to(on)
+        yield list(numbers), whole, order_BK.to(on), wrong_BK.to(on), counts_BK.to(on)
 
 
 def _counted(clean: Corrupted, eos_id: int) -> Tensor:

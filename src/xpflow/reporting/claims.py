@@ -19,6 +19,7 @@ from xpflow.reporting.cells import ClaimRead
 from xpflow.reporting.contrasts import ContrastResult, Judgement, judge, paper_difference, recovery_ratio
 from xpflow.reporting.curves import Compared
 from xpflow.reporting.markup import markdown_text, number
+from xpflow.reporting.noisy_results import JudgedNoisy
 from xpflow.reporting.paper import FLOW, MASK_PREDICTION, QUARTER, caution, table1_count
 from xpflow.reporting.probe_claims import Judged
 from xpflow.reporting.report_spec import Direction, ReportPlan
@@ -30,9 +31,10 @@ from xpflow.study.config.base import budget_text
 
 CURVES = "curves"  # the family of claims about a study's curves
 PARTS = "parts"  # about the parts of decoders
-PROBES = "probes"  # about its probes
+PROBES = "probes"  # about its probes of mixed states
+NOISY = "noisy"  # about how its weights read noisy text
 TEXT = "text"  # and about models of small languages
-APART = ("check", CURVES, PARTS, PROBES, TEXT)  # families of claims that the paper does not make
+APART = ("check", CURVES, PARTS, PROBES, NOISY, TEXT)  # families of claims that the paper does not make
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,23 @@ def probe_claims(judged: Iterable[Judged]) -> list[Claim]:
     ]
 
 
+def noisy_claims(judged: Iterable[JudgedNoisy]) -> list[Claim]:
+    """Return the claims about how noisy text is read; where the models stand is the readers compared."""
+    return [
+        _claim(
+            NOISY,
+            one.claim.text,
+            (f"{one.claim.reader_a} against {one.claim.reader_b or f'{one.claim.least:g}'}", one.benchmark),
+            None,
+            one.difference,
+            one.judgement,
+            one.claim.direction,
+            one.holm_p,
+        )
+        for one in judged
+    ]
+
+
 def of_the_paper(claims: Iterable[Claim]) -> list[Claim]:
     """Return the claims that the paper makes."""
     return [claim for claim in claims if claim.family not in APART]
@@ -172,6 +191,7 @@ def families(plan: ReportPlan) -> dict[str, str]:
         CURVES: "Registered of decoders as curves, at equal mean NFE and corrected among themselves",
         PARTS: "Registered of the parts of decoders, at equal mean NFE and corrected among themselves",
         PROBES: "Registered of the probes of mixed states, and corrected among themselves",
+        NOISY: "Registered of how noisy text is read, and corrected among themselves",
         **own,
     }
 

@@ -21,6 +21,7 @@ from xpflow.reporting.claims import (
     claims_record,
     curve_claims,
     judge_claims,
+    noisy_claims,
     part_claims,
     probe_claims,
 )
@@ -32,6 +33,8 @@ from xpflow.reporting.frontier import frontier_tables
 from xpflow.reporting.markup import Table
 from xpflow.reporting.measures import measures_table
 from xpflow.reporting.multiverse import multiverse_tables
+from xpflow.reporting.noisy import noisy_tables
+from xpflow.reporting.noisy_results import judged_noisy, load_in_noise, load_noisy
 from xpflow.reporting.pass_at_k import pass_at_k_table
 from xpflow.reporting.probe_claims import judged_claims
 from xpflow.reporting.probe_results import load_probes
@@ -48,6 +51,7 @@ from xpflow.study.config import StudyConfig
 from xpflow.study.layout import Layout
 from xpflow.study.measured import measures_of
 from xpflow.study.rows import Row, expand, policy_seeds, takes_several, trained_runs
+from xpflow.study.stages import probes_mixed
 
 
 @dataclass(frozen=True)
@@ -116,10 +120,15 @@ def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
     sources = Sources(config, results)
     plan = sources.plan
     tables, claims = _decoded(sources) if plan.arms else ([], [])
-    if config.probes.places:
+    if probes_mixed(config):
         probed = load_probes(config, results)
         tables += probe_tables(config, plan, probed)
         claims += probe_claims(judged_claims(config, plan, probed))
+    if config.probes.noisy.readers:
+        reads, in_noise = load_noisy(config, results), load_in_noise(config, results)
+        judged = judged_noisy(config, plan, reads)
+        tables += noisy_tables(config, plan, reads, in_noise, judged)
+        claims += noisy_claims(judged)
     if config.text.pairs:
         trained = load_trained(config, results)
         tables += text_tables(config, plan, trained)
@@ -211,6 +220,14 @@ def _probes(sources: Sources, out: Path) -> list[Path]:
     ]
 
 
+def _noisy(sources: Sources, out: Path) -> list[Path]:
+    from xpflow.reporting.plots.noisy import figure_noisy
+
+    config, results = sources.config, sources.results
+    reads, in_noise = load_noisy(config, results), load_in_noise(config, results)
+    return figure_noisy(config.probes.noisy, reads, in_noise, out, sources.formats)
+
+
 def _text(sources: Sources, out: Path) -> list[Path]:
     from xpflow.reporting.plots.text import figures_text
 
@@ -279,7 +296,10 @@ FIGURES = {
     ),
     "sweep": Figure(_sweep, lambda sources: bool(sources.plan.arms), "arms"),
     "frontier": Figure(_frontier, lambda sources: bool(sources.config.frontier.curves), "curves"),
-    "probes": Figure(_probes, lambda sources: bool(sources.config.probes.places), "places to probe"),
+    "probes": Figure(_probes, lambda sources: probes_mixed(sources.config), "mixed states to probe"),
+    "noisy": Figure(
+        _noisy, lambda sources: bool(sources.config.probes.noisy.readers), "readers of noisy text"
+    ),
     "text": Figure(_text, lambda sources: bool(sources.config.text.pairs), "models of small languages"),
     "factorial": Figure(_factorial, lambda sources: bool(sources.config.factorial.factors), "factors"),
     "multiverse": Figure(_multiverse, lambda sources: bool(sources.config.multiverse.readings), "readings"),

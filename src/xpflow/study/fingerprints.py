@@ -19,7 +19,7 @@ from xpflow.policies import shipped_file
 from xpflow.protocols.find import find_protocol
 from xpflow.study.config.evaluation import Arm
 from xpflow.study.config.root import StudyConfig
-from xpflow.study.probes import ProbeJob
+from xpflow.study.probes import ProbeJob, readers_at
 from xpflow.study.rows import Job, samples_of
 from xpflow.study.text import CouplingJob, TextJob, measured_of, recipe_of, text_run
 
@@ -97,14 +97,18 @@ def decode(config: StudyConfig, job: Job) -> str:
 def probe(config: StudyConfig, job: ProbeJob) -> str:
     """Return the fingerprint of a probing job."""
     block, choice = config.probes, config.model(job.model)
-    rest = block.model_dump(mode="json", exclude={"places", "benchmarks", "region", "preregistration"})
+    apart: dict[str, Any] = {"places": True, "benchmarks": True, "region": True, "preregistration": True}
+    apart["noisy"] = {"readers", "preregistration"}
+    apart |= dict.fromkeys(_mixed_alone(config), True)
+    readers = [(one.model_dump(mode="json"),) for one in readers_at(config, job.place)]
+    rest = block.model_dump(mode="json", exclude=apart)
     length, evaluation = config.benchmark(job.benchmark).gen_length, config.evaluation
     shared = (evaluation.settings, evaluation.batch_size, length, choice.block_length, job.weights)
     if block.passes:
         rest["soft"] = next(one.soft for one in block.places if one.name == job.place)
     policies = [_policy(one.policy) for one in block.policies if one.policy]
     how = (_verdicts(config), _base(config, job.model), _protocols(config, job.model))
-    return fingerprint(rest, shared, policies, how)
+    return fingerprint(rest, shared, policies, how, *readers)
 
 
 def text_train(config: StudyConfig, job: TextJob) -> str:
@@ -156,6 +160,8 @@ def report(config: StudyConfig) -> str:
         "text": not config.text.pairs,
     }
     machine |= {name: True for name, none in empty.items() if none}
+    if config.probes.places and (apart := _mixed_alone(config)):
+        machine["probes"] = apart
     settings = {
         **config.model_dump(mode="json", exclude=machine),
         "evaluation": _evaluation(config),
@@ -164,6 +170,11 @@ def report(config: StudyConfig) -> str:
     settings["training"]["full"] = _without_muon(settings["training"]["full"])
     settings["training"]["runs"] = [_run(run) for run in settings["training"]["runs"]]
     return fingerprint(settings, weights, protocols)
+
+
+def _mixed_alone(config: StudyConfig) -> set[str]:
+    """Return keys of block `probes` that say nothing where only mixed states are probed, as once always."""
+    return set() if config.probes.noisy.readers else {"mixed", "noisy"}
 
 
 def _several(config: StudyConfig, arm: Arm) -> list[int]:

@@ -23,8 +23,9 @@ HUB = f"{RESULTS}/hub"  # shared by all studies
 PRETRAIN = f"{RESULTS}/pretrain"
 SAMPLES, VERDICTS, LOG, POLICY = "samples.jsonl", "verdicts.jsonl", "log.jsonl", "policy.safetensors"
 STUDY_FILE = "study.yaml"
-PROBE_FILES = ("validity.jsonl", "recovery.jsonl", "trajectory.jsonl")
+PROBE_FILES = ("validity.jsonl", "recovery.jsonl", "trajectory.jsonl")  # of mixed states
 LIKELIHOOD_FILE = "likelihood.jsonl"  # of a study whose probes have passes
+NOISY_FILES = ("noisy.jsonl", "noisy_choice.jsonl")  # of noisy text
 TEXT_FILES = ("recipe.json", LOG, "scores.json")  # of a training on a world, beside its checkpoint
 TEXT_WEIGHTS = ("config.json", "model.safetensors")  # of the checkpoint, every one has these
 TABLE_ENDINGS = ("md", "tex", "csv")
@@ -32,7 +33,7 @@ Name = str | int
 
 
 def probe_file_names(config: StudyConfig) -> tuple[str, ...]:
-    """Return the names of the files that a probing job writes."""
+    """Return the names of the files that a probing job writes of mixed states."""
     return (*PROBE_FILES, *((LIKELIHOOD_FILE,) if config.probes.passes else ()))
 
 
@@ -149,7 +150,7 @@ class Layout:
         return self.results / "policy" / f"T{budget}" / f"seed{seed}"
 
     def probe(self, model: str, benchmark: str, place: str, seed: Name) -> Path:
-        """Folder of one probing job: the files PROBE_FILES, and with passes LIKELIHOOD_FILE."""
+        """Folder of one probing job: the files of mixed states (`probe_file_names`), NOISY_FILES, or both."""
         return self.results / model / "probes" / benchmark / place / f"seed{seed}"
 
     def text(self, world: str, run: str, seed: Name) -> Path:

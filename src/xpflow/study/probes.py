@@ -9,6 +9,7 @@ from fractions import Fraction
 from xpflow.errors import ConfigError, nearest
 from xpflow.study.config.base import budget_folder, parse_budget
 from xpflow.study.config.evaluation import Arm
+from xpflow.study.config.noisy import NoisyReader
 from xpflow.study.config.probes import ProbePlace, ProbePolicy
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.config.training import BASE
@@ -47,6 +48,11 @@ def probed_benchmarks(config: StudyConfig) -> tuple[str, ...]:
     return config.probes.benchmarks or config.benchmark_names[:1]
 
 
+def readers_at(config: StudyConfig, place: str) -> tuple[NoisyReader, ...]:
+    """Return the readers of noisy text that have the weights of a place."""
+    return tuple(one for one in config.probes.noisy.readers if one.place == place)
+
+
 def find_probe(config: StudyConfig, place: str, benchmark: str, seed: int) -> ProbeJob:
     """Return one job; raises ConfigError where the study has none."""
     jobs = {(job.place, job.benchmark, job.seed): job for job in probe_jobs(config)}
@@ -63,7 +69,8 @@ def find_probe(config: StudyConfig, place: str, benchmark: str, seed: int) -> Pr
 
 def trained_policies(config: StudyConfig) -> tuple[ProbePolicy, ...]:
     """Return the policies that are trained for the probes."""
-    return tuple(one for one in config.probes.policies if one.train_budget) if config.probes.places else ()
+    asked = config.probes.places and config.probes.mixed
+    return tuple(one for one in config.probes.policies if one.train_budget) if asked else ()
 
 
 def policy_trainings(config: StudyConfig) -> list[tuple[str, int]]:
@@ -82,6 +89,8 @@ def with_train_budget(config: StudyConfig, folder: str | None) -> StudyConfig:
 
 def probe_arms(config: StudyConfig) -> Iterator[tuple[Arm, Fraction]]:
     """Yield what the probes decode, as arms with budgets: flow with each policy, and what finishes it."""
+    if not config.probes.mixed:
+        return
     for one in config.probes.policies:
         yield (
             Arm(name=f"probe-{one.name}", decoder=FLOW, policy=one.policy or "trained"),

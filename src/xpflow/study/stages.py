@@ -18,7 +18,15 @@ from xpflow.study import fingerprints as fp
 from xpflow.study import plugins
 from xpflow.study.config.frontier import FrontierBlock
 from xpflow.study.config.root import StudyConfig
-from xpflow.study.layout import LOG, POLICY, TEXT_FILES, TEXT_WEIGHTS, Layout, probe_file_names
+from xpflow.study.layout import (
+    LOG,
+    NOISY_FILES,
+    POLICY,
+    TEXT_FILES,
+    TEXT_WEIGHTS,
+    Layout,
+    probe_file_names,
+)
 from xpflow.study.measured import measures_of
 from xpflow.study.probes import ProbeJob, find_probe, policy_trainings, probe_jobs, with_train_budget
 from xpflow.study.rows import (
@@ -62,7 +70,7 @@ def table_names(study: StudyConfig) -> list[str]:
     measured = ["measures"] if measures_of(study) else []
     trained = ["alignment"] if trained_runs(study) else []
     curves = ["frontier", "frontier_points", "frontier_claims"] if study.frontier.curves else []
-    probes = probe_table_names(study) if study.probes.places else []
+    probes = probe_table_names(study)
     cells = list(FACTORIAL_TABLES) if study.factorial.factors else []
     readings = list(MULTIVERSE_TABLES) if study.multiverse.readings else []
     decoded = ["table1", "table2", "contrasts"] if study.models else []
@@ -74,7 +82,8 @@ def probe_table_names(study: StudyConfig) -> list[str]:
     """Return the names of the tables of a study's probes."""
     followed = ["probes_policies"] if study.probes.policies else []
     passes = ["probes_likelihood"] if study.probes.passes else []
-    return ["probes", *followed, *passes, "probes_claims"]
+    mixed = ["probes", *followed, *passes, "probes_claims"] if probes_mixed(study) else []
+    return [*mixed, *(["noisy", "noisy_snr", "noisy_claims"] if study.probes.noisy.readers else [])]
 
 
 def frontier_figures(block: FrontierBlock) -> list[str]:
@@ -97,8 +106,9 @@ def figure_names(study: StudyConfig) -> list[str]:
         *(["grpo"] if policy_seeds(study) else []),
         *(["trace"] if trace_row(study) else []),
         *(frontier_figures(study.frontier) if study.frontier.curves else []),
-        *(["probes_validity"] if study.probes.places else []),
-        *(["probes_recovery"] if study.probes.places and study.probes.policies else []),
+        *(["probes_validity"] if probes_mixed(study) else []),
+        *(["probes_recovery"] if probes_mixed(study) and study.probes.policies else []),
+        *(["noisy"] if study.probes.noisy.readers else []),
         *(["factorial"] if study.factorial.factors else []),
         *(["multiverse"] if study.multiverse.readings else []),
         *text_figure_names(study),
@@ -115,10 +125,21 @@ def training_logs(study: StudyConfig, layout: Layout) -> list[Path]:
     return [layout.run_log(*run) for run in trained_runs(study)]
 
 
+def probes_mixed(study: StudyConfig) -> bool:
+    """Return whether a study probes mixed states."""
+    return bool(study.probes.places) and study.probes.mixed
+
+
+def probe_outputs(study: StudyConfig) -> tuple[str, ...]:
+    """Return the names of the files of a probing job: of mixed states, of noisy text, or both."""
+    noisy = NOISY_FILES if study.probes.noisy.readers else ()
+    return (*(probe_file_names(study) if study.probes.mixed else ()), *noisy)
+
+
 def probe_files(study: StudyConfig, layout: Layout) -> list[Path]:
     """Return the files of all probing jobs."""
     folders = [layout.probe(job.model, job.benchmark, job.place, job.seed) for job in probe_jobs(study)]
-    return [folder / name for folder in folders for name in probe_file_names(study)]
+    return [folder / name for folder in folders for name in probe_outputs(study)]
 
 
 def text_files(study: StudyConfig, layout: Layout) -> list[Path]:

@@ -104,13 +104,15 @@ class Cost:
 
     trained, free: forwards with and without a backward. reference: the model as it was is held beside the
     trained one. logit_bytes: bytes of a logit beside those of one loss (20: the logit, fp32, softmax, and the
-    gradients of these).
+    gradients of these). tables: embedding tables that are trained beside the model, each read as a mean under
+    shares of the whole vocabulary (a converter).
     """
 
     trained: int = 1
     free: int = 0
     reference: bool = False
     logit_bytes: int = 0
+    tables: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from xpflow.reporting.claims import (
     curve_claims,
     families,
     judge_claims,
+    noisy_claims,
     part_claims,
     probe_claims,
 )
@@ -38,6 +39,8 @@ from xpflow.reporting.factorial import factorial_tables
 from xpflow.reporting.frontier import frontier_tables
 from xpflow.reporting.markup import Column, Table, shown
 from xpflow.reporting.multiverse import multiverse_tables
+from xpflow.reporting.noisy import noisy_tables
+from xpflow.reporting.noisy_results import judged_noisy, load_in_noise, load_noisy
 from xpflow.reporting.page.answers import KEEPING, AnswerBook, Kept, asked
 from xpflow.reporting.page.charts import Chart, sweep_charts
 from xpflow.reporting.page.curves import alignment_charts, policy_chart
@@ -47,6 +50,7 @@ from xpflow.reporting.page.forest import forest
 from xpflow.reporting.page.frontier import frontier_chart
 from xpflow.reporting.page.grids import Grid, grid_of, grids
 from xpflow.reporting.page.multiverse import multiverse_chart
+from xpflow.reporting.page.noisy import noisy_charts
 from xpflow.reporting.page.origin import origin
 from xpflow.reporting.page.packed import json_text, packed, packed_json, policy, script_text
 from xpflow.reporting.page.probes import probe_charts
@@ -69,6 +73,7 @@ from xpflow.study.config import StudyConfig
 from xpflow.study.config.base import budget_text
 from xpflow.study.layout import Layout
 from xpflow.study.rows import expand, policy_seeds, trained_runs
+from xpflow.study.stages import probes_mixed
 
 LIMIT = 10_000_000  # bytes
 SCRIPTS = ("page.js", "tables.js", "charts.js")
@@ -152,11 +157,17 @@ def _facts(sources: Sources, outcomes: Outcomes, layout: Layout) -> dict[str, An
         others += part_claims(claims_read(config, plan, factored(config, everything)))
         held += claims_held(config, plan, everything, universes_read(config, everything))
         charts, tables = [*more, *charts], tables + swept
-    if config.probes.places:
+    if probes_mixed(config):
         probed = load_probes(config, sources.results)
         others += probe_claims(judged_claims(config, plan, probed))
         charts += probe_charts(config.probes, probed)
         tables += [grid_of(table) for table in probe_tables(config, plan, probed)]
+    if config.probes.noisy.readers:
+        reads, in_noise = load_noisy(config, sources.results), load_in_noise(config, sources.results)
+        judged = judged_noisy(config, plan, reads)
+        others += noisy_claims(judged)
+        charts += noisy_charts(config.probes.noisy, reads, in_noise)
+        tables += [grid_of(table) for table in noisy_tables(config, plan, reads, in_noise, judged)]
     if config.text.pairs:
         trained = load_trained(config, sources.results)
         others += text_claims(judged_text(config, plan, trained))

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from xpflow.reporting.claims import (
     CURVES,
+    NOISY,
     PARTS,
     PROBES,
     TEXT,
@@ -32,6 +33,10 @@ PROBES_ASKED = (
     "It also probes the mixed states of flow: how they are read, whether decodes that are stopped can be "
     "finished by mask prediction, and where the states of a policy's decodes lie."
 )
+NOISY_ASKED = (
+    "It also has answers read in which tokens are wrong, in one forward pass: how many are mended, how many "
+    "right ones are broken, and what masks among them are worth."
+)
 PARTS_ASKED = (
     "It also takes decoders apart: what masks show, what becomes a token, what is taken back and the weights "
     "are combined in every way and compared where they take equally many forward passes on average."
@@ -49,6 +54,7 @@ APART = {
     CURVES: ("curves", CURVES_ASKED),
     PARTS: ("parts", PARTS_ASKED),
     PROBES: ("probes", PROBES_ASKED),
+    NOISY: ("readings of noisy text", NOISY_ASKED),
     TEXT: ("models of small languages", TEXT_ASKED),
 }
 MARKS = {"confirmed": "good", "ahead": "good", "contradicted": "bad", "behind": "bad"}

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from xpflow.study.config.base import Block, Budget, Scalar
+from xpflow.study.config.noisy import NoisyBlock
 from xpflow.study.config.training import BASE
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"
@@ -89,10 +90,13 @@ class ProbeClaim(Block):
 
 
 class ProbesBlock(Block):
-    """What mixed states are worth: how they are read, whether decodes can be rescued, where they lead."""
+    """What states that no model was pre-trained on are worth: mixed states of flow, and noisy text."""
 
     places: tuple[ProbePlace, ...] = Field(
         default=(), description="Weights that are probed; empty: no probes"
+    )
+    mixed: bool = Field(
+        default=True, description="Whether mixed states are read and decodes of flow are followed"
     )
     benchmarks: tuple[str, ...] = Field(
         default=(), description="Benchmarks whose problems are probed; empty: the first of the study"
@@ -141,7 +145,10 @@ class ProbesBlock(Block):
         "with the true token mixed in, and correctable where it is with a wrong one",
     )
     preregistration: tuple[ProbeClaim, ...] = Field(
-        default=(), description="Claims written down before the study runs"
+        default=(), description="Claims about mixed states, written down before the study runs"
+    )
+    noisy: NoisyBlock = Field(
+        default=NoisyBlock(), description="How text with wrong tokens in it is read, in one forward"
     )
 
     @model_validator(mode="after")

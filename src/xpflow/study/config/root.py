@@ -19,6 +19,7 @@ from xpflow.study.config.frontier import FrontierBlock, arms_of
 from xpflow.study.config.inputs import MODELS, BenchmarkChoice, ModelChoice, ProblemsBlock
 from xpflow.study.config.machine import GradingBlock, RuntimeBlock
 from xpflow.study.config.multiverse import MultiverseBlock, multiverse
+from xpflow.study.config.noisy_references import bad_noisy
 from xpflow.study.config.probes import OF_POLICIES, ProbesBlock
 from xpflow.study.config.references import (
     Problem,
@@ -66,7 +67,7 @@ class StudyConfig(Block):
         default=FrontierBlock(), description="Decoders as curves of accuracy against forwards"
     )
     probes: ProbesBlock = Field(
-        default=ProbesBlock(), description="What the mixed states of flow are worth: probes of its decodes"
+        default=ProbesBlock(), description="What mixed states of flow are worth, and how noisy text is read"
     )
     factorial: FactorialBlock = Field(
         default=FactorialBlock(), description="What decoders are made of, all combined"
@@ -90,6 +91,7 @@ class StudyConfig(Block):
             *_bad_arms(self),
             *bad_curves(self),
             *_bad_probes(self),
+            *bad_noisy(self),
             *bad_cells(self),
             *bad_readings(self),
             *bad_text(self),
@@ -149,7 +151,8 @@ class StudyConfig(Block):
     @cached_property
     def chosen_on(self) -> frozenset[str]:
         """The benchmarks on which settings and readings are chosen; no table reports them."""
-        return frozenset((*self.frontier.validation.values(), *self.multiverse.validation.values()))
+        blocks = (self.frontier, self.multiverse, self.probes.noisy)
+        return frozenset(name for block in blocks for name in block.validation.values())
 
     @cached_property
     def _arms_by_name(self) -> dict[str, Arm]:
@@ -198,6 +201,10 @@ def _repeated(config: StudyConfig) -> Iterator[Problem]:
         ("probes", "places"): tuple(place.name for place in config.probes.places),
         ("probes", "policies"): tuple(policy.name for policy in config.probes.policies),
         ("probes", "preregistration"): tuple(claim.id for claim in config.probes.preregistration),
+        ("probes", "noisy", "readers"): tuple(one.name for one in config.probes.noisy.readers),
+        ("probes", "noisy", "preregistration"): tuple(
+            claim.id for claim in config.probes.noisy.preregistration
+        ),
         ("factorial", "factors"): config.factorial.names,
         ("factorial", "gains"): tuple(gain.name for gain in config.factorial.gains),
         ("factorial", "preregistration"): tuple(claim.id for claim in config.factorial.preregistration),
@@ -244,6 +251,8 @@ def _bad_probes(config: StudyConfig) -> Iterator[Problem]:
         yield from unknown((*loc, "model"), [place.model], config.model_names)
         yield from unknown((*loc, "weights"), [place.weights], weights)
     yield from unknown(("probes", "benchmarks"), block.benchmarks, config.benchmark_names)
+    if block.preregistration and not block.mixed:
+        yield ("probes", "preregistration"), "claims about mixed states need `mixed: true`"
     places, policies = [one.name for one in block.places], [one.name for one in block.policies]
     for index, claim in enumerate(block.preregistration):
         loc = ("probes", "preregistration", index)

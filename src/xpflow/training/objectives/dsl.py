@@ -25,7 +25,7 @@ from xpflow.noise import noise_of
 from xpflow.study.config.base import Block
 from xpflow.training.corruption import Corrupted, laid_out
 from xpflow.training.examples import Batch
-from xpflow.training.objective import Loss, Objective, Term
+from xpflow.training.objective import Cost, Loss, Objective, Term
 from xpflow.training.student import Prediction, Student
 
 LAW = SnrLaw()
@@ -99,4 +99,5 @@ OBJECTIVE = Objective(
     make=Dsl,
     about="tokens in Gaussian noise of any strength, cross-entropy everywhere (DSL-LLaDA)",
     examples=({"width": 8}, {"width": 8, "any_order": 1.0, "converter_rate": 1e-3, "beta": 2.0}),
+    cost=lambda settings: Cost(tables=1),
 )
