@@ -20,11 +20,20 @@ ROOT = Path(__file__).parents[2]
 REFERENCE, FIGURES = ROOT / "results" / "reference", ROOT / "paper_figures"
 PUBLISHED = FIGURES / "micro-full"
 # study -> files of its tables
-TABLES = {"micro-full": 14, "frontier": 20, "factorial": 26, "multiverse": 23, "probes": 23, "lomdm": 17}
+TABLES = {
+    "micro-full": 14,
+    "frontier": 20,
+    "factorial": 26,
+    "multiverse": 23,
+    "probes": 23,
+    "lomdm": 17,
+    "imdm": 17,
+}
 STUDIES = [
     "micro-full",
     "frontier",
     "lomdm",
+    "imdm",
     *(pytest.param(one, marks=pytest.mark.long) for one in ("factorial", "multiverse", "probes")),
 ]
 
@@ -105,6 +114,7 @@ def test_the_published_tables_are_those_of_their_manifest(study: str) -> None:
         pytest.param("multiverse", set(), 1, marks=pytest.mark.long),
         pytest.param("probes", set(), 1, marks=pytest.mark.long),
         ("lomdm", set(), 0),
+        pytest.param("imdm", set(), 0, marks=pytest.mark.long),
     ],
 )
 def test_a_reference_audits_without_its_weights(
