@@ -33,6 +33,14 @@ def test_a_dry_run_plans_every_stage_of_the_paper_and_needs_no_weights(
     assert "Train a step-size policy (Eq. 18) on llada-8b-instruct (paper weights), seed 0" in done.stdout
 
 
+def test_a_dry_run_plans_every_training_of_few_steps_at_8_b(workflow_in: Callable[[str], Any]) -> None:
+    done = workflow_in("few-step-paper").run("--dry-run", config=CONFIG / "few-step-paper.yaml")
+    assert done.returncode == 0, done.stdout
+    for run in load_study(CONFIG / "few-step-paper.yaml").training.runs:
+        for model in ("llada-8b-instruct", "llada2.0-mini"):
+            assert f"Train {model} on its own answers, run {run.name}, seed 0" in done.stdout
+
+
 def test_the_tiny_study_is_the_paper_s_but_for_sizes_and_places() -> None:
     paper, tiny = load_study(CONFIG / "paper.yaml"), load_study(CONFIG / "paper-tiny.yaml")
     assert tiny.evaluation.arms == paper.evaluation.arms
@@ -73,6 +81,41 @@ def test_the_tiny_study_runs_every_rule_to_the_end(workflow_in: Callable[[str], 
         for name in ("samples.jsonl", "verdicts.jsonl"):
             assert (whole / FOLDER / row.folder / name).is_file()
     assert (whole / "paper_figures/paper-tiny/table1.md").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("XPFLOW_TEST_PAPER" not in os.environ, reason="set XPFLOW_TEST_PAPER=1: minutes")
+def test_the_study_of_few_steps_at_8_b_runs_every_rule_to_the_end_with_tiny_weights(
+    workflow_in: Callable[[str], Any], tmp_path: Path
+) -> None:
+    """Runs, arms and curves are those of the file; sizes, places and machine those of paper-tiny.yaml."""
+    sizes = yaml.safe_load((CONFIG / "paper-tiny.yaml").read_text())
+    few = yaml.safe_load((CONFIG / "few-step-paper.yaml").read_text())
+    tiny = {key: sizes[key] for key in ("selfdata", "grading", "runtime", "reporting")}
+    one = [
+        {**run, "batch_size": 2, **({"updates": 1} if "updates" in run else {})}
+        for run in few["training"]["runs"]
+    ]
+    tiny |= {
+        "extends": str(CONFIG / "few-step-paper.yaml"),
+        "study": {"name": "few-step-paper-tiny", "title": "Tiny random weights: its numbers mean nothing"},
+        "problems": {
+            "benchmarks": [{**each, "limit": 2} for each in few["problems"]["benchmarks"]],
+            "sources": sizes["problems"]["sources"],
+        },
+        "models": [{**each, "training": "lora"} for each in sizes["models"]],
+        "training": {
+            "runs": one,
+            "lora": {"updates": 2, "batch_size": 2},
+            "warmup_updates": 1,
+            "log_every": 1,
+        },
+        "evaluation": {"batch_size": 4, "settings": {"gen_length": 32, "block_length": 32}},
+    }
+    file = tmp_path / "few-step-paper-tiny.yaml"
+    file.write_text(yaml.safe_dump(tiny))
+    whole = _run(workflow_in("few-step-paper-tiny"), file)
+    assert (whole / "paper_figures/few-step-paper-tiny/frontier_claims.md").is_file()
 
 
 def _run(workflow: Any, config: Path, *targets: str) -> Path:

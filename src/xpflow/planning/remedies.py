@@ -65,7 +65,9 @@ def remedies(config: StudyConfig, given: Assumptions, machine: Machine) -> list[
 
 def _processes(config: StudyConfig) -> Iterator[int]:
     """Yield larger powers of two that leave every process a sequence of each alignment's batch."""
-    most = min(config.training.full.batch_size, config.training.lora.batch_size, MOST_PROCESSES)
+    block = config.training
+    own = [run.batch_size for run in block.runs if run.batch_size is not None]
+    most = min(block.full.batch_size, block.lora.batch_size, MOST_PROCESSES, *own)
     processes = 1
     while processes <= most:
         if processes > config.runtime.processes:

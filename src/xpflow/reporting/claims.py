@@ -93,7 +93,7 @@ def curve_claims(compared: Iterable[Compared]) -> list[Claim]:
     return [
         _claim(
             CURVES,
-            f"{one.text.rstrip('.')}, at {budget_text(one.at)}",
+            f"{one.text.rstrip('.')}, at {one.places}",
             (one.a.model, one.a.benchmark),
             None,
             one.difference,

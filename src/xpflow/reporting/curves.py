@@ -8,14 +8,14 @@ claims on all their models and benchmarks, and apart from that over all comparis
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
 from xpflow.reporting.contrasts import Judgement
 from xpflow.reporting.estimates import judged
+from xpflow.reporting.markup import number
 from xpflow.reporting.report_spec import Direction, ReportPlan, weights_label
 from xpflow.reporting.results import Outcomes
 from xpflow.stats.bootstrap import Estimate, paired_difference
@@ -59,19 +59,44 @@ class Swept:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """Two curves at one place, a minus b."""
+class Asked:
+    """What is asked of two curves: is a at a place above, below or other than a share of b at its own?
+
+    by: how much more than that share it is claimed to solve; below 0: how far it may be behind.
+    """
 
     id: str
     text: str
     a: Swept
     b: Swept
     at: Fraction
+    at_b: Fraction
     direction: Direction
-    found: tuple[Point, Point]
-    difference: Estimate
-    holm_p: float
-    confidence: float
+    least: float = 1.0
+    by: float = 0.0
+
+    @property
+    def places(self) -> str:
+        """Return where, as tables write it: "1/8", or "1/8 against 1/2"."""
+        at, at_b = budget_text(self.at), budget_text(self.at_b)
+        return at if at == at_b else f"{at} against {at_b}"
+
+    @property
+    def against(self) -> str:
+        """Return how a claim differs from a > b: "b counts 97 %", "above −3 points"."""
+        share = "" if self.least == 1 else f"b counts {100 * self.least:g} %"
+        margin = f"above {number(100 * self.by)} points" if self.by else ""
+        return ", ".join(filter(None, (share, margin)))
+
+
+@dataclass(frozen=True, slots=True)
+class Compared(Asked):
+    """Two curves at one place, or each at its own, with what was found: a minus the share of b."""
+
+    found: tuple[Point, Point] = field(kw_only=True)
+    difference: Estimate = field(kw_only=True)
+    holm_p: float = field(kw_only=True)
+    confidence: float = field(kw_only=True)
 
     @property
     def exchanged(self) -> tuple[float, float]:
@@ -86,7 +111,7 @@ class Compared:
     @property
     def judgement(self) -> Judgement:
         """The claim, judged from its interval and Holm's p-value."""
-        return judged(self.difference, self.direction, self.holm_p, self.confidence)
+        return judged(self.difference, self.direction, self.holm_p, self.confidence, self.by)
 
 
 def band(point: Point, confidence: float) -> Interval:
@@ -136,8 +161,9 @@ def point_of(config: StudyConfig, outcomes: Outcomes, cell: Cell, curve: Curve) 
 def compared(config: StudyConfig, plan: ReportPlan, curves: Sequence[Swept]) -> list[Compared]:
     """Return the claims on all their models and benchmarks."""
     found = [
-        (claim.id, claim.text, a, b, claim.at, claim.direction)
+        Asked(claim.id, claim.text, a, b, *places, claim.direction, claim.least, claim.by)
         for claim in config.frontier.preregistration
+        for places in claim.places
         for a in curves
         for b in curves
         if (a.name, b.name) == (claim.curve_a, claim.curve_b)
@@ -152,7 +178,7 @@ def against_reference(config: StudyConfig, plan: ReportPlan, curves: Sequence[Sw
     wanted = config.frontier.reference_name
     references = {(one.model, one.benchmark): one for one in curves if one.name == wanted}
     found = [
-        (one.name, one.label, one, references[one.model, one.benchmark], share, "different")
+        Asked(one.name, one.label, one, references[one.model, one.benchmark], share, share, "different")
         for one in curves
         if one.name != wanted and (one.model, one.benchmark) in references
         for share in config.frontier.at
@@ -160,24 +186,31 @@ def against_reference(config: StudyConfig, plan: ReportPlan, curves: Sequence[Sw
     return _with_holm(plan, found)
 
 
-def _with_holm(plan: ReportPlan, wanted: Sequence[tuple[Any, ...]]) -> list[Compared]:
+def _with_holm(plan: ReportPlan, wanted: Sequence[Asked]) -> list[Compared]:
     results = []
-    for id_, text, a, b, share, direction in wanted:
-        at_a, at_b = a.at(share), b.at(share)
+    for one in wanted:
+        at_a, at_b = one.a.at(one.at), one.b.at(one.at_b)
         if at_a is None or at_b is None:
             continue
         difference = paired_difference(
             at_a.passed_SP,
-            at_b.passed_SP,
+            at_b.passed_SP if one.least == 1 else one.least * at_b.passed_SP,
+            null=one.by,
             resamples=plan.resamples,
             seed=plan.bootstrap_seed,
             confidence=plan.confidence,
         )
-        results.append((id_, text, a, b, share, direction, (at_a, at_b), difference))
-    corrected = holm([one[-1].p_value for one in results])
+        results.append((one, (at_a, at_b), difference))
+    corrected = holm([difference.p_value for _, _, difference in results])
     return [
-        Compared(*one, holm_p=p, confidence=plan.confidence)
-        for one, p in zip(results, corrected, strict=True)
+        Compared(
+            *(getattr(one, each.name) for each in fields(Asked)),
+            found=found,
+            difference=difference,
+            holm_p=p,
+            confidence=plan.confidence,
+        )
+        for (one, found, difference), p in zip(results, corrected, strict=True)
     ]
 
 

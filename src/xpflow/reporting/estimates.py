@@ -44,8 +44,10 @@ def points_record(estimate: Estimate) -> dict[str, Any]:
     }
 
 
-def judged(estimate: Estimate, direction: Direction, holm_p: float, confidence: float) -> Judgement:
+def judged(
+    estimate: Estimate, direction: Direction, holm_p: float, confidence: float, threshold: float = 0.0
+) -> Judgement:
     """Return the judgement of a claim from its interval; undecided where Holm's correction leaves nothing."""
-    told = judge(estimate, 0.0, direction, confidence)
+    told = judge(estimate, threshold, direction, confidence)
     survives = holm_p <= 1 - confidence
     return told if survives or told == "undecided: too few" else "undecided"

@@ -233,17 +233,18 @@ def _points_table(
 
 def _claims_table(config: StudyConfig, plan: ReportPlan, claims: Sequence[Compared]) -> Table:
     rows, records = [], []
+    told = any(one.against or one.at != one.at_b for one in claims)
     for one in claims:
         a, b = one.found
         gained, lost = one.exchanged
-        off = abs(a.nfe - b.nfe) > NFE_TOLERANCE * max(a.nfe, b.nfe)
+        off = one.at == one.at_b and abs(a.nfe - b.nfe) > NFE_TOLERANCE * max(a.nfe, b.nfe)
         rows.append(
             (
                 (one.text, one.id),
                 (f"{one.a.model}, {one.a.benchmark}",),
                 (f"{100 * a.accuracy:.1f}", f"NFE {a.nfe:.1f}"),
                 (f"{100 * b.accuracy:.1f}", f"NFE {b.nfe:.1f}" + (" (not equal)" if off else "")),
-                _difference(one),
+                (*_difference(one), *filter(None, (one.against,))),
                 (f"{gained:.1f}", f"{lost:.1f}"),
                 (one.judgement,),
             )
@@ -257,6 +258,7 @@ def _claims_table(config: StudyConfig, plan: ReportPlan, claims: Sequence[Compar
                 "curve_a": one.a.name,
                 "curve_b": one.b.name,
                 "at": budget_text(one.at),
+                **({"at_b": budget_text(one.at_b), "least": one.least, "by": 100 * one.by} if told else {}),
                 "a_percent": 100 * a.accuracy,
                 "b_percent": 100 * b.accuracy,
                 "a_nfe": a.nfe,

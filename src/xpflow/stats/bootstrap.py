@@ -92,16 +92,23 @@ def fewest_problems(confidence: float = 0.95) -> int:
 
 
 def paired_difference(
-    passed_a: Passed, passed_b: Passed, *, resamples: int = RESAMPLES, seed: int = 0, confidence: float = 0.95
+    passed_a: Passed,
+    passed_b: Passed,
+    *,
+    null: float = 0.0,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    confidence: float = 0.95,
 ) -> Estimate:
     """Return the difference of mean pass rates, a minus b.
 
     bool [S, P] each, or the shares of several samples that passed, one row allowed for an arm without seeds;
-    columns are the same problems in the same order.
+    columns are the same problems in the same order. The p-value is against `null`: -0.03 asks whether a is
+    behind by 3 points. McNemar's test has nothing to say of another null than 0.
     """
     a_SP, b_SP = _aligned(passed_a, passed_b)
     value = float(a_SP.mean() - b_SP.mean())
-    question = _Question(np.subtract, 0.0, Interval(-1.0, 1.0), resamples, seed, confidence)
+    question = _Question(np.subtract, null, Interval(-1.0, 1.0), resamples, seed, confidence, null == 0.0)
     return _estimate(a_SP, b_SP, question, value, a_SP - b_SP)
 
 

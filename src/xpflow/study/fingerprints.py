@@ -27,6 +27,7 @@ PACKAGE = Path(__file__).parents[1]
 MODELS = PACKAGE / "models" / "shipped"
 TEMPLATES = PACKAGE / "reporting" / "page" / "templates"
 LARGE = 200_000_000  # bytes; a larger checkpoint is known by its size
+OF_A_CLAIM: dict[str, Any] = {"also_at": [], "at_b": None, "least": 1.0, "by": 0.0}
 
 
 def fingerprint(*values: Any) -> str:
@@ -169,6 +170,9 @@ def report(config: StudyConfig) -> str:
     }
     settings["training"]["full"] = _without_muon(settings["training"]["full"])
     settings["training"]["runs"] = [_run(run) for run in settings["training"]["runs"]]
+    if "frontier" in settings:
+        claims = settings["frontier"]["preregistration"]
+        settings["frontier"]["preregistration"] = [_without(claim, OF_A_CLAIM) for claim in claims]
     return fingerprint(settings, weights, protocols)
 
 
@@ -189,15 +193,19 @@ def _without_muon(how: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run(run: dict[str, Any]) -> dict[str, Any]:
-    """Return a training run; where it has no number of updates of its own, as before there was one."""
-    return {key: value for key, value in run.items() if key != "updates" or value is not None}
+    """Return a training run; where it has no sizes of its own, as before there were any."""
+    return _without(run, {"updates": None, "batch_size": None})
 
 
 def _selfdata(config: StudyConfig) -> dict[str, Any]:
     """Return block `selfdata`, without keys that say what was so before there were any."""
     block = config.selfdata.model_dump(mode="json")
-    neutral: dict[str, Any] = {"split": None, "settings": {}, "steps": False, "answers": "own"}
-    return {key: value for key, value in block.items() if key not in neutral or value != neutral[key]}
+    return _without(block, {"split": None, "settings": {}, "steps": False, "answers": "own"})
+
+
+def _without(values: dict[str, Any], neutral: dict[str, Any]) -> dict[str, Any]:
+    """Return values without those that say what was so before there were such keys."""
+    return {key: value for key, value in values.items() if key not in neutral or value != neutral[key]}
 
 
 def _evaluation(config: StudyConfig) -> dict[str, Any]:

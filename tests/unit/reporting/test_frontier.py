@@ -112,6 +112,38 @@ def test_tables_say_what_stands_at_equal_forwards(made) -> None:
     assert points["mean_rows"].isna().all()  # these samples are from before rows and positions were counted
 
 
+def test_claims_may_have_places_of_their_own_shares_and_margins(made) -> None:
+    """A share of what the dear setting solves, not 60 points behind it, and ahead of the quota by so much."""
+    config, results = made
+    of = {"text": "T", "models": ["llada-micro"]}  # seven comparisons: what 300 draws can decide
+    sides = {**of, "curve_a": "by-quota", "curve_b": "threshold", "at_b": "1/1"}
+    over = {**of, "curve_a": "threshold", "curve_b": "by-quota", "also_at": ["5/16"]}
+    claims = [
+        {"id": "half", **sides, "at": "1/8", "least": 0.5},
+        {"id": "a-little", **sides, "at": "1/4", "least": 0.1},
+        {"id": "not-behind", **sides, "at": "1/4", "by": -0.6},
+        {"id": "by-10", **over, "by": 0.1},
+        {"id": "by-90", **over, "by": 0.9},
+    ]
+    asked = study(preregistration=claims)
+    assert report(asked) != report(config)
+    out = results.parent / "claims"
+    produce_tables(asked, results, out)
+    found = pd.read_csv(out / "frontier_claims.csv", comment="#")
+    found = found.set_index("claim")
+    assert found.loc["half", ["at", "at_b", "judgement"]].tolist() == ["1/8", "1/1", "contradicted"]
+    half = found.loc["half"]
+    assert half["difference"] == pytest.approx(half["a_percent"] - half["b_percent"] / 2, abs=0.01)
+    assert found.loc["a-little", "judgement"] == found.loc["not-behind", "judgement"] == "confirmed"
+    assert found.loc["by-10", "at"].tolist() == ["1/4", "5/16"]
+    assert set(found.loc["by-10", "judgement"]) == {"confirmed"}
+    assert set(found.loc["by-90", "judgement"]) == {"contradicted"}
+    told = (out / "frontier_claims.md").read_text()
+    assert "b counts 50 %" in told
+    assert "above −60.0 points" in told
+    assert told.count("(not equal)") == 2, "where the quota ends before, not where places differ on purpose"
+
+
 def test_choices_are_made_on_validation_problems(made, synthetic, monkeypatch) -> None:
     """On them the dear setting is no better: it is not chosen, however good it is on the test problems."""
     config, results = made
@@ -151,6 +183,7 @@ def test_the_report_draws_the_curves_and_holds_their_tables(made) -> None:
         ),
         ({"validation": {"micropy-he": "nowhere"}}, "'nowhere' is not known here"),
         ({"preregistration": [{**CLAIM, "curve_a": "flow"}]}, "curve_a: 'flow' is not known here"),
+        ({"preregistration": [{**CLAIM, "by": 0.1, "direction": "less"}]}, "`by` is of a claim"),
         ({"curves": [THRESHOLD, {**MASK, "values": ["a quarter"]}]}, "no values of budget"),
         ({"curves": [THRESHOLD, {**MASK, "name": "mask"}]}, "its arm 'mask' occurs twice"),
         ({"curves": [{**THRESHOLD, "settings": {"threshold": 0.7}}, MASK]}, "'threshold' is swept"),

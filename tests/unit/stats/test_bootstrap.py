@@ -46,6 +46,21 @@ def test_the_same_seed_gives_the_same_interval_and_swapping_arms_negates_it() ->
     assert forward.interval.low == pytest.approx(-backward.interval.high)
 
 
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_margin_is_cleared_where_the_interval_says_so_and_its_p_value_agrees(seeds: int) -> None:
+    """One of 200 problems behind is not 3 points, 24 are more, and of 6 nobody knows."""
+    b = np.ones((seeds, 200), dtype=bool)
+    for lost, ahead in ((1, True), (6, None), (24, False)):
+        a = b.copy()
+        a[:, :lost] = False
+        found = paired_difference(a, b, null=-0.03, resamples=2000)
+        plain = paired_difference(a, b, resamples=2000)
+        assert found.value == plain.value == pytest.approx(-lost / 200)
+        assert (found.interval.low > -0.03, found.interval.high < -0.03) == (ahead is True, ahead is False)
+        assert (found.p_value < 0.05) == (ahead is not None)
+        assert not ahead or plain.p_value > 0.5
+
+
 @pytest.mark.parametrize("seeds", [1, 5])
 @pytest.mark.parametrize("problems", [1, 4, 20, 500])
 def test_identical_arms_differ_by_nothing_and_the_interval_says_how_little_that_is(seeds, problems) -> None:

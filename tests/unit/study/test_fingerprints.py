@@ -64,12 +64,6 @@ def test_the_settings_of_a_run_concern_its_own_trainings() -> None:
     runs = [{"name": "paper"}, {"name": "preserving", "settings": {"kl_weight": 0.5}}]
     found = changed({"training": {"runs": runs}})
     assert found == {"train llada-micro preserving", "train llada2-micro preserving"}
-    longer = [{"name": "paper"}, {**DEFAULT.training.runs[1].model_dump(), "updates": 7}]
-    assert changed({"training": {"runs": longer}}) == found
-    assert (
-        changed({"training": {"runs": [{"name": "paper", "updates": None}, longer[1] | {"updates": None}]}})
-        == set()
-    )
 
 
 def test_how_own_answers_are_decoded_concerns_them_and_only_where_it_differs_from_before() -> None:
@@ -92,6 +86,18 @@ def test_a_rate_of_matrices_concerns_models_with_all_weights_trained_and_none_is
     found = changed({"training": {"full": {"matrix_rate": 4e-4}}})
     full = [entry.name for entry in DEFAULT.models if entry.training == "full"]
     assert found == {f"train {model} {run.name}" for model in full for run in DEFAULT.training.runs}
+
+
+def test_sizes_of_a_run_s_own_concern_its_trainings_and_none_are_as_before() -> None:
+    plain = [{"name": "paper"}, {"name": "preserving", "settings": {"kl_weight": 0.3, "clean_weight": 0.3}}]
+    none = [plain[0], {**plain[1], "updates": None, "batch_size": None}]
+    assert changed({"training": {"runs": none}}) == set()
+    assert fp.report(study_from_mapping({"training": {"runs": none}})) == fp.report(DEFAULT)
+    for own in ({"updates": 7}, {"batch_size": 3}):
+        runs = [plain[0], {**plain[1], **own}]
+        trained = {"train llada-micro preserving", "train llada2-micro preserving"}
+        assert changed({"training": {"runs": runs}}) == trained
+        assert fp.report(study_from_mapping({"training": {"runs": runs}})) != fp.report(DEFAULT)
 
 
 def test_a_protocol_concerns_what_its_model_decodes_and_its_grading() -> None:

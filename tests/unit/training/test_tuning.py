@@ -77,6 +77,18 @@ def test_a_resumed_run_has_the_weights_and_log_of_an_uninterrupted_one(
 
 
 @pytest.mark.parametrize(("name", "full"), [KINDS[0], KINDS[2]])
+def test_a_run_may_have_updates_and_a_batch_of_its_own(
+    name: str, full: bool, make_model: Make, data: OwnAnswers
+) -> None:
+    own = PAPER.model_copy(update={"updates": 2, "batch_size": 3})
+    found = tuner(make_model(name), data, block(4), own, full, 0)
+    same = tuner(make_model(name), data, block(2), PAPER, full, 0)
+    assert (found.course.updates, same.course.updates) == (2, 2)
+    assert (len(found.examples(0)), len(same.examples(0))) == (3, 5)
+    assert [row["update"] for row in found.run(lambda row: None)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("name", "full"), [KINDS[0], KINDS[2]])
 def test_alignment_lowers_the_error_at_unmasked_positions_and_leaves_the_base_alone(
     name: str, full: bool, make_model: Make, data: OwnAnswers
 ) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from xpflow.study.config.base import Block, Budget, Scalar
 from xpflow.study.config.evaluation import FULL, Arm
@@ -48,10 +48,32 @@ class FrontierClaim(Block):
     curve_a: str = Field(description="A curve, as the tables name it")
     curve_b: str = Field(description="The curve that it is compared with")
     at: Budget = Field(default=Fraction(1, 4), description="Mean NFE / N at which they are compared")
+    also_at: tuple[Budget, ...] = Field(default=(), description="Further places; at each it is a comparison")
+    at_b: Budget | None = Field(default=None, description="Mean NFE / N of curve_b; null: that of curve_a")
+    least: float = Field(
+        default=1.0, gt=0, le=1, description="a is held against this share of b (0.97: 97 % of what b solves)"
+    )
+    by: float = Field(
+        default=0.0,
+        gt=-1,
+        lt=1,
+        description="greater: by more than this, as a rate; -0.03: not behind by 3 points (non-inferior)",
+    )
     direction: Literal["greater", "less", "different"] = Field(
         default="greater", description="What is claimed of pass rate a minus pass rate b"
     )
     models: tuple[str, ...] = Field(default=(), description="Models; empty: all that have both curves")
+
+    @property
+    def places(self) -> tuple[tuple[Fraction, Fraction], ...]:
+        """Return where the claim is asked: mean NFE / N of each curve."""
+        return tuple((at, self.at_b or at) for at in (self.at, *self.also_at))
+
+    @model_validator(mode="after")
+    def _by_how_much_is_one_sided(self) -> FrontierClaim:
+        if self.by and self.direction != "greater":
+            raise ValueError("`by` is of a claim with direction greater")
+        return self
 
 
 class FrontierBlock(Block):

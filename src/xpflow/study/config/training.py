@@ -79,6 +79,9 @@ class TrainingRun(Block):
     updates: int | None = Field(
         default=None, gt=0, description="Optimizer steps; null: those of training.full or training.lora"
     )
+    batch_size: int | None = Field(
+        default=None, gt=0, description="Sequences per step; null: those of training.full or training.lora"
+    )
 
 
 class FullSettings(Block):
@@ -130,9 +133,10 @@ class TrainingBlock(Block):
     log_every: int = Field(default=10, gt=0, description="Steps between rows of log.jsonl (Figures 2a, 2b)")
 
     def of(self, run: TrainingRun, *, full: bool) -> FullSettings | LoraSettings:
-        """Return the settings of a run: those of its kind of training, with its own number of updates."""
+        """Return the settings of a run: those of its kind of training, with sizes of its own."""
         found = self.full if full else self.lora
-        return found if run.updates is None else found.model_copy(update={"updates": run.updates})
+        own = {"updates": run.updates, "batch_size": run.batch_size}
+        return found.model_copy(update={key: value for key, value in own.items() if value is not None})
 
 
 class SolvableBlock(Block):

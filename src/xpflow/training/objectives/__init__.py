@@ -19,6 +19,7 @@ OBJECTIVES: Table[Objective] = Table(
         "forced": "xpflow.training.objectives.forced",
         "infinite_mask": "xpflow.training.objectives.infinite_mask",
         "masked": "xpflow.training.objectives.masked",
+        "mixed_states": "xpflow.training.objectives.mixed_states",
         "on_policy_drafts": "xpflow.training.objectives.on_policy_drafts",
         "order_expressive": "xpflow.training.objectives.order_expressive",
         "pseudo_trajectory": "xpflow.training.objectives.pseudo_trajectory",
