@@ -28,6 +28,7 @@ include: "workflow/rules/policy.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/probes.smk"
 include: "workflow/rules/text.smk"
+include: "workflow/rules/corpus.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/pretrain.smk"
 

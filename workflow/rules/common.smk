@@ -18,11 +18,24 @@ from xpflow.images import choose_container, digest_inside, package_digest
 from xpflow.study.check import check_study
 from xpflow.study.config import load_study
 from xpflow.study.config.base import budget_folder
+from xpflow.study.corpus import (
+    corpus_couplings,
+    corpus_jobs,
+    corpus_text,
+    find_corpus_run,
+    local_sources,
+    repo_of_judge,
+    repo_of_part,
+    repo_of_tokenizer,
+)
+from xpflow.study.corpus_stages import corpus_files
 from xpflow.study.needs import repo_of_benchmark, repos_of, repos_of_model
 from xpflow.study.freshness import mark, no_future, outdated, told
 from xpflow.study.layout import (
+    CORPUS_FILES,
     HUB,
     PRETRAIN,
+    ROWS_FILES,
     TEXT_FILES,
     Layout,
     manifest_of,
@@ -96,7 +109,7 @@ def chosen_container():
     used = any(method.name == "APPTAINER" for method in methods)
     places = [model.directory for model in STUDY.models]
     sources = STUDY.problems.sources.model_dump()
-    places += [*sources.pop("files").values(), *sources.values()]
+    places += [*sources.pop("files").values(), *sources.values(), *local_sources(STUDY)]
     binds = [path for path in places if path and os.path.exists(path)]
     try:
         image = choose_container(
@@ -343,14 +356,64 @@ def get_text_job(wildcards):
 
 def get_text_start(wildcards):
     """Return the checkpoint of the run that a training on a world starts from, where it starts from one."""
-    start = start_of(STUDY, get_text_job(wildcards))
+    return get_checkpoint_before(get_text_job(wildcards))
+
+
+def get_checkpoint_before(job):
+    """Return the checkpoint that a training of block `text` starts from, where it starts from one."""
+    start = start_of(STUDY, job)
     return get_text_checkpoint(start.world, start.run, start.seed) if start else []
 
 
 def get_text_couplings(wildcards):
     """Return the couplings that a run is trained on, where it is trained on some."""
-    job = couplings_of(STUDY, get_text_job(wildcards))
-    return LAYOUT.couplings(*astuple(job)) if job else []
+    return get_couplings_before(get_text_job(wildcards))
+
+
+def get_couplings_before(job):
+    """Return the couplings that a training of block `text` is on, where it is on some."""
+    pairs = couplings_of(STUDY, job)
+    return LAYOUT.couplings(*astuple(pairs)) if pairs else []
+
+
+def get_corpus_job(wildcards):
+    """Return the training on packed rows of a rule's wildcards."""
+    return find_corpus_run(STUDY, wildcards.world, wildcards.run, int(wildcards.seed))
+
+
+def get_corpus_start(wildcards):
+    """Return the checkpoint that a training on packed rows starts from, where it starts from one."""
+    return get_checkpoint_before(get_corpus_job(wildcards))
+
+
+def get_corpus_couplings(wildcards):
+    """Return the couplings that a training on packed rows is on, where it is on some."""
+    return get_couplings_before(get_corpus_job(wildcards))
+
+
+def get_own_checkpoint(wildcards):
+    """Return the file that stands for the model of a run of block `text`."""
+    return get_text_checkpoint(wildcards.world, wildcards.run, wildcards.seed)
+
+
+def get_corpus_locks(wildcards):
+    """Return the locks of a corpus and its tokenizer, where they come from the hub."""
+    part = corpus_text(STUDY, wildcards.world).part(wildcards.rows)
+    lock = get_lock(repo_of_part(part))
+    return [*([lock] if lock else []), *get_tokenizer_lock(wildcards.world)]
+
+
+def get_tokenizer_lock(world):
+    """Return the lock of the tokenizer of some texts, where it comes from the hub."""
+    lock = get_lock(repo_of_tokenizer(corpus_text(STUDY, world)))
+    return [lock] if lock else []
+
+
+def get_measured_rows(wildcards):
+    """Return the rows that bounds of some texts are measured on."""
+    parts = corpus_text(STUDY, wildcards.world).measured
+    folders = [LAYOUT.corpus_rows(wildcards.world, part.name) for part in parts]
+    return [folder / name for folder in folders for name in ROWS_FILES]
 
 
 def get_text_options(wildcards, input):

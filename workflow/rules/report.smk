@@ -6,7 +6,7 @@ rule tables:
                 rows=evaluated_files(STUDY, LAYOUT),
                 training=training_logs(STUDY, LAYOUT),
                 probes=probe_files(STUDY, LAYOUT),
-                text=text_files(STUDY, LAYOUT),
+                text=text_files(STUDY, LAYOUT) + corpus_files(STUDY, LAYOUT),
             )
         ),
     output:
@@ -87,7 +87,7 @@ rule figures:
                 rows=evaluated_files(STUDY, LAYOUT),
                 training=training_logs(STUDY, LAYOUT),
                 probes=probe_files(STUDY, LAYOUT),
-                text=text_files(STUDY, LAYOUT),
+                text=text_files(STUDY, LAYOUT) + corpus_files(STUDY, LAYOUT),
                 policy=policy_logs(STUDY, LAYOUT),
                 trace=LAYOUT.trace if TRACE else [],
             )
@@ -133,7 +133,7 @@ rule report:
                 rows=evaluated_files(STUDY, LAYOUT),
                 training=training_logs(STUDY, LAYOUT),
                 probes=probe_files(STUDY, LAYOUT),
-                text=text_files(STUDY, LAYOUT),
+                text=text_files(STUDY, LAYOUT) + corpus_files(STUDY, LAYOUT),
                 policy=policy_logs(STUDY, LAYOUT),
                 trace=LAYOUT.trace if TRACE else [],
                 problems=expand(

@@ -87,4 +87,7 @@ if COUPLINGS := coupling_jobs(STUDY):
 
 rule text:
     input:
-        [get_text_checkpoint(job.world, job.run, job.seed) for job in text_jobs(STUDY)],
+        [
+            get_text_checkpoint(job.world, job.run, job.seed)
+            for job in text_jobs(STUDY) + corpus_jobs(STUDY)
+        ],

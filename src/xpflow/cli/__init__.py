@@ -56,6 +56,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "train": ("xpflow.cli.train", "Train a model on its own answers, as x-prediction alignment"),
         "solvable": ("xpflow.cli.solvable", "Keep the training prompts that the base model solves"),
         "grpo": ("xpflow.cli.grpo", "Train a step-size policy (Eq. 18)"),
+        "corpus": ("xpflow.cli.corpus", "Pack published texts, train models on them, measure and judge"),
         "evaluate": ("xpflow.cli.evaluate", "Decode all arms of a study that share one model's weights"),
         "probe": ("xpflow.cli.probe", "Probe the mixed states of flow: validity, recovery, trajectories"),
         "trace": ("xpflow.cli.trace", "Decode the problem that the picture of a study shows"),

@@ -82,6 +82,7 @@ def check(
 
     from xpflow.display.checklist import Checklist
     from xpflow.study.config import load_study
+    from xpflow.study.corpus import corpus_jobs
     from xpflow.study.rows import expand
     from xpflow.study.text import text_jobs
 
@@ -97,6 +98,7 @@ def check(
         arms, rows, texts = len(config.arms), len(expand(config)), len(text_jobs(config))
         parts = [f"{arms} arms, {rows} decodings"] if config.models else []
         parts += [f"{texts} text runs"] if texts else []
+        parts += [f"{runs} runs on corpora"] if (runs := len(corpus_jobs(config))) else []
         print(f"{file}: valid; study {config.study.name}, {', '.join(parts)}")
 
 
@@ -112,6 +114,7 @@ def _by_their_own_rules(listed: Checklist, config: StudyConfig, source: str, mac
     from xpflow.errors import ConfigError
     from xpflow.runtime.check import check_data, machine_checks
     from xpflow.study.check import check_arms, check_runs, check_stages, notes_of
+    from xpflow.training.corpus_check import check_corpora
     from xpflow.training.text_check import check_texts
 
     def needed() -> float:
@@ -144,11 +147,16 @@ def _by_their_own_rules(listed: Checklist, config: StudyConfig, source: str, mac
     def texts() -> str:
         return f"{check_texts(config, source)} runs on small languages can take their first update"
 
+    def corpora() -> str:
+        return f"models and objectives of {check_corpora(config, source)} runs on corpora agree"
+
     asked: list[tuple[str, Callable[[], str]]] = []
     if config.models:
         asked += [("decoders", decoders), ("stages", stages), ("training", runs), ("prompts", prompts)]
     if config.text.pairs:
         asked.append(("text", texts))
+    if config.text.corpus_pairs:
+        asked.append(("corpora", corpora))
     for name, check in asked:
         listed.ask(name, check)
 

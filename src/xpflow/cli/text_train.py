@@ -12,8 +12,6 @@ import typer
 from xpflow.cli.base import OUT_FOLDER, examples, unused
 
 if TYPE_CHECKING:
-    from xpflow.study.config import StudyConfig
-    from xpflow.study.text import TextJob
     from xpflow.training.text_scores import TextScores
 
 EXAMPLES = examples(
@@ -102,6 +100,7 @@ def _of_a_study(
     """Train a run of a study, and leave manifests of what it read and made."""
     from xpflow.artifacts.manifest import files_below
     from xpflow.cli.recording import stage_record
+    from xpflow.cli.text_files import settings_of_files
     from xpflow.microtext import WORLDS
     from xpflow.runtime.models import set_up
     from xpflow.study.config import load_study
@@ -113,7 +112,7 @@ def _of_a_study(
 
     study = load_study(config)
     job = find_text(study, *names)
-    files = _files(study, job, start, couplings)
+    files = settings_of_files(study, job, start, couplings)
     set_up(study)
     record = stage_record(study, "text-train", world=job.world, run=job.run, seed=job.seed)
     record.read(*([start / CHECKPOINT] if start else []), *([couplings] if couplings else []))
@@ -123,27 +122,3 @@ def _of_a_study(
     record.write([out / name for name in TEXT_FILES], "train")
     record.write(files_below([out / CHECKPOINT]), "train")
     return found
-
-
-def _files(study: StudyConfig, job: TextJob, start: Path | None, couplings: Path | None) -> dict[str, str]:
-    """Return the settings that files give; raises ConfigError where one is lacking, or not asked for."""
-    from xpflow.errors import ConfigError
-    from xpflow.models.extra import EXTRA
-    from xpflow.study.text import couplings_of, start_of, text_run
-    from xpflow.training.text_folder import CHECKPOINT
-
-    before = start_of(study, job)
-    if (start is None) != (before is None):
-        raise ConfigError(
-            f"run {job.run!r} starts from {before.run if before else 'nothing'}",
-            hint="give --from FOLDER for a run that starts from another, and for no other",
-        )
-    if (couplings is None) != (couplings_of(study, job) is None):
-        raise ConfigError(
-            f"run {job.run!r} is trained on {'no ' if couplings else ''}couplings",
-            hint="give --couplings FILE for a run that is trained on some, and for no other",
-        )
-    made = {"coupling": str(couplings)} if couplings else {}
-    if start is not None and text_run(study, job.run).continue_noise:
-        made["noise_from"] = str(start / CHECKPOINT / EXTRA)
-    return made

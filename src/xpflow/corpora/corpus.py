@@ -30,6 +30,8 @@ class Part:
 class Corpus:
     """Published texts.
 
+    The files of its repository are Parquet, or JSON lines of which no split is a slice.
+
     Args:
         name, about: what tables and help call it.
         hub: its repository; an empty revision: we know no commit that can be pinned, so the caller names one,
@@ -40,6 +42,8 @@ class Corpus:
         detokenise: makes running text of a document that was published as tokens with spaces between.
         rows: documents in all files of a split that is a slice, where they are known: other numbers are an
             error, since the slice would be another one.
+        sizes: bytes of text of a split, and download: of what is fetched, as the data set's card says them;
+            for a plan. What is left out is not known.
     """
 
     name: str
@@ -50,6 +54,8 @@ class Corpus:
     measured: str
     detokenise: Callable[[str], str] | None = None
     rows: Mapping[str, int] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    download: int = 0
 
     def documents(self, split: str, file: Path | None = None, revision: str = "") -> Iterator[str]:
         """Yield the documents of a split in their published order, detokenised.
@@ -95,7 +101,9 @@ class Corpus:
         where = str(file) if file else self.repo(revision).label
         sliced = part.start or part.stop is not None
         bounds = self._slice(part, split, count_rows(files), where) if sliced else (0, None)
-        return islice(stream_parquet(files), *bounds), where
+        if is_table(files[0]):
+            return islice(stream_parquet(files), *bounds), where
+        return (row for one in files for row in read_rows(one)), where  # JSON lines, of which none is sliced
 
     def _slice(self, part: Part, split: str, count: int, where: str) -> tuple[int, int | None]:
         known = self.rows.get(split)

@@ -11,27 +11,20 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from xpflow.artifacts.io import read_jsonl
+from xpflow.corpora.judge_repo import GPT2_LARGE
 from xpflow.errors import DataError
-from xpflow.hub.repo import HubRepo, local_snapshot
+from xpflow.hub.repo import local_snapshot
 
 if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel, PreTrainedTokenizerBase
-
-# The commit is one that public records of several projects agree on.
-GPT2_LARGE = HubRepo(
-    "gpt2-large",
-    "openai-community/gpt2-large",
-    "32b71b12589c2f8d625668d2335a01cac3249519",
-    about="GPT-2 large, the judge of samples",
-    files=("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +100,24 @@ def judged(
     entropies = [unigram_entropy(tokens) for tokens in (read if ids is None else ids)]
     nll = total / count
     return Judged(math.exp(nll), nll, sum(entropies) / len(entropies), len(read), count)
+
+
+def judged_files(judge: Judge, files: Sequence[Path], length: int = 1024) -> dict[str, dict[str, Any]]:
+    """Return what a judge says of files of samples {text, ids, nfe}, by the files' names, with the mean NFE.
+
+    Raises:
+        DataError: a file has no samples, or rows without one of the three.
+    """
+    found = {}
+    for file in files:
+        rows = read_jsonl(file)
+        if not rows or any(not {"text", "ids", "nfe"} <= row.keys() for row in rows):
+            raise DataError(
+                f"{file}: rows need text, ids and nfe", hint="`xpflow corpus sample` writes such files"
+            )
+        one = judged(judge, [row["text"] for row in rows], [row["ids"] for row in rows], length)
+        found[file.stem] = {**asdict(one), "nfe": sum(row["nfe"] for row in rows) / len(rows)}
+    return found
 
 
 def unigram_entropy(ids: Sequence[int]) -> float:

@@ -25,18 +25,21 @@ BERT_TOKENIZER = HubRepo(
 
 @dataclass(frozen=True, slots=True)
 class TextTokenizer:
-    """A published tokenizer: its repository, and role of a special token -> its text."""
+    """A published tokenizer: its repository, its words, and role of a special token -> its text."""
 
     repo: HubRepo
+    words: int
     special: Mapping[str, str]
 
 
 _END = "<|endoftext|>"
 # GPT-2 has neither mask nor padding: packed texts need none, and models put their mask behind its last id.
 TOKENIZERS: Mapping[str, TextTokenizer] = {
-    "gpt2": TextTokenizer(GPT2_TOKENIZER, {"bos": _END, "eos": _END, "pad": _END}),
+    "gpt2": TextTokenizer(GPT2_TOKENIZER, 50_257, {"bos": _END, "eos": _END, "pad": _END}),
     "bert-base-uncased": TextTokenizer(
-        BERT_TOKENIZER, {"bos": "[CLS]", "eos": "[SEP]", "pad": "[PAD]", "mask": "[MASK]", "unk": "[UNK]"}
+        BERT_TOKENIZER,
+        30_522,
+        {"bos": "[CLS]", "eos": "[SEP]", "pad": "[PAD]", "mask": "[MASK]", "unk": "[UNK]"},
     ),
 }
 

@@ -7,6 +7,7 @@ from xpflow.corpora.detokenise import lm1b
 from xpflow.hub.repo import HubRepo
 
 DOCUMENTS = 8_013_769  # of OpenWebText; its last 100,000 are measured on
+HELD_OUT = 39_769_491_688 * 100_000 // DOCUMENTS  # bytes of text, if these are as long as the others
 
 # Commits are those that public records of several projects agree on. LM1B's is the hub's own conversion.
 LM1B = Corpus(
@@ -28,6 +29,8 @@ LM1B = Corpus(
     parts={"train": Part("plain_text/train/*.parquet"), "test": Part("plain_text/test/*.parquet")},
     measured="test",
     detokenise=lm1b,
+    sizes={"train": 4_238_206_516, "test": 42_942_045},
+    download=4_281_148_561,  # at most: of the text itself
 )
 OPENWEBTEXT = Corpus(
     name="openwebtext",
@@ -46,6 +49,8 @@ OPENWEBTEXT = Corpus(
     },
     measured="validation",
     rows={"train": DOCUMENTS, "validation": DOCUMENTS},
+    sizes={"train": 39_769_491_688 - HELD_OUT, "validation": HELD_OUT},
+    download=24_193_092_408,
 )
 PAGES = 9_672_101  # of FineWeb-Edu's sample/10BT, in 14 files; its last 10,000 are measured on
 FINEWEB_EDU = Corpus(

@@ -1,8 +1,8 @@
 """What models of OpenWebText are measured on besides: the zero-shot sets of MDLM (arXiv 2406.07524).
 
-Its seventh set is LM1B's test split. PTB, Lambada and the scientific papers are published without Parquet
-files, as scripts or JSON lines, and we know no commit of a conversion that can be pinned: name one, or a
-local file in the published schema.
+Its seventh set is LM1B's test split. PTB and the scientific papers are published without Parquet files, as
+scripts, and we know no commit of a conversion that can be pinned: name one, or a local file in the published
+schema.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from xpflow.corpora.corpus import Corpus, Part
 from xpflow.corpora.detokenise import lambada, ptb, scientific_papers, wikitext
 from xpflow.hub.repo import HubRepo
+
+LAMBADA_TEST = "data/lambada_test.jsonl"
 
 PTB = Corpus(
     name="ptb",
@@ -40,12 +42,23 @@ WIKITEXT103 = Corpus(
 )
 LAMBADA = Corpus(
     name="lambada",
-    about="Lambada as OpenAI published it; needs a file (JSON lines with a column text)",
-    hub=HubRepo("lambada", "EleutherAI/lambada_openai", "", "dataset", "Lambada"),
+    about="Lambada as OpenAI published it",
+    hub=HubRepo(
+        "lambada",
+        "EleutherAI/lambada_openai",
+        "900124bf3b8235c6daf21033af9948b3f07346c4",
+        "dataset",
+        "Lambada",
+        # The hash is that of OpenAI's own file, too.
+        {LAMBADA_TEST: "4aa8d02cd17c719165fc8a7887fddd641f43fcafa4b1c806ca8abc31fabdb226"},
+        files=(LAMBADA_TEST, "README.md"),
+    ),
     column="text",
-    parts={"test": Part("**/test/*.parquet")},
+    parts={"test": Part(LAMBADA_TEST)},
     measured="test",
     detokenise=lambada,
+    sizes={"test": 1_819_752},
+    download=1_819_752,
 )
 AG_NEWS = Corpus(
     name="ag_news",

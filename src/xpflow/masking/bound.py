@@ -71,8 +71,9 @@ def integrand(forward: Alpha, reverse: Alpha, t_B: Tensor, masked_BL: Tensor, nl
 
 
 def nll_of(log_p_BLV: Tensor, ids_BL: Tensor) -> Tensor:
-    """Return -log p(x_i), [B, L], of the words that stand there."""
-    return -log_p_BLV.gather(-1, ids_BL[..., None]).squeeze(-1)
+    """Return -log p(x_i), [B, L], of the words that stand there; on the device that they are on."""
+    here_BL1 = log_p_BLV.gather(-1, ids_BL[..., None].to(log_p_BLV.device))
+    return -here_BL1.squeeze(-1).to(ids_BL.device)
 
 
 def draw_bound(

@@ -77,8 +77,9 @@ def chance(alpha: Alpha, t: float, s: float) -> Tensor:
 
 
 def draw_words(log_p_BLV: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw a word of each place from log-probabilities, [B, L], in float64."""
-    return words_at(log_p_BLV, torch.rand(log_p_BLV.shape[:-1], generator=generator, dtype=torch.float64))
+    """Draw a word of each place from log-probabilities on any device, [B, L] on the CPU, in float64."""
+    uniform_BL = torch.rand(log_p_BLV.shape[:-1], generator=generator, dtype=torch.float64)
+    return words_at(log_p_BLV, uniform_BL.to(log_p_BLV.device)).cpu()
 
 
 def words_at(log_p_BLV: Tensor, uniform_BL: Tensor) -> Tensor:

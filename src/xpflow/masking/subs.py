@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def subs_denoiser(model: Any, words: int | None = None, rows: int = 8) -> Denoiser:
-    """Return (ids, open) -> log p(x_i = v) [B, L, V] in float64, on the CPU; the mask's row is -inf.
+    """Return (ids, open) -> log p(x_i = v) [B, L, V] in float64, on the model's device; the mask's is -inf.
 
     At places that are seen all is on the word that stands there.
 
@@ -34,20 +34,24 @@ def subs_denoiser(model: Any, words: int | None = None, rows: int = 8) -> Denois
     @torch.no_grad()
     def denoise(ids_BL: Tensor, open_BL: Tensor) -> Tensor:
         noisy_BL = ids_BL.masked_fill(open_BL, mask)
-        parts = [
-            model(input_ids=part.to(device)).logits.double().cpu() for part in torch.split(noisy_BL, rows)
-        ]
-        logits_BLV = torch.cat(parts)
-        logits_BLV[..., mask] = -torch.inf
-        if words is not None:
-            logits_BLV[..., words:] = -torch.inf
-        log_p_BLV = logits_BLV.log_softmax(-1)
-        seen_BL1 = ~open_BL[..., None]
-        log_p_BLV.masked_fill_(seen_BL1, -torch.inf)
-        here_BL1 = log_p_BLV.gather(-1, ids_BL[..., None])
-        return log_p_BLV.scatter_(-1, ids_BL[..., None], here_BL1.masked_fill(seen_BL1, 0.0))
+        parts = [model(input_ids=part.to(device)).logits.double() for part in torch.split(noisy_BL, rows)]
+        return subs_log_p(torch.cat(parts), ids_BL, open_BL, mask, words)
 
     return denoise
+
+
+def subs_log_p(
+    logits_BLV: Tensor, ids_BL: Tensor, open_BL: Tensor, mask: int, words: int | None = None
+) -> Tensor:
+    """Return SUBS's log-probabilities of logits in float64, which it overwrites; `mask` is the mask's id."""
+    ids_BL1, seen_BL1 = ids_BL.to(logits_BLV.device)[..., None], ~open_BL.to(logits_BLV.device)[..., None]
+    logits_BLV[..., mask] = -torch.inf
+    if words is not None:
+        logits_BLV[..., words:] = -torch.inf
+    log_p_BLV = logits_BLV.log_softmax(-1)
+    log_p_BLV.masked_fill_(seen_BL1, -torch.inf)
+    here_BL1 = log_p_BLV.gather(-1, ids_BL1)
+    return log_p_BLV.scatter_(-1, ids_BL1, here_BL1.masked_fill(seen_BL1, 0.0))
 
 
 def sampled_texts(

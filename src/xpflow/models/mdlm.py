@@ -6,7 +6,7 @@ the residual stream stays fp32, also where projections are bf16; every block shi
 vector that a small net makes of the time, and the time is 0 whatever the input (`time_conditioning: false`);
 one projection holds queries, keys and values in this order; cos and sin are rounded to the precision of the
 queries; the head has a bias; logits keep the projections' precision. No id is hidden here: upstream gives the
-mask no probability outside of the model, and so do we (docs/masking.md). The mask is the last row of the
+mask no probability outside of the model, and so do we (docs/corpora.md). The mask is the last row of the
 table, one behind GPT-2's ids. Position = array index.
 
 fp32 is the published fp32 model. In bf16 upstream casts blocks and head (autocast) and leaves embedding,

@@ -17,6 +17,13 @@ from xpflow.planning.assumptions import Assumptions, Machine
 from xpflow.planning.study import StudyPlan
 from xpflow.planning.texts import Texts, texts_of
 from xpflow.study.config.root import StudyConfig
+from xpflow.study.corpus import (
+    corpus_couplings,
+    corpus_jobs,
+    reported_jobs,
+    rows_jobs,
+    sampled_jobs,
+)
 from xpflow.study.probes import policy_trainings, probe_jobs
 from xpflow.study.rows import jobs_of, policy_seeds, trace_row, trained_runs
 from xpflow.study.text import coupling_jobs, text_jobs
@@ -34,6 +41,11 @@ RULES = {
     "solvable": "filter_solvable",
     "policy": "train_policy",
     "evaluate": "decode_shard",
+    "train": "train_corpus",
+    "couple": "couple_corpus",
+    "measure": "measure_corpus",
+    "sample": "sample_corpus",
+    "judge": "judge_corpus",
 }
 
 
@@ -96,6 +108,12 @@ def _job_counts(config: StudyConfig) -> dict[str, int]:
         "trace": int(trace_row(config) is not None),
         "train_text": len(text_jobs(config)),
         "couple_text": len(coupling_jobs(config)),
+        "pack_corpus": len(rows_jobs(config)),
+        "train_corpus": len(corpus_jobs(config)),
+        "couple_corpus": len(corpus_couplings(config)),
+        "measure_corpus": len(reported_jobs(config)),
+        "sample_corpus": len(sampled_jobs(config)),
+        "judge_corpus": len(sampled_jobs(config)),
         "prompts": int(bool(config.models)),
         **dict.fromkeys(("tables", "figures"), 1),
     }

@@ -11,6 +11,7 @@ from xpflow.decoding.entry import Decoder, DecodeSettings
 from xpflow.decoding.registry import settings_from
 from xpflow.planning.alignment import Alignment
 from xpflow.planning.assumptions import Assumptions, Prompt
+from xpflow.planning.corpora import corpus_bytes, corpus_stages
 from xpflow.planning.sizes import ModelSizes, published, sizes_of
 from xpflow.planning.stages import Aligning, Decoding, Rollouts, Stage, Workload
 from xpflow.planning.texts import Texts, text_bytes, texts_of
@@ -63,7 +64,8 @@ class StudyPlan:
 
     def stages(self) -> list[Stage]:
         """Return all stages that need the device."""
-        return [*self._selfdata(), *self._alignments(), *self._policy(), *self._evaluation()]
+        decoded = [*self._selfdata(), *self._alignments(), *self._policy(), *self._evaluation()]
+        return [*decoded, *corpus_stages(self.config)]
 
     def texts(self) -> list[Texts]:
         """Return the runs of block `text`, which need no device."""
@@ -223,6 +225,7 @@ def _downloads(study: StudyPlan) -> Iterator[Space]:
         size = BENCHMARKS[name].download_bytes if name in BENCHMARKS else 0.0
         if size:
             yield Space(f"{name}, data", size, True)
+    yield from (Space(*one) for one in corpus_bytes(study.config) if one[2])
 
 
 def _kept(study: StudyPlan) -> Iterator[Space]:
@@ -238,6 +241,7 @@ def _kept(study: StudyPlan) -> Iterator[Space]:
         yield Space("state of one alignment, while it runs (fp32 weights, Adam)", max(states))
     if config.text.pairs:
         yield Space("checkpoints of text runs, and one's state while it runs", text_bytes(config))
+    yield from (Space(*one) for one in corpus_bytes(config) if not one[2])
     if not config.models:
         return
     tokens = len({(model, seed) for model, _, seed in runs}) * config.selfdata.prompts

@@ -26,6 +26,7 @@ from xpflow.reporting.claims import (
     probe_claims,
 )
 from xpflow.reporting.contrasts import contrasts_table, evaluate_contrasts
+from xpflow.reporting.corpus import corpus_tables, load_corpus
 from xpflow.reporting.curves import compared, swept_curves
 from xpflow.reporting.factorial import factorial_tables
 from xpflow.reporting.from_config import plan_from_config
@@ -48,6 +49,7 @@ from xpflow.reporting.text_claims import judged_text
 from xpflow.reporting.text_results import load_trained
 from xpflow.reporting.text_story import text_claims
 from xpflow.study.config import StudyConfig
+from xpflow.study.corpus import sampled_jobs
 from xpflow.study.layout import Layout
 from xpflow.study.measured import measures_of
 from xpflow.study.rows import Row, expand, policy_seeds, takes_several, trained_runs
@@ -133,6 +135,8 @@ def produce_tables(config: StudyConfig, results: Path, out: Path) -> list[Path]:
         trained = load_trained(config, results)
         tables += text_tables(config, plan, trained)
         claims += text_claims(judged_text(config, plan, trained))
+    if config.text.corpus_pairs:
+        tables += corpus_tables(config, plan, load_corpus(config, results))
     paths = [path for table in tables for path in write_table(table, out)]
     atomic_write_text(out / "claims.md", claims_markdown(plan, claims))
     atomic_write_text(out / "claims.json", json.dumps(claims_record(claims), indent=1, sort_keys=True) + "\n")
@@ -235,6 +239,13 @@ def _text(sources: Sources, out: Path) -> list[Path]:
     return figures_text(config, sources.plan, trained, out, sources.formats)
 
 
+def _corpus(sources: Sources, out: Path) -> list[Path]:
+    from xpflow.reporting.plots.corpus import figure_corpus
+
+    found = load_corpus(sources.config, sources.results)
+    return figure_corpus(sources.config, found, out, sources.formats)
+
+
 def _factorial(sources: Sources, out: Path) -> list[Path]:
     from xpflow.reporting.plots.factorial import figure_factorial
 
@@ -301,6 +312,7 @@ FIGURES = {
         _noisy, lambda sources: bool(sources.config.probes.noisy.readers), "readers of noisy text"
     ),
     "text": Figure(_text, lambda sources: bool(sources.config.text.pairs), "models of small languages"),
+    "corpus": Figure(_corpus, lambda sources: bool(sampled_jobs(sources.config)), "samples of corpora"),
     "factorial": Figure(_factorial, lambda sources: bool(sources.config.factorial.factors), "factors"),
     "multiverse": Figure(_multiverse, lambda sources: bool(sources.config.multiverse.readings), "readings"),
     "grpo": Figure(

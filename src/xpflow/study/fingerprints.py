@@ -158,7 +158,7 @@ def report(config: StudyConfig) -> str:
         "factorial": not config.factorial.factors,
         "multiverse": not config.multiverse.readings,
         "probes": not config.probes.places,
-        "text": not config.text.pairs,
+        "text": not (config.text.pairs or config.text.corpus_pairs),
     }
     machine |= {name: True for name, none in empty.items() if none}
     if config.probes.places and (apart := _mixed_alone(config)):
@@ -168,6 +168,8 @@ def report(config: StudyConfig) -> str:
         "evaluation": _evaluation(config),
         "selfdata": _selfdata(config),
     }
+    if "text" in settings:
+        settings["text"] = _text(settings["text"])
     settings["training"]["full"] = _without_muon(settings["training"]["full"])
     settings["training"]["runs"] = [_run(run) for run in settings["training"]["runs"]]
     if "frontier" in settings:
@@ -197,6 +199,20 @@ def _run(run: dict[str, Any]) -> dict[str, Any]:
     return _without(run, {"updates": None, "batch_size": None})
 
 
+def _text(block: dict[str, Any]) -> dict[str, Any]:
+    """Return block `text`, without keys that say what was so before there were corpora in it."""
+    neutral: dict[str, Any] = {"warmup_updates": 50, "average": 0.0}
+    of_run: dict[str, Any] = {"warmup_updates": None, "published": {}}
+    runs = [
+        {key: value for key, value in run.items() if key not in of_run or value != of_run[key]}
+        for run in block["runs"]
+    ]
+    kept = {key: value for key, value in block.items() if key not in neutral or value != neutral[key]}
+    if not kept["corpus"]["texts"]:
+        del kept["corpus"]
+    return {**kept, "runs": runs}
+
+
 def _selfdata(config: StudyConfig) -> dict[str, Any]:
     """Return block `selfdata`, without keys that say what was so before there were any."""
     block = config.selfdata.model_dump(mode="json")
@@ -219,7 +235,7 @@ def _evaluation(config: StudyConfig) -> dict[str, Any]:
 
 def page(config: StudyConfig) -> str:
     """Return the fingerprint of the report as a page: that of the tables, and the page's own templates."""
-    parts = [(path.name, _content(path)) for path in sorted(TEMPLATES.iterdir()) if path.is_file()]
+    parts = [(path.name, content_of(path)) for path in sorted(TEMPLATES.iterdir()) if path.is_file()]
     return fingerprint(report(config), prompts(config), parts)
 
 
@@ -228,7 +244,7 @@ def _base(config: StudyConfig, model: str) -> tuple[Any, ...]:
     choice = config.model(model)
     folder = Path(choice.directory) if choice.directory else MODELS / choice.name
     files = sorted(path for path in folder.glob("*") if path.suffix in {".safetensors", ".json"})
-    content = [(path.name, _content(path)) for path in files]
+    content = [(path.name, content_of(path)) for path in files]
     repo = hub_model(model)
     name = f"{model}@{repo.revision}" if repo is not None and not choice.directory else model
     return (name if not content else "", content, config.runtime.dtype)
@@ -244,14 +260,15 @@ def _policy(spec: str) -> Any:
     path = shipped_file(spec) or Path(spec)
     if not path.is_file():
         return None
-    return [_content(path)] if spec == "shipped" else _content(path)
+    return [content_of(path)] if spec == "shipped" else content_of(path)
 
 
 def _verdicts(config: StudyConfig) -> dict[str, Any]:
     return config.grading.model_dump(include={"jail", "cpu_s", "wall_s", "memory_mib"})
 
 
-def _content(path: Path) -> str:
+def content_of(path: Path) -> str:
+    """Return what a shipped or named file holds, as a hash; a large one counts by its size."""
     stat = path.stat()
     return _hash(path, stat.st_mtime_ns, stat.st_size)
 

@@ -26,6 +26,7 @@ from xpflow.artifacts.places import OUTSIDE
 from xpflow.errors import XpflowError
 from xpflow.hub.tables import source_files
 from xpflow.study.config.root import StudyConfig
+from xpflow.study.corpus import local_sources
 from xpflow.study.layout import PRETRAIN, Layout
 from xpflow.study.rows import kind_of
 from xpflow.study.stages import GONE, expected_files, stage_code, stage_fingerprint, stage_plugins
@@ -247,7 +248,7 @@ def _outside_files(study: StudyConfig) -> dict[str, list[Path]]:
     """Return the files that a study names by a path, by their names: local data, and models' folders."""
     sources = study.problems.sources.model_dump()
     values = [*sources.pop("files").values(), *sources.values()]
-    data = [Path(one) for one in values if isinstance(one, str | Path)]
+    data = [*(Path(one) for one in values if isinstance(one, str | Path)), *local_sources(study)]
     places = [file for one in data for file in source_files(one)]
     places += [Path(model.directory) for model in study.models if model.directory]
     found: dict[str, list[Path]] = defaultdict(list)

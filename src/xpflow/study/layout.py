@@ -28,6 +28,8 @@ LIKELIHOOD_FILE = "likelihood.jsonl"  # of a study whose probes have passes
 NOISY_FILES = ("noisy.jsonl", "noisy_choice.jsonl")  # of noisy text
 TEXT_FILES = ("recipe.json", LOG, "scores.json")  # of a training on a world, beside its checkpoint
 TEXT_WEIGHTS = ("config.json", "model.safetensors")  # of the checkpoint, every one has these
+CORPUS_FILES = ("recipe.json", LOG)  # of a training on packed rows, beside its checkpoint
+ROWS_FILES = ("tokens.bin", "corpus.json")  # of packed rows
 TABLE_ENDINGS = ("md", "tex", "csv")
 Name = str | int
 
@@ -173,6 +175,22 @@ class Layout:
         """Couplings that the model of such a training makes."""
         return self.text(world, run, seed) / f"couplings-{pairs}-{steps}.safetensors"
 
+    def corpus_rows(self, world: str, rows: str) -> Path:
+        """Folder of packed rows of some texts: the files ROWS_FILES."""
+        return self.results / "corpora" / world / rows
+
+    def corpus_bounds(self, world: str, run: str, seed: Name) -> Path:
+        """What a model of packed rows has as perplexities."""
+        return self.text(world, run, seed) / "bounds.json"
+
+    def corpus_samples(self, world: str, run: str, seed: Name) -> Path:
+        """Folder of the texts that such a model makes."""
+        return self.text(world, run, seed) / "samples"
+
+    def corpus_judged(self, world: str, run: str, seed: Name) -> Path:
+        """What the judge says of these texts."""
+        return self.text(world, run, seed) / "judged.json"
+
     def part(self, model: str, benchmark: str, kind: str, seed: Name, shard: str) -> Path:
         """Folder of a decoding job's shard: samples and verdicts of all its arms and budgets."""
         return self.results / model / PARTS / benchmark / kind / f"seed{seed}" / shard
@@ -206,6 +224,8 @@ class Layout:
         return [
             _form(self.couplings(world, run, seed, "{pairs}", "{steps}")),
             _form(self.text_checkpoint(world, run, seed) / "{file}"),
+            _form(self.corpus_samples(world, run, seed) / "{file}"),
+            _form(self.corpus_rows(world, "{rows}") / "{file}"),
             _form(self.text(world, run, seed) / "{file}"),
             _form(self.training_problems(benchmark)),
             _form(self.problems(benchmark)),

@@ -6,6 +6,7 @@ from xpflow.hub.repo import HubRepo
 from xpflow.models.registry import hub_model, model_entry
 from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.study.config.root import StudyConfig
+from xpflow.study.corpus import repos_of_corpora
 
 
 def repo_of_model(study: StudyConfig, name: str) -> HubRepo | None:
@@ -30,8 +31,9 @@ def repo_of_benchmark(study: StudyConfig, name: str) -> HubRepo | None:
 
 
 def repos_of(study: StudyConfig) -> list[HubRepo]:
-    """Return every repository that a study needs: models, then data sets, each once."""
+    """Return every repository that a study needs: models, data sets, then what corpora need, each once."""
     names = (*study.benchmark_names, study.selfdata.benchmark, study.solvable.benchmark)
     found: list[HubRepo | None] = [repo for name in study.model_names for repo in repos_of_model(study, name)]
     found += [repo_of_benchmark(study, name) for name in names]
+    found += repos_of_corpora(study)
     return list({repo.name: repo for repo in found if repo is not None}.values())

@@ -12,6 +12,7 @@ from xpflow.models.registry import architecture_name
 from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.protocols import PROTOCOLS
 from xpflow.study.config.root import StudyConfig
+from xpflow.study.corpus import corpus_text
 from xpflow.study.probes import ProbeJob, probe_arms
 from xpflow.study.rows import Job, trace_row
 from xpflow.study.text import text_run
@@ -119,10 +120,24 @@ def text(study: StudyConfig, world: str, run: str) -> Chosen:
     What a run has learned is also measured under the schedule `constant`. The code of a world's other domains
     lies in the world's own file (`training.text_check` sees to that).
     """
+    return {f"world:{world}", f"architecture:{ARCHITECTURE}", *_learning(study, world, run)}
+
+
+def _learning(study: StudyConfig, world: str, run: str) -> Chosen:
+    """Return the objective of a run of block `text`, its schedule, and that without a learned order."""
     chosen = text_run(study, run)
     schedules = {"constant", str(study.text.of(chosen, world).get("schedule", "constant"))}
-    named = {f"objective:{chosen.objective}", f"world:{world}", f"architecture:{ARCHITECTURE}"}
-    return {*named, *(f"schedule:{one}" for one in schedules)}
+    return {f"objective:{chosen.objective}", *(f"schedule:{one}" for one in schedules)}
+
+
+def corpus_rows(study: StudyConfig, world: str, rows: str) -> Chosen:
+    """Return those of packed rows: their corpus."""
+    return {f"corpus:{corpus_text(study, world).part(rows).corpus}"}
+
+
+def corpus_run(study: StudyConfig, world: str, run: str) -> Chosen:
+    """Return those of a model of packed rows, in training and after it."""
+    return {f"architecture:{corpus_text(study, world).architecture}", *_learning(study, world, run)}
 
 
 def grade(study: StudyConfig, name: str, benchmark: str) -> Chosen:

@@ -6,8 +6,7 @@ The workflow's params, the manifests, the audit and the packs read it. A stage i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from xpflow.study import fingerprints as fp
 from xpflow.study import plugins
 from xpflow.study.config.frontier import FrontierBlock
 from xpflow.study.config.root import StudyConfig
+from xpflow.study.corpus_stages import CORPUS_STAGES, corpus_files
 from xpflow.study.layout import (
     LOG,
     NOISY_FILES,
@@ -38,10 +38,15 @@ from xpflow.study.rows import (
     trace_row,
     trained_runs,
 )
+from xpflow.study.stage import Names, Stage
 from xpflow.study.text import CouplingJob, coupling_jobs, find_couplings, find_text, text_jobs
-from xpflow.study.text_tables import text_figure_names, text_table_names
+from xpflow.study.text_tables import (
+    corpus_figure_names,
+    corpus_table_names,
+    text_figure_names,
+    text_table_names,
+)
 
-Names = Mapping[str, Any]
 JOB = ("model", "benchmark", "weights", "trained", "seed")  # the names of a decoding job
 TEXT = ("world", "run", "seed")  # of a training of block `text`
 COUPLINGS = (*TEXT, "pairs", "steps")  # of couplings that its model makes
@@ -49,19 +54,6 @@ MOST_SERIES = 7  # of the first figure of the sweep; the rest have a second one
 FACTORIAL_TABLES = ("factorial", "factorial_effects", "factorial_shares", "factorial_claims")
 MULTIVERSE_TABLES = ("multiverse", "multiverse_readings", "multiverse_claims")
 GONE = "gone"  # the fingerprint of a stage that the study has no more
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One command of a study.
-
-    settings: the fingerprint of what it reads of the study (None: nothing). plugins: what it chose by name,
-    as "decoder:flow": their code counts as its own. makes: the files of it that a finished study has.
-    """
-
-    settings: Callable[[StudyConfig, Names], str] | None
-    plugins: Callable[[StudyConfig, Names], set[str]] = lambda study, names: set()
-    makes: Callable[[StudyConfig, Layout], list[Path]] = lambda study, layout: []
 
 
 def table_names(study: StudyConfig) -> list[str]:
@@ -74,7 +66,8 @@ def table_names(study: StudyConfig) -> list[str]:
     cells = list(FACTORIAL_TABLES) if study.factorial.factors else []
     readings = list(MULTIVERSE_TABLES) if study.multiverse.readings else []
     decoded = ["table1", "table2", "contrasts"] if study.models else []
-    blocks = [*curves, *probes, *cells, *readings, *text_table_names(study)]
+    texts = [*text_table_names(study), *corpus_table_names(study)]
+    blocks = [*curves, *probes, *cells, *readings, *texts]
     return [*decoded, *several, *measured, *trained, *blocks]
 
 
@@ -112,6 +105,7 @@ def figure_names(study: StudyConfig) -> list[str]:
         *(["factorial"] if study.factorial.factors else []),
         *(["multiverse"] if study.multiverse.readings else []),
         *text_figure_names(study),
+        *corpus_figure_names(study),
     ]
 
 
@@ -189,6 +183,7 @@ def report_inputs(study: StudyConfig, layout: Layout) -> list[Path]:
         *policy_logs(study, layout),
         *probe_files(study, layout),
         *text_files(study, layout),
+        *corpus_files(study, layout),
         *(layout.problems(name) for name in study.benchmark_names),
         layout.trace,
     ]
@@ -248,6 +243,7 @@ STAGES: dict[str, Stage] = {
         lambda study, names: plugins.text(study, names["world"], names["run"]),
         lambda study, layout: [layout.couplings(*astuple(job)) for job in coupling_jobs(study)],
     ),
+    **CORPUS_STAGES,
     "merge": Stage(None, makes=evaluated_files),
     "trace": Stage(
         lambda study, names: fp.trace(study),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from xpflow.errors import ConfigError, nearest
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.config.text import TextRun
+
+WARMUP = 50  # updates, of a recipe that does not say
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -31,13 +34,18 @@ class CouplingJob:
 
 
 def text_jobs(config: StudyConfig) -> list[TextJob]:
-    """Return all trainings, in the order worlds, runs, seeds."""
+    """Return all trainings on worlds, in the order worlds, runs, seeds."""
     return [TextJob(world, run.name, seed) for world, run in config.text.pairs for seed in config.study.seeds]
 
 
 def coupling_jobs(config: StudyConfig) -> list[CouplingJob]:
-    """Return all couplings, each once: several runs may be trained on them."""
-    found = (couplings_of(config, job) for job in text_jobs(config))
+    """Return all couplings of worlds, each once: several runs may be trained on them."""
+    return couplings_for(config, text_jobs(config))
+
+
+def couplings_for(config: StudyConfig, jobs: Iterable[TextJob]) -> list[CouplingJob]:
+    """Return the couplings that trainings need, each once."""
+    found = (couplings_of(config, job) for job in jobs)
     return list(dict.fromkeys(one for one in found if one is not None))
 
 
@@ -50,10 +58,15 @@ def text_run(config: StudyConfig, name: str) -> TextRun:
 
 
 def find_text(config: StudyConfig, world: str, run: str, seed: int) -> TextJob:
-    """Return one training; raises ConfigError where the study has none."""
+    """Return one training on a world; raises ConfigError where the study has none."""
+    return require_text(config, TextJob(world, run, seed), text_jobs(config))
+
+
+def require_text(config: StudyConfig, wanted: TextJob, jobs: Sequence[TextJob]) -> TextJob:
+    """Return a training that is one of some; raises ConfigError where it is not."""
+    world, run, seed = wanted.world, wanted.run, wanted.seed
     worlds = config.text.on(text_run(config, run))
-    wanted = TextJob(world, run, seed)
-    if wanted not in text_jobs(config):
+    if wanted not in jobs:
         raise ConfigError(
             f"study {config.study.name} trains no run {run} on {world} with seed {seed}",
             hint=nearest(world, worlds)
@@ -64,8 +77,13 @@ def find_text(config: StudyConfig, world: str, run: str, seed: int) -> TextJob:
 
 
 def find_couplings(config: StudyConfig, wanted: CouplingJob) -> CouplingJob:
-    """Return some couplings; raises ConfigError where no run of the study is trained on them."""
-    if wanted not in coupling_jobs(config):
+    """Return some couplings of a world; raises ConfigError where no run of the study is trained on them."""
+    return require_couplings(config, wanted, coupling_jobs(config))
+
+
+def require_couplings(config: StudyConfig, wanted: CouplingJob, jobs: Sequence[CouplingJob]) -> CouplingJob:
+    """Return couplings that are among some; raises ConfigError where they are not."""
+    if wanted not in jobs:
         raise ConfigError(
             f"study {config.study.name} needs no {wanted.pairs} couplings in {wanted.steps} steps"
             f" of run {wanted.run} on {wanted.world}, seed {wanted.seed}",
@@ -91,10 +109,13 @@ def couplings_of(config: StudyConfig, job: TextJob) -> CouplingJob | None:
 def recipe_of(config: StudyConfig, job: TextJob) -> dict[str, Any]:
     """Return how a run is trained, as fields of `training.text_run.TextRecipe`.
 
-    The settings lack what files give: `coupling` and `noise_from`.
+    The settings lack what files give: `coupling` and `noise_from`. What is as a recipe has it is left out.
     """
     block, run = config.text, text_run(config, job.run)
+    warmup = block.warmup_updates if run.warmup_updates is None else run.warmup_updates
+    other = {"warmup_updates": (warmup, WARMUP), "average": (block.average, 0.0)}
     return {
+        **{name: value for name, (value, usual) in other.items() if value != usual},
         "objective": run.objective,
         "settings": block.of(run, job.world),
         "updates": run.updates or block.updates,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.config.text import TextBlock, TextRun
 from xpflow.study.config.text_references import AGREEMENT
+from xpflow.study.corpus import reported_jobs, sampled_jobs
 
 NOISY = ("infinite_mask", "self_distillation")  # objectives whose masks may carry noise
 
@@ -30,6 +31,11 @@ def text_figure_names(study: StudyConfig) -> list[str]:
     return ["text_curves", "text_samples", *orders, *masks, *agreement]
 
 
+def corpus_figure_names(study: StudyConfig) -> list[str]:
+    """Return the names of the figures of models of packed rows; none where nothing is sampled."""
+    return ["corpus_samples"] if sampled_jobs(study) else []
+
+
 def learns_orders(block: TextBlock) -> bool:
     """Return whether the schedule of any run is learned, so that its orders can be looked at."""
     return any(block.of(run, world).get("schedule") == "learned" for world, run in block.pairs)
@@ -48,3 +54,9 @@ def agreement_worlds(block: TextBlock) -> tuple[str, ...]:
 def reported_runs(block: TextBlock) -> tuple[TextRun, ...]:
     """Return the runs that have a row in the tables, in order."""
     return tuple(run for run in block.runs if run.report)
+
+
+def corpus_table_names(study: StudyConfig) -> list[str]:
+    """Return the names of the tables of models of packed rows; none where nothing is trained on any."""
+    bounds = ["corpus_bounds"] if reported_jobs(study) else []
+    return [*bounds, *(["corpus_samples"] if sampled_jobs(study) else [])]

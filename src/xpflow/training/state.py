@@ -32,10 +32,12 @@ from torch.distributed.tensor import distribute_tensor
 from xpflow.artifacts.io import atomic_write_text, atomic_writer
 from xpflow.errors import ArtifactError
 from xpflow.runtime.processes import Team
+from xpflow.training.average import Average
 from xpflow.training.finite import require_finite_tensors, require_finite_weights
 from xpflow.training.guard import require_same
 
 ABOUT = "about.json"
+DAMAGED = "the state is damaged: remove it to start over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,20 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class TrainingState:
-    """What one process saves and restores; `settings` (JSON) are the guard: all its result depends on."""
+    """What one process saves and restores; `settings` (JSON) are the guard: all its result depends on.
+
+    average: of the weights, where one is kept.
+    """
 
     settings: Mapping[str, Any]
     module: nn.Module
     optimizers: list[torch.optim.Optimizer]
+    average: Average | None = None
+
+    @property
+    def averaged(self) -> dict[str, Tensor]:
+        """Return the averages by the names of the weights; none where none are kept."""
+        return {} if self.average is None else self.average.tensors
 
     def save(self, path: Path, progress: Progress) -> None:
         """Write weights, optimizers and progress to one file, atomically.
@@ -67,6 +78,7 @@ class TrainingState:
             "module": self.module.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "progress": json.dumps(asdict(progress)),
+            **({"average": self.averaged} if self.averaged else {}),
         }
         with atomic_writer(path) as beside:
             torch.save(state, beside)
@@ -87,6 +99,8 @@ class TrainingState:
             self.module.load_state_dict(state["module"])
             for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
                 optimizer.load_state_dict(saved)
+            for name, own in self.averaged.items():
+                own.copy_(state["average"][name])
             self.require_finite(found := Progress(**json.loads(state["progress"])))
         return found
 
@@ -95,8 +109,9 @@ class TrainingState:
         require_same(found, self.guard(), path)
 
     def require_finite(self, progress: Progress) -> None:
-        """Raise TrainingError if a weight that would be saved is not finite."""
+        """Raise TrainingError if a weight that would be saved is not finite, or an average."""
         require_finite_weights(self.module, f"after update {progress.update}")
+        require_finite_tensors(self.averaged, f"averages after update {progress.update}", DAMAGED)
 
     def guard(self) -> str:
         """Return the settings as they are written into a state."""
@@ -181,7 +196,8 @@ class RunState:
 
     def _tree(self) -> dict[str, Any]:
         model, optimizer = get_state_dict(self.root, self.plain.optimizers)
-        return {"model": model, "optimizer": optimizer}
+        averaged = {"average": self.plain.averaged} if self.plain.averaged else {}
+        return {"model": model, "optimizer": optimizer, **averaged}
 
     def _spread(self, path: Path) -> Progress:
         """Give every process its part of the state that one process wrote."""
@@ -191,6 +207,8 @@ class RunState:
             with torch.no_grad():
                 for name, own in self.plain.module.state_dict().items():
                     own.copy_(_part(state["module"][name], own))
+                for name, own in self.plain.averaged.items():
+                    own.copy_(_part(state["average"][name], own))
             for optimizer, saved in zip(self.plain.optimizers, state["optimizers"], strict=True):
                 parameters = [p for group in optimizer.param_groups for p in group["params"]]
                 for number, entry in saved["state"].items():
@@ -234,7 +252,7 @@ def require_finite_state(saved: Mapping[str, Any], what: str) -> None:
         for key, value in entry.items()
         if isinstance(value, Tensor)
     }
-    require_finite_tensors(tensors, what, "the state is damaged: remove it to start over")
+    require_finite_tensors(tensors, what, DAMAGED)
 
 
 def shards_of(path: Path) -> Path:

@@ -9,9 +9,10 @@ from xpflow.masking.bound import nll_of
 from xpflow.masking.reverse import Sampled, draw_words
 from xpflow.microtext.measure import Estimate
 from xpflow.microtext.world import World
+from xpflow.training.masked_model import evaluating
 from xpflow.training.objectives.causal import causal_inputs
 from xpflow.training.student import Student
-from xpflow.training.text_measure import evaluating, word_log_p
+from xpflow.training.text_measure import word_log_p
 from xpflow.training.text_scores import BoundScores
 
 

@@ -20,12 +20,13 @@ from xpflow.models.checkpoint import save_checkpoint
 from xpflow.models.extra import EXTRA, save_extra
 from xpflow.models.load import load_model
 from xpflow.runtime.machine import Machine
+from xpflow.training.masked_model import evaluating
 from xpflow.training.objective import make_loss
 from xpflow.training.objectives import OBJECTIVES
 from xpflow.training.state import remove
-from xpflow.training.text_measure import TextModel, evaluating
-from xpflow.training.text_oracle import curve_guard, curve_watch, schedule_of, scores
-from xpflow.training.text_run import TextRecipe, text_model, text_prompt, text_trainer
+from xpflow.training.text_measure import TextModel
+from xpflow.training.text_oracle import curve_guard, curve_watch, scores
+from xpflow.training.text_run import TextRecipe, schedule_of, text_model, text_prompt, text_trainer
 from xpflow.training.text_scores import SCORES, Measuring, TextScores
 from xpflow.training.trainer import Row, prepared
 

@@ -7,8 +7,6 @@ variate; samples have their exact likelihood; one step has its exact agreement.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import product
 from typing import Any
@@ -17,84 +15,29 @@ import torch
 from torch import Tensor
 
 from xpflow.masking.agreement import Agreement, one_step
-from xpflow.masking.alpha import Alpha
 from xpflow.masking.bound import draw_bound
 from xpflow.masking.mask_noise import NoiseShape
 from xpflow.masking.noisy_sampling import sample_noisy
 from xpflow.masking.reverse import Sampled, sample
-from xpflow.masking.schedule import LearnedSchedule, Schedule
+from xpflow.masking.schedule import Schedule
 from xpflow.microtext.measure import Estimate, entropy, quality
 from xpflow.microtext.world import World
+from xpflow.training.masked_model import MaskedModel, evaluating
 from xpflow.training.student import Student
 from xpflow.training.text_scores import BoundScores, LanguageScores, SampleScores
 
-ROWS = 1024  # of a forward
 
-
-class TextModel:
-    """A student of a world, to be asked in words.
-
-    schedule: what masks follow. Of a learned one, alphas come from the student's heads. prompt: what stands
-    in front of a sentence (`text_run.text_prompt`).
-    """
+class TextModel(MaskedModel):
+    """A student of a world, to be asked in words; arguments beside the world are those of `MaskedModel`."""
 
     def __init__(
         self, student: Student, world: World, schedule: Schedule, prompt: tuple[int, ...] = ()
     ) -> None:
-        self.student, self.world, self.schedule, self.prompt = student, world, schedule, prompt
+        super().__init__(student, schedule, prompt)
+        self.world = world
 
-    def denoiser(self, ids_BL: Tensor, open_BL: Tensor) -> Tensor:
-        """Return log p(x_i = v | places that are not open), [B, L, V], float64."""
-        return self._log_p(self._hidden(self._embedded(ids_BL, open_BL, None)))
-
-    def noisy_denoiser(self, ids_BL: Tensor, open_BL: Tensor, noise_BLW: Tensor) -> Tensor:
-        """Return the same with masks that carry noise [B, L, numbers]."""
-        return self._log_p(self._hidden(self._embedded(ids_BL, open_BL, noise_BLW)))
-
-    def forward(self, ids_BL: Tensor) -> Alpha:
-        """Return the alphas of the forward process of whole sentences."""
-        return self._alpha(ids_BL, torch.zeros_like(ids_BL, dtype=torch.bool), "order")
-
-    def reverse(self, ids_BL: Tensor, open_BL: Tensor) -> Alpha:
-        """Return the alphas that sampling decides by."""
-        return self._alpha(ids_BL, open_BL, "reverse")
-
-    def predict(self, ids_BL: Tensor, open_BL: Tensor) -> tuple[Tensor, Alpha]:
-        """Return log-probabilities and reverse alphas, by one forward."""
-        hidden_BLD = self._hidden(self._embedded(ids_BL, open_BL, None))
-        if isinstance(self.schedule, LearnedSchedule):
-            return self._log_p(hidden_BLD), self._scored(self.schedule, hidden_BLD, "reverse")
-        return self._log_p(hidden_BLD), self.schedule.alpha(ids_BL, open_BL)
-
-    def _alpha(self, ids_BL: Tensor, open_BL: Tensor, head: str) -> Alpha:
-        if not isinstance(self.schedule, LearnedSchedule):
-            return self.schedule.alpha(ids_BL, open_BL)
-        return self._scored(self.schedule, self._hidden(self._embedded(ids_BL, open_BL, None)), head)
-
-    def _scored(self, schedule: LearnedSchedule, hidden_BLD: Tensor, head: str) -> Alpha:
-        with torch.no_grad():
-            return schedule.of_scores(self.student.extra[head](hidden_BLD).double().cpu())
-
-    def _embedded(self, ids_BL: Tensor, open_BL: Tensor, noise_BLW: Tensor | None) -> Tensor:
-        device = self.student.machine.device
-        mask = self.student.model.config.mask_token_id
-        with torch.no_grad():
-            found_BLD = self.student.embed(ids_BL.masked_fill(open_BL, mask).to(device))
-            if noise_BLW is not None:
-                added_BLD = self.student.extra["noise"](noise_BLW.to(device))
-                found_BLD = torch.where(open_BL.to(device)[..., None], found_BLD + added_BLD, found_BLD)
-            front_PD = self.student.embed(torch.tensor(self.prompt, dtype=torch.long, device=device))
-        return torch.cat((front_PD.expand(len(ids_BL), -1, -1), found_BLD), dim=1)
-
-    def _hidden(self, embedded_BLD: Tensor) -> Tensor:
-        with torch.no_grad(), self.student.machine.autocast(self.student.model):
-            parts = [
-                self.student.model(inputs_embeds=part_BLD, head=False).hidden
-                for part_BLD in torch.split(embedded_BLD, ROWS)
-            ]
-        return torch.cat(parts)[:, len(self.prompt) :]
-
-    def _log_p(self, hidden_BLD: Tensor) -> Tensor:
+    def log_p(self, hidden_BLD: Tensor, ids_BL: Tensor, open_BL: Tensor) -> Tensor:
+        """Return log-probabilities of the world's words."""
         return word_log_p(self.student, self.world, hidden_BLD)
 
 
@@ -212,14 +155,3 @@ def step_agreement(model: TextModel, shape: NoiseShape | None, draws: int = 1024
 def _all_open(rows: int, length: int) -> tuple[Tensor, Tensor]:
     ids_BL = torch.zeros(rows, length, dtype=torch.long)
     return ids_BL, torch.ones_like(ids_BL, dtype=torch.bool)
-
-
-@contextmanager
-def evaluating(student: Student) -> Iterator[None]:
-    """Put a student into evaluation for the time of a measurement."""
-    was = student.training
-    student.eval()
-    try:
-        yield
-    finally:
-        student.train(was)

@@ -13,7 +13,6 @@ from xpflow.microtext.splits import load
 from xpflow.microtext.world import World
 from xpflow.microtext.worlds import WORLDS
 from xpflow.training.objectives import OBJECTIVES
-from xpflow.training.objectives.order_expressive import OrderSettings
 from xpflow.training.student import Student
 from xpflow.training.text_causal import CausalModel, causal_bound, causal_sample
 from xpflow.training.text_measure import (
@@ -25,7 +24,7 @@ from xpflow.training.text_measure import (
     step_agreement,
 )
 from xpflow.training.text_orders import order_scores
-from xpflow.training.text_run import TextRecipe, text_prompt
+from xpflow.training.text_run import TextRecipe, forwards_of, schedule_of, text_prompt
 from xpflow.training.text_scores import (
     BoundScores,
     CurvePoint,
@@ -38,14 +37,6 @@ from xpflow.training.text_scores import (
 from xpflow.training.trainer import Row
 
 EXCESS, ERROR = "excess", "excess_error"  # of a row of the log, in nats a sentence
-
-
-def schedule_of(recipe: TextRecipe) -> Schedule:
-    """Return the schedule that a recipe's model is trained and sampled by: constant, unless it names one."""
-    if recipe.objective != "order_expressive":
-        return make_schedule("constant")
-    chosen = OrderSettings.model_validate(dict(recipe.settings))
-    return make_schedule(chosen.schedule, chosen.model_extra)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +136,6 @@ def scores(
         order_off=off,
         one_step=one_step,
     )
-
-
-def forwards_of(recipe: TextRecipe) -> int:
-    """Return how many forwards of a batch an update takes."""
-    entry = OBJECTIVES[recipe.objective]
-    cost = entry.cost(entry.checked(recipe.settings))
-    return cost.trained + cost.free
 
 
 def curve_updates(recipe: TextRecipe, points: int) -> tuple[int, ...]:

@@ -14,7 +14,8 @@ from xpflow.masking import orders
 from xpflow.masking.alpha import PowerWindows
 from xpflow.masking.bound import nll_of
 from xpflow.microtext.measure import Estimate
-from xpflow.training.text_measure import TextModel, evaluating
+from xpflow.training.masked_model import evaluating
+from xpflow.training.text_measure import TextModel
 from xpflow.training.text_scores import OrderExample, OrderScores
 
 ENTROPIES = 32  # sentences whose order's entropy is taken

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from xpflow.masking.schedule import Schedule, make_schedule
 from xpflow.microtext.model import config_of
 from xpflow.microtext.splits import VERSION, stream
 from xpflow.microtext.tokenizer import special_ids
@@ -23,6 +24,8 @@ from xpflow.runtime.machine import Machine
 from xpflow.training.examples import Example
 from xpflow.training.guard import config_facts
 from xpflow.training.objective import Loss, make_loss
+from xpflow.training.objectives import OBJECTIVES
+from xpflow.training.objectives.order_expressive import OrderSettings
 from xpflow.training.student import Student
 from xpflow.training.trainer import Course, Trainer, Watch, prepared
 
@@ -31,6 +34,7 @@ from xpflow.training.trainer import Course, Trainer, Watch, prepared
 class TextRecipe:
     """Settings of a run: objective, sizes of the model, and how long and how fast it is trained (AdamW).
 
+    average: decay of a moving average of the weights, which a run ends with; 0: none (`training.average`).
     begin: the begin-of-text token stands in front of every sentence, as a prompt: the decoders of
     `xpflow.decoding` need one. It costs a place, and batches are padded to multiples of 16.
     """
@@ -44,6 +48,7 @@ class TextRecipe:
     warmup_updates: int = 50
     decay_share: float = 0.0
     grad_clip: float = 1.0
+    average: float = 0.0
     width: int = 64
     layers: int = 2
     heads: int = 4
@@ -61,7 +66,23 @@ class TextRecipe:
             self.grad_clip,
             log_every=self.log_every,
             save_every=self.save_every,
+            average=self.average,
         )
+
+
+def schedule_of(recipe: TextRecipe) -> Schedule:
+    """Return the schedule that a recipe's model is trained and sampled by: constant, unless it names one."""
+    if recipe.objective != "order_expressive":
+        return make_schedule("constant")
+    chosen = OrderSettings.model_validate(dict(recipe.settings))
+    return make_schedule(chosen.schedule, chosen.model_extra)
+
+
+def forwards_of(recipe: TextRecipe) -> int:
+    """Return how many forwards of a batch an update takes."""
+    entry = OBJECTIVES[recipe.objective]
+    cost = entry.cost(entry.checked(recipe.settings))
+    return cost.trained + cost.free
 
 
 def text_model(world: World, recipe: TextRecipe) -> PreTrainedModel:

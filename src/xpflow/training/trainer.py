@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from xpflow.errors import ConfigError
 from xpflow.runtime.machine import Machine, recompute_layers
 from xpflow.study.config.training import LoraSettings
+from xpflow.training.average import Average
 from xpflow.training.corruption import Corrupted
 from xpflow.training.examples import Batch, Example
 from xpflow.training.finite import (
@@ -47,7 +48,9 @@ Watch = Callable[[Student, list[Row], int], Row]
 class Course:
     """How long a run is and how it goes; `decay_share` of the updates, at the end, lower the rate to zero.
 
-    balance_rate: step of the balancing bias of a mixture's experts after every update; 0: it stays.
+    balance_rate: step of the balancing bias of a mixture's experts after every update; 0: it stays. average:
+    decay of a moving average of the weights, which takes their place after the last update
+    (`training.average`); 0: none is kept.
     """
 
     updates: int
@@ -57,6 +60,7 @@ class Course:
     log_every: int = 10
     save_every: int = 50
     balance_rate: float = 0.0
+    average: float = 0.0
 
     def rate(self, update: int) -> float:
         """Return the share of the peak learning rate: linear warm-up, constant, linear decay to zero."""
@@ -145,11 +149,16 @@ class Trainer:
         self.peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers]
         peaks = {f"group {i}": peak for i, peak in enumerate(chain.from_iterable(self.peaks))}
         require_finite(peaks, "learning rates", "check the settings, and the objective's own `rates`")
-        plain = TrainingState({**settings, "seed": seed}, held.saved, self.optimizers)
+        named = [(name, p) for name, p in student.named_parameters() if p.requires_grad]
+        self.average = Average(named, course.average) if course.average else None
+        plain = TrainingState({**settings, "seed": seed}, held.saved, self.optimizers, self.average)
         self.state = RunState(plain, student, held.sharded, self.machine.team)
 
     def run(self, report: Report, state: Path | None = None) -> list[Row]:
-        """Train to the last update, resuming from `state` if it is there, and return the log's rows."""
+        """Train to the last update, resuming from `state` if it is there, and return the log's rows.
+
+        A course with an average ends with it in the place of the weights: the last row is measured on it.
+        """
         found = self.state.load(state) if state else Progress()
         update, rows, sums = found.update, list(found.rows), Sums.of(found.sums, self.machine)
         while update < self.course.updates:
@@ -159,6 +168,8 @@ class Trainer:
             update += 1
             if state and update % self.course.save_every == 0:
                 self.state.save(state, Progress(update, rows, sums.whole()))
+        if self.average is not None:
+            self.average.place()
         self._log(update, rows, sums, report)
         return rows
 
@@ -230,6 +241,8 @@ class Trainer:
             optimizer.zero_grad(set_to_none=True)
         weights = {name: p.detach() for name, p in self.student.named_parameters() if p.requires_grad}
         require_finite_tensors(weights, f"update {number + 1}, weights after it", LOWER)
+        if self.average is not None:
+            self.average.update(number)
         load, self.student.router_load = self.student.router_load, None
         if self.course.balance_rate and load is not None:
             self.student.model.update_expert_bias(load, self.course.balance_rate)

@@ -210,3 +210,14 @@ def test_the_command_packs_a_corpus_exactly(tmp_path: Path, capsys: pytest.Captu
     assert rows.about["source"] == str(file)
     assert main([*words, "--alone", "--out", str(tmp_path / "alone")]) == 0
     assert read_rows(tmp_path / "alone").row(0) == (2, 5, 6, 3)
+
+
+def test_lines_of_json_in_a_repository_are_read_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xpflow.hub.repo.local_snapshot", lambda repo: tmp_path)
+    lines = b'{"text": "one"}\n{"text": "two"}\n'
+    (tmp_path / "a.jsonl").write_bytes(lines)
+    hub = HubRepo(
+        "lines", "somebody/lines", "0" * 40, "dataset", sha256={"a.jsonl": hashlib.sha256(lines).hexdigest()}
+    )
+    corpus = Corpus("lines", "", hub, "text", {"test": Part("a.jsonl")}, "test")
+    assert list(corpus.documents("test")) == ["one", "two"]

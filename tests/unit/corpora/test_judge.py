@@ -12,7 +12,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from xpflow.cli import main
-from xpflow.corpora.judge import GPT2_LARGE, Judge, judged, load_judge, unigram_entropy
+from xpflow.corpora.judge import Judge, judged, load_judge, unigram_entropy
+from xpflow.corpora.judge_repo import GPT2_LARGE
 from xpflow.errors import DataError
 
 END, WORDS = "<|endoftext|>", "a b c d e f g"

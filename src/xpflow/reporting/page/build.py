@@ -34,6 +34,7 @@ from xpflow.reporting.claims import (
     probe_claims,
 )
 from xpflow.reporting.contrasts import evaluate_contrasts
+from xpflow.reporting.corpus import corpus_tables, load_corpus
 from xpflow.reporting.curves import compared, swept_curves
 from xpflow.reporting.factorial import factorial_tables
 from xpflow.reporting.frontier import frontier_tables
@@ -173,6 +174,9 @@ def _facts(sources: Sources, outcomes: Outcomes, layout: Layout) -> dict[str, An
         others += text_claims(judged_text(config, plan, trained))
         charts += text_charts(config, trained)
         tables += [grid_of(table) for table in text_tables(config, plan, trained)]
+    if config.text.corpus_pairs:
+        found = load_corpus(config, sources.results)
+        tables += [grid_of(table) for table in corpus_tables(config, plan, found)]
     if seeds := policy_seeds(config):
         charts.append(policy_chart(read_grpo({seed: layout.policy_log(seed) for seed in seeds})))
     return {

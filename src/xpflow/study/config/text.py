@@ -1,4 +1,4 @@
-"""Block `text`: models trained from nothing on MicroText worlds, and what is claimed of them."""
+"""Block `text`: models trained from nothing on MicroText worlds or on corpora, with claims about them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from xpflow.study.config.base import Block, Scalar
+from xpflow.study.config.corpus import CorpusBlock
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 # What a claim may be about. Bounds are in nats a token; the last column says which further key it needs.
@@ -34,11 +35,13 @@ class TextCouplings(Block):
 
 
 class TextRun(Block):
-    """A model trained on one or more worlds; null takes the block's value."""
+    """A model trained on one or more worlds or corpora; null takes the block's value."""
 
     name: str = Field(pattern=NAME, description="Unique name, a folder's")
     label: str | None = Field(default=None, description="As tables and figures print it; null: the name")
-    worlds: tuple[str, ...] = Field(default=(), description="Worlds of the block; empty: all")
+    worlds: tuple[str, ...] = Field(
+        default=(), description="Worlds of the block, or names of `corpus.texts`; empty: all"
+    )
     objective: str = Field(default="masked", description="See `xpflow objectives`")
     settings: dict[str, Scalar | list[Any]] = Field(default={}, description="Of the objective")
     world_settings: dict[str, dict[str, Scalar | list[Any]]] = Field(
@@ -56,10 +59,17 @@ class TextRun(Block):
     updates: int | None = Field(default=None, gt=0, description="Updates; null: the block's")
     batch_size: int | None = Field(default=None, gt=0, description="Sentences an update; null: the block's")
     learning_rate: float | None = Field(default=None, gt=0, description="Peak rate; null: the block's")
+    warmup_updates: int | None = Field(
+        default=None, ge=0, description="Updates that raise the rate; null: the block's"
+    )
     decay_share: float | None = Field(
         default=None, ge=0, le=1, description="Share of the updates that lower the rate; null: the block's"
     )
     report: bool = Field(default=True, description="A row of the tables; false: only others start from it")
+    published: dict[str, dict[str, float]] = Field(
+        default={},
+        description="Perplexities that its paper prints, by texts of `corpus` and by rows, or own-STEPS",
+    )
 
     @model_validator(mode="after")
     def _needs_start(self) -> TextRun:
@@ -96,13 +106,20 @@ class TextClaim(Block):
 
 
 class TextBlock(Block):
-    """Models of small languages with an exact oracle, each trained once for every seed of the study."""
+    """Models of small languages with an exact oracle, or of corpora, each trained once for every seed."""
 
     worlds: tuple[str, ...] = Field(default=(), description="See `xpflow text list`; empty: no such models")
     runs: tuple[TextRun, ...] = Field(default=(), description="What is trained, in this order")
     updates: int = Field(default=1200, gt=0, description="Updates of a run that says nothing else")
     batch_size: int = Field(default=64, gt=0, description="Sentences an update")
     learning_rate: float = Field(default=2e-3, gt=0, description="Peak rate of AdamW")
+    warmup_updates: int = Field(default=50, ge=0, description="Updates that raise the rate from zero")
+    average: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Decay of a moving average of the weights, which a run ends with; 0: none",
+    )
     decay_share: float = Field(
         default=0.0,
         ge=0,
@@ -122,6 +139,9 @@ class TextBlock(Block):
     curve: int = Field(
         default=4, ge=0, description="Points of a run at which its bound is measured; 0: its end only"
     )
+    corpus: CorpusBlock = Field(
+        default=CorpusBlock(), description="Published texts that runs are trained on, at the papers' size"
+    )
     preregistration: tuple[TextClaim, ...] = Field(
         default=(), description="Claims written down before the study runs"
     )
@@ -133,8 +153,16 @@ class TextBlock(Block):
     @property
     def pairs(self) -> tuple[tuple[str, TextRun], ...]:
         """Worlds with the runs that are trained on them, in order."""
-        return tuple((world, run) for world in self.worlds for run in self.runs if world in self.on(run))
+        return self._pairs(self.worlds)
+
+    @property
+    def corpus_pairs(self) -> tuple[tuple[str, TextRun], ...]:
+        """Names of `corpus.texts` with the runs that are trained on them, in order."""
+        return self._pairs(self.corpus.names)
 
     def on(self, run: TextRun) -> tuple[str, ...]:
-        """Return the worlds of a run."""
-        return run.worlds or self.worlds
+        """Return the worlds and corpora of a run."""
+        return run.worlds or (*self.worlds, *self.corpus.names)
+
+    def _pairs(self, names: tuple[str, ...]) -> tuple[tuple[str, TextRun], ...]:
+        return tuple((name, run) for name in names for run in self.runs if name in self.on(run))

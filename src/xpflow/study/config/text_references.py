@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from xpflow.microtext.worlds import WORLDS
 from xpflow.plugins import is_file
+from xpflow.study.config.corpus_references import bad_corpus
 from xpflow.study.config.references import Place, Problem, unknown, unlisted
 from xpflow.study.config.text import TextBlock, TextRun
 
@@ -26,6 +27,8 @@ def text_names(config: StudyConfig) -> Names:
         ("text", "worlds"): block.worlds,
         ("text", "runs"): tuple(run.name for run in block.runs),
         ("text", "steps"): block.steps,
+        ("text", "corpus", "texts"): block.corpus.names,
+        **{("text", "corpus", "texts", i, "steps"): text.steps for i, text in enumerate(block.corpus.texts)},
         ("text", "preregistration"): tuple(claim.id for claim in block.preregistration),
         **{("text", "runs", index, "worlds"): run.worlds for index, run in enumerate(block.runs)},
     }
@@ -36,14 +39,15 @@ def bad_text(config: StudyConfig) -> Iterator[Problem]:
     block = config.text
     for index, world in enumerate(block.worlds):
         yield from _bad_world(("text", "worlds", index), world)
-    if block.runs and not block.worlds:
-        yield ("text", "worlds"), "runs need worlds"
+    if block.runs and not (block.worlds or block.corpus.texts):
+        yield ("text", "worlds"), "runs need worlds or corpora"
     if block.width % block.heads:
         yield ("text", "heads"), f"{block.heads} heads cannot share {block.width} numbers evenly"
     above: dict[str, TextRun] = {}
     for index, run in enumerate(block.runs):
         yield from _bad_run(block, ("text", "runs", index), run, above)
         above[run.name] = run
+    yield from bad_corpus(block)
     yield from _bad_claims(block)
 
 
@@ -57,7 +61,7 @@ def _bad_world(loc: Place, world: str) -> Iterator[Problem]:
 
 def _bad_run(block: TextBlock, loc: Place, run: TextRun, above: dict[str, TextRun]) -> Iterator[Problem]:
     """A run starts from nothing or from a run above it, which is trained on all of its worlds."""
-    yield from unknown((*loc, "worlds"), run.worlds, block.worlds)
+    yield from unknown((*loc, "worlds"), run.worlds, (*block.worlds, *block.corpus.names))
     yield from unknown((*loc, "world_settings"), run.world_settings, block.on(run))
     yield from unlisted((*loc, "objective"), run.objective, None)
     every = (run.settings, *run.world_settings.values())
@@ -117,7 +121,7 @@ def needs_models(config: StudyConfig) -> Iterator[Problem]:
             yield loc, f"{'.'.join(map(str, there[0]))} are given, so these are needed too"
     if there:
         return
-    if not config.text.pairs:
+    if not (config.text.pairs or config.text.corpus_pairs):
         yield ("models",), "there is nothing to do: no models, and block `text` trains none"
     asking: dict[Place, Iterable[object]] = {
         ("study", "preregistration"): config.study.preregistration,
