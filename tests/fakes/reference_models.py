@@ -1,4 +1,4 @@
-"""Both architectures again, written plainly in float64: one row, one head and one token at a time.
+"""LLaDA, LLaDA2 and Dream again, written plainly in float64: one row, one head and one token at a time.
 
 They share no code with the package. Input: a state dict, a configuration, embeddings [S, D] of one row and a
 boolean [S, S] table of who sees whom. Output: logits [S, V].
@@ -49,6 +49,27 @@ def llada2_logits(state: State, config: Any, x: Tensor, sees: Tensor) -> Tensor:
         else:
             x = x + torch.stack([_experts(layer, config, token) for token in h])
     return _norm(x, w["norm.weight"], config.rms_norm_eps) @ w["lm_head.weight"].T
+
+
+def dream_logits(state: State, config: Any, x: Tensor, sees: Tensor) -> Tensor:
+    """Run Dream; what stands at place i predicts token i, and was computed at place i - 1."""
+    w = {name.removeprefix("model."): value.double() for name, value in state.items()}
+    x = x.double()
+    width = config.hidden_size // config.num_attention_heads
+    for i in range(config.num_hidden_layers):
+        b = {n.removeprefix(f"layers.{i}."): v for n, v in w.items() if n.startswith(f"layers.{i}.")}
+        h = _norm(x, b["input_layernorm.weight"], config.rms_norm_eps)
+        q, k, v = (h @ b[f"self_attn.{n}_proj.weight"].T + b[f"self_attn.{n}_proj.bias"] for n in "qkv")
+        heads = []
+        for head in range(config.num_attention_heads):
+            shared = head * config.num_key_value_heads // config.num_attention_heads
+            q1 = _turn(q[:, head * width : (head + 1) * width], width, config.rope_theta)
+            k1 = _turn(k[:, shared * width : (shared + 1) * width], width, config.rope_theta)
+            heads.append(_attention(q1, k1, v[:, shared * width : (shared + 1) * width], sees))
+        x = x + torch.cat(heads, 1) @ b["self_attn.o_proj.weight"].T
+        x = x + _mlp(b, "mlp.", _norm(x, b["post_attention_layernorm.weight"], config.rms_norm_eps))
+    computed = _norm(x, w["norm.weight"], config.rms_norm_eps) @ w["lm_head.weight"].T
+    return torch.stack([computed[max(place - 1, 0)] for place in range(len(x))])
 
 
 def _llada2_attention(layer: State, config: Any, h: Tensor, sees: Tensor) -> Tensor:

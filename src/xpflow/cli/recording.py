@@ -39,15 +39,15 @@ def stage_record(study: StudyConfig, command: str, **names: Any) -> Record:
 
 def _model_facts(study: StudyConfig, choice: ModelChoice) -> dict[str, Any]:
     """Return the hash of a model's tokenizer, and its hub revision where it has one."""
-    from xpflow.artifacts.io import sha256_file
     from xpflow.models.registry import hub_model, tokenizer_folder
+    from xpflow.models.stored import tokenizer_sha256
     from xpflow.runtime.models import model_source
 
     repo = None if choice.directory else hub_model(choice.name)
     source = {"hub": repo.hub_id, "revision": repo.revision} if repo else _folder(choice)
     folder = tokenizer_folder(model_source(study, choice.name))
     return {
-        "tokenizer": sha256_file(folder / "tokenizer.json"),
+        "tokenizer": tokenizer_sha256(folder),
         "model": {"name": choice.name, **source},
     }
 

@@ -16,6 +16,7 @@ CORPORA: Table[Corpus] = Table(
     own={
         "lm1b": "xpflow.corpora.training:LM1B",
         "openwebtext": "xpflow.corpora.training:OPENWEBTEXT",
+        "fineweb-edu": "xpflow.corpora.training:FINEWEB_EDU",
         "ptb": "xpflow.corpora.zero_shot:PTB",
         "wikitext103": "xpflow.corpora.zero_shot:WIKITEXT103",
         "lambada": "xpflow.corpora.zero_shot:LAMBADA",

@@ -1,4 +1,4 @@
-"""What models are trained on: LM1B and OpenWebText, with the splits of MDLM (arXiv 2406.07524)."""
+"""What models are trained on: LM1B, OpenWebText (splits of MDLM, arXiv 2406.07524), FineWeb-Edu."""
 
 from __future__ import annotations
 
@@ -51,4 +51,24 @@ OPENWEBTEXT = Corpus(
     rows={"train": DOCUMENTS, "validation": DOCUMENTS},
     sizes={"train": 39_769_491_688 - HELD_OUT, "validation": HELD_OUT},
     download=24_193_092_408,
+)
+PAGES = 9_672_101  # of FineWeb-Edu's sample/10BT, in 14 files; its last 10,000 are measured on
+FINEWEB_EDU = Corpus(
+    name="fineweb-edu",
+    about="FineWeb-Edu's sample of 10 billion tokens; the last 10,000 pages are held out",
+    hub=HubRepo(
+        "fineweb-edu-10bt",
+        "HuggingFaceFW/fineweb-edu",
+        "87f09149ef4734204d70ed1d046ddc9ca3f2b8f9",
+        "dataset",
+        "FineWeb-Edu, sample/10BT, 9.7 M pages",
+        files=("sample/10BT/*.parquet", "README.md"),
+    ),
+    column="text",
+    parts={
+        "train": Part("sample/10BT/*.parquet", stop=-10_000),
+        "validation": Part("sample/10BT/*.parquet", start=-10_000),
+    },
+    measured="validation",
+    rows={"train": PAGES, "validation": PAGES},
 )

@@ -79,7 +79,8 @@ class Sizes:
     """Sizes of a model as a plan counts them; without experts it is dense, with a block block-causal.
 
     conditioning: width of the vector that modulates blocks (a diffusion transformer); its MLPs are then two
-    matrices with biases, not three.
+    matrices with biases, not three. fused_qkv: one matrix makes queries, keys and values, else three;
+    qkv_bias: they have biases.
     """
 
     vocab: int
@@ -97,6 +98,8 @@ class Sizes:
     expert_inner: int = 0
     shared_experts: int = 0
     conditioning: int = 0
+    fused_qkv: bool = True
+    qkv_bias: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ class TokenizerKind:
             them too. Empty: the model was trained on plain text, and goes on where a text ends.
         appended_mask: a published tokenizer may have no mask: then the mask is the row of the model's table
             that is one behind its last id.
+        words: of a family that is published as vocab.json and merges.txt: the pattern of what is merged
+            within, after Unicode's NFC (models/byte_pairs.py). Empty: tokenizer.json is needed.
     """
 
     special: Mapping[str, str]
@@ -118,6 +123,7 @@ class TokenizerKind:
     chat_template: str
     turns: tuple[str, str]
     appended_mask: bool = False
+    words: str = ""
 
     def training_texts(self, pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
         """Yield what a tokenizer is trained on: (request, answer) pairs with the template's own words."""

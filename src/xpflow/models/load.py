@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTok
 
 from xpflow.errors import ModelLoadError
 from xpflow.models.architectures import ARCHITECTURES
+from xpflow.models.byte_pairs import is_byte_pairs, read_byte_pairs
 from xpflow.models.checkpoint import load_checkpoint, read_config
 from xpflow.models.extra import find_extra
 from xpflow.models.registry import architecture_name, model_folder, tokenizer_folder
@@ -62,17 +63,9 @@ def load_tokenizer(folder: str | Path, kind: str | None = None) -> PreTrainedTok
     Raises:
         ModelLoadError: there is none, it cannot be read, or its chat template needs a token that it lacks.
     """
-    if not (Path(folder) / "tokenizer.json").exists():
-        raise ModelLoadError(
-            f"{folder}: no tokenizer.json",
-            hint="a model folder holds config.json, the weights and tokenizer.json",
-        )
-    try:
-        tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(folder)
-    except Exception as error:  # the tokenizers library raises bare Exceptions
-        raise ModelLoadError(f"{folder}: the tokenizer cannot be read: {error}") from error
     own = architecture_name(folder)
     kind = kind or own
+    tokenizer = _stored_tokenizer(Path(folder), kind)
     if kind in set(ARCHITECTURES):
         name_special_tokens(tokenizer, ARCHITECTURES[kind].tokenizer, _named_in(Path(folder)))
         require_whole_tokens(tokenizer, ARCHITECTURES[kind].tokenizer, folder)
@@ -80,6 +73,22 @@ def load_tokenizer(folder: str | Path, kind: str | None = None) -> PreTrainedTok
             tokenizer.chat_template = ARCHITECTURES[kind].tokenizer.chat_template
     require_template_tokens(tokenizer, _named_in(Path(folder)), folder)
     return tokenizer
+
+
+def _stored_tokenizer(folder: Path, kind: str | None) -> PreTrainedTokenizerBase:
+    """Read tokenizer.json, or vocab.json and merges.txt of a family that was published so."""
+    if is_byte_pairs(folder) and kind in set(ARCHITECTURES):
+        return read_byte_pairs(folder, ARCHITECTURES[kind].tokenizer)
+    if not (folder / "tokenizer.json").exists():
+        raise ModelLoadError(
+            f"{folder}: no tokenizer.json",
+            hint="a model folder holds config.json, the weights and tokenizer.json",
+        )
+    try:
+        found: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(folder)
+    except Exception as error:  # the tokenizers library raises bare Exceptions
+        raise ModelLoadError(f"{folder}: the tokenizer cannot be read: {error}") from error
+    return found
 
 
 def _named_in(folder: Path) -> set[str]:

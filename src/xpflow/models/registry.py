@@ -75,6 +75,26 @@ GPT2_TOKENIZER = HubRepo(
     about="GPT-2's tokenizer",
     files=("tokenizer.json", "tokenizer_config.json"),
 )
+# Dream's commits are those that public records of several projects agree on; none was fetched to be checked.
+# The repositories have no tokenizer.json: see models/byte_pairs.py.
+DREAM_7B = HubRepo(
+    "dream-7b-instruct",
+    "Dream-org/Dream-v0-Instruct-7B",
+    "05334cb9faaf763692dcf9d8737c642be2b2a6ae",
+    about="Dream 7B Instruct, as published",
+)
+DREAM_7B_BASE = HubRepo(
+    "dream-7b-base",
+    "Dream-org/Dream-v0-Base-7B",
+    "6572adb5535263e4d1a337b56942ba48b6dee2a9",
+    about="Dream 7B Base, as published",
+)
+DREAM_CODER_7B = HubRepo(
+    "dream-coder-7b-instruct",
+    "Dream-org/Dream-Coder-v0-Instruct-7B",
+    "5d9e88c723af9045f362748b5284bdf43d9c501e",
+    about="Dream-Coder 7B Instruct, as published",
+)
 ALIGNED = "the same, aligned for flow by the preserving loss; shipped"
 MODELS: dict[str, ModelEntry] = {
     entry.name: entry
@@ -85,6 +105,10 @@ MODELS: dict[str, ModelEntry] = {
         ModelEntry("llada2-micro-aligned", ALIGNED, "llada2_moe", base="llada2-micro"),
         ModelEntry(LLADA_8B.name, LLADA_8B.about, "llada", LLADA_8B),
         ModelEntry(LLADA2_MINI.name, LLADA2_MINI.about, "llada2_moe", LLADA2_MINI),
+        *(
+            ModelEntry(repo.name, repo.about, "Dream", repo)
+            for repo in (DREAM_7B, DREAM_7B_BASE, DREAM_CODER_7B)
+        ),
         ModelEntry(MDLM_OWT.name, MDLM_OWT.about, "mdlm", MDLM_OWT, tokenizer=GPT2_TOKENIZER),
     )
 }

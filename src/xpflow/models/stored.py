@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from xpflow.artifacts.io import json_once, read_text
+from xpflow.artifacts.io import json_once, read_text, sha256_file
 from xpflow.errors import ArtifactError, ModelLoadError, nearest
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.keys import ALIGNMENT
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+TOKENIZER_FILES = ("vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json")
 _LONGEST_HEADER = 100_000_000  # bytes, the format's own limit
 ADAPTER = "adapter_config.json"
 QUANTISED = ("I", "U", "BOOL", "F8", "F6_", "F4")  # how the names of such types start
@@ -109,6 +111,15 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ModelLoadError(f"{path}: not a JSON object, but {type(found).__name__}")
     return found
+
+
+def tokenizer_sha256(folder: Path) -> str:
+    """Return the SHA-256 of a folder's tokenizer.json; without one, of the JSON {name: hash} of its files."""
+    if (folder / "tokenizer.json").exists():
+        return sha256_file(folder / "tokenizer.json")
+    files = sorted(file for name in TOKENIZER_FILES for file in folder.glob(name))
+    hashes = {file.name: sha256_file(file) for file in files}
+    return sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
 
 
 def _indexed_tensors(folder: Path) -> dict[str, StoredTensor]:

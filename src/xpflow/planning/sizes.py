@@ -2,8 +2,8 @@
 
 Legend: V vocabulary, D width, H heads, G key heads, K head width, I inner width of the MLP, M of an expert, E
 experts, k experts per token, C width of a conditioning vector. Counts are of numbers, not bytes. Source: the
-published configurations of LLaDA (modeling_llada.py), LLaDA2.0 (modeling_llada2_moe.py) and MDLM
-(modeling_mdlm.py).
+published configurations of LLaDA (modeling_llada.py), LLaDA2.0 (modeling_llada2_moe.py), MDLM
+(modeling_mdlm.py) and Dream (modeling_dream.py).
 """
 
 from __future__ import annotations
@@ -37,6 +37,11 @@ class ModelSizes(Sizes):
     def attention(self) -> int:
         """Return the weights of one layer's query, key, value and output projections."""
         return self.width * self.head_width * (2 * self.heads + 2 * self.kv_heads)
+
+    @property
+    def biases(self) -> int:
+        """Return the biases of one layer's query, key and value projections."""
+        return self.head_width * (self.heads + 2 * self.kv_heads) if self.qkv_bias else 0
 
     @property
     def norms(self) -> int:
@@ -79,14 +84,14 @@ class ModelSizes(Sizes):
     def layer(self) -> int:
         """Return all numbers of the largest layer: what FSDP gathers at a time."""
         if not self.moe_layers:
-            return self.attention + self.norms + self.dense_mlp + self.modulation
+            return self.attention + self.biases + self.norms + self.dense_mlp + self.modulation
         routed = (self.experts + self.shared_experts) * self.expert
-        return self.attention + self.norms + routed + self.router + self.experts
+        return self.attention + self.biases + self.norms + routed + self.router + self.experts
 
     @property
     def parameters(self) -> int:
         """Return all stored numbers: parameters, and the routers' selection biases."""
-        dense = self.attention + self.norms + self.dense_mlp + self.modulation
+        dense = self.attention + self.biases + self.norms + self.dense_mlp + self.modulation
         layers = (self.layers - self.moe_layers) * dense + self.moe_layers * self.layer
         return 2 * self.table + self.width + layers + self.modulation_outside
 
@@ -130,7 +135,8 @@ class ModelSizes(Sizes):
 
     def lora_parameters(self, rank: int) -> int:
         """Return the numbers of low-rank adapters on attention, dense and shared MLPs and head."""
-        query_key_value = self.width + self.head_width * (self.heads + 2 * self.kv_heads)
+        inputs = self.width if self.fused_qkv else 3 * self.width
+        query_key_value = inputs + self.head_width * (self.heads + 2 * self.kv_heads)
         sides = self.layers * (query_key_value + self.heads * self.head_width + self.width)
         matrices = 2 if self.conditioning else 3
         sides += (self.layers - self.moe_layers) * matrices * (self.width + self.inner)

@@ -78,6 +78,8 @@ class StudyPlan:
 
     def _selfdata(self) -> Iterator[Stage]:
         block, config = self.config.selfdata, self.config
+        if block.answers == "reference":
+            return  # no model decodes any
         seeds: dict[str, set[int]] = {}
         for model, _, seed in trained_runs(config):
             seeds.setdefault(model, set()).add(seed)

@@ -122,6 +122,11 @@ class Benchmark:
         if self.hub is None or self.local_file(sources) is not None:
             return None
         revision = sources.get(self.revision) or self.hub.revision
+        if not (revision or self.revision):
+            raise ConfigError(
+                f"{self.hub.hub_id}: we know no commit of it that could be pinned",
+                hint=f"name a local file of it in problems.sources.{self.file_setting}",
+            )
         if not revision:
             raise ConfigError(
                 f"problems.sources.{self.revision} is missing: {self.hub.hub_id} has no default revision",

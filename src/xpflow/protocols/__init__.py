@@ -18,6 +18,7 @@ PROTOCOLS: Table[Protocol] = Table(
         "llada-opencompass": "xpflow.protocols.llada:LLADA_OPENCOMPASS",
         "llada-v1": "xpflow.protocols.llada:LLADA_V1",
         "llada2-chat": "xpflow.protocols.llada2:LLADA2_CHAT",
+        "llada-summaries": "xpflow.protocols.summaries:SUMMARIES",
         "lm-eval-instruct": "xpflow.protocols.lm_eval:LM_EVAL_INSTRUCT",
         "evalplus-chat": "xpflow.protocols.evalplus:EVALPLUS_CHAT",
     },

@@ -17,7 +17,7 @@ from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
 
 import xpflow.models
 from xpflow.models.load import load_model
-from xpflow.models.untrained import tiny_models, write_tiny_model
+from xpflow.models.untrained import write_tiny_model
 from xpflow.problems.micropy.dataset import training_pairs
 
 # What the published files say besides; the modules that they name are no part of a folder that we fetch.
@@ -58,7 +58,7 @@ TOKENIZER = {
 DOCS = Path(__file__).parents[3] / "docs" / "users_packages.md"
 
 
-@pytest.fixture(scope="module", params=tiny_models())
+@pytest.fixture(scope="module", params=CONFIGS)
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model as published, with code beside it that must not run."""
     found = tmp_path_factory.mktemp("published") / request.param
@@ -105,7 +105,7 @@ def test_model_and_tokenizer_are_those_of_our_own_loading(folder: Path) -> None:
 def test_the_order_of_the_imports_does_not_matter(imports: str) -> None:
     code = f"""import sys
 {imports}
-for name in ("llada", "llada2_moe", "mdlm"):
+for name in ("llada", "llada2_moe", "mdlm", "Dream"):
     config = transformers.AutoConfig.for_model(name)
     for auto in ("AutoModel", "AutoModelForMaskedLM", "AutoModelForCausalLM"):
         assert type(config) in getattr(transformers, auto)._model_mapping.keys(), (name, auto)

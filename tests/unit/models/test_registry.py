@@ -48,7 +48,8 @@ def test_published_models_are_pinned_by_short_name_and_hub_id_and_never_fetched_
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    assert set(HUB_MODELS) == {"llada-8b-instruct", "llada2.0-mini", "mdlm-owt"} <= set(MODELS)
+    dream = {"dream-7b-instruct", "dream-7b-base", "dream-coder-7b-instruct"}
+    assert set(HUB_MODELS) == {"llada-8b-instruct", "llada2.0-mini", "mdlm-owt", *dream} <= set(MODELS)
     for name, repo in HUB_MODELS.items():
         assert len(repo.revision) == 40
         assert all(len(sha) == 64 for sha in repo.sha256.values())

@@ -13,17 +13,25 @@ from xpflow.models.load import load_model
 from xpflow.models.untrained import tiny_models, write_tiny_model
 from xpflow.problems.micropy.dataset import training_pairs
 
+NAMES = {kind.name: name for name, kind in tiny_models().items()}.values()  # one of each architecture
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("tiny")
-    for name in tiny_models():
+    for name in NAMES:
         write_tiny_model(name, found / name, islice(training_pairs(0), 2000))
     return found
 
 
 @pytest.mark.parametrize(
-    ("name", "rows"), [("llada-8b-instruct", 126464), ("llada2.0-mini", 157184), ("mdlm-owt", 50258)]
+    ("name", "rows"),
+    [
+        ("llada-8b-instruct", 126464),
+        ("llada2.0-mini", 157184),
+        ("mdlm-owt", 50258),
+        ("dream-coder-7b-instruct", 152064),
+    ],
 )
 def test_ids_and_vocabulary_are_the_published_ones(folder: Path, name: str, rows: int) -> None:
     model, tokenizer = load_model(folder / name)
@@ -36,7 +44,7 @@ def test_ids_and_vocabulary_are_the_published_ones(folder: Path, name: str, rows
     assert tokenizer.eos_token_id == model.config.eos_token_id
 
 
-@pytest.mark.parametrize("name", list(tiny_models()))
+@pytest.mark.parametrize("name", NAMES)
 def test_text_comes_back_and_never_needs_a_filler(folder: Path, name: str) -> None:
     tokenizer = load_model(folder / name)[1]
     text = "def add(a, b):\n    return a + b  # ünïcode\n"

@@ -49,6 +49,11 @@ def test_every_stage_and_every_decoding_is_planned(paper_like: Make) -> None:
     plan.check()
 
 
+def test_reference_answers_are_not_decoded(paper_like: Make) -> None:
+    plan = make_plan(paper_like(selfdata={"answers": "reference"}), [GPUS["h200"]], [1])
+    assert [stage.name.partition(" ")[0] for stage in plan.stages[:4]] == ["align"] * 4
+
+
 def test_what_an_update_takes_is_what_its_objective_says(paper_like: Make) -> None:
     outside = "./tests/fakes/objectives.py:SOFT_MASKS"
     runs = [

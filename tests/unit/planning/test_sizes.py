@@ -11,7 +11,9 @@ import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
 from xpflow.errors import ConfigError
+from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.checkpoint import read_config
+from xpflow.models.dream import DreamConfig, DreamModel
 from xpflow.models.llada import LLaDAConfig, LLaDAModelLM
 from xpflow.models.llada2 import LLaDA2MoeConfig, LLaDA2MoeModelLM
 from xpflow.models.load import load_model
@@ -31,6 +33,7 @@ SHAPES: dict[str, PretrainedConfig] = {
     "llada-8b-instruct": LLaDAConfig(),
     "llada2.0-mini": LLaDA2MoeConfig(),
     "mdlm-owt": MDLMConfig(),
+    "dream-7b-instruct": DreamConfig(),
     "llada-micro": read_config(SHIPPED / "llada-micro"),
     "llada2-micro": read_config(SHIPPED / "llada2-micro"),
 }
@@ -42,7 +45,7 @@ def published(name: str) -> PreTrainedModel:
 
 
 def on_meta(config: PretrainedConfig) -> PreTrainedModel:
-    classes = {"llada": LLaDAModelLM, "llada2_moe": LLaDA2MoeModelLM, "mdlm": MDLM}
+    classes = {"llada": LLaDAModelLM, "llada2_moe": LLaDA2MoeModelLM, "mdlm": MDLM, "Dream": DreamModel}
     with torch.device("meta"):
         return classes[config.model_type](config)
 
@@ -63,21 +66,38 @@ def test_parameters_of_the_published_models() -> None:
     assert LLADA.cache_per_token * 2 == 524_288
 
 
-@pytest.mark.parametrize("name", ["llada-8b-instruct", "llada2.0-mini", "mdlm-owt"])
+@pytest.mark.parametrize("name", ["llada-8b-instruct", "llada2.0-mini", "mdlm-owt", "dream-7b-instruct"])
 def test_the_largest_layer_is_what_one_layer_of_the_model_holds(name: str) -> None:
     model = published(name)
     prefix = {
         "llada-8b-instruct": "model.transformer.blocks.1.",
         "llada2.0-mini": "model.layers.1.",
         "mdlm-owt": "backbone.blocks.1.",
+        "dream-7b-instruct": "model.layers.1.",
     }[name]
     held = sum(tensor.numel() for key, tensor in model.state_dict().items() if key.startswith(prefix))
     assert sizes_of(ModelChoice(name=name, training="full")).layer == held
 
 
-def test_adapters_on_a_diffusion_transformer_are_as_many_as_a_run_trains() -> None:
-    config = MDLMConfig(vocab_size=61, mask_token_id=4, hidden_dim=32, n_blocks=3, n_heads=2, cond_dim=9)
-    adapted = with_adapters(MDLM(config), LoraSettings(rank=5), 0)
+@pytest.mark.parametrize(
+    "config",
+    [
+        MDLMConfig(vocab_size=61, mask_token_id=4, hidden_dim=32, n_blocks=3, n_heads=2, cond_dim=9),
+        LLaDAConfig(vocab_size=61, d_model=32, n_layers=3, n_heads=4, n_kv_heads=2, mlp_hidden_size=40),
+        DreamConfig(
+            vocab_size=61,
+            hidden_size=32,
+            num_hidden_layers=3,
+            intermediate_size=40,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            mask_token_id=4,
+        ),
+    ],
+    ids=lambda config: str(config.model_type),
+)
+def test_adapters_on_a_dense_model_are_as_many_as_a_run_trains(config: PretrainedConfig) -> None:
+    adapted = with_adapters(ARCHITECTURES[config.model_type].build(config), LoraSettings(rank=5), 0)
     trained = sum(weight.numel() for weight in adapted.parameters() if weight.requires_grad)
     assert sizes_in(config.to_dict()).lora_parameters(5) == trained
 

@@ -16,6 +16,7 @@ ARCHITECTURES: Table[Architecture] = Table(
     own={
         "llada": "xpflow.models.architectures.llada:ARCHITECTURE",
         "llada2_moe": "xpflow.models.architectures.llada2:ARCHITECTURE",
+        "Dream": "xpflow.models.architectures.dream:ARCHITECTURE",
         "mdlm": "xpflow.models.architectures.mdlm:ARCHITECTURE",
     },
     accepts="xpflow.models.architecture:Architecture",

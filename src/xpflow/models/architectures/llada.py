@@ -51,6 +51,7 @@ def sizes(fields: Mapping[str, Any]) -> Sizes:
         head_width=width // heads,
         inner=inner_width(values),
         block_length=values.get("block_length") or 0,
+        fused_qkv=False,
     )
 
 
