@@ -7,7 +7,8 @@ other decoder, on the same weights or at equal NFE, and against itself with one 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -95,7 +96,7 @@ def arm_spec(config: StudyConfig, arm: Arm) -> ArmSpec:
     decoder: Decoder = DECODERS[arm.decoder]
     return ArmSpec(
         arm.name,
-        arm_label(arm),
+        arm_labels(config)[arm.name],
         arm.decoder,
         arm.weights,
         arm.policy,
@@ -109,6 +110,29 @@ def arm_label(arm: Arm) -> str:
     """Return a short name in the field's terms, the decoder's own: title, policy, parts that are off."""
     decoder: Decoder = DECODERS[arm.decoder]
     return decoder.label([arm.settings, *arm.model_settings.values()], arm.policy)
+
+
+def arm_labels(config: StudyConfig) -> dict[str, str]:
+    """Return the labels of a study's arms by name; where arms of the same weights share one, what tells them
+    apart is added: settings that they do not share, or else their names.
+    """
+    alike = defaultdict[tuple[str, str], list[Arm]](list)
+    for arm in config.evaluation.arms:
+        alike[arm_label(arm), arm.weights].append(arm)
+    return {arm.name: label + _apart(arm, arms) for (label, _), arms in alike.items() for arm in arms}
+
+
+def _apart(arm: Arm, arms: list[Arm]) -> str:
+    """Return what tells an arm from others of its label: nothing where it is alone, or has the defaults."""
+    found = {one.name: one.settings.items() for one in arms}
+    shared = [pair for pair in found[arm.name] if all(pair in own for own in found.values())]
+    own = {
+        name: ", ".join(f"{key} {value}" for key, value in items if (key, value) not in shared)
+        for name, items in found.items()
+    }
+    if len(set(own.values())) < len(arms):
+        return f" ({arm.name})" if len(arms) > 1 else ""
+    return f", {own[arm.name]}" if own[arm.name] else ""
 
 
 def contrasts(config: StudyConfig) -> list[Contrast]:
@@ -144,6 +168,7 @@ def _registered(config: StudyConfig, claim: Claim) -> Contrast:
 def _standard(config: StudyConfig) -> Iterator[Contrast]:
     """Yield the flow arm at the headline budget against every other arm there (or at its full budget)."""
     flow, budget = flow_arm(config), config.reporting.headline_budget
+    labels = arm_labels(config)
     for arm in config.evaluation.arms:
         budgets = arm.budgets or config.evaluation.budgets
         if arm.name == flow.name or not {budget, FULL} & set(budgets):
@@ -151,7 +176,7 @@ def _standard(config: StudyConfig) -> Iterator[Contrast]:
         budget_b = budget if budget in budgets else FULL
         kind, removed, without = _kind(config, flow, arm, (budget, budget_b))
         yield Contrast(
-            name=_standard_name(flow, arm, without),
+            name=_standard_name(flow, arm, without, labels),
             a=flow.name,
             b=arm.name,
             budget_a=budget,
@@ -165,11 +190,11 @@ def _standard(config: StudyConfig) -> Iterator[Contrast]:
         )
 
 
-def _standard_name(flow: Arm, arm: Arm, without: str) -> str:
+def _standard_name(flow: Arm, arm: Arm, without: str, labels: Mapping[str, str]) -> str:
     if without:
         title = DECODERS[flow.decoder].title
         return f"{title} vs {title} {without}"
-    sides = (f"{arm_label(one)} [{weights_label(one.weights)}]" for one in (flow, arm))
+    sides = (f"{labels[one.name]} [{weights_label(one.weights)}]" for one in (flow, arm))
     return " vs ".join(sides)
 
 
