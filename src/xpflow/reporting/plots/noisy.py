@@ -29,11 +29,11 @@ def figure_noisy(
                 _net(panel, block, here, kind)
             _context(row[-2], block, here)
             _against_s(row[-1], block, in_noise, benchmark)
-            row[0].set_title(f"{benchmark}: {KINDS[block.kinds[0]]}")
+            row[0].set_title(f"{benchmark}\n{KINDS[block.kinds[0]]}")
         handles, labels = axes[0, 0].get_legend_handles_labels()
         drawing.legend(handles, labels, fontsize=6, frameon=False, loc="outside upper center", ncols=5)
-        axes[0, -1].legend(fontsize=6, frameon=False)
-        note(drawing, "Means over problems, one forward. Intervals: tables noisy, noisy_snr.")
+        text = "Tokens in noise: weights look as their first reader. Intervals: tables noisy, noisy_snr."
+        note(drawing, f"Means over problems, one forward. {text}")
         return save(drawing, folder, "noisy", formats)
 
 
@@ -58,10 +58,10 @@ def _context(panel: Any, block: NoisyBlock, reads: Sequence[Read]) -> None:
 
 
 def _against_s(panel: Any, block: NoisyBlock, in_noise: InNoise, benchmark: str) -> None:
-    places = [place for place, where in in_noise if where == benchmark]
-    for number, place in enumerate(places):
+    read_in = [reader.place for reader in block.readers]
+    for place in (place for place, where in in_noise if where == benchmark):
         values = [in_noise[place, benchmark][ratio].mean for ratio in block.ratios]
-        panel.plot(block.ratios, values, label=place, **look_of(number))
+        panel.plot(block.ratios, values, **look_of(read_in.index(place)))
     panel.set_title("tokens in noise")
     panel.set_xscale("log")
     panel.set_xlabel("s / s_max")
@@ -76,7 +76,7 @@ def _dress(panel: Any) -> None:
 
 
 def look_of(number: int) -> dict[str, Any]:
-    """Return colour and mark of a reader's, or a place's, curve by its place in the study."""
+    """Return colour and mark of a reader's curve by its place in the study."""
     return {
         "color": PALETTES[number % len(PALETTES)][0],
         "marker": MARKERS[number % len(MARKERS)],
