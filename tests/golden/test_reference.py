@@ -29,13 +29,17 @@ TABLES = {
     "lomdm": 17,
     "imdm": 17,
     "soft": 23,
+    "dsl": 32,
 }
 STUDIES = [
     "micro-full",
     "frontier",
     "lomdm",
     "imdm",
-    *(pytest.param(one, marks=pytest.mark.long) for one in ("factorial", "multiverse", "probes", "soft")),
+    *(
+        pytest.param(one, marks=pytest.mark.long)
+        for one in ("factorial", "multiverse", "probes", "soft", "dsl")
+    ),
 ]
 
 
@@ -117,6 +121,7 @@ def test_the_published_tables_are_those_of_their_manifest(study: str) -> None:
         ("lomdm", set(), 0),
         pytest.param("imdm", set(), 0, marks=pytest.mark.long),
         pytest.param("soft", set(), 1, marks=pytest.mark.long),
+        pytest.param("dsl", set(), 1, marks=pytest.mark.long),
     ],
 )
 def test_a_reference_audits_without_its_weights(
