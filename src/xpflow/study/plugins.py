@@ -168,10 +168,11 @@ def figures(study: StudyConfig) -> Chosen:
 
 
 def report(study: StudyConfig) -> Chosen:
-    """Return those of tables and figures: what the arms are called, and what protocols and benchmarks are."""
+    """Return those of tables and figures: what arms are called, what protocols are, what judges measure."""
     decoders = {f"decoder:{arm.decoder}" for arm in study.arms}
     protocols = {f"protocol:{entry.protocol}" for entry in study.models}
-    return decoders | protocols
+    judged = [problems(study, choice.name) for choice in study.problems.benchmarks]
+    return set().union(decoders, protocols, *judged)
 
 
 def page(study: StudyConfig) -> Chosen:

@@ -90,7 +90,11 @@ def test_no_prompts_give_no_rows(make_model):
 IDLE = [
     ("soft_tokens", {"rule": "quota"}, {"threshold": 0.2, "strict": True, "gamma": 3.0}),
     ("soft_tokens", {}, {"slope": 0.1, "center": 2.0, "gamma": 3.0}),
-    ("soft_tokens", {"weight": 0.0}, {"top": 1, "geometry": "linear", "weighting": "entropy"}),
+    (
+        "soft_tokens",
+        {"weight": 0.0},
+        {"top": 1, "geometry": "linear", "weighting": "entropy", "state": "persistent"},
+    ),
     ("soft_tokens", {"weighting": "learned"}, {"weight": 0.9}),
     ("composed", {"weighting": "learned"}, {"weight": 0.9}),
     ("dsl", {"sampler": "ode"}, {"noise_scale": 0.3}),
@@ -109,7 +113,11 @@ IDLE = [
     ("composed", {"rule": "quota"}, {"expectation": "B", "rho": "global", "policy": "constant:1"}),
     ("composed", {}, {"slope": 0.1, "center": 2.0, "edit_threshold": 0.0, "reedit_margin": 0.5}),
     ("composed", {}, {"trigger": "t2t", "bound": 0.0, "share": 1.0, "per_position": 1, "post_steps": 1}),
-    ("composed", {"weight": 0.0}, {"top": 1, "geometry": "linear", "weighting": "entropy"}),
+    (
+        "composed",
+        {"weight": 0.0},
+        {"top": 1, "geometry": "linear", "weighting": "entropy", "state": "persistent"},
+    ),
     ("composed_flow", {}, {"soft_top": 2, "threshold": 0.1, "edit_threshold": 0.0}),
     ("composed_flow", {}, {"trigger": "t2t", "bound": 0.0, "share": 1.0, "per_position": 1}),
     ("composed_flow", {"rule": "quota"}, {"commits_per_step": 3}),
