@@ -96,7 +96,7 @@ def arm_spec(config: StudyConfig, arm: Arm) -> ArmSpec:
     decoder: Decoder = DECODERS[arm.decoder]
     return ArmSpec(
         arm.name,
-        arm_labels(config)[arm.name],
+        arm_labels(config).get(arm.name) or arm_label(arm),  # a reading is no arm of the evaluation
         arm.decoder,
         arm.weights,
         arm.policy,
@@ -113,8 +113,8 @@ def arm_label(arm: Arm) -> str:
 
 
 def arm_labels(config: StudyConfig) -> dict[str, str]:
-    """Return the labels of a study's arms by name; where arms of the same weights share one, what tells them
-    apart is added: settings that they do not share, or else their names.
+    """Return the labels of a study's arms by name; settings that arms of one label and weights do not share
+    are added. Arms that differ in budgets only decode alike, and keep one label.
     """
     alike = defaultdict[tuple[str, str], list[Arm]](list)
     for arm in config.evaluation.arms:
@@ -123,16 +123,10 @@ def arm_labels(config: StudyConfig) -> dict[str, str]:
 
 
 def _apart(arm: Arm, arms: list[Arm]) -> str:
-    """Return what tells an arm from others of its label: nothing where it is alone, or has the defaults."""
-    found = {one.name: one.settings.items() for one in arms}
-    shared = [pair for pair in found[arm.name] if all(pair in own for own in found.values())]
-    own = {
-        name: ", ".join(f"{key} {value}" for key, value in items if (key, value) not in shared)
-        for name, items in found.items()
-    }
-    if len(set(own.values())) < len(arms):
-        return f" ({arm.name})" if len(arms) > 1 else ""
-    return f", {own[arm.name]}" if own[arm.name] else ""
+    """Return the settings of an arm that not all arms of its label have: none where it is alone."""
+    all_settings = [one.settings.items() for one in arms]
+    own = [pair for pair in arm.settings.items() if not all(pair in other for other in all_settings)]
+    return "".join(f", {key} {value}" for key, value in own)
 
 
 def contrasts(config: StudyConfig) -> list[Contrast]:

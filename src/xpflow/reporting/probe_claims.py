@@ -77,9 +77,10 @@ def claims_table(plan: ReportPlan, about: tuple[tuple[str, str], ...], claims: S
         )
         for one in claims
     )
+    nats = any(one.unit == RESPONSE_NATS for one in claims)
+    units = ("percent (nats: of a response)", "points (nats)") if nats else ("percent", "points")
     told = (
-        "a and b in percent (nats: of a response), means over problems; their difference in points (nats), "
-        "paired by problem "
+        f"a and b in {units[0]}, means over problems; their difference in {units[1]}, paired by problem "
         f"[{100 * plan.confidence:g} % interval]"
     )
     return Table(
