@@ -70,6 +70,7 @@ from xpflow.reporting.text import text_tables
 from xpflow.reporting.text_claims import judged_text
 from xpflow.reporting.text_results import load_trained
 from xpflow.reporting.text_story import text_claims
+from xpflow.reporting.training_cost import training_cost_table
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.base import budget_text
 from xpflow.study.layout import Layout
@@ -153,7 +154,7 @@ def _facts(sources: Sources, outcomes: Outcomes, layout: Layout) -> dict[str, An
     held: list[ClaimHeld] = []
     if config.swept_arms:
         everything = sources.outcomes(expand(config))
-        more, swept = _swept(config, plan, everything)
+        more, swept = _swept(config, plan, everything, sources.results)
         others += curve_claims(compared(config, plan, swept_curves(config, everything)))
         others += part_claims(claims_read(config, plan, factored(config, everything)))
         held += claims_held(config, plan, everything, universes_read(config, everything))
@@ -189,13 +190,17 @@ def _facts(sources: Sources, outcomes: Outcomes, layout: Layout) -> dict[str, An
     }
 
 
-def _swept(config: StudyConfig, plan: ReportPlan, everything: Outcomes) -> tuple[list[Chart], list[Grid]]:
+def _swept(
+    config: StudyConfig, plan: ReportPlan, everything: Outcomes, results: Path
+) -> tuple[list[Chart], list[Grid]]:
     """Return charts and tables of the blocks that make arms of their own."""
     charts: list[Chart] = []
     tables: list[Table] = []
     if config.frontier.curves:
         charts.append(frontier_chart(plan, swept_curves(config, everything)))
         tables += frontier_tables(config, plan, everything)
+    if config.reporting.training_cost:
+        tables.append(training_cost_table(config, plan, everything, results))
     if config.factorial.factors:
         charts.append(factorial_chart(config, factored(config, everything)))
         tables += factorial_tables(config, plan, everything)
