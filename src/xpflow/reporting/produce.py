@@ -48,7 +48,6 @@ from xpflow.reporting.text import text_tables
 from xpflow.reporting.text_claims import judged_text
 from xpflow.reporting.text_results import load_trained
 from xpflow.reporting.text_story import text_claims
-from xpflow.reporting.training_cost import training_cost_table
 from xpflow.study.config import StudyConfig
 from xpflow.study.corpus import sampled_jobs
 from xpflow.study.layout import Layout
@@ -158,10 +157,8 @@ def _decoded(sources: Sources) -> tuple[list[Table], list[Claim]]:
     if trained_runs(config):
         tables.append(alignment_table(plan, sources.alignment_log()))
     if config.frontier.curves:
-        tables += frontier_tables(config, plan, outcomes)
+        tables += frontier_tables(config, plan, outcomes, sources.results)
         claims += curve_claims(compared(config, plan, swept_curves(config, outcomes)))
-    if config.reporting.training_cost:
-        tables.append(training_cost_table(config, plan, outcomes, sources.results))
     if config.factorial.factors:
         tables += factorial_tables(config, plan, outcomes)
         claims += part_claims(claims_read(config, plan, factored(config, outcomes)))

@@ -13,11 +13,10 @@ from typing import Any
 
 from xpflow.artifacts.manifest import read_manifest
 from xpflow.errors import ArtifactError
-from xpflow.reporting.curves import Compared, Swept, against_reference, by_place, swept_curves
+from xpflow.reporting.curves import Compared, Swept, by_place
 from xpflow.reporting.estimates import points_text
 from xpflow.reporting.markup import EMPTY, Column, Lines, Table
 from xpflow.reporting.report_spec import ReportPlan
-from xpflow.reporting.results import Outcomes
 from xpflow.reporting.tables import facts
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.base import budget_text
@@ -45,10 +44,19 @@ class Spent:
     seconds: float
 
 
-def training_cost_table(config: StudyConfig, plan: ReportPlan, outcomes: Outcomes, results: Path) -> Table:
-    """Return a row for each curve on trained weights; `results` is results/<study>."""
-    curves = swept_curves(config, outcomes)
-    gains = {(g.a.name, g.a.model, g.a.benchmark, g.at): g for g in against_reference(config, plan, curves)}
+def training_cost_table(
+    config: StudyConfig,
+    plan: ReportPlan,
+    curves: Sequence[Swept],
+    others: Sequence[Compared],
+    results: Path,
+) -> Table:
+    """Return a row for each curve on trained weights.
+
+    Args:
+        others: the curves against the reference curve. results: results/<study>.
+    """
+    gains = {(one.a.name, one.a.model, one.a.benchmark, one.at): one for one in others}
     costs = {
         (model, run): _cost(config, results, model, run)
         for model, run in dict.fromkeys((one.model, one.weights) for one in curves)

@@ -70,7 +70,6 @@ from xpflow.reporting.text import text_tables
 from xpflow.reporting.text_claims import judged_text
 from xpflow.reporting.text_results import load_trained
 from xpflow.reporting.text_story import text_claims
-from xpflow.reporting.training_cost import training_cost_table
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.base import budget_text
 from xpflow.study.layout import Layout
@@ -198,9 +197,7 @@ def _swept(
     tables: list[Table] = []
     if config.frontier.curves:
         charts.append(frontier_chart(plan, swept_curves(config, everything)))
-        tables += frontier_tables(config, plan, everything)
-    if config.reporting.training_cost:
-        tables.append(training_cost_table(config, plan, everything, results))
+        tables += frontier_tables(config, plan, everything, results)
     if config.factorial.factors:
         charts.append(factorial_chart(config, factored(config, everything)))
         tables += factorial_tables(config, plan, everything)
