@@ -34,8 +34,9 @@ rule answer_prompts:
     params:
         config=STUDY_FILE,
         shard=get_shard,
+        benchmark=STUDY.selfdata.benchmark,
     message:
-        "{wildcards.model} answers persona prompts at full budget, seed {wildcards.seed}, part {params.shard}"
+        "{wildcards.model} answers prompts of {params.benchmark}, seed {wildcards.seed}, part {params.shard}"
     shell:
         "xpflow selfdata --config {params.config} --model {wildcards.model} --seed {wildcards.seed}"
         " --shard {params.shard} --out {output.answers} > {log} 2>&1"

@@ -49,7 +49,11 @@ def decode(
     ] = None,
     compare: Annotated[
         str | None,
-        typer.Option(metavar="NAMES", help="Decoders that answer the --prompt side by side: threshold,flow"),
+        typer.Option(
+            metavar="NAMES",
+            help="Decoders that answer the --prompt side by side: threshold,flow; with settings of their "
+            "own: threshold:threshold=0.5,threshold:threshold=0.9,mask_prediction:budget=1/4",
+        ),
     ] = None,
     budget: Annotated[str, typer.Option(help="Steps / generation length")] = "1/1",
     split: Annotated[str | None, typer.Option(help="Split of the benchmark")] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ class Choice:
     protocol: str
 
 
+SETTING = re.compile(r":(?=\w+=)")  # before a decoder's own setting in --compare
 FOR_A_PROMPT: tuple[str, dict[str, Any]] = ("threshold", {"threshold": 0.95})
 
 
@@ -46,7 +48,10 @@ def for_a_prompt(
 def compared(
     names: str | None, choice: Choice, study: StudyConfig | None, policy: str | None
 ) -> list[tuple[DecodeSettings, str | None]]:
-    """Return settings and policy of each decoder of --compare; a policy goes to those that take one.
+    """Return settings and policy of each decode of --compare; a policy goes to those that take one.
+
+    A decoder may have settings of its own behind its name, and come more than once with other ones:
+    threshold:threshold=0.5,threshold:threshold=0.9,mask_prediction:budget=1/4.
 
     Raises:
         ConfigError, DecodingError: no decoder, one twice, or one that does not have the settings.
@@ -56,17 +61,24 @@ def compared(
 
     found: dict[str, tuple[DecodeSettings, str | None]] = {}
     wanted = [] if names is None else [part.strip() for part in names.split(",")]
-    if wanted and policy is not None and not any(decoder_entry(one).takes_policy for one in wanted if one):
+    decoders = {part: SETTING.split(part)[0] for part in wanted if part}
+    if (
+        wanted
+        and policy is not None
+        and not any(decoder_entry(one).takes_policy for one in decoders.values())
+    ):
         raise ConfigError("--policy does nothing here: none of --compare takes one", hint="leave it out")
-    for name in wanted:
-        if not name or name in found:
+    for part in wanted:
+        if not part or part in found:
             raise ConfigError(
-                f"--compare {names!r}: {'a decoder twice' if name else 'an empty name'}",
+                f"--compare {names!r}: {'a decoder twice' if part else 'an empty name'}",
                 hint="write names with commas between them, as --compare threshold,mask_prediction",
             )
-        settings = settings_of(replace(choice, decoder=name), study)
+        name, own = decoders[part], pairs_of(SETTING.split(part)[1:], "--compare")
+        budget = own.pop("budget", choice.budget)
+        chosen = replace(choice, decoder=name, budget=budget, changes={**choice.changes, **own})
         able = policy if decoder_entry(name).takes_policy else None
-        found[name] = (settings, policy_of(able, None, study, name))
+        found[part] = (settings_of(chosen, study), policy_of(able, None, study, name))
     return list(found.values())
 
 
@@ -182,16 +194,18 @@ def problems_of(
     return load_benchmark(benchmark, split, limit, sources)
 
 
-def pairs_of(texts: list[str]) -> dict[str, Any]:
-    """Return the settings of --set; "none" stands for no value."""
+def pairs_of(texts: list[str], option: str = "--set") -> dict[str, Any]:
+    """Return the settings of an option; "none" stands for no value."""
     from xpflow.errors import ConfigError
 
     pairs: dict[str, Any] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals:
-            raise ConfigError(f"--set {text!r} has no value", hint="write KEY=VALUE, as --set threshold=0.8")
+            raise ConfigError(
+                f"{option} {text!r} has no value", hint="write KEY=VALUE, as --set threshold=0.8"
+            )
         if key.strip() in pairs:
-            raise ConfigError(f"--set {key.strip()} is given twice", hint="which one is meant?")
+            raise ConfigError(f"{option} {key.strip()} is given twice", hint="which one is meant?")
         pairs[key.strip()] = None if value.lower() == "none" and key != "suppress" else value
     return pairs

@@ -109,22 +109,38 @@ def compare(asked: Asked, choices: Sequence[tuple[DecodeSettings, str | None]], 
     from time import perf_counter
 
     from xpflow.cli.live import harmless
-    from xpflow.decoding import decoder_entry, save_traces, settings_from
+    from xpflow.decoding import save_traces, settings_from
 
-    first = choices[0][0]
+    first, titles = choices[0][0], _titles(choices)
     asked.decode(settings_from(first.decoder, {**first.model_dump(), "budget": f"1/{first.gen_length}"}))
     found: list[tuple[str, str, int, float]] = []
     traces: list[Trace] = []  # the decode above warmed the model up
-    for settings, policy in choices:
+    for title, (settings, policy) in zip(titles, choices, strict=True):
         start = perf_counter()
         result = asked.decode(settings, policy, trace=trace is not None)
         taken = perf_counter() - start
         answer = harmless(asked.answer(result), "\n\t").strip("\n")
-        found.append((decoder_entry(settings.decoder).title, answer, int(result.nfe[0]), taken))
+        found.append((title, answer, int(result.nfe[0]), taken))
         traces += result.trace or []
     if trace is not None:
         save_traces(trace, traces)
     (_panels if sys.stdout.isatty() else _sections)(found)
+
+
+def _titles(choices: Sequence[tuple[DecodeSettings, str | None]]) -> list[str]:
+    """Return what each decode is called: its decoder, or all that tells it from another of that decoder."""
+    from xpflow.budget import budget_text
+    from xpflow.decoding import decoder_entry
+
+    short = [decoder_entry(settings.decoder).title for settings, _ in choices]
+    whole = [
+        decoder_entry(one.decoder).label([one.model_dump()], policy or "none") for one, policy in choices
+    ]
+    budgets = [budget_text(one.budget) for one, _ in choices]
+    return [
+        a if short.count(a) == 1 else f"{b}, budget {c}"
+        for a, b, c in zip(short, whole, budgets, strict=True)
+    ]
 
 
 def _sections(found: Sequence[tuple[str, str, int, float]]) -> None:

@@ -20,16 +20,15 @@ ARROWS = {"\x1b[C": "n", "\x1b[D": "p", "\x1b[H": "h", "\x1b[F": "e", "\x1b[1~":
 
 
 class Replay:
-    """A trace with the texts of its tokens, to be shown at any step (0: before the first)."""
+    """A trace with its heading and the texts of its tokens, to be shown at any step (0: before the first)."""
 
-    def __init__(self, trace: Trace, text: Callable[[int], str], special: Sequence[int]) -> None:
+    def __init__(self, trace: Trace, text: Callable[[int], str], special: Sequence[int], label: str) -> None:
         from xpflow.noise import NO_TOKEN
         from xpflow.traces.view import views
-        from xpflow.traces.viewer.data import trace_label
 
         hidden, noise = set(special), {NO_TOKEN, *trace.head["noise_ids"]}
         shown = lambda token: "·" if token in hidden else text(token)  # noqa: E731
-        self.trace, self.label, self.views = trace, trace_label(trace), list(views(trace))
+        self.trace, self.label, self.views = trace, label, list(views(trace))
         self.screen = Screen(shown, lambda token: token in noise, trace.events)
 
     def lines(self) -> Iterator[str]:

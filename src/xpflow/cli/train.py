@@ -64,4 +64,6 @@ def train(
     arguments = [part for key, value in options.items() for part in (f"--{key}", str(value))]
     run_in_processes(study.runtime.processes, ["train", *arguments], work)
     if keeps_record():
-        give(record.write(files_below([out]), "train"))
+        from xpflow.training.spent import take_spent
+
+        give(record.write(files_below([out]), "train", training=take_spent(out)))

@@ -60,7 +60,8 @@ def view(
     else:
         from xpflow.cli.replay import Replay, replay
 
-        replay([Replay(trace, *known) for trace, known in zip(chosen, texts, strict=True)])
+        shown = zip(chosen, texts, labels_of(chosen), strict=True)
+        replay([Replay(trace, *known, label) for trace, known, label in shown])
 
 
 def chosen_traces(files: list[Path], task: str | None) -> list[Trace]:
@@ -94,6 +95,18 @@ def chosen_traces(files: list[Path], task: str | None) -> list[Trace]:
     return [trace for _, trace in same[:MOST]]
 
 
+def labels_of(traces: list[Trace]) -> list[str]:
+    """Return the headings of traces: decoder, settings and budget, and the model where there are several."""
+    from xpflow.traces.viewer.data import trace_label
+
+    models = [trace.head.get("model") for trace in traces]
+    several = len(set(models)) > 1
+    return [
+        f"{trace_label(trace)}, {model}" if several and model else trace_label(trace)
+        for trace, model in zip(traces, models, strict=True)
+    ]
+
+
 def _texts(trace: Trace, model: str, named: bool) -> tuple[TokenText, list[int]]:
     """Return the texts of a trace's tokens: its own, else by the tokenizer of a model."""
     from xpflow.errors import ConfigError
@@ -119,9 +132,10 @@ def _write_page(html: Path, traces: list[Trace], texts: list[tuple[TokenText, li
     from xpflow.artifacts.io import atomic_write_text
     from xpflow.traces.viewer import viewer_data, viewer_page
 
+    labels = labels_of(traces)
     datas = [
-        viewer_data(trace, text, special_ids=special)
-        for trace, (text, special) in zip(traces, texts, strict=True)
+        viewer_data(trace, text, special_ids=special, label=label)
+        for trace, (text, special), label in zip(traces, texts, labels, strict=True)
     ]
     task = traces[0].head.get("task_id")
     atomic_write_text(html, viewer_page(datas, f"Decoding of {task}" if task else "Decoding"))

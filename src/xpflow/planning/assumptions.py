@@ -76,10 +76,13 @@ class Assumptions:
     reserve: float = 1.5e9
     program_s: float = 0.02
     kv_cache: bool = True
+    early: float = (
+        1.0  # forwards / N of decoders whose rows decide how many they take; 1: all that the budget lets them
+    )
     prompt_tokens: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("mfu", "bandwidth_share", "memory_share"):
+        for name in ("mfu", "bandwidth_share", "memory_share", "early"):
             if not 0 < getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is a fraction above 0 and at most 1, not {getattr(self, name)}")
 

@@ -44,7 +44,10 @@ class Stage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One decoding of a set of problems with one model; `embeds`: the decoder's state is embeddings."""
+    """One decoding of a set of problems with one model; `embeds`: the decoder's state is embeddings.
+
+    share: how many of its steps run, where the decoder ends before its budget.
+    """
 
     name: str
     arch: ModelSizes
@@ -53,6 +56,7 @@ class Workload:
     problems: int
     batch_size: int
     embeds: bool = False
+    share: float = 1.0
 
     @property
     def rows(self) -> int:
@@ -77,7 +81,7 @@ class Workload:
     def works(self) -> list[Work]:
         """Return the work of all problems; a smaller last batch counts by its share of a full one."""
         one = self.decode.works(self.arch, self.prompt.mean, self.rows)
-        return [work.scaled(self.problems / self.rows) for work in one]
+        return [work.scaled(self.share * self.problems / self.rows) for work in one]
 
     def memory(self) -> Memory:
         """Return the peak, with prompts of the greatest length."""

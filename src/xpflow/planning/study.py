@@ -91,7 +91,8 @@ class StudyPlan:
             decode = self._decode(block.gen_length, block.budget)
             count = len(found) * (block.prompts + PROBES)
             prompt = self.prompt(block.benchmark, model)
-            work = Workload(model, self.models[model], decode, prompt, count, block.batch_size)
+            share = self._share(block.decoder, block.budget)
+            work = Workload(model, self.models[model], decode, prompt, count, block.batch_size, share=share)
             steps = decode.steps(work.arch, prompt.mean)
             detail = f"{count:,} answers of {block.gen_length} tokens, {steps} steps"
             ways = len(found) * config.runtime.shards
@@ -203,7 +204,13 @@ class StudyPlan:
             problems=problems,
             batch_size=settings.batch_size,
             embeds=decoder.takes_policy,
+            share=self._share(arm.decoder, row.budget),
         )
+
+    def _share(self, decoder: str, budget: Fraction) -> float:
+        """Return how many of the budget's steps a decoder is reckoned to take, as a share."""
+        adaptive = DECODERS[decoder].nfe == "adaptive"
+        return min(1.0, self.given.early / float(budget)) if adaptive else 1.0
 
     def _decode(self, length: int, budget: Fraction, settings: DecodeSettings | None = None) -> Decode:
         """Return how a row is decoded; `settings` of an arm, None: in one block, as in training stages."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from xpflow.reporting.markup import EMPTY, Column, Lines, Table
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import Outcomes
 from xpflow.reporting.tables import facts
+from xpflow.reporting.training_cost import training_cost_table
 from xpflow.stats.frontier import Point, area, at_accuracy, aup, front, recovery
 from xpflow.study.config import StudyConfig
 from xpflow.study.config.base import budget_text
@@ -49,14 +51,21 @@ ONLY = (
 )
 
 
-def frontier_tables(config: StudyConfig, plan: ReportPlan, outcomes: Outcomes) -> list[Table]:
-    """Return the tables of curves, of their points, and of the claims about them."""
+def frontier_tables(config: StudyConfig, plan: ReportPlan, outcomes: Outcomes, results: Path) -> list[Table]:
+    """Return the tables of curves, of their points, of the claims about them, and of what training cost.
+
+    The last is there where the study asks for it; `results` is results/<study>.
+    """
     curves = swept_curves(config, outcomes)
     others = against_reference(config, plan, curves)
+    costs = (
+        [training_cost_table(config, plan, curves, others, results)] if config.reporting.training_cost else []
+    )
     return [
         _curves_table(config, plan, outcomes, curves, others),
         _points_table(config, plan, outcomes, curves),
         _claims_table(config, plan, compared(config, plan, curves)),
+        *costs,
     ]
 
 

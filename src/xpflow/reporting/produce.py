@@ -157,7 +157,7 @@ def _decoded(sources: Sources) -> tuple[list[Table], list[Claim]]:
     if trained_runs(config):
         tables.append(alignment_table(plan, sources.alignment_log()))
     if config.frontier.curves:
-        tables += frontier_tables(config, plan, outcomes)
+        tables += frontier_tables(config, plan, outcomes, sources.results)
         claims += curve_claims(compared(config, plan, swept_curves(config, outcomes)))
     if config.factorial.factors:
         tables += factorial_tables(config, plan, outcomes)

@@ -168,6 +168,7 @@ def report(config: StudyConfig) -> str:
         "evaluation": _evaluation(config),
         "selfdata": _selfdata(config),
     }
+    settings["reporting"] = _without(settings["reporting"], {"training_cost": False})
     if "text" in settings:
         settings["text"] = _text(settings["text"])
     settings["training"]["full"] = _without_muon(settings["training"]["full"])

@@ -62,12 +62,13 @@ def table_names(study: StudyConfig) -> list[str]:
     measured = ["measures"] if measures_of(study) else []
     trained = ["alignment"] if trained_runs(study) else []
     curves = ["frontier", "frontier_points", "frontier_claims"] if study.frontier.curves else []
+    costs = ["training_cost"] if study.reporting.training_cost else []
     probes = probe_table_names(study)
     cells = list(FACTORIAL_TABLES) if study.factorial.factors else []
     readings = list(MULTIVERSE_TABLES) if study.multiverse.readings else []
     decoded = ["table1", "table2", "contrasts"] if study.models else []
     texts = [*text_table_names(study), *corpus_table_names(study)]
-    blocks = [*curves, *probes, *cells, *readings, *texts]
+    blocks = [*curves, *costs, *probes, *cells, *readings, *texts]
     return [*decoded, *several, *measured, *trained, *blocks]
 
 

@@ -42,11 +42,12 @@ DAMAGED = "the state is damaged: remove it to start over"
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run has come: updates done, rows of its log, and what the next row sums up so far."""
+    """How far a run has come: updates done, rows of its log, sums for the next row, seconds spent."""
 
     update: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
     sums: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -153,6 +154,7 @@ class Trainer:
         self.average = Average(named, course.average) if course.average else None
         plain = TrainingState({**settings, "seed": seed}, held.saved, self.optimizers, self.average)
         self.state = RunState(plain, student, held.sharded, self.machine.team)
+        self.seconds = 0.0  # of `run`, once it is over
 
     def run(self, report: Report, state: Path | None = None) -> list[Row]:
         """Train to the last update, resuming from `state` if it is there, and return the log's rows.
@@ -160,6 +162,7 @@ class Trainer:
         A course with an average ends with it in the place of the weights: the last row is measured on it.
         """
         found = self.state.load(state) if state else Progress()
+        began = perf_counter() - found.seconds
         update, rows, sums = found.update, list(found.rows), Sums.of(found.sums, self.machine)
         while update < self.course.updates:
             if update % self.course.log_every == 0:
@@ -167,10 +170,11 @@ class Trainer:
             sums.add(self.update(update))
             update += 1
             if state and update % self.course.save_every == 0:
-                self.state.save(state, Progress(update, rows, sums.whole()))
+                self.state.save(state, Progress(update, rows, sums.whole(), perf_counter() - began))
         if self.average is not None:
             self.average.place()
         self._log(update, rows, sums, report)
+        self.seconds = perf_counter() - began
         return rows
 
     def model(self, dtype: torch.dtype) -> Any:

@@ -35,6 +35,7 @@ from xpflow.training.guard import model_facts, tokenizer_sha256
 from xpflow.training.objective import Loss, make_loss, row_mean
 from xpflow.training.objectives import OBJECTIVES
 from xpflow.training.optimizers import muon_and_adamw
+from xpflow.training.spent import note_spent, spent
 from xpflow.training.state import remove
 from xpflow.training.student import Student
 from xpflow.training.trainer import Course, Row, Trainer, prepared
@@ -214,7 +215,8 @@ def train_to_folder(
 ) -> None:
     """Train `model` on `data` as a run of the study says; writes checkpoint and `log.jsonl` into `out`.
 
-    Called by every process of a job; the leader writes. The state waits in `out`.state.
+    Called by every process of a job; the leader writes. The state waits in `out`.state, and what the run took
+    beside it (`training.spent`).
 
     Args:
         start: folder of the weights that the run starts from; without it they are the model's own. code: the
@@ -258,4 +260,6 @@ def train_to_folder(
             save_checkpoint(trained, tokenizer, out, SHARD_BYTES if large else None, said)
             save_extra(extra, chosen.objective, chosen.settings, out)
             write_jsonl(out / "log.jsonl", log)
+            entry = OBJECTIVES[chosen.objective]
+            note_spent(out, spent(trainer, entry.cost(entry.checked(chosen.settings))))
             remove(state)

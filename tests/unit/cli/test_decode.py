@@ -222,6 +222,23 @@ def test_decoders_are_compared_on_one_prompt(folder, capsys, tmp_path):
     assert (tmp_path / "t.html").read_text().count('"asked":8') == 3
 
 
+def test_one_decoder_is_compared_with_itself_under_other_settings(folder, capsys, tmp_path):
+    named = "threshold:threshold=0.1,threshold:threshold=1:budget=1/2,mask_prediction:budget=1/4"
+    common = ("--model", folder, "--prompt", "Add one.", "--set", "gen_length=8", "--compare", named)
+    assert run(*common, "--trace", tmp_path / "t.npz") == 0
+    said = capsys.readouterr().out
+    for title in ("threshold 0.1, budget 1/1", "threshold 1.0, budget 1/2", "mask prediction"):
+        assert f"--- {title}\n" in said
+    heads = [trace.head for trace in load_traces(tmp_path / "t.npz")]
+    assert [head["settings"].get("threshold") for head in heads] == [0.1, 1.0, None]
+    assert [head["nfe"] for head in heads[1:]] == [4, 2]
+    assert main(["view", str(tmp_path / "t.npz"), "--html", str(tmp_path / "t.html")]) == 0
+    page = (tmp_path / "t.html").read_text()
+    assert all(
+        f'"label":"{one}"' in page for one in ("threshold 0.1, budget 1/1", "threshold 1.0, budget 1/2")
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -231,6 +248,8 @@ def test_decoders_are_compared_on_one_prompt(folder, capsys, tmp_path):
         ("--prompt x --compare threshold --policy constant:1", "--policy does nothing here"),
         ("--prompt x --compare flow,", "empty"),
         ("--prompt x --compare flow,tresholt", "threshold"),
+        ("--prompt x --compare flow,threshold:thresold=0.5", "thresold"),
+        ("--prompt x --compare threshold:threshold=0.5:threshold=0.6", "--compare threshold is given twice"),
         ("--prompt x --compare flow,threshold --set threshold=0.5", "decoder 'flow'"),
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from xpflow.planning.clock import times_of
+from xpflow.planning.clock import EARLY, START_S, times_of
 from xpflow.study.config import load_study, study_from_mapping
 from xpflow.study.times import recorded
 
@@ -43,6 +43,17 @@ def test_larger_studies_take_longer(tmp_path: Path) -> None:
         for name in ("smoke", "micro", "micro-full")
     )
     assert smoke < micro < full
+
+
+def test_decoders_that_stop_early_are_not_reckoned_with_all_their_steps(tmp_path: Path) -> None:
+    def decoding(decoder: str, budget: str) -> float:
+        arm = {"name": "one", "decoder": decoder, "budgets": [budget], "seeds": "first"}
+        models = [{"name": "llada-micro", "training": "full"}]
+        study = study_from_mapping({"models": models, "evaluation": {"arms": [arm]}})
+        return times_of(study, tmp_path).seconds["decode_shard"] - START_S
+
+    assert decoding("threshold", "1/1") == pytest.approx(EARLY * decoding("mask_prediction", "1/1"))
+    assert decoding("threshold", "1/8") == pytest.approx(decoding("mask_prediction", "1/8")), "the cap holds"
 
 
 def test_the_last_run_is_believed_more_than_the_plan(tmp_path: Path) -> None:

@@ -33,6 +33,19 @@ def page(make_model, prompts, tmp_path_factory: pytest.TempPathFactory) -> tuple
     return file, traces
 
 
+@pytest.fixture(scope="module")
+def four(make_model, prompts, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
+    """A page of one prompt's answers in 2, 4, 8 and 16 forwards, and these numbers."""
+    model, traces = make_model(seed=3, scale=2), []
+    for budget in ("1/8", "1/4", "1/2", "1/1"):
+        settings = settings_from("mask_prediction", {"gen_length": N, "budget": budget})
+        traces += decode(model, prompts[:1], settings, trace=True, candidates=3).trace
+    file = tmp_path_factory.mktemp("four") / "page.html"
+    datas = [viewer_data(trace, lambda token: f"word{token} ", answer="x" * 80) for trace in traces]
+    file.write_text(viewer_page(datas, "Four"), encoding="utf-8")
+    return file, [trace.steps for trace in traces]
+
+
 def js(driver: Any, code: str) -> Any:
     return driver.execute_script(f"return {code}")
 
@@ -187,6 +200,24 @@ def test_400_pixels_are_wide_enough(browser, page) -> None:  # noqa: F811
     tops = js(browser, "[...document.querySelectorAll('.xv-pane')].map(p => p.getBoundingClientRect().left)")
     assert tops[0] == tops[1], "one below the other"
     assert complaints(browser) == []
+
+
+def test_four_decodes_stand_side_by_side_on_a_desk_and_below_one_another_on_a_phone(browser, four) -> None:  # noqa: F811
+    file, forwards = four
+    corners = "[...document.querySelectorAll('.xv-pane')].map(p => p.getBoundingClientRect())"
+    for width, across in ((1200, 4), (400, 1)):
+        open_page(browser, file, width=width)
+        for place in range(4):
+            js(browser, f"document.querySelectorAll('.xv-pane')[{place}].querySelector('.xv-tok').click()")
+        for step in (3, 8, 16):
+            js(browser, f"xpflowViewer.seek({step})")
+            assert frames(browser) == [min(step, last) for last in forwards]
+        boxes = js(browser, f"{corners}.map(b => [b.left, b.top, b.right])")
+        lefts, tops, rights = zip(*boxes, strict=True)
+        assert (len(set(lefts)), len(set(tops))) == (across, 5 - across)
+        assert max(rights) <= width
+        assert js(browser, "document.documentElement.scrollWidth <= innerWidth")
+        assert complaints(browser) == []
 
 
 def test_everything_that_can_be_used_has_a_name(browser, page) -> None:  # noqa: F811

@@ -153,7 +153,7 @@ def _facts(sources: Sources, outcomes: Outcomes, layout: Layout) -> dict[str, An
     held: list[ClaimHeld] = []
     if config.swept_arms:
         everything = sources.outcomes(expand(config))
-        more, swept = _swept(config, plan, everything)
+        more, swept = _swept(config, plan, everything, sources.results)
         others += curve_claims(compared(config, plan, swept_curves(config, everything)))
         others += part_claims(claims_read(config, plan, factored(config, everything)))
         held += claims_held(config, plan, everything, universes_read(config, everything))
@@ -189,13 +189,15 @@ def _facts(sources: Sources, outcomes: Outcomes, layout: Layout) -> dict[str, An
     }
 
 
-def _swept(config: StudyConfig, plan: ReportPlan, everything: Outcomes) -> tuple[list[Chart], list[Grid]]:
+def _swept(
+    config: StudyConfig, plan: ReportPlan, everything: Outcomes, results: Path
+) -> tuple[list[Chart], list[Grid]]:
     """Return charts and tables of the blocks that make arms of their own."""
     charts: list[Chart] = []
     tables: list[Table] = []
     if config.frontier.curves:
         charts.append(frontier_chart(plan, swept_curves(config, everything)))
-        tables += frontier_tables(config, plan, everything)
+        tables += frontier_tables(config, plan, everything, results)
     if config.factorial.factors:
         charts.append(factorial_chart(config, factored(config, everything)))
         tables += factorial_tables(config, plan, everything)

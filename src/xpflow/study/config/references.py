@@ -56,6 +56,8 @@ def bad_curves(config: StudyConfig) -> Iterator[Problem]:
         yield from unknown(("frontier", "preregistration", index, "models"), claim.models, config.model_names)
     for benchmark, other in block.validation.items():
         yield from unknown(("frontier", "validation"), [benchmark, other], config.benchmark_names)
+    if config.reporting.training_cost and {w for curve in block.curves for w in curve.weights} <= {BASE}:
+        yield ("reporting", "training_cost"), "no curve of `frontier` has trained weights"
 
 
 def bad_cells(config: StudyConfig) -> Iterator[Problem]:

@@ -69,6 +69,10 @@ class ReportingBlock(Block):
     confidence: float = Field(default=0.95, ge=0.5, le=0.999, description="Level of all intervals")
     bootstrap_samples: int = Field(default=10_000, ge=100, description="Draws over seeds and problems")
     bootstrap_seed: int = Field(default=0, ge=0, description="Seed of the bootstrap")
+    training_cost: bool = Field(
+        default=False,
+        description="A table of what trained weights cost for each point that their curves gain (`frontier`)",
+    )
     figure_formats: tuple[Literal["png", "svg", "pdf"], ...] = Field(
         default=("png", "pdf"), min_length=1, description="File types of the figures"
     )

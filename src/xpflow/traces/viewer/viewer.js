@@ -376,6 +376,7 @@ const XpflowViewer = (function () {
       slider, colours, speedLabel, now);
     const keys = el("p", "xv-note", "Keys: ← → one forward, space plays, Home and End; on a token ← → walk along the answer, ↑ ↓ step.");
     prompts();
+    grid.dataset.panes = panes.length;
     panes.forEach((pane) => grid.append(pane.root));
     root.append(controls, legend.root, grid, keys);
 
