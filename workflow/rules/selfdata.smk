@@ -35,7 +35,7 @@ rule answer_prompts:
         config=STUDY_FILE,
         shard=get_shard,
     message:
-        "{wildcards.model} answers persona prompts at full budget, seed {wildcards.seed}, part {params.shard}"
+        f"{{wildcards.model}}, seed {{wildcards.seed}}, part {{params.shard}}: {STUDY.selfdata.gathered}"
     shell:
         "xpflow selfdata --config {params.config} --model {wildcards.model} --seed {wildcards.seed}"
         " --shard {params.shard} --out {output.answers} > {log} 2>&1"
