@@ -152,7 +152,7 @@ def _verdicts(claims: Iterable[Record], names: _Names) -> Iterator[Verdict]:
         if claim["direction"] == "different":
             continue  # only asked
         asked = claim["family"], claim.get("id", ""), without_aside(claim["text"])
-        place = *asked, claim["model"], claim["benchmark"]
+        place = *asked, claim.get("model", ""), claim.get("benchmark", "")
         key = *asked, seen[place]
         seen[place] += 1
         first.setdefault(key, claim)
