@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -86,7 +87,7 @@ def test_it_fits_a_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("NO_COLOR", "1")
     stream = Tty()
     show_summary(summarize(load_study(CONFIG), Layout(Path("results"), FIGURES)), stream)
-    lines = [line.replace("\x1b[1m", "").replace("\x1b[0m", "") for line in stream.getvalue().splitlines()]
+    lines = re.sub(r"\x1b\[\d+m", "", stream.getvalue()).splitlines()
     table = [line for line in lines if not line.startswith(("next", "report", "claims", "time", "        ("))]
     assert max(map(len, table)) <= columns
     assert any("91.0" in line for line in table)  # mask prediction at the full budget
