@@ -194,7 +194,7 @@ def test_the_real_study_ends_with_its_numbers_and_claims(finished: Any, tmp_path
     again = replace(finished, folder=tmp_path, watched=None)
     shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True)
     shutil.rmtree(tmp_path / "paper_figures")
-    with Terminal(again.command(), tmp_path, again.environment, columns=80, rows=100) as terminal:
+    with Terminal(again.command(), tmp_path, again.environment, columns=80, rows=160) as terminal:
         ticks = terminal.until(lambda lines: any(re.match("  ✓ time ", line) for line in lines))
         jobs = terminal.until(lambda lines: any(re.match("smoke [━─]", line) for line in lines))
         assert terminal.finish() == 0

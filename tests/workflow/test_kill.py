@@ -107,7 +107,7 @@ STAGES = (
     "Write the problems of",
     "Write the training problems",
     "Write the first prompts",
-    "answers prompts of",
+    "answer the prompts of",
     "Keep the training problems",
     "Merge the answers",
     "on its own answers",

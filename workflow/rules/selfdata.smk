@@ -34,9 +34,8 @@ rule answer_prompts:
     params:
         config=STUDY_FILE,
         shard=get_shard,
-        benchmark=STUDY.selfdata.benchmark,
     message:
-        "{wildcards.model} answers prompts of {params.benchmark}, seed {wildcards.seed}, part {params.shard}"
+        f"{{wildcards.model}}, seed {{wildcards.seed}}, part {{params.shard}}: {STUDY.selfdata.gathered}"
     shell:
         "xpflow selfdata --config {params.config} --model {wildcards.model} --seed {wildcards.seed}"
         " --shard {params.shard} --out {output.answers} > {log} 2>&1"

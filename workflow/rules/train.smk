@@ -33,7 +33,7 @@ rule train:
         ),
         folder=lambda wildcards, output: Path(output.manifest).parent,
     message:
-        "Train {wildcards.model} on its own answers, run {wildcards.run}, seed {wildcards.seed}"
+        f"Train {{wildcards.model}} on {STUDY.selfdata.told}, run {{wildcards.run}}, seed {{wildcards.seed}}"
     shell:
         "xpflow train --config {params.config} --model {wildcards.model} --run {wildcards.run} {params.start}"
         " --seed {wildcards.seed} --data {input.data} --out {params.folder} > {log} 2>&1"

@@ -71,8 +71,13 @@ class Record:
             )
 
     def write(self, files: Sequence[Path], name: str | None = None, **facts: Any) -> Path:
-        """Write the manifest of files of one folder and return its path; `name` is the first file's by
-        default."""
+        """Write the manifest of files of one folder; `name` is the first file's by default. Returns its path.
+
+        Raises:
+            ArtifactError: there are no files, and so nothing that a manifest could vouch for.
+        """
+        if not files:
+            raise ArtifactError(f"`xpflow {self.command}` made no file, so no manifest was written")
         path = files[0].with_name(f"{name or files[0].name}{ENDING}")
         write_manifest(
             path, self.manifest([FileRecord.of(file, file.name) for file in sorted(files)], **facts)

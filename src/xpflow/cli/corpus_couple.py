@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from xpflow.cli.base import OUT_FILE, examples
+from xpflow.cli.corpus_job import RunOfModel, Study, Texts, Trained, begin
 
 EXAMPLES = examples(
     "xpflow corpus couple lm1b runs/mdlm --config config/imdm-paper.yaml --run mdlm --count 100000 "
@@ -16,30 +17,23 @@ EXAMPLES = examples(
 
 
 def couple(
-    texts: Annotated[str, typer.Argument(metavar="TEXTS", help="A name in text.corpus.texts")],
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of `xpflow corpus train`")],
-    config: Annotated[Path, typer.Option(help="Study")],
-    run: Annotated[str, typer.Option(help="The run in text.runs whose model it is")],
+    texts: Texts,
+    folder: Trained,
+    config: Study,
+    run: RunOfModel,
     count: Annotated[int, typer.Option(min=1, help="How many")],
     steps: Annotated[int, typer.Option(min=1, help="Steps at most; noise is kept along a path")],
     out: Annotated[Path, OUT_FILE, typer.Option(help="File of couplings")],
     seed: Annotated[int, typer.Option(min=0, help="Seed of the run, of noise and of tokens")] = 0,
 ) -> None:
     """Make rows from noise by a trained model, for a student that learns the pairs."""
-    from dataclasses import asdict
-
-    from xpflow.cli.recording import stage_record
-    from xpflow.runtime.models import set_up
-    from xpflow.study.config import load_study
     from xpflow.study.corpus import find_corpus_couplings
     from xpflow.study.text import CouplingJob
     from xpflow.training.corpus_folder import couple_rows
     from xpflow.training.corpus_stage import model_of
 
-    study = load_study(config)
-    job = find_corpus_couplings(study, CouplingJob(texts, run, seed, count, steps))
-    set_up(study)
-    record = stage_record(study, "corpus-couple", **asdict(job))
+    wanted = CouplingJob(texts, run, seed, count, steps)
+    study, job, record = begin("corpus-couple", config, lambda study: find_corpus_couplings(study, wanted))
     record.read(folder / "checkpoint", folder / "recipe.json")
     couple_rows(model_of(study, folder), job.pairs, job.steps, job.seed).save(out)
     record.write([out])

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from xpflow.cli.base import OUT_FILE, examples
+from xpflow.cli.corpus_job import Study, Texts, begin
 
 EXAMPLES = examples(
     "xpflow corpus judge lm1b samples --config config/lomdm-paper.yaml --run lomdm --out judged.json"
@@ -15,27 +16,21 @@ EXAMPLES = examples(
 
 
 def judge(
-    texts: Annotated[str, typer.Argument(metavar="TEXTS", help="A name in text.corpus.texts")],
+    texts: Texts,
     folder: Annotated[Path, typer.Argument(metavar="SAMPLES", help="What `xpflow corpus sample` wrote")],
-    config: Annotated[Path, typer.Option(help="Study")],
+    config: Study,
     run: Annotated[str, typer.Option(help="The run in text.runs whose texts they are")],
     out: Annotated[Path, OUT_FILE, typer.Option(help="File for perplexity, entropy and NFE by steps")],
     seed: Annotated[int, typer.Option(min=0, help="Seed of the run")] = 0,
 ) -> None:
     """Measure the generative perplexity of texts, never without the entropy beside it."""
     from xpflow.artifacts.io import atomic_write_text, json_line
-    from xpflow.cli.recording import stage_record
     from xpflow.corpora.judge import judged_files, load_judge
     from xpflow.hub.tables import source_files
-    from xpflow.runtime.models import set_up
-    from xpflow.study.config import load_study
     from xpflow.study.corpus import find_corpus_run, sample_files
 
-    study = load_study(config)
-    job = find_corpus_run(study, texts, run, seed)
-    set_up(study)
+    study, job, record = begin("corpus-judge", config, lambda study: find_corpus_run(study, texts, run, seed))
     files = [folder / name for name in sample_files(study, job)]
-    record = stage_record(study, "corpus-judge", world=job.world, run=job.run, seed=job.seed)
     own = study.text.corpus.judge_directory
     record.read(*files, *(source_files(Path(own)) if own else ()))
     found = judged_files(load_judge(Path(own) if own else None, study.runtime.device), files)

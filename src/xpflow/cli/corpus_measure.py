@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from xpflow.cli.base import OUT_FILE, examples
+from xpflow.cli.corpus_job import RunOfModel, Study, Texts, Trained, begin
 
 EXAMPLES = examples(
     "xpflow corpus measure lm1b runs/lomdm --config config/lomdm-paper.yaml --run lomdm --rows rows "
@@ -16,10 +17,10 @@ EXAMPLES = examples(
 
 
 def measure(
-    texts: Annotated[str, typer.Argument(metavar="TEXTS", help="A name in text.corpus.texts")],
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of `xpflow corpus train`")],
-    config: Annotated[Path, typer.Option(help="Study")],
-    run: Annotated[str, typer.Option(help="The run in text.runs whose model it is")],
+    texts: Texts,
+    folder: Trained,
+    config: Study,
+    run: RunOfModel,
     rows: Annotated[
         Path,
         typer.Option(help="Folder with what `xpflow corpus pack` wrote of each of `measured`, by its name"),
@@ -30,17 +31,13 @@ def measure(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the run, of times and of masks")] = 0,
 ) -> None:
     """Measure what a model bounds the perplexity of held-out and zero-shot texts by."""
-    from xpflow.cli.recording import stage_record
-    from xpflow.runtime.models import set_up
-    from xpflow.study.config import load_study
     from xpflow.study.corpus import corpus_text, find_corpus_run
     from xpflow.training.corpus_stage import measure_run
 
-    study = load_study(config)
-    job = find_corpus_run(study, texts, run, seed)
+    study, job, record = begin(
+        "corpus-measure", config, lambda study: find_corpus_run(study, texts, run, seed)
+    )
     places = [rows / part.name for part in corpus_text(study, texts).measured]
-    set_up(study)
-    record = stage_record(study, "corpus-measure", world=job.world, run=job.run, seed=job.seed)
     record.read(folder / "checkpoint", folder / "recipe.json", *places)
     shown = measure_run(study, job, folder, rows, out)
     record.write([out])

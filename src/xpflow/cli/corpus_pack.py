@@ -8,33 +8,29 @@ from typing import Annotated
 import typer
 
 from xpflow.cli.base import OUT_FOLDER, examples
+from xpflow.cli.corpus_job import Study, Texts, begin
 
 EXAMPLES = examples("xpflow corpus pack lm1b train --config config/lomdm-paper.yaml --out rows/train")
 
 
 def pack(
-    texts: Annotated[str, typer.Argument(metavar="TEXTS", help="A name in text.corpus.texts")],
+    texts: Texts,
     rows: Annotated[str, typer.Argument(metavar="ROWS", help="train, or a name in their `measured`")],
-    config: Annotated[Path, typer.Option(help="Study")],
+    config: Study,
     out: Annotated[Path, OUT_FOLDER, typer.Option(help="Folder for the rows")],
 ) -> None:
     """Turn documents into rows of token ids of one length, as MDLM's data has them."""
-    from xpflow.cli.recording import stage_record
     from xpflow.corpora.pack import pack_corpus
     from xpflow.corpora.tokenizers import text_tokenizer
     from xpflow.hub.tables import source_files
-    from xpflow.runtime.models import set_up
-    from xpflow.study.config import load_study
     from xpflow.study.corpus import corpus_text, find_rows, repo_of_part, source_of
     from xpflow.study.layout import ROWS_FILES
 
-    study = load_study(config)
-    job, chosen = find_rows(study, texts, rows), corpus_text(study, texts)
+    study, job, record = begin("corpus-pack", config, lambda study: find_rows(study, texts, rows))
+    chosen = corpus_text(study, texts)
     part = chosen.part(job.rows)
     corpus, split = source_of(part, job.rows)
     file, repo = Path(part.file) if part.file else None, repo_of_part(part)
-    set_up(study)
-    record = stage_record(study, "corpus-pack", world=job.world, rows=job.rows)
     record.read(*(source_files(file) if file else ()))
     folder = chosen.tokenizer_directory
     tokenizer = text_tokenizer(chosen.tokenizer, Path(folder) if folder else None)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from xpflow.cli.base import OUT_FOLDER, examples
+from xpflow.cli.corpus_job import Study, Texts
 
 EXAMPLES = examples(
     "xpflow corpus train lm1b --config config/lomdm-paper.yaml --run lomdm --rows rows/train --out runs/lomdm"
@@ -15,8 +16,8 @@ EXAMPLES = examples(
 
 
 def train(
-    texts: Annotated[str, typer.Argument(metavar="TEXTS", help="A name in text.corpus.texts")],
-    config: Annotated[Path, typer.Option(help="Study")],
+    texts: Texts,
+    config: Study,
     run: Annotated[str, typer.Option(help="A name in text.runs")],
     rows: Annotated[Path, typer.Option(help="What `xpflow corpus pack` wrote of the texts' `train`")],
     out: Annotated[Path, OUT_FOLDER, typer.Option(help="Folder for checkpoint, recipe.json and log.jsonl")],

@@ -9,7 +9,7 @@ import typer
 from xpflow.cli.base import examples, new_app
 
 if TYPE_CHECKING:
-    from xpflow.doctor import Finding
+    from xpflow.doctor import Capability
 
 app = new_app()
 
@@ -34,7 +34,7 @@ def doctor(
         _table(findings)
 
 
-def _table(findings: list[Finding]) -> None:
+def _table(findings: list[Capability]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

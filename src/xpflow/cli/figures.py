@@ -27,19 +27,19 @@ def figures(
     ] = None,
     trace: Annotated[Path | None, typer.Option(help="A file of `xpflow decode --trace`")] = None,
 ) -> None:
-    """Draw Figures 2a and 2b, the budget sweep, the policy's learning curve and one decoding trace."""
+    """Draw Figures 2a and 2b, the budget sweep, the policy's learning curve and one decoding trace.
+
+    A study that has nothing to draw, one whose models are only trained and measured, is told so: no file is
+    written.
+    """
+    import sys
+
     from xpflow.cli.recording import stage_record
     from xpflow.errors import ConfigError
     from xpflow.reporting.produce import produce_figures
     from xpflow.study.config import load_study
     from xpflow.study.layout import Layout
-    from xpflow.study.stages import (
-        evaluated_files,
-        policy_logs,
-        probe_files,
-        text_files,
-        training_logs,
-    )
+    from xpflow.study.stages import figure_inputs
 
     if trace is not None and only and "trace" not in only:
         raise ConfigError(
@@ -47,12 +47,12 @@ def figures(
         )
     study = load_study(config)
     record = stage_record(study, "figures")
-    layout = Layout(results, out)
-    logs = [*training_logs(study, layout), *policy_logs(study, layout), *probe_files(study, layout)]
-    logs += text_files(study, layout)
-    inputs = [*evaluated_files(study, layout), *logs, *filter(None, [trace])]
+    inputs = [*figure_inputs(study, Layout(results, out)), *filter(None, [trace])]
     record.read(*(file for file in inputs if file.exists()))
     paths = produce_figures(study, results, out, only or (), trace)
+    if not paths:
+        print(f"study {study.study.name} has nothing to draw: no figure was written", file=sys.stderr)
+        return
     record.write(paths, "figures")
     for path in paths:
         print(path)

@@ -58,4 +58,5 @@ def report(
     findings = audit_study(whole, root_of(whole)).findings if audit and results.is_dir() else ()
     made = produce_report(study, results, out, findings)
     record.write([made.path])
-    print(f"{made.path}\n{made.size / 1e6:.1f} MB, with the programs of {made.programs}")
+    programs = f", with the programs of {made.programs}" if study.models else ""
+    print(f"{made.path}\n{made.size / 1e6:.1f} MB{programs}")

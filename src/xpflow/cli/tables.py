@@ -30,13 +30,11 @@ def tables(
     from xpflow.reporting.produce import produce_tables
     from xpflow.study.config import load_study
     from xpflow.study.layout import Layout
-    from xpflow.study.stages import evaluated_files, probe_files, text_files, training_logs
+    from xpflow.study.stages import table_inputs
 
     study = load_study(config)
     record = stage_record(study, "tables")
-    layout = Layout(results, out)
-    logs = [*training_logs(study, layout), *probe_files(study, layout), *text_files(study, layout)]
-    inputs = [*evaluated_files(study, layout), *logs]
+    inputs = table_inputs(study, Layout(results, out))
     record.read(*(file for file in inputs if file.exists()))
     paths = produce_tables(study, results, out)
     record.write(paths, "tables")

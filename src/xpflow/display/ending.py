@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import TextIO
 
 from rich.box import ASCII2, SIMPLE_HEAD
@@ -17,6 +18,11 @@ COLOURS = {"confirmed": "green", "contradicted": "red", "undecided": "yellow"}
 PIPED = 110  # columns where there is no terminal
 WITH_NFE = 100  # columns from which on the table has the NFE
 BESIDE = 72  # columns from which on a claim stands beside its verdicts
+MEANING = (
+    "Confirmed: the whole {confidence:g} % interval is on the claim's side, and a correction for many "
+    "claims agrees; contradicted: it is wholly on the other side; undecided: all else. A claim has a verdict "
+    "wherever it was asked."
+)
 
 
 def show_summary(
@@ -29,7 +35,9 @@ def show_summary(
         shape = _headline if console.width >= BESIDE else _narrow
         console.print(shape(summary, stream, console.width))
     if summary.verdicts and not short:
-        console.print(_claims(summary.verdicts, stream, console.width))
+        for part in _claims(summary.verdicts, stream, console.width):
+            console.print(part)
+        console.print(Text(MEANING.format(confidence=100 * summary.confidence), "dim"))
         console.print()
     for name, text in _facts(summary, seconds, work):
         console.print(Text.assemble((f"{name:<8}", "bold"), printable(text, stream)), soft_wrap=True)
@@ -70,17 +78,32 @@ def _narrow(summary: Summary, stream: TextIO, width: int) -> Text:
     return text
 
 
-def _claims(verdicts: tuple[Verdict, ...], stream: TextIO, width: int) -> Table:
-    """Return each claim behind its verdicts, or below them where there is no room."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for verdict in verdicts:
-        words = Text(" ")
-        for word in WORDS:
-            if count := verdict.counts.get(word):
-                words.append(", " if len(words) > 1 else "").append(f"{count} {word}", COLOURS[word])
-        text = Text(printable(verdict.text, stream))
-        table.add_row(*([words, text] if width >= BESIDE else [Text.assemble(words, ": ", text)]))
-    return table
+def _claims(verdicts: tuple[Verdict, ...], stream: TextIO, width: int) -> Iterator[Text | Table]:
+    """Yield each family of claims: its name, and its claims, beside their verdicts or below them."""
+    counts = {id(verdict): _counts(verdict) for verdict in verdicts}
+    widest = max(map(len, counts.values()))
+    for family, members in groupby(verdicts, key=lambda verdict: verdict.family):
+        yield Text(printable(family, stream), "bold")
+        table = Table.grid(padding=(0, 2, 0, 0))
+        if width >= BESIDE:
+            table.add_column(min_width=widest)
+        for verdict in members:
+            text = Text(printable(verdict.text, stream))
+            if verdict.compared:
+                text.append(printable(f" ({verdict.compared})", stream), "dim")
+            words = counts[id(verdict)]
+            table.add_row(*([words, text] if width >= BESIDE else [Text.assemble(words, ": ", text)]))
+        yield table
+        yield Text()
+
+
+def _counts(verdict: Verdict) -> Text:
+    """Return how often a claim had each verdict."""
+    words = Text(" ")
+    for word in WORDS:
+        if count := verdict.counts.get(word):
+            words.append(", " if len(words) > 1 else "").append(f"{count} {word}", COLOURS[word])
+    return words
 
 
 def _facts(summary: Summary, seconds: float | None, work: float) -> Iterator[tuple[str, str]]:

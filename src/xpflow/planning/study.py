@@ -204,7 +204,7 @@ class StudyPlan:
             problems=problems,
             batch_size=settings.batch_size,
             embeds=decoder.takes_policy,
-            share=self._share(arm.decoder, row.budget),
+            share=self._share(arm.decoder, budget),
         )
 
     def _share(self, decoder: str, budget: Fraction) -> float:

@@ -10,23 +10,20 @@ undecided, whatever the point estimate, and so is everything on too few problems
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
-from math import isfinite
-from typing import Any
 
 from xpflow.reporting.cells import ClaimRead
+from xpflow.reporting.claim_text import with_aside
 from xpflow.reporting.contrasts import ContrastResult, Judgement, judge, paper_difference, recovery_ratio
 from xpflow.reporting.curves import Compared
-from xpflow.reporting.markup import markdown_text, number
 from xpflow.reporting.noisy_results import JudgedNoisy
-from xpflow.reporting.paper import FLOW, MASK_PREDICTION, QUARTER, caution, table1_count
+from xpflow.reporting.paper import FLOW, MASK_PREDICTION, QUARTER, table1_count
 from xpflow.reporting.probe_claims import Judged
 from xpflow.reporting.report_spec import Direction, ReportPlan
 from xpflow.reporting.results import Outcomes
-from xpflow.reporting.text_claims import text_rule
-from xpflow.reporting.text_units import LIKELIHOODS, SHARE, scaled_interval, scaled_text
-from xpflow.stats.bootstrap import Estimate, fewest_problems
+from xpflow.reporting.text_units import LIKELIHOODS, SHARE
+from xpflow.stats.bootstrap import Estimate
 from xpflow.study.config.base import budget_text
 
 CURVES = "curves"  # the family of claims about a study's curves
@@ -58,6 +55,7 @@ class Claim:
     judgement: Judgement
     holm_p: float | None = None  # None: not a claimed difference
     unit: str = SHARE
+    id: str = ""  # its short name in the study; none where the report asks by itself
 
     @property
     def name(self) -> str:
@@ -100,6 +98,7 @@ def curve_claims(compared: Iterable[Compared]) -> list[Claim]:
             one.judgement,
             one.direction,
             one.holm_p,
+            id=one.id,
         )
         for one in compared
     ]
@@ -117,6 +116,7 @@ def part_claims(found: Iterable[ClaimRead]) -> list[Claim]:
             one.judgement,
             one.claim.direction,
             one.holm_p,
+            id=one.claim.id,
         )
         for one in found
     ]
@@ -135,6 +135,7 @@ def probe_claims(judged: Iterable[Judged]) -> list[Claim]:
             one.claim.direction,
             one.holm_p,
             one.unit,
+            one.claim.id,
         )
         for one in judged
     ]
@@ -152,84 +153,16 @@ def noisy_claims(judged: Iterable[JudgedNoisy]) -> list[Claim]:
             one.judgement,
             one.claim.direction,
             one.holm_p,
+            id=one.claim.id,
         )
         for one in judged
     ]
 
 
-def of_the_paper(claims: Iterable[Claim]) -> list[Claim]:
-    """Return the claims that the paper makes."""
-    return [claim for claim in claims if claim.family not in APART]
-
-
-def claims_markdown(plan: ReportPlan, claims: list[Claim]) -> str:
-    """Return the generated section "what this study says against the paper"."""
-    groups = families(plan)
-    against = " against the paper" if plan.arms else ""
-    lines = [f"## What {plan.study} says{against}", ""]
-    lines += [_summary(claims), "", *_left_out(plan, claims)] if plan.arms else []
-    for family, title in groups.items():
-        members = [claim for claim in claims if claim.family == family]
-        if members:
-            lines += [f"**{title}.** {tally(members)}", "", *map(_sentence, members), ""]
-    return "\n".join([*lines, *(line for text in rules(plan, claims) for line in (text, ""))])
-
-
-def families(plan: ReportPlan) -> dict[str, str]:
-    """Return the families of claims, in the order in which they are told, and what each says."""
-    own = {TEXT: "Registered of models of small languages, and corrected among themselves"}
-    if not plan.arms:
-        return own
-    flow, baseline = plan.arm(plan.flow).title, plan.arm(plan.baseline).title
-    budget = budget_text(plan.headline_budget)
-    return {
-        "primary": f"{flow[:1].upper()}{flow[1:]} above {baseline} at {budget} of the budget",
-        "recovery": f"Share of the full-budget accuracy that {flow} keeps "
-        f"(claim: no more than {100 * plan.ratio_margin:g} points below the paper's share)",
-        "ablation": "Each part of the decoder helps",
-        "check": "Not claimed by the paper, asked by a sceptic: the first against the second",
-        CURVES: "Registered of decoders as curves, at equal mean NFE and corrected among themselves",
-        PARTS: "Registered of the parts of decoders, at equal mean NFE and corrected among themselves",
-        PROBES: "Registered of the probes of mixed states, and corrected among themselves",
-        NOISY: "Registered of how noisy text is read, and corrected among themselves",
-        **own,
-    }
-
-
-def claims_record(claims: list[Claim]) -> list[dict[str, Any]]:
-    """Return the claims as plain rows for a JSON file; those of text studies and likelihoods have units."""
-    return [
-        {
-            name: None if isinstance(value, float) and not isfinite(value) else value
-            for name, value in asdict(claim).items()
-            if name != "unit" or claim.family == TEXT or claim.unit in LIKELIHOODS
-        }
-        for claim in claims
-    ]
-
-
-def rules(plan: ReportPlan, claims: Iterable[Claim]) -> list[str]:
-    """Return how a study's claims are judged, and how its numbers are to be read."""
-    decoded = [rule(plan), caution(model.name for model in plan.models)] if plan.arms else []
-    text = any(claim.family == TEXT for claim in claims)
-    return [*decoded, *([text_rule(plan)] if text or not plan.arms else [])]
-
-
-def rule(plan: ReportPlan) -> str:
-    """Return how claims are judged, in words."""
-    return (
-        f"Judged by {100 * plan.confidence:g} % intervals over seeds and problems: confirmed when the whole "
-        "interval is on the claim's side, contradicted when it is wholly on the other, undecided otherwise. "
-        "A difference that was claimed, by the study beforehand or by the paper, is decided only if Holm's "
-        f"correction over all of them leaves its p at {1 - plan.confidence:.3g} or less. Fewer than "
-        f"{fewest_problems(plan.confidence)} problems decide nothing."
-    )
-
-
 def _difference_claim(plan: ReportPlan, result: ContrastResult) -> Claim:
     text = result.contrast.name
     if result.contrast.equal_nfe and not result.equal_nfe:
-        text += f" (not at equal NFE: {result.a.nfe:.1f} against {result.b.nfe:.1f})"
+        text = with_aside(text, result.a.nfe, result.b.nfe)
     return _claim(
         result.contrast.kind,
         text,
@@ -239,6 +172,7 @@ def _difference_claim(plan: ReportPlan, result: ContrastResult) -> Claim:
         result.judgement,
         result.contrast.direction,
         result.holm_p,
+        id=result.contrast.id,
     )
 
 
@@ -266,6 +200,7 @@ def _claim(
     direction: Direction = "greater",
     holm_p: float | None = None,
     unit: str = SHARE,
+    id: str = "",
 ) -> Claim:
     scale = 1.0 if unit in LIKELIHOODS else 100.0
     interval = estimate.interval.scaled(scale)
@@ -284,67 +219,5 @@ def _claim(
         judgement=judgement,
         holm_p=holm_p,
         unit="%" if family == "recovery" else unit,
+        id=id,
     )
-
-
-def measured(claim: Claim) -> str:
-    """Return a claim's number with its unit and interval: "+28.0 points [+20.0, +36.5]"."""
-    unit, sign = unit_of(claim)
-    if claim.family == TEXT or claim.unit in LIKELIHOODS:
-        interval = scaled_interval(claim.low, claim.high, unit, sign)
-        return f"{scaled_text(claim.ours, unit, sign)} {unit} {interval}"
-    return f"{number(claim.ours, sign)} {unit} [{number(claim.low, sign)}, {number(claim.high, sign)}]"
-
-
-def unit_of(claim: Claim) -> tuple[str, str]:
-    """Return the unit of a claim's numbers, and "+" where they are written with a sign."""
-    return claim.unit, "" if claim.unit == "%" else "+"
-
-
-def _sentence(claim: Claim) -> str:
-    unit, sign = unit_of(claim)
-    ours = measured(claim)
-    paper = "" if claim.paper is None else f"; the paper: {number(claim.paper, sign)} {unit}"
-    holm = "" if claim.holm_p is None else f", Holm p = {claim.holm_p:.2g}"
-    where = f"{claim.model}, {claim.benchmark}"
-    return f"- {markdown_text(f'{claim.name}, {where}')}: **{claim.word}**, {ours}{holm}{paper}."
-
-
-def _left_out(plan: ReportPlan, claims: list[Claim]) -> list[str]:
-    """Return a sentence for each claim of the paper that a study could ask and has no number for."""
-    judged = {(claim.model, claim.benchmark) for claim in claims if claim.family == "recovery"}
-    places = [(model.name, benchmark) for model in plan.models for benchmark in plan.benchmarks]
-    paper = {place for place in places if table1_count(*place, FLOW, QUARTER) is not None}
-    asked = paper if plan.is_paper_arm(plan.flow) and plan.is_paper_arm(plan.baseline) else set()
-    missing = [", ".join(place) for place in places if place in asked - judged]
-    if not missing:
-        return []
-    titles = [plan.arm(name).title for name in (plan.flow, plan.baseline)]
-    text = (
-        f"No share of the full-budget accuracy for {'; '.join(missing)}: {titles[0]} at "
-        f"{budget_text(plan.headline_budget)} or {titles[1]} at 1/1 was not run there, or the latter solved "
-        "none."
-    )
-    return [markdown_text(text), ""]
-
-
-def tally(claims: list[Claim]) -> str:
-    """Return how many claims have each verdict: "3 confirmed, 1 undecided."."""
-    words = [claim.word for claim in claims]
-    parts = [f"{words.count(word)} {word}" for word in _WORDS if word in words]
-    return ", ".join(parts) + "."
-
-
-def _summary(claims: list[Claim]) -> str:
-    own = of_the_paper(claims)
-    if not own:
-        return "The study evaluated none of the paper's claims."
-    contradicted = [claim for claim in own if claim.judgement == "contradicted"]
-    text = f"Of {len(own)} comparisons with a claim of the paper: {tally(own)}"
-    if contradicted:
-        names = "; ".join(f"{claim.name} ({claim.model}, {claim.benchmark})" for claim in contradicted)
-        text += f" **The study contradicts the paper on: {markdown_text(names)}.**"
-    return text
-
-
-_WORDS = ("confirmed", "ahead", "contradicted", "behind", "undecided", "undecided: too few")

@@ -45,8 +45,7 @@ class ContrastResult:
     def judgement(self) -> Judgement:
         """The claim, judged from the interval of the difference; a claim, after Holm's correction."""
         found = judge(self.difference, 0.0, self.contrast.direction, self.confidence)
-        survives = self.holm_p is None or self.holm_p <= 1 - self.confidence
-        return found if survives or found == "undecided: too few" else "undecided"
+        return found if self.holm_p is None else after_holm(found, self.holm_p, self.confidence)
 
     @property
     def equal_nfe(self) -> bool:
@@ -99,6 +98,12 @@ def judge(
     if estimate.n_problems < fewest_problems(confidence):
         return "undecided: too few"
     return judge_interval(estimate.interval, threshold, direction)
+
+
+def after_holm(found: Judgement, holm_p: float, confidence: float) -> Judgement:
+    """Return what is left of a judgement: undecided where Holm's correction takes what decided it."""
+    survives = holm_p <= 1 - confidence
+    return found if survives or found == "undecided: too few" else "undecided"
 
 
 def judge_interval(interval: Interval, threshold: float, direction: Direction) -> Judgement:

@@ -86,7 +86,7 @@ def load_corpus(config: StudyConfig, results: Path) -> list[CorpusResult]:
 
 def corpus_tables(config: StudyConfig, plan: ReportPlan, results: Sequence[CorpusResult]) -> list[Table]:
     """Return the block's tables, in the order of `study.text_tables.corpus_table_names`."""
-    tables = [_bounds(config, plan, results)]
+    tables = [_bounds(config, plan, results)] if results else []
     return [*tables, _samples(config, plan, results)] if sampled_jobs(config) else tables
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from xpflow.reporting.contrasts import Judgement, judge
-from xpflow.reporting.markup import number
+from xpflow.reporting.contrasts import Judgement, after_holm, judge
+from xpflow.reporting.markup import Column, number
 from xpflow.reporting.report_spec import Direction, ReportPlan
 from xpflow.stats.bootstrap import Estimate, Floats, mean_interval
 from xpflow.stats.factorial import Draws
@@ -48,6 +48,10 @@ def judged(
     estimate: Estimate, direction: Direction, holm_p: float, confidence: float, threshold: float = 0.0
 ) -> Judgement:
     """Return the judgement of a claim from its interval; undecided where Holm's correction leaves nothing."""
-    told = judge(estimate, threshold, direction, confidence)
-    survives = holm_p <= 1 - confidence
-    return told if survives or told == "undecided: too few" else "undecided"
+    return after_holm(judge(estimate, threshold, direction, confidence), holm_p, confidence)
+
+
+def claim_columns(*numbers: str) -> tuple[Column, ...]:
+    """Return the columns of a table of claims about two sides, with those of its numbers."""
+    told = (Column(name, "", "r") for name in numbers)
+    return (Column("claim, registered before the run"), Column("where"), *told, Column("judgement"))

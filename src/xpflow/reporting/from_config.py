@@ -156,6 +156,7 @@ def _registered(config: StudyConfig, claim: Claim) -> Contrast:
         direction=claim.direction,
         models=claim.models,
         benchmarks=claim.benchmarks,
+        id=claim.id,
     )
 
 

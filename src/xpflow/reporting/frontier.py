@@ -18,7 +18,7 @@ from xpflow.reporting.curves import (
     full_budget,
     swept_curves,
 )
-from xpflow.reporting.estimates import percent_text, points_text
+from xpflow.reporting.estimates import claim_columns, percent_text, points_text
 from xpflow.reporting.from_config import arm_label
 from xpflow.reporting.markup import EMPTY, Column, Lines, Table
 from xpflow.reporting.report_spec import ReportPlan
@@ -292,12 +292,7 @@ def _claims_table(config: StudyConfig, plan: ReportPlan, claims: Sequence[Compar
             ("Correction", f"Holm, over {len(claims)} comparisons"),
             ("Only", ONLY),
         ),
-        columns=(
-            Column("claim, registered before the run"),
-            Column("where"),
-            *(Column(name, "", "r") for name in ("a", "b", "a − b", "only a, only b")),
-            Column("judgement"),
-        ),
+        columns=claim_columns("a", "b", "a − b", "only a, only b"),
         sections=(tuple(rows),),
         records=tuple(records),
     )

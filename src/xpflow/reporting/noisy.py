@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xpflow.reporting.markup import Column, Lines, Table, number
+from xpflow.reporting.estimates import claim_columns, points_text
+from xpflow.reporting.markup import Column, Lines, Table
 from xpflow.reporting.noisy_results import JudgedNoisy, Read, Shares
 from xpflow.reporting.report_spec import ReportPlan, weights_label
 from xpflow.reporting.tables import facts
@@ -141,7 +142,7 @@ def _claims(config: StudyConfig, plan: ReportPlan, claims: Sequence[JudgedNoisy]
             (one.benchmark,),
             (f"{100 * one.a:.1f}",),
             (f"{one.claim.times:g} × " * (one.claim.times != 1) + f"{100 * one.b:.1f}",),
-            (_lead(one), f"Holm p {one.holm_p:.2g}"),
+            (points_text(one.difference), f"Holm p {one.holm_p:.2g}"),
             (one.judgement,),
         )
         for one in claims
@@ -151,12 +152,7 @@ def _claims(config: StudyConfig, plan: ReportPlan, claims: Sequence[JudgedNoisy]
         label="noisy_claims",
         title=f"Claims about how noisy text is read ({plan.study})",
         facts=(*_facts(config, plan, told), ("Correction", f"Holm, over {len(claims)} comparisons")),
-        columns=(
-            Column("claim, registered before the run"),
-            Column("where"),
-            *(Column(name, "", "r") for name in ("a", "b", "a − b")),
-            Column("judgement"),
-        ),
+        columns=claim_columns("a", "b", "a − b"),
         sections=(rows,),
         records=tuple(
             {
@@ -177,11 +173,6 @@ def _claims(config: StudyConfig, plan: ReportPlan, claims: Sequence[JudgedNoisy]
             for one in claims
         ),
     )
-
-
-def _lead(one: JudgedNoisy) -> str:
-    low, high = one.difference.interval.low, one.difference.interval.high
-    return f"{number(100 * one.difference.value)} [{number(100 * low)}, {number(100 * high)}]"
 
 
 def _told(plan: ReportPlan, value: Shares, wide: bool = False) -> tuple[float, float, float]:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from xpflow.artifacts.io import read_jsonl
 from xpflow.errors import ArtifactError, DataError
-from xpflow.reporting.contrasts import Judgement, judge
+from xpflow.reporting.contrasts import Judgement
+from xpflow.reporting.estimates import judged
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.stats.bootstrap import Estimate, mean_lead, paired_lead
 from xpflow.stats.intervals import Interval
@@ -147,9 +148,7 @@ class JudgedNoisy:
     @property
     def judgement(self) -> Judgement:
         """The claim, judged from its interval and Holm's p-value."""
-        told = judge(self.difference, 0.0, self.claim.direction, self.confidence)
-        survives = self.holm_p <= 1 - self.confidence
-        return told if survives or told == "undecided: too few" else "undecided"
+        return judged(self.difference, self.claim.direction, self.holm_p, self.confidence)
 
 
 def judged_noisy(config: StudyConfig, plan: ReportPlan, reads: Sequence[Read]) -> list[JudgedNoisy]:

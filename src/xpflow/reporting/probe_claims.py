@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xpflow.reporting.contrasts import Judgement, judge
-from xpflow.reporting.markup import Column, Table, number
+from xpflow.reporting.contrasts import Judgement
+from xpflow.reporting.estimates import claim_columns, judged
+from xpflow.reporting.markup import Table, number
 from xpflow.reporting.probe_results import Probed
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.text_units import RESPONSE_NATS, SHARE, scaled
@@ -37,9 +38,7 @@ class Judged:
     @property
     def judgement(self) -> Judgement:
         """The claim, judged from its interval and Holm's p-value."""
-        told = judge(self.difference, 0.0, self.claim.direction, self.confidence)
-        survives = self.holm_p <= 1 - self.confidence
-        return told if survives or told == "undecided: too few" else "undecided"
+        return judged(self.difference, self.claim.direction, self.holm_p, self.confidence)
 
 
 def judged_claims(config: StudyConfig, plan: ReportPlan, probed: Sequence[Probed]) -> list[Judged]:
@@ -87,12 +86,7 @@ def claims_table(plan: ReportPlan, about: tuple[tuple[str, str], ...], claims: S
         label="probes_claims",
         title=f"Claims about the probes ({plan.study})",
         facts=(*about, ("Cells", told), ("Correction", f"Holm, over {len(claims)} comparisons")),
-        columns=(
-            Column("claim, registered before the run"),
-            Column("where"),
-            *(Column(name, "", "r") for name in ("a", "b", "a − b")),
-            Column("judgement"),
-        ),
+        columns=claim_columns("a", "b", "a − b"),
         sections=(rows,),
         records=tuple(
             {

@@ -17,14 +17,13 @@ from xpflow.reporting.alignment_table import alignment_table, full_budget_rows, 
 from xpflow.reporting.cells import claims_read, factored
 from xpflow.reporting.claims import (
     Claim,
-    claims_markdown,
-    claims_record,
     curve_claims,
     judge_claims,
     noisy_claims,
     part_claims,
     probe_claims,
 )
+from xpflow.reporting.claims_told import claims_markdown, claims_record
 from xpflow.reporting.contrasts import contrasts_table, evaluate_contrasts
 from xpflow.reporting.corpus import corpus_tables, load_corpus
 from xpflow.reporting.curves import compared, swept_curves

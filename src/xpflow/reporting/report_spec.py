@@ -82,6 +82,7 @@ class Contrast:
     registered: bool = True  # written in the configuration, not added by the report
     models: tuple[str, ...] = ()  # empty: all
     benchmarks: tuple[str, ...] = ()  # empty: all
+    id: str = ""  # of a registered one
 
     @property
     def is_claim(self) -> bool:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from xpflow.errors import ArtifactError
+from xpflow.reporting.claim_text import without_aside
 from xpflow.study.config.base import budget_text
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.layout import Layout
 
 PROMPT = "Write a function to take the negative numbers in nums, add 2 to each, and return them as a list."
 WORDS = ("confirmed", "contradicted", "undecided")
-UNEQUAL = re.compile(r" \(not at equal NFE: [^)]*\)$")
 Pair = tuple[str, str]  # model, benchmark
 Record = Mapping[str, Any]
 
@@ -35,9 +34,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One claim with its verdicts over models and benchmarks: how many of each word."""
+    """One claim with its verdicts over models and benchmarks: how many of each word.
 
+    family: what kind of claim it is, as a heading. compared: what it compares, where that is known.
+    """
+
+    family: str
     text: str
+    compared: str
     counts: Mapping[str, int]
 
 
@@ -50,6 +54,7 @@ class Summary:
     pairs: tuple[Pair, ...]
     headline: tuple[Line, ...]
     verdicts: tuple[Verdict, ...]
+    confidence: float  # of the intervals that judge them
     report: Path
     next_thing: tuple[str, str]  # a command, and why
 
@@ -64,7 +69,8 @@ def summarize(config: StudyConfig, layout: Layout, *, headline: bool = True) -> 
     Raises:
         ArtifactError: the study has no tables yet.
     """
-    verdicts = tuple(_verdicts(_claims(layout)))
+    names = _names(config) if headline else _Names()
+    verdicts = tuple(_verdicts(_claims(layout), names))
     lines, pairs = _headline(config, layout) if headline and config.models else ((), ())
     page = layout.figure("report", "html")
     return Summary(
@@ -73,6 +79,7 @@ def summarize(config: StudyConfig, layout: Layout, *, headline: bool = True) -> 
         pairs=pairs,
         headline=lines,
         verdicts=verdicts,
+        confidence=config.reporting.confidence,
         report=page if page.is_file() else layout.figures,
         next_thing=_next(config),
     )
@@ -97,19 +104,66 @@ def _claims(layout: Layout) -> list[dict[str, Any]]:
         ) from error
 
 
-def _verdicts(claims: Iterable[Record]) -> Iterator[Verdict]:
-    """Yield what was claimed, by the paper or beforehand, in the order of the claims."""
-    found: dict[str, Counter[str]] = {}
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What the families of claims are called, and what a claim compares; by default nothing is."""
+
+    families: Mapping[str, str] = field(default_factory=dict)
+    compared: Callable[[Record, str], str] = lambda claim, text: ""
+
+
+def _names(config: StudyConfig) -> _Names:
+    from xpflow.reporting.claims import NOISY, PROBES, TEXT
+    from xpflow.reporting.claims_told import families
+    from xpflow.reporting.from_config import plan_from_config
+
+    plan = plan_from_config(config)
+    arms = {arm.name: f"{arm.label} [{arm.weights_label}]" for arm in plan.arms}
+
+    def compared(claim: Record, text: str) -> str:
+        if claim["family"] == TEXT:
+            return f"{claim['model']}; {claim['benchmark']}"
+        if claim["family"] in (PROBES, NOISY):
+            return str(claim["model"])
+        for one in plan.contrasts:
+            if (
+                one.id
+                and one.id == claim.get("id", one.id)
+                and (one.kind, one.name) == (claim["family"], text)
+            ):
+                at = [budget_text(budget) for budget in (one.budget_a, one.budget_b)]
+                ends = [f" at {budget}" if len(set(at)) > 1 else "" for budget in at]
+                return f"{arms[one.a]}{ends[0]} against {arms[one.b]}{ends[1]}"
+        return ""
+
+    return _Names(families(plan), compared)
+
+
+def _verdicts(claims: Iterable[Record], names: _Names) -> Iterator[Verdict]:
+    """Yield what was claimed, by the paper or beforehand, in the order of the claims.
+
+    Claims are told apart by family, id and text. One that has all of these in common with another, as two
+    ablations of the same part may, is another where a place comes a second time.
+    """
+    found: dict[tuple[str, str, str, int], Counter[str]] = {}
+    first: dict[tuple[str, str, str, int], Record] = {}
+    seen: Counter[tuple[str, ...]] = Counter()
     for claim in claims:
         if claim["direction"] == "different":
             continue  # only asked
-        text = UNEQUAL.sub("", claim["text"]).rstrip(".")
-        if claim["family"] == "recovery":
-            text = f"As much is kept as in the paper: {text}"
+        asked = claim["family"], claim.get("id", ""), without_aside(claim["text"])
+        place = *asked, claim.get("model", ""), claim.get("benchmark", "")
+        key = *asked, seen[place]
+        seen[place] += 1
+        first.setdefault(key, claim)
         word = claim["judgement"].partition(":")[0]  # "undecided: too few"
-        found.setdefault(text, Counter())[word] += 1
-    for text, counts in found.items():
-        yield Verdict(text, counts)
+        found.setdefault(key, Counter())[word] += 1
+    for key, counts in found.items():
+        family, _, text, _ = key
+        told = text.rstrip(".")
+        if family == "recovery":
+            told = f"As much is kept as in the paper: {told}"
+        yield Verdict(names.families.get(family, ""), told, names.compared(first[key], text), counts)
 
 
 def _headline(config: StudyConfig, layout: Layout) -> tuple[tuple[Line, ...], tuple[Pair, ...]]:

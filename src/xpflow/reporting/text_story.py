@@ -34,4 +34,5 @@ def _text_claim(one: JudgedText) -> Claim:
         judgement=one.judgement,
         holm_p=one.holm_p,
         unit="%" if unit == SHARE and not signed(one.claim) else unit,
+        id=one.claim.id,
     )

@@ -176,18 +176,26 @@ def figure_files(study: StudyConfig, layout: Layout) -> list[Path]:
     return [layout.figure(name, ending) for name in figure_names(study) for ending in endings]
 
 
-def report_inputs(study: StudyConfig, layout: Layout) -> list[Path]:
-    """Return what the report is made from; a study may lack its problems and its trace."""
+def table_inputs(study: StudyConfig, layout: Layout) -> list[Path]:
+    """Return what the tables are made from."""
     return [
         *evaluated_files(study, layout),
         *training_logs(study, layout),
-        *policy_logs(study, layout),
         *probe_files(study, layout),
         *text_files(study, layout),
         *corpus_files(study, layout),
-        *(layout.problems(name) for name in study.benchmark_names),
-        layout.trace,
     ]
+
+
+def figure_inputs(study: StudyConfig, layout: Layout) -> list[Path]:
+    """Return what the figures are made from, but for a trace."""
+    return [*table_inputs(study, layout), *policy_logs(study, layout)]
+
+
+def report_inputs(study: StudyConfig, layout: Layout) -> list[Path]:
+    """Return what the report is made from; a study may lack its problems and its trace."""
+    problems = (layout.problems(name) for name in study.benchmark_names)
+    return [*figure_inputs(study, layout), *problems, layout.trace]
 
 
 STAGES: dict[str, Stage] = {

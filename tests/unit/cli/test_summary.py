@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def test_it_shows_table_claims_report_and_what_is_next(
     claims = json.loads((FIGURES / "claims.json").read_text())
     counted = [one for one in claims if one["direction"] != "different"]
     confirmed = sum(one["judgement"] == "confirmed" for one in counted)
-    facts = {line.split()[0]: line.split(maxsplit=1)[1] for line in out.splitlines() if line[:1].isalpha()}
+    names = ("claims ", "time ", "report ", "next ")
+    facts = dict(line.split(maxsplit=1) for line in out.splitlines() if line.startswith(names))
     assert facts["claims"].startswith(f"{confirmed} confirmed, ")
     assert facts["time"] == "this run took 11 min 52 s; all jobs of the study together 1 min 40 s"
     assert facts["report"] == "figures/"
@@ -85,7 +87,7 @@ def test_it_fits_a_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("NO_COLOR", "1")
     stream = Tty()
     show_summary(summarize(load_study(CONFIG), Layout(Path("results"), FIGURES)), stream)
-    lines = [line.replace("\x1b[1m", "").replace("\x1b[0m", "") for line in stream.getvalue().splitlines()]
+    lines = re.sub(r"\x1b\[\d+m", "", stream.getvalue()).splitlines()
     table = [line for line in lines if not line.startswith(("next", "report", "claims", "time", "        ("))]
     assert max(map(len, table)) <= columns
     assert any("91.0" in line for line in table)  # mask prediction at the full budget
@@ -97,3 +99,25 @@ def test_every_claim_of_one_text_is_one_line() -> None:
     assert len(texts) == len(set(texts))
     assert not any("not at equal NFE" in text for text in texts)
     assert sum(sum(verdict.counts.values()) for verdict in found.verdicts) == 44
+
+
+def test_claims_of_one_text_are_told_apart_by_id(study: list[str]) -> None:
+    file = Path("figures") / "claims.json"
+    one = next(row for row in json.loads(file.read_text()) if row["family"] == "primary")
+    rows = [{**one, "id": "a"}, {**one, "id": "b", "judgement": "undecided"}, {**one, "family": "check"}]
+    file.write_text(json.dumps([*rows, rows[0]]))  # the last comes a second time at one place
+    found = summarize(load_study(CONFIG), Layout(Path("results"), Path("figures")), headline=False)
+    assert [dict(verdict.counts) for verdict in found.verdicts] == [
+        {one["judgement"]: 1},
+        {"undecided": 1},
+        {one["judgement"]: 1},
+        {one["judgement"]: 1},
+    ]
+
+
+def test_a_claim_that_leans_on_another_says_what_it_compares() -> None:
+    layout = Layout(Path("results"), ROOT / "paper_figures" / "lomdm")
+    found = summarize(load_study(ROOT / "config" / "lomdm.yaml"), layout)
+    [wider] = [one for one in found.verdicts if one.text == "So does the wider schedule"]
+    assert wider.compared == "learned order, wide; orders"
+    assert wider.family.startswith("Registered of models of small languages")

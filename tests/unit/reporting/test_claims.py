@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from xpflow.errors import DataError
-from xpflow.reporting.claims import claims_markdown, judge_claims
+from xpflow.reporting.claims import judge_claims
+from xpflow.reporting.claims_told import claims_markdown
 from xpflow.reporting.contrasts import evaluate_contrasts, judge, recovery_ratio
 from xpflow.reporting.paper import DISCLAIMER, TABLE_1, TABLE_2, table1_count, table2_count
 from xpflow.reporting.results import COLUMNS, Outcomes, load_results

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,14 @@ def test_two_decodes_are_stepped_together_by_their_forwards(browser, page) -> No
             wanted = one.is_open(one.tokens[frame - 1]) if frame else [True] * N
             assert shown(browser, number) == list(wanted)
     assert complaints(browser) == []
+
+
+def test_a_sign_of_two_names_says_whose_they_are(browser, page) -> None:  # noqa: F811
+    open_page(browser, page[0])
+    key = js(browser, "[...document.querySelectorAll('.xv-legend > span')].map(e => e.textContent)")
+    signs = js(browser, "[...document.querySelectorAll('.xv-legend .xv-sign')].map(e => e.textContent)")
+    assert len(signs) == len(set(signs))
+    assert sum(bool(re.search(r"commit \(.+\) or hard commit \(.+\)$", text)) for text in key) == 1
 
 
 def test_keys_buttons_and_play(browser, page) -> None:  # noqa: F811

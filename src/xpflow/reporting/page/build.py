@@ -27,12 +27,12 @@ from xpflow.reporting.cells import claims_read, factored
 from xpflow.reporting.claims import (
     Claim,
     curve_claims,
-    families,
     judge_claims,
     noisy_claims,
     part_claims,
     probe_claims,
 )
+from xpflow.reporting.claims_told import families
 from xpflow.reporting.contrasts import evaluate_contrasts
 from xpflow.reporting.corpus import corpus_tables, load_corpus
 from xpflow.reporting.curves import compared, swept_curves
@@ -55,7 +55,7 @@ from xpflow.reporting.page.noisy import noisy_charts
 from xpflow.reporting.page.origin import origin
 from xpflow.reporting.page.packed import json_text, packed, packed_json, policy, script_text
 from xpflow.reporting.page.probes import probe_charts
-from xpflow.reporting.page.story import story
+from xpflow.reporting.page.story import Trains, story
 from xpflow.reporting.page.text import text_charts
 from xpflow.reporting.plots.grpo import read_grpo
 from xpflow.reporting.plots.sweep import sweep_figures
@@ -179,10 +179,11 @@ def _facts(sources: Sources, outcomes: Outcomes, layout: Layout) -> dict[str, An
         tables += [grid_of(table) for table in corpus_tables(config, plan, found)]
     if seeds := policy_seeds(config):
         charts.append(policy_chart(read_grpo({seed: layout.policy_log(seed) for seed in seeds})))
+    trains = Trains(bool(config.text.pairs), bool(config.text.corpus_pairs))
     return {
         "study": plan.study,
         "title": plan.title or plan.study,
-        "story": story(plan, outcomes, [*claims, *others], held),
+        "story": story(plan, outcomes, [*claims, *others], held, trains),
         "forest": forest(claims, families(plan)),
         "grids": tables,
         "charts": charts,

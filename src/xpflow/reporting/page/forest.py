@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, isfinite
 
-from xpflow.reporting.claims import Claim, measured, unit_of
+from xpflow.reporting.claims import Claim
+from xpflow.reporting.claims_told import measured, unit_of
 from xpflow.reporting.markup import number
 from xpflow.reporting.page.story import look_of
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xpflow.reporting.claims import Claim, measured, unit_of
+from xpflow.reporting.claims import Claim
+from xpflow.reporting.claims_told import measured, unit_of
 from xpflow.reporting.contrasts import COLUMNS, ContrastResult, contrast_row, contrasts_table
 from xpflow.reporting.markup import EMPTY, Column, Lines, Table, number
 from xpflow.reporting.page.story import look_of

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from xpflow.reporting.claims import (
-    CURVES,
-    NOISY,
-    PARTS,
-    PROBES,
-    TEXT,
-    Claim,
-    families,
-    measured,
-    of_the_paper,
-    rules,
-    tally,
-)
+from xpflow.reporting.claims import CURVES, NOISY, PARTS, PROBES, TEXT, Claim
+from xpflow.reporting.claims_told import families, measured, of_the_paper, rules, tally
 from xpflow.reporting.readings import ClaimHeld
 from xpflow.reporting.report_spec import ReportPlan
 from xpflow.reporting.results import Outcomes
@@ -46,6 +36,11 @@ TEXT_ASKED = (
     "above the language itself, what its samples are worth by the language's own likelihood, and what orders "
     "that are learned, or masks that carry noise, do at equal cost."
 )
+CORPORA_ASKED = (
+    "It trains models from nothing on published texts: what perplexity each has on texts that it has not "
+    "seen, and what a large model makes of its samples, where any are drawn."
+)
+CORPORA_FOUND = "No claim is registered about models of published texts: the tables have what was measured."
 READINGS_ASKED = (
     "It also decodes under many readings of what the paper leaves open, and says under how many of them each "
     "of the paper's claims holds as it stands."
@@ -71,7 +66,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ClaimTold:
     """A claim in words, with what became of it wherever it was asked."""
 
     text: str
@@ -84,7 +79,7 @@ class Family:
 
     title: str
     tally: str
-    findings: tuple[Finding, ...]
+    findings: tuple[ClaimTold, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,22 +92,41 @@ class Story:
     judged: tuple[str, ...]
 
 
-def story(plan: ReportPlan, outcomes: Outcomes, claims: list[Claim], held: Sequence[ClaimHeld] = ()) -> Story:
+@dataclass(frozen=True, slots=True)
+class Trains:
+    """What a study trains from nothing: models of small languages, of published texts."""
+
+    worlds: bool = False
+    corpora: bool = False
+
+
+def story(
+    plan: ReportPlan,
+    outcomes: Outcomes,
+    claims: list[Claim],
+    held: Sequence[ClaimHeld] = (),
+    trains: Trains = Trains(),
+) -> Story:
     """Return the page of prose of a study; `held` are the claims over the readings of its multiverse."""
     kinds = families(plan)
     apart = {kind: [claim for claim in claims if claim.family == kind] for kind in APART}
     apart = {kind: members for kind, members in apart.items() if members}
-    if not plan.arms:
-        apart.setdefault(TEXT, [])  # what such a study is about, whether it claims something or not
+    if trains.worlds:
+        apart.setdefault(TEXT, [])  # whether it claims something or not
+    asked = [
+        *(_asked(plan, outcomes) if plan.arms else ()),
+        *(APART[kind][1] for kind in apart),
+        *([CORPORA_ASKED] if trains.corpora else []),
+        *([READINGS_ASKED] if held else []),
+    ]
     return Story(
-        asked=(
-            *(_asked(plan, outcomes) if plan.arms else ()),
-            *(APART[kind][1].replace("It", "This study", 1 - bool(plan.arms)) for kind in apart),
-            *([READINGS_ASKED] if held else []),
+        asked=tuple(
+            re.sub("^It( also)?", "This study", text) if not at else text for at, text in enumerate(asked)
         ),
         found=(
             *(_found(plan, claims) if plan.arms else ()),
             *(_of_others(APART[kind][0], members) for kind, members in apart.items()),
+            *([CORPORA_FOUND] if trains.corpora else []),
             *([_of_readings(held)] if held else []),
         ),
         families=tuple(
@@ -176,7 +190,7 @@ def _of_others(what: str, claims: list[Claim]) -> str:
     text = f"Of {len(claims)} comparisons of {what}, registered before the run: {tally(claims)}"
     for word in ("confirmed", "contradicted"):
         same = _grouped([claim for claim in claims if claim.word == word])
-        told = [f"“{name}” ({_listed([_place(one) for one in them])})" for name, them in same.items()]
+        told = [f"“{them[0].text}” ({_listed([_place(one) for one in them])})" for them in same]
         text += f" {word.capitalize()}: {'; '.join(told)}." if told else ""
     return text
 
@@ -210,20 +224,21 @@ def _told(plan: ReportPlan, kind: str, members: list[Claim]) -> str:
 
 def _family(title: str, members: list[Claim]) -> Family:
     findings = [
-        Finding(
-            text,
+        ClaimTold(
+            same[0].text,
             tuple(Answer(_place(one), one.word, look_of(one.word), measured(one)) for one in same),
         )
-        for text, same in _grouped(members).items()
+        for same in _grouped(members)
     ]
     return Family(title, tally(members), tuple(findings))
 
 
-def _grouped(claims: Sequence[Claim]) -> dict[str, list[Claim]]:
-    groups: dict[str, list[Claim]] = {}
+def _grouped(claims: Sequence[Claim]) -> list[list[Claim]]:
+    """Return claims by what each asks, over the places where it does."""
+    groups: dict[tuple[str, str], list[Claim]] = {}
     for claim in claims:
-        groups.setdefault(claim.text, []).append(claim)
-    return groups
+        groups.setdefault((claim.id, claim.text), []).append(claim)
+    return list(groups.values())
 
 
 def _by_family(claims: Sequence[Claim]) -> list[tuple[str, list[Claim]]]:

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from xpflow.errors import DataError
-from xpflow.study.config.base import Block, Budget, Scalar
+from xpflow.study.config.base import Block, Budget, Scalar, budget_text
 
 PROBES = 32  # own answers that only the log looks at, beside `selfdata.prompts`
 
@@ -42,6 +42,18 @@ class SelfdataBlock(Block):
         if self.steps and self.answers == "reference":
             raise ValueError("no forward decided a benchmark's own answers: leave out `steps`")
         return self
+
+    @property
+    def told(self) -> str:
+        """What a model learns from, in words: its own answers, or those of a benchmark."""
+        return "its own answers" if self.answers == "own" else f"the reference answers of {self.benchmark}"
+
+    @property
+    def gathered(self) -> str:
+        """How these answers come about, in words."""
+        if self.answers == "own":
+            return f"answer the prompts of {self.benchmark} at {budget_text(self.budget)} of the budget"
+        return f"take {self.told}"
 
     def asked(self, seed: int, size: int) -> range:
         """Return the places of a seed's prompts, probes at their end, in a benchmark of some size.

@@ -55,6 +55,7 @@ def viewer_data(
     return {
         "version": VERSION,
         "label": label or trace_label(trace),
+        "decoder_title": decoder_entry(head["settings"]["decoder"]).title,
         "decoder": head["settings"]["decoder"],
         "task": head.get("task_id"),
         "model": head.get("model"),

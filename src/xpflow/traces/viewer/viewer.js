@@ -317,15 +317,21 @@ const XpflowViewer = (function () {
     for (let step = 0; step <= 10; step += 1) { const cell = el("i"); cell.dataset.l = step; scale.append(cell); }
     scale.append(high);
     legend.append(scale);
-    const seen = new Set();
+    const signs = new Map(); // a sign -> what it is called -> by which decodes
     decodes.forEach((decode) => decode.events.forEach(function (event) {
-      if (!event.sign || seen.has(event.sign + event.label)) return;
-      seen.add(event.sign + event.label);
-      const item = el("span"), sign = el("span", "xv-sign", event.sign);
-      if (event.revises) sign.dataset.revises = "";
-      item.append(sign, event.label);
-      legend.append(item);
+      if (!event.sign) return;
+      if (!signs.has(event.sign)) signs.set(event.sign, {revises: event.revises, names: new Map()});
+      const names = signs.get(event.sign).names;
+      if (!names.has(event.label)) names.set(event.label, new Set());
+      names.get(event.label).add(decode.data.decoder_title);
     }));
+    signs.forEach(function (one, text) {
+      const item = el("span"), sign = el("span", "xv-sign", text), alone = one.names.size === 1;
+      if (one.revises) sign.dataset.revises = "";
+      const said = [...one.names].map(([name, by]) => alone ? name : name + " (" + [...by].join(", ") + ")");
+      item.append(sign, said.join(" or "));
+      legend.append(item);
+    });
     legend.append(el("span", "", "striped: noise"), el("span", "", "∎ end or other special token"));
     return {root: legend, name: function (scaleName) {
       low.textContent = scaleName === "progress" ? "noise" : "unsure";
