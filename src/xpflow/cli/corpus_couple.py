@@ -32,7 +32,7 @@ def couple(
     from xpflow.runtime.models import set_up
     from xpflow.study.config import load_study
     from xpflow.study.corpus import find_corpus_couplings
-    from xpflow.study.text import CouplingJob
+    from xpflow.study.text import CouplingJob, TextJob
     from xpflow.training.corpus_folder import couple_rows
     from xpflow.training.corpus_stage import model_of
 
@@ -41,6 +41,7 @@ def couple(
     set_up(study)
     record = stage_record(study, "corpus-couple", **asdict(job))
     record.read(folder / "checkpoint", folder / "recipe.json")
-    couple_rows(model_of(study, folder), job.pairs, job.steps, job.seed).save(out)
+    model = model_of(study, TextJob(job.world, job.run, job.seed), folder)
+    couple_rows(model, job.pairs, job.steps, job.seed).save(out)
     record.write([out])
     print(f"{out}: {count} couplings")
