@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from xpflow.artifacts.io import read_jsonl
+from xpflow.artifacts.io import read_jsonl, whole_text
 from xpflow.corpora.judge_repo import GPT2_LARGE
 from xpflow.errors import ConfigError, DataError, ModelLoadError
 from xpflow.hub.repo import local_snapshot
@@ -80,13 +80,18 @@ def load_judge(folder: Path | None = None, device: str = "cpu") -> Judge:
     return Judge(model, tokenizer, end)
 
 
+def require_judge(place: Path) -> None:
+    """Raise ModelLoadError unless a folder holds a GPT-2, by its config.json."""
+    kind = read_json(place / "config.json").get("model_type")
+    if kind != "gpt2":
+        raise ModelLoadError(f"{place} holds a {kind!r}, and samples are judged by a gpt2", hint=ANOTHER)
+
+
 def _gpt2(place: Path) -> GPT2LMHeadModel:
     """Return the GPT-2 of a folder; what is left out of its file would be drawn at random, unsaid."""
     from transformers import GPT2LMHeadModel
 
-    kind = read_json(place / "config.json").get("model_type")
-    if kind != "gpt2":
-        raise ModelLoadError(f"{place} holds a {kind!r}, and samples are judged by a gpt2", hint=ANOTHER)
+    require_judge(place)
     try:
         model, about = GPT2LMHeadModel.from_pretrained(
             place,
@@ -124,7 +129,7 @@ def judged(
         ConfigError: a sample is longer than the judge's places. DataError: there is no sample with two
         tokens, or what the judge says of them is no number.
     """
-    whole = [one.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for one in texts]
+    whole = [whole_text(one) for one in texts]
     read = [tokens[:length] for tokens in judge.tokenizer(whole, add_special_tokens=False)["input_ids"]]
     longest, places = max(map(len, read), default=0), judge.model.config.n_positions
     if longest > places:
