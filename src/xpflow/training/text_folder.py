@@ -15,6 +15,7 @@ from xpflow.masking.mask_noise import NoiseShape
 from xpflow.microtext.tokenizer import tokenizer_of
 from xpflow.microtext.world import World
 from xpflow.microtext.worlds import WORLDS
+from xpflow.models.aligned import CAUSAL
 from xpflow.models.checkpoint import save_checkpoint
 from xpflow.models.extra import save_extra
 from xpflow.models.load import load_model
@@ -55,7 +56,12 @@ def train_text(
     first = base = None
     if start is not None:
         files["start"] = sha256_file(start / CHECKPOINT / "model.safetensors")
-        first, base = (load_model(start / CHECKPOINT)[0] for _ in range(2))
+        (first, words), (base, _) = (load_model(start / CHECKPOINT, causal_too=True) for _ in range(2))
+        if words.get_vocab() != tokenizer_of(world).get_vocab():
+            raise ConfigError(
+                f"{start} has a model of other words than {world.name}'s",
+                hint="start from a run on this world, or on another domain of it",
+            )
     elif make_loss(recipe.objective, recipe.settings).needs_reference:
         base = text_model(world, recipe)
     facts = {"code": code, "files": files, "curve": curve_guard(recipe, measuring)}
@@ -69,7 +75,9 @@ def train_text(
     rows = trainer.run(report, state)
     write_jsonl(out / "log.jsonl", rows)
     network = trainer.student.model
-    save_checkpoint(trainer.model(network.dtype), tokenizer_of(world), out / CHECKPOINT)
+    # A causal model would be read as a masked one, which it looks like: its config.json says what it is.
+    said = {"objective": CAUSAL, "updates": recipe.updates} if recipe.objective == CAUSAL else None
+    save_checkpoint(trainer.model(network.dtype), tokenizer_of(world), out / CHECKPOINT, alignment=said)
     save_extra(trainer.held.extra(), recipe.objective, recipe.settings, out / CHECKPOINT)
     about = {"world": world.name, **asdict(recipe)}
     atomic_write_text(out / RECIPE, json_line(about).decode())
@@ -88,7 +96,7 @@ def load_text(folder: Path) -> tuple[TextModel, TextRecipe]:
     """
     recipe, about = read_recipe(folder)
     world = WORLDS[about["world"]]
-    if recipe.objective == "causal":
+    if recipe.objective == CAUSAL:
         raise ConfigError(f"{folder} holds a causal model, which reads no masks", hint="name a masked one")
     kept = {
         key: value for key, value in recipe.settings.items() if key not in ("coupling", "words", "noise_from")
