@@ -56,8 +56,9 @@ def train_text(
     first = base = None
     if start is not None:
         files["start"] = sha256_file(start / CHECKPOINT / "model.safetensors")
-        (first, words), (base, _) = (load_model(start / CHECKPOINT, causal_too=True) for _ in range(2))
-        if words.get_vocab() != tokenizer_of(world).get_vocab():
+        opened = [load_model(start / CHECKPOINT, causal_too=True) for _ in range(2)]
+        first, base = (model for model, _ in opened)
+        if opened[0][1].get_vocab() != tokenizer_of(world).get_vocab():
             raise ConfigError(
                 f"{start} has a model of other words than {world.name}'s",
                 hint="start from a run on this world, or on another domain of it",

@@ -36,8 +36,9 @@ def probes(claim: dict[str, Any] | None = None, **block: Any) -> dict[str, Any]:
     return {"probes": {**PLACES, **block, "preregistration": [claim] if claim else []}}
 
 
+SAME_ARM = {"arm_a": "mask-base", "arm_b": "mask-base"}
 ITSELF: dict[str, dict[str, Any]] = {
-    "arms": {"study": {"preregistration": [{**CLAIM, "arm_a": "mask-base", "arm_b": "mask-base"}]}},
+    "arms": {"study": {"preregistration": [{**CLAIM, "budget": "1/4", **SAME_ARM}]}},
     "curves": {"frontier": {**CURVES, "preregistration": [{**CLAIM, "curve_a": "mask", "curve_b": "mask"}]}},
     "levels": {"factorial": {**FACTORS, "preregistration": [{**CLAIM, "factor": "edge", "level": "off"}]}},
     "places": probes(STATE),
