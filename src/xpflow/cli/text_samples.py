@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,12 +32,24 @@ def sample(
 
     network, words = load_model(model, device)
     require_masks(network, model)
+    _say_what_is_left_out(network, model)
     most = network.config.max_position_embeddings
     places = length or most
     if places > most:
         raise ConfigError(f"texts of {places} tokens, and {model} has {most} places", hint="lower --length")
     write_jsonl(out, sampled_texts(network, words, count, places, steps, seed))
     print(f"{out}: {count} texts of {places} tokens")
+
+
+def _say_what_is_left_out(network: Any, model: str) -> None:
+    """Note that a model is asked as plain masked diffusion, where its objective gave it more than that."""
+    file = getattr(network, "objective_file", None)
+    if file is not None and file.modules:
+        print(
+            f"note: {model} has {' and '.join(sorted(file.modules))} of its objective {file.objective!r}; here "
+            "masks are plain, and every place is as likely to be next (`xpflow corpus` asks it by its own)",
+            file=sys.stderr,
+        )
 
 
 def judge(
@@ -76,6 +89,7 @@ def perplexity(
     packed = read_rows(rows, whole=True)
     network, words = load_model(model, device)
     require_masks(network, model)
+    _say_what_is_left_out(network, model)
     require_fit(packed, network, words)
     found = measured(network, packed, limit, draws, seed=seed)
     print(

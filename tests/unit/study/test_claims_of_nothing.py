@@ -65,6 +65,11 @@ def test_nothing_is_claimed_of_a_side_against_itself(kind: str) -> None:
     [
         ({"frontier": {**CURVES, "at": ["1/4", "2/8"]}}, "occurs twice"),
         (
+            {"factorial": {**FACTORS, "gains": [{"name": "g", "start": {"edge": "on"}, "goal": {}}]}},
+            "no gain",
+        ),
+        ({"multiverse": {"repeats": 2}}, "nothing is drawn"),
+        (
             {
                 "frontier": {
                     **CURVES,

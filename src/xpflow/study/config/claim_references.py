@@ -36,6 +36,14 @@ def bad_comparisons(config: StudyConfig) -> Iterator[Problem]:
                 yield ("factorial", "preregistration", index, "level"), ITSELF
         if parts.factor == parts.over:
             yield ("factorial", "preregistration", index, "over"), ITSELF
+    for index, gain in enumerate(config.factorial.gains):
+        start, goal = config.factorial.ends(gain)
+        if start == goal:
+            yield ("factorial", "gains", index, "goal"), "it is the start: there is no gain to be shared out"
+    readings = config.multiverse.readings
+    if config.multiverse.repeats > 1 and all(len(one.values) == 2 for one in readings):
+        why = "no reading has more than two values: nothing is drawn, and all are combined anyway"
+        yield ("multiverse", "repeats"), why
     for index, read in enumerate(config.multiverse.preregistration):
         if read.a == read.b and read.budget_b in (None, config.multiverse.budget):
             yield ("multiverse", "preregistration", index, "b"), ITSELF
