@@ -46,8 +46,8 @@ def _say_what_is_left_out(network: Any, model: str) -> None:
     file = getattr(network, "objective_file", None)
     if file is not None and file.modules:
         print(
-            f"note: {model} has {' and '.join(sorted(file.modules))} of its objective {file.objective!r}; here "
-            "masks are plain, and every place is as likely to be next (`xpflow corpus` asks it by its own)",
+            f"note: {model} has {' and '.join(sorted(file.modules))} of the objective {file.objective!r}. "
+            "Here masks are plain, every place is as likely to be next; `xpflow corpus` asks it by its own",
             file=sys.stderr,
         )
 
