@@ -118,9 +118,9 @@ def test_what_no_stage_could_use_is_named(text: dict[str, Any], block: dict[str,
             "train.file: there is no 'nowhere.jsonl'",
         ),
         (
-            {"measured": [{"name": "t", "corpus": "ptb", "file": "no"}]},
+            {"measured": [{"name": "test", "corpus": "ptb", "file": "no"}]},
             {},
-            r"measured\[t\].file: there is no",
+            r"measured\[test\].file: there is no",
         ),
         ({"tokenizer_directory": "nowhere"}, {}, "tokenizer_directory: nowhere: no tokenizer.json"),
     ],
@@ -147,7 +147,7 @@ def test_what_comes_from_the_hub_is_pinned_and_local_files_do_not() -> None:
     assert all(len(repo.revision) == 40 for repo in repos_of(study()))
     assert [repo.name for repo in repos_of(study({"steps": []}))] == ["lm1b", "bert-tokenizer"]
     local = {"tokenizer_directory": "t", "train": {"corpus": "ptb", "file": "a"}}
-    found = study({**local, "measured": [{"name": "ptb", "corpus": "ptb", "file": "b"}], "steps": []})
+    found = study({**local, "measured": [{"name": "test", "corpus": "ptb", "file": "b"}], "steps": []})
     assert repos_of(found) == []
     for name in ("lomdm-paper", "imdm-paper"):
         repos = {repo.name: repo for repo in repos_of(load_study(ROOT / f"config/{name}.yaml"))}
