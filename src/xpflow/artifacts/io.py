@@ -134,6 +134,13 @@ def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
     atomic_write_bytes(path, b"".join(map(json_line, rows)))
 
 
+def whole_text(text: str) -> str:
+    """Return a text whose lone surrogates, which no tokenizer reads, are U+FFFD; any other as it is."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def sha256_file(path: str | Path) -> str:
     """Return the hexadecimal SHA-256 of a file's bytes."""
     with open(path, "rb") as file:

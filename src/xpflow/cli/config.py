@@ -115,6 +115,7 @@ def _by_their_own_rules(listed: Checklist, config: StudyConfig, source: str, mac
     from xpflow.runtime.check import check_data, machine_checks
     from xpflow.study.check import check_arms, check_runs, check_stages, notes_of
     from xpflow.training.corpus_check import check_corpora
+    from xpflow.training.pretrain_check import check_pretrain
     from xpflow.training.text_check import check_texts
 
     def needed() -> float:
@@ -135,6 +136,7 @@ def _by_their_own_rules(listed: Checklist, config: StudyConfig, source: str, mac
 
     def runs() -> str:
         check_runs(config, source)
+        check_pretrain(config, source)
         return f"objectives and models of {len(config.training.runs)} runs agree"
 
     def prompts() -> str:
@@ -148,7 +150,7 @@ def _by_their_own_rules(listed: Checklist, config: StudyConfig, source: str, mac
         return f"{check_texts(config, source)} runs on small languages can take their first update"
 
     def corpora() -> str:
-        return f"models and objectives of {check_corpora(config, source)} runs on corpora agree"
+        return f"models and objectives of {check_corpora(config, source, machine)} runs on corpora agree"
 
     asked: list[tuple[str, Callable[[], str]]] = []
     if config.models:

@@ -28,13 +28,14 @@ def couple(
 ) -> None:
     """Make rows from noise by a trained model, for a student that learns the pairs."""
     from xpflow.study.corpus import find_corpus_couplings
-    from xpflow.study.text import CouplingJob
+    from xpflow.study.text import CouplingJob, TextJob
     from xpflow.training.corpus_folder import couple_rows
     from xpflow.training.corpus_stage import model_of
 
     wanted = CouplingJob(texts, run, seed, count, steps)
     study, job, record = begin("corpus-couple", config, lambda study: find_corpus_couplings(study, wanted))
     record.read(folder / "checkpoint", folder / "recipe.json")
-    couple_rows(model_of(study, folder), job.pairs, job.steps, job.seed).save(out)
+    model = model_of(study, TextJob(job.world, job.run, job.seed), folder)
+    couple_rows(model, job.pairs, job.steps, job.seed).save(out)
     record.write([out])
     print(f"{out}: {count} couplings")

@@ -23,19 +23,18 @@ def pack(
     from xpflow.corpora.pack import pack_corpus
     from xpflow.corpora.tokenizers import text_tokenizer
     from xpflow.hub.tables import source_files
-    from xpflow.study.corpus import corpus_text, find_rows, repo_of_part, source_of
+    from xpflow.study.corpus import corpus_text, find_rows, rows_facts, source_of
     from xpflow.study.layout import ROWS_FILES
 
     study, job, record = begin("corpus-pack", config, lambda study: find_rows(study, texts, rows))
     chosen = corpus_text(study, texts)
     part = chosen.part(job.rows)
     corpus, split = source_of(part, job.rows)
-    file, repo = Path(part.file) if part.file else None, repo_of_part(part)
+    file = Path(part.file) if part.file else None
     record.read(*(source_files(file) if file else ()))
     folder = chosen.tokenizer_directory
     tokenizer = text_tokenizer(chosen.tokenizer, Path(folder) if folder else None)
-    source = repo.label if repo else Path(part.file or "").name
-    about = {"corpus": corpus.name, "split": split, "source": source, "tokenizer": chosen.tokenizer}
+    about = {key: value for key, value in rows_facts(study, job).items() if key not in ("length", "packed")}
     documents = corpus.documents(split, file, part.revision or "")
     count = pack_corpus(out, documents, tokenizer, chosen.length, False, about)
     record.write([out / name for name in ROWS_FILES], "rows")

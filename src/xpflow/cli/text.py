@@ -92,7 +92,9 @@ def score(
     lines = [line for line in read_text(file).splitlines() if line.strip()]
     ids_BL = torch.tensor([world.ids(line) for line in lines]).reshape(len(lines), world.length)
     found = quality(world, ids_BL)
-    nll = f"{found.nll.value:.4f} ± {found.nll.standard_error:.4f}" if found.nll else "-"
+    nll = f"{found.nll.value:.4f}" if found.nll else "-"
+    if found.nll and found.nll.standard_error > 0:  # equal sentences say nothing of how far others lie
+        nll += f" ± {found.nll.standard_error:.4f}"
     print(
         f"{found.sentences} sentences, {found.invalid:.4f} invalid, {found.distinct:.4f} distinct, nll {nll}"
     )

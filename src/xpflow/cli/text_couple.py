@@ -49,11 +49,15 @@ def _of_a_study(config: Path, names: tuple[str, str, int, int, int], folder: Pat
     from xpflow.cli.recording import stage_record
     from xpflow.runtime.models import set_up
     from xpflow.study.config import load_study
-    from xpflow.study.text import CouplingJob, find_couplings
-    from xpflow.training.text_folder import CHECKPOINT, RECIPE, couple
+    from xpflow.study.text import CouplingJob, TextJob, find_couplings, recipe_of
+    from xpflow.training.run_folder import CHECKPOINT, RECIPE, require_run
+    from xpflow.training.text_folder import couple
+    from xpflow.training.text_run import TextRecipe
 
     study = load_study(config)
     job = find_couplings(study, CouplingJob(*names))
+    made = TextJob(job.world, job.run, job.seed)
+    require_run(folder, job.world, TextRecipe(**recipe_of(study, made)))
     set_up(study)
     record = stage_record(study, "text-couple", **asdict(job))
     record.read(folder / CHECKPOINT, folder / RECIPE)

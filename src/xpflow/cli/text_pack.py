@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xpflow.cli.base import OUT_FOLDER, examples
+from xpflow.cli.base import OUT_FOLDER, examples, unused
 
 EXAMPLES = examples(
     "xpflow text pack lm1b --tokenizer bert-base-uncased --length 128 --out packed/lm1b",
@@ -16,6 +16,7 @@ EXAMPLES = examples(
 
 
 def pack(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="CORPUS", help="Name of a corpus, or FILE.py:NAME")],
     out: Annotated[Path, OUT_FOLDER, typer.Option(help="Folder for the rows of token ids")],
     tokenizer: Annotated[str, typer.Option(help="gpt2 or bert-base-uncased")],
@@ -35,8 +36,10 @@ def pack(
     from xpflow.corpora.pack import pack_corpus
     from xpflow.corpora.tokenizers import text_tokenizer
 
-    words = text_tokenizer(tokenizer, tokenizer_folder)
+    if file is not None:
+        unused(context, "a local --file has no commit", "revision")
     corpus = CORPORA[name]
+    words = text_tokenizer(tokenizer, tokenizer_folder)
     texts = corpus.documents(split, file, revision or "")
     source = str(file) if file else corpus.repo(revision or "").label
     about = {"corpus": corpus.name, "split": split, "source": source, "tokenizer": tokenizer}

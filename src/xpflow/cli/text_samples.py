@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,13 +26,30 @@ def sample(
 ) -> None:
     """Draw texts from nothing but masks, in float64, as masked diffusion does (alpha = 1 - t)."""
     from xpflow.artifacts.io import write_jsonl
-    from xpflow.masking.subs import sampled_texts
+    from xpflow.errors import ConfigError
+    from xpflow.masking.subs import require_masks, sampled_texts
     from xpflow.models.load import load_model
 
     network, words = load_model(model, device)
-    places = length or network.config.max_position_embeddings
+    require_masks(network, model)
+    _say_what_is_left_out(network, model)
+    most = network.config.max_position_embeddings
+    places = length or most
+    if places > most:
+        raise ConfigError(f"texts of {places} tokens, and {model} has {most} places", hint="lower --length")
     write_jsonl(out, sampled_texts(network, words, count, places, steps, seed))
     print(f"{out}: {count} texts of {places} tokens")
+
+
+def _say_what_is_left_out(network: Any, model: str) -> None:
+    """Note that a model is asked as plain masked diffusion, where its objective gave it more than that."""
+    file = getattr(network, "objective_file", None)
+    if file is not None and file.modules:
+        print(
+            f"note: {model} has {' and '.join(sorted(file.modules))} of the objective {file.objective!r}. "
+            "Here masks are plain, every place is as likely to be next; `xpflow corpus` asks it by its own",
+            file=sys.stderr,
+        )
 
 
 def judge(
@@ -43,13 +61,9 @@ def judge(
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
 ) -> None:
     """Print the generative perplexity of samples under GPT-2 large, with their entropy and NFE."""
-    from xpflow.artifacts.io import read_jsonl
-    from xpflow.corpora.judge import judged, load_judge
-    from xpflow.errors import DataError
+    from xpflow.corpora.judge import judged, load_judge, read_samples
 
-    rows = read_jsonl(samples)
-    if not rows or any(not isinstance(row.get("text"), str) for row in rows):
-        raise DataError(f"{samples}: rows need a text", hint="`xpflow text sample` writes such a file")
+    rows = read_samples(samples)
     ids = [row["ids"] for row in rows] if all("ids" in row for row in rows) else None
     found = judged(load_judge(folder, device), [row["text"] for row in rows], ids, length)
     print(
@@ -67,11 +81,17 @@ def perplexity(
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
 ) -> None:
     """Print the perplexity of a model's masked diffusion on a packed corpus: an upper bound."""
-    from xpflow.corpora.store import read_rows
+    from xpflow.corpora.store import read_rows, require_fit
+    from xpflow.masking.subs import require_masks
     from xpflow.models.load import load_model
     from xpflow.training.corpus_measure import perplexity as measured
 
-    found = measured(load_model(model, device)[0], read_rows(rows), limit, draws, seed=seed)
+    packed = read_rows(rows, whole=True)
+    network, words = load_model(model, device)
+    require_masks(network, model)
+    _say_what_is_left_out(network, model)
+    require_fit(packed, network, words)
+    found = measured(network, packed, limit, draws, seed=seed)
     print(
         f"{rows}: perplexity at most {found.value:.2f} ({found.nats:.4f} ± {found.standard_error:.4f} nats"
         f" a token), {found.rows} rows, {found.forwards} forwards"

@@ -105,14 +105,18 @@ def _of_a_study(
     from xpflow.runtime.models import set_up
     from xpflow.study.config import load_study
     from xpflow.study.layout import TEXT_FILES
-    from xpflow.study.text import find_text, measured_of, recipe_of
-    from xpflow.training.text_folder import CHECKPOINT, train_text
+    from xpflow.study.text import find_text, measured_of, recipe_of, start_of
+    from xpflow.training.run_folder import CHECKPOINT, require_run
+    from xpflow.training.text_folder import train_text
     from xpflow.training.text_run import TextRecipe
     from xpflow.training.text_scores import Measuring
 
     study = load_study(config)
     job = find_text(study, *names)
     files = settings_of_files(study, job, start, couplings)
+    before = start_of(study, job)
+    if before is not None and start is not None:
+        require_run(start, before.world, TextRecipe(**recipe_of(study, before)))
     set_up(study)
     record = stage_record(study, "text-train", world=job.world, run=job.run, seed=job.seed)
     record.read(*([start / CHECKPOINT] if start else []), *([couplings] if couplings else []))

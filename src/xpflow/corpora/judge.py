@@ -18,13 +18,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from xpflow.artifacts.io import read_jsonl
+from xpflow.artifacts.io import read_jsonl, whole_text
 from xpflow.corpora.judge_repo import GPT2_LARGE
-from xpflow.errors import DataError
+from xpflow.errors import ConfigError, DataError, ModelLoadError
 from xpflow.hub.repo import local_snapshot
+from xpflow.models.stored import read_json
 
 if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel, PreTrainedTokenizerBase
+
+ANOTHER = "fetch it again, or name the folder of a whole GPT-2"
+LARGEST = 700.0  # nats a token: exp of more is no number
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +59,57 @@ def load_judge(folder: Path | None = None, device: str = "cpu") -> Judge:
     """Return GPT-2 large from the hub's cache at its pinned commit, or any GPT-2 from a folder; in fp32.
 
     Raises:
-        HubError: it was not fetched. ModelLoadError: its tokenizer cannot be read.
+        HubError: it was not fetched. ModelLoadError: it is no whole GPT-2 with finite weights, its tokenizer
+        cannot be read, or there is no such device.
     """
-    from transformers import GPT2LMHeadModel
-
+    from xpflow.models.device import memory_of, named_device
     from xpflow.models.load import load_tokenizer
 
+    chosen = named_device(device)
+    memory_of(chosen)
     place = folder or local_snapshot(GPT2_LARGE)
-    model = GPT2LMHeadModel.from_pretrained(
-        place, local_files_only=True, use_safetensors=True, dtype=torch.float32
-    )
-    tokenizer = load_tokenizer(place)
-    end = model.config.eos_token_id
-    assert isinstance(end, int)
+    model, tokenizer = _gpt2(place), load_tokenizer(place)
+    end, words = model.config.eos_token_id, model.config.vocab_size
+    if not isinstance(end, int) or not len(tokenizer) <= words:
+        raise ModelLoadError(
+            f"{place}: {len(tokenizer)} tokens, {words} rows of weights, end of text {end}: they do not fit",
+            hint="tokenizer and weights of a judge come from one repository",
+        )
     model.train(False)
-    model.to(device)  # type: ignore[arg-type]
+    model.to(chosen)  # type: ignore[arg-type]
     return Judge(model, tokenizer, end)
+
+
+def require_judge(place: Path) -> None:
+    """Raise ModelLoadError unless a folder holds a GPT-2, by its config.json."""
+    kind = read_json(place / "config.json").get("model_type")
+    if kind != "gpt2":
+        raise ModelLoadError(f"{place} holds a {kind!r}, and samples are judged by a gpt2", hint=ANOTHER)
+
+
+def _gpt2(place: Path) -> GPT2LMHeadModel:
+    """Return the GPT-2 of a folder; what is left out of its file would be drawn at random, unsaid."""
+    from transformers import GPT2LMHeadModel
+
+    require_judge(place)
+    try:
+        model, about = GPT2LMHeadModel.from_pretrained(
+            place,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    except Exception as error:  # transformers and safetensors raise of many kinds
+        said = str(error).partition("\n")[0]
+        raise ModelLoadError(f"{place}: the judge cannot be read: {said:.200}", hint=ANOTHER) from error
+    if lacking := sorted(about["missing_keys"]):
+        raise ModelLoadError(f"{place}: missing tensor {lacking[0]} ({len(lacking)} in all)", hint=ANOTHER)
+    for name, weight in model.named_parameters():
+        if not bool(weight.isfinite().all()):
+            raise ModelLoadError(f"{place}: tensor {name} holds NaN or infinity", hint=ANOTHER)
+    found: GPT2LMHeadModel = model
+    return found
 
 
 def judged(
@@ -84,12 +123,20 @@ def judged(
 
     Args:
         texts: what the judge reads. ids: the tokens of the model that made them, for the entropy; without,
-        it is that of the judge's tokens. length: tokens of a sample at most; the judge has 1,024 places.
+        it is that of the judge's tokens. length: tokens of a sample at most; GPT-2 has 1,024 places.
 
     Raises:
-        DataError: there is no sample with two tokens.
+        ConfigError: a sample is longer than the judge's places. DataError: there is no sample with two
+        tokens, or what the judge says of them is no number.
     """
-    read = [tokens[:length] for tokens in judge.tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+    whole = [whole_text(one) for one in texts]
+    read = [tokens[:length] for tokens in judge.tokenizer(whole, add_special_tokens=False)["input_ids"]]
+    longest, places = max(map(len, read), default=0), judge.model.config.n_positions
+    if longest > places:
+        raise ConfigError(
+            f"a sample has {longest} tokens, and the judge {places} places",
+            hint="judge fewer tokens of each (`--length`), or by a longer GPT-2",
+        )
     total, count = 0.0, 0
     for start in range(0, len(read), batch):
         nll_BL, counted_BL = _nll(judge, read[start : start + batch])
@@ -99,6 +146,8 @@ def judged(
         raise DataError("no sample has a token to predict", hint="a sample needs two tokens or more")
     entropies = [unigram_entropy(tokens) for tokens in (read if ids is None else ids)]
     nll = total / count
+    if not nll <= LARGEST:
+        raise DataError(f"the judge says {nll} nats a token: that is no perplexity", hint="is it whole?")
     return Judged(math.exp(nll), nll, sum(entropies) / len(entropies), len(read), count)
 
 
@@ -110,14 +159,37 @@ def judged_files(judge: Judge, files: Sequence[Path], length: int = 1024) -> dic
     """
     found = {}
     for file in files:
-        rows = read_jsonl(file)
-        if not rows or any(not {"text", "ids", "nfe"} <= row.keys() for row in rows):
-            raise DataError(
-                f"{file}: rows need text, ids and nfe", hint="`xpflow corpus sample` writes such files"
-            )
+        rows = read_samples(file, ("text", "ids", "nfe"))
         one = judged(judge, [row["text"] for row in rows], [row["ids"] for row in rows], length)
         found[file.stem] = {**asdict(one), "nfe": sum(row["nfe"] for row in rows) / len(rows)}
     return found
+
+
+def read_samples(file: Path, needed: Sequence[str] = ("text",)) -> list[dict[str, Any]]:
+    """Return the rows of a file of samples, {text, ids?, nfe?}; raises DataError that names a wrong one."""
+    rows = read_jsonl(file)
+    hint = "`xpflow text sample` and `xpflow corpus sample` write such files"
+    if not rows:
+        raise DataError(f"{file} has no rows", hint=hint)
+    for number, row in enumerate(rows, start=1):
+        for key in needed:
+            if key not in row:
+                raise DataError(f"{file}, row {number}: no {key!r}", hint=hint)
+        for key, right in _COLUMNS.items():
+            if key in row and not right(row[key]):
+                raise DataError(f"{file}, row {number}: {key!r} is {row[key]!r:.60}", hint=hint)
+    return rows
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+_COLUMNS = {
+    "text": lambda value: isinstance(value, str),
+    "ids": lambda value: isinstance(value, list) and all(map(_is_count, value)),
+    "nfe": lambda value: isinstance(value, int | float) and 0 <= value < math.inf,
+}
 
 
 def unigram_entropy(ids: Sequence[int]) -> float:

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeVar
 
+from xpflow.artifacts.io import whole_text
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -48,4 +50,4 @@ def tokenized(
 ) -> Iterator[list[int]]:
     """Yield the ids of texts, without special tokens."""
     for group in groups(texts, at_once):
-        yield from tokenizer(group, add_special_tokens=False)["input_ids"]
+        yield from tokenizer([whole_text(text) for text in group], add_special_tokens=False)["input_ids"]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,6 +20,11 @@ from torch import Tensor
 from xpflow.artifacts.io import atomic_write_text, atomic_writer, json_once, read_text, sha256_file
 from xpflow.errors import DataError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+AGAIN = "pack the corpus again"
+COUNTS = ("rows", "length", "vocabulary")
 TOKENS, ABOUT = "tokens.bin", "corpus.json"
 
 
@@ -92,21 +97,61 @@ def write_rows(
     return count
 
 
-def read_rows(folder: Path) -> Rows:
+def read_rows(folder: Path, *, whole: bool = False) -> Rows:
     """Open a folder that `write_rows` wrote; its ids stay on the disk.
 
+    Args:
+        whole: compare their hash, too, which reads all of them: where no manifest vouches for the folder.
+
     Raises:
-        DataError: it is none, or cut short.
+        DataError: it is none, cut short, or (`whole`) not what was written.
     """
-    if not (folder / ABOUT).is_file():
+    if not (folder / ABOUT).is_file() or not (folder / TOKENS).is_file():
         raise DataError(f"{folder} holds no packed corpus", hint="`xpflow text pack` writes one")
-    about = json_once(read_text(folder / ABOUT))
+    about = _about(folder / ABOUT)
     kind = np.dtype("<u2") if about["vocabulary"] < np.iinfo(np.uint16).max else np.dtype("<i4")
     shape = (about["rows"], about["length"])
     size, promised = (folder / TOKENS).stat().st_size, shape[0] * shape[1] * kind.itemsize
     if size != promised:
-        raise DataError(f"{folder / TOKENS}: {size} bytes, not {promised}", hint="pack the corpus again")
+        raise DataError(f"{folder / TOKENS}: {size} bytes, not {promised}", hint=AGAIN)
+    if whole and sha256_file(folder / TOKENS) != about.get("sha256"):
+        raise DataError(f"{folder / TOKENS} is not what {ABOUT} says: its hash is another", hint=AGAIN)
     return Rows(folder, np.memmap(folder / TOKENS, dtype=kind, mode="r", shape=shape), about)
+
+
+def _about(file: Path) -> dict[str, Any]:
+    """Return what a folder says of its rows; raises DataError where a number is lacking, or is none."""
+    try:
+        found = json_once(read_text(file))
+    except ValueError as error:
+        raise DataError(f"{file}: not JSON ({error})", hint=AGAIN) from error
+    counts = [found.get(key) for key in COUNTS] if isinstance(found, dict) else [None]
+    if any(not isinstance(one, int) or one < 1 for one in counts) or "packed" not in found:
+        raise DataError(f"{file} lacks one of {', '.join(COUNTS)}, packed", hint=AGAIN)
+    return dict(found)
+
+
+def require_fit(rows: Rows, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raise DataError where rows are longer than a model's places, or were made by another tokenizer.
+
+    A model reads the ids of any tokenizer below its own number of words, and its perplexity is then no number
+    of that text.
+    """
+    places, words = model.config.max_position_embeddings, rows.about["vocabulary"]
+    if rows.length > places:
+        raise DataError(
+            f"{rows.folder} has rows of {rows.length} tokens, and the model {places} places",
+            hint="pack the corpus to the model's length",
+        )
+    own = (tokenizer.bos_token_id, tokenizer.eos_token_id)
+    made = tuple(rows.about.get(key, id) for key, id in zip(("begin", "end"), own, strict=True))
+    # A mask that was put behind the last word is none of the words that rows are made of.
+    if words not in (len(tokenizer), len(tokenizer) - 1) or made != own:
+        raise DataError(
+            f"{rows.folder} was packed by {rows.about.get('tokenizer', 'a tokenizer')} of {words} words that"
+            f" begins and ends with {made}, and the model's has {len(tokenizer)}, {own}",
+            hint="pack the corpus with the model's tokenizer",
+        )
 
 
 @lru_cache(maxsize=2)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from xpflow.artifacts.io import whole_text
 from xpflow.decoding import DecodeSettings, decode, settings_from
 from xpflow.decoding.canvas import model_facts
 from xpflow.decoding.policies.load import load_policy
@@ -185,7 +186,7 @@ class Work:
 
     def ids(self, text: str) -> list[int]:
         """Return a text's token ids, without special tokens of the tokenizer's own."""
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return list(self.tokenizer(whole_text(text), add_special_tokens=False)["input_ids"])
 
     def _encode(self, ask: Ask, problem: Problem | None) -> list[int]:
         if self.prompter is None:

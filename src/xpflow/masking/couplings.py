@@ -48,11 +48,20 @@ def load_couplings(path: Path) -> Couplings:
     """
     try:
         found = load_file(path)
-        return Couplings(found["ids"], found["seeds"])
+        ids_ML, seed_M = found["ids"], found["seeds"]
     except (OSError, SafetensorError, KeyError) as error:
         raise ArtifactError(
             f"{path} holds no couplings: {error}", hint="Couplings.save writes them"
         ) from error
+    kinds = (ids_ML.dtype, seed_M.dtype) == (torch.long, torch.long)
+    if not kinds or ids_ML.ndim != 2 or seed_M.shape != ids_ML.shape[:1] or not ids_ML.numel():
+        shapes = f"{tuple(ids_ML.shape)} {ids_ML.dtype} and {tuple(seed_M.shape)} {seed_M.dtype}"
+        raise ArtifactError(
+            f"{path} holds no couplings: ids and seeds are {shapes}", hint="Couplings.save writes them"
+        )
+    if int(ids_ML.min()) < 0 or int(seed_M.min()) < 0:
+        raise ArtifactError(f"{path}: an id or a seed is below 0", hint="make the couplings again")
+    return Couplings(ids_ML, seed_M)
 
 
 def noise_of(seed_M: Tensor, places: int, shape: NoiseShape) -> Tensor:

@@ -14,6 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from xpflow.errors import DecodingError
 from xpflow.masking.alpha import Alpha
 from xpflow.masking.bound import Denoiser, Reverse
 
@@ -77,7 +78,16 @@ def chance(alpha: Alpha, t: float, s: float) -> Tensor:
 
 
 def draw_words(log_p_BLV: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw a word of each place from log-probabilities on any device, [B, L] on the CPU, in float64."""
+    """Draw a word of each place from log-probabilities on any device, [B, L] on the CPU, in float64.
+
+    Raises:
+        DecodingError: they are no numbers; the first word would be drawn, and nobody told.
+    """
+    if not bool(log_p_BLV.amax(-1).isfinite().all()):  # NaN passes through a maximum
+        raise DecodingError(
+            "the model's probabilities are not finite: there is no word to draw",
+            hint="its weights are finite, so logits overflow: use runtime.dtype: float32, or train again",
+        )
     uniform_BL = torch.rand(log_p_BLV.shape[:-1], generator=generator, dtype=torch.float64)
     return words_at(log_p_BLV, uniform_BL.to(log_p_BLV.device)).cpu()
 

@@ -12,12 +12,25 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from xpflow.errors import ModelLoadError
 from xpflow.masking.alpha import Alpha, powers
 from xpflow.masking.bound import Denoiser
 from xpflow.masking.reverse import network, sample
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+
+def require_masks(model: Any, name: str) -> None:
+    """Raise ModelLoadError unless a model can be asked at masks anywhere in a text: one mask, no blocks."""
+    config = model.config
+    if getattr(config, "block_length", None):
+        raise ModelLoadError(
+            f"{name} is causal between blocks of {config.block_length}: it reads no text masked at random",
+            hint="name a bidirectional model",
+        )
+    if not isinstance(getattr(config, "mask_token_id", None), int):
+        raise ModelLoadError(f"{name} has no mask token", hint="name a masked diffusion model")
 
 
 def subs_denoiser(model: Any, words: int | None = None, rows: int = 8) -> Denoiser:

@@ -18,6 +18,8 @@ from xpflow.models.keys import ALIGNMENT
 from xpflow.models.registry import MODELS, architecture_name
 from xpflow.models.stored import find_tensors, read_json
 
+CAUSAL = "causal"  # the objective whose models read no masks
+
 
 def alignment_of(folder: str | Path) -> dict[str, Any] | None:
     """Return what a model folder says of its alignment; None where it says nothing, or is no such folder."""

@@ -27,7 +27,7 @@ from xpflow.artifacts import atomic_write_text
 from xpflow.artifacts.io import default_mode, explained
 from xpflow.errors import ModelLoadError
 from xpflow.models.architectures import ARCHITECTURES
-from xpflow.models.device import memory_of, needed_bytes, require_room
+from xpflow.models.device import memory_of, named_device, needed_bytes, require_room
 from xpflow.models.keys import ALIGNMENT
 from xpflow.models.moe import SparseMoE, grouped_works
 from xpflow.models.stored import INDEX, QUANTISED, WEIGHTS, StoredTensor, find_tensors, read_fields
@@ -57,7 +57,7 @@ def load_checkpoint(
     held is the model and one tensor. Raises ModelLoadError when a file is absent, truncated or unreadable, a
     tensor is missing, extra or misshaped, or the device is absent or too small: all before data is read.
     """
-    device = torch.device(device)
+    device = named_device(device)
     model = _empty_model(read_config(folder), Path(folder))
     stored = find_tensors(folder)
     _check(model.state_dict(), stored, Path(folder))

@@ -59,6 +59,19 @@ class Memory:
     total: int
 
 
+def named_device(name: str | torch.device) -> torch.device:
+    """Return a device by its name; raises ModelLoadError for a name that is none."""
+    try:
+        found = torch.device(name)
+    except RuntimeError as error:
+        raise ModelLoadError(
+            f"{name!r} is no device", hint="cpu, cuda, or cuda:1 for a second GPU"
+        ) from error
+    if found.type not in ("cpu", "cuda", "meta"):
+        raise ModelLoadError(f"device {found} is not supported", hint="cpu, cuda, or cuda:1 for a second GPU")
+    return found
+
+
 def memory_of(device: torch.device) -> Memory | None:
     """Return a device's memory, None where it cannot be told; raises ModelLoadError for an absent GPU."""
     if device.type == "cpu":

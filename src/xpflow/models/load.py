@@ -8,6 +8,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from xpflow.errors import ModelLoadError
+from xpflow.models.aligned import CAUSAL, alignment_of
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.byte_pairs import is_byte_pairs, read_byte_pairs
 from xpflow.models.checkpoint import load_checkpoint, read_config
@@ -24,17 +25,25 @@ from xpflow.models.tokenizer import (
 
 
 def load_model(
-    name_or_dir: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = torch.float32
+    name_or_dir: str | Path,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype | None = torch.float32,
+    *,
+    causal_too: bool = False,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a model and its tokenizer by name, hub id or folder, in eval mode.
 
-    `dtype` None keeps the stored precision.
+    `dtype` None keeps the stored precision. A causal model has the layout of a masked one and never saw a
+    mask: only a training that starts from it may have it (`causal_too`).
 
     Raises:
         ModelLoadError: with what was wrong and what to do.
         HubError: a published model was not fetched.
     """
     folder = model_folder(name_or_dir)
+    said = None if causal_too else alignment_of(folder)
+    if said is not None and said.get("objective") == CAUSAL:
+        raise ModelLoadError(f"{folder} holds a causal model, which reads no masks", hint="name a masked one")
     tokenizer = named_tokenizer(name_or_dir)
     special = special_ids(read_config(folder), read_json(folder / "config.json"), tokenizer)
     model = load_checkpoint(folder, device, dtype)

@@ -14,6 +14,7 @@ from jinja2 import Environment, TemplateError, meta
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PretrainedConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from xpflow.artifacts.io import whole_text
 from xpflow.errors import ModelLoadError
 from xpflow.models.architecture import TokenizerKind
 from xpflow.models.architectures import ARCHITECTURES
@@ -84,7 +85,7 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
             "answers would be to another prompt",
             hint="it is chat_template.jinja in the model's folder, or in its tokenizer_config.json",
         )
-    return list(tokenizer(rendered, add_special_tokens=False)["input_ids"])
+    return list(tokenizer(whole_text(str(rendered)), add_special_tokens=False)["input_ids"])
 
 
 def decode_response(tokenizer: PreTrainedTokenizerBase, ids: Iterable[int]) -> str:

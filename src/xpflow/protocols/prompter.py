@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+from xpflow.artifacts.io import whole_text
 from xpflow.errors import ConfigError, ModelLoadError
 from xpflow.problems.problem import Problem
 from xpflow.problems.shapes import SHAPES
@@ -86,7 +87,7 @@ class Prompter:
         return rendered
 
     def _ids(self, text: str) -> list[int]:
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return list(self.tokenizer(whole_text(text), add_special_tokens=False)["input_ids"])
 
     @cached_property
     def _trims(self) -> bool:

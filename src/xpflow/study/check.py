@@ -21,7 +21,6 @@ from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.registry import architecture_name, model_entry
 from xpflow.models.stored import read_fields, read_json
 from xpflow.problems.benchmarks import BENCHMARKS
-from xpflow.problems.worlds import PROBLEM_WORLDS
 from xpflow.protocols import PROTOCOLS
 from xpflow.study.config.evaluation import Arm
 from xpflow.study.config.inputs import BenchmarkChoice
@@ -75,9 +74,21 @@ def check_arms(config: StudyConfig, source: str) -> None:
         for arm, budget in probe_arms(config):
             with told(f"{source}: probes[{arm.name}]"):
                 _check_arm(config, arm, model, benchmark, budget)
+    with told(f"{source}: multiverse.readings"):
+        _check_needs(config)
     for arm, model, benchmark, budget in arm_rows(config):
         with told(f"{source}: {places.get(arm.name, 'evaluation.arms')}[{arm.name}]"):
             _check_arm(config, arm, model, benchmark, budget)
+
+
+def _check_needs(config: StudyConfig) -> None:
+    """A setting that a reading needs must be one: what nobody has is never another value."""
+    from xpflow.decoding.registry import decoder_entry
+
+    known = {*decoder_entry(config.multiverse.decoder).settings.model_fields, "policy", "weights"}
+    for one in config.multiverse.readings:
+        for key in sorted(one.needs.keys() - known):
+            raise ConfigError(f"{one.name} needs {key!r}, no setting", hint=nearest(key, known))
 
 
 def check_stages(config: StudyConfig, source: str) -> None:
@@ -106,10 +117,6 @@ def check_runs(config: StudyConfig, source: str) -> None:
                     f"{run.objective} follows the order in which the teacher decided its tokens",
                     hint="set selfdata.steps to true",
                 )
-    with told(f"{source}: pretrain.objective"):
-        _check_objective(config.pretrain.objective, {})
-    with told(f"{source}: pretrain.world"):
-        PROBLEM_WORLDS.place(config.pretrain.world)
     for model, _, _ in trained_runs(config):
         choice, kind = config.model(model), architecture_name(config.model(model).directory or model)
         if choice.training == "lora" and kind is not None and not ARCHITECTURES[kind].lora_targets:

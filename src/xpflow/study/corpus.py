@@ -107,6 +107,21 @@ def source_of(part: CorpusPart, rows: str) -> tuple[Corpus, str]:
     return corpus, part.split or (TRAIN if rows == TRAIN else corpus.measured)
 
 
+def rows_facts(config: StudyConfig, job: RowsJob) -> dict[str, Any]:
+    """Return what packed rows say of themselves: corpus, split and source, tokenizer, length, packed."""
+    text = corpus_text(config, job.world)
+    part = text.part(job.rows)
+    (corpus, split), repo = source_of(part, job.rows), repo_of_part(part)
+    return {
+        "corpus": corpus.name,
+        "split": split,
+        "source": repo.label if repo else Path(part.file or "").name,
+        "tokenizer": text.tokenizer,
+        "length": text.length,
+        "packed": True,
+    }
+
+
 def corpus_recipe(config: StudyConfig, job: TextJob) -> dict[str, Any]:
     """Return how a run is trained, as fields of `training.text_run.TextRecipe`; files give the rest."""
     fields = {name: value for name, value in recipe_of(config, job).items() if name not in SIZES}

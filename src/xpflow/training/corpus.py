@@ -7,12 +7,14 @@ from itertools import islice
 
 from transformers import PreTrainedTokenizerBase
 
+from xpflow.errors import ConfigError
 from xpflow.models.tokenizer import encode_prompt
 from xpflow.problems.micropy.splits import Split
 from xpflow.problems.worlds import PROBLEM_WORLDS
 from xpflow.training.examples import Example, response_ids
 
 CHUNK = 4096
+FEWEST = 0.01  # share of the answers that must fit: the others are passed over, and drawn in vain
 
 
 class Corpus:
@@ -32,7 +34,11 @@ class Corpus:
         self._chunk = lru_cache(maxsize=2)(self._make_chunk)
 
     def examples(self, step: int, batch_size: int) -> list[Example]:
-        """Return the examples of a step; `batch_size` must divide the chunk size."""
+        """Return the examples of a step; what a batch size that does not divide a chunk leaves is dropped.
+
+        Raises:
+            ConfigError: next to no answer is short enough.
+        """
         per_chunk = CHUNK // batch_size
         chunk = self._chunk(step // per_chunk)
         start = (step % per_chunk) * batch_size
@@ -41,9 +47,16 @@ class Corpus:
     def _make_chunk(self, index: int) -> list[Example]:
         stream = self.world.training_pairs(self.seed * 1_000_003 + index, self.split)
         found: list[Example] = []
+        seen = 0
         while len(found) < CHUNK:
             for question, answer in islice(stream, CHUNK - len(found)):
                 response = response_ids(self.tokenizer, answer, self.length)
+                seen += 1
                 if response is not None:
                     found.append(Example(tuple(encode_prompt(self.tokenizer, question)), response))
+            if len(found) < seen * FEWEST:
+                raise ConfigError(
+                    f"{len(found)} of {seen} answers of {self.world.name} fit {self.length} tokens",
+                    hint="raise pretrain.response_length",
+                )
         return found

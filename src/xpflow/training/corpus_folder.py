@@ -28,7 +28,8 @@ from xpflow.runtime.machine import Machine
 from xpflow.training.corpus_run import corpus_trainer
 from xpflow.training.guard import tokenizer_sha256
 from xpflow.training.objective import make_loss
-from xpflow.training.row_model import CHECKPOINT, RECIPE, RowModel, TrainedRows
+from xpflow.training.row_model import RowModel, TrainedRows
+from xpflow.training.run_folder import CHECKPOINT, RECIPE
 from xpflow.training.state import remove
 from xpflow.training.text_run import TextRecipe
 from xpflow.training.trainer import Row

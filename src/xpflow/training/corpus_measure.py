@@ -21,8 +21,10 @@ from xpflow.masking import orders
 from xpflow.masking.alpha import Alpha, PowerWindows, powers
 from xpflow.masking.bound import Denoiser, Forward, Reverse, draw_bound
 from xpflow.masking.subs import subs_denoiser
+from xpflow.training.finite import TrainingError
 from xpflow.training.row_model import RowModel, TrainedRows
 
+LARGEST = 700.0  # nats a token: exp of more is no number
 ORDERS = 32  # rows whose orders are looked at
 
 
@@ -65,7 +67,8 @@ def perplexity(
         draws: times and masks of each row.
 
     Raises:
-        DataError: rows are not all of one length, or there are fewer than two.
+        DataError: rows are not all of one length, or there are fewer than two. TrainingError: the bound is no
+        finite number.
     """
     denoiser = subs_denoiser(model, rows=batch)
     return _bound(lambda _: denoiser, _uniform, lambda ids, _: _uniform(ids), rows, limit, draws, batch, seed)
@@ -152,6 +155,11 @@ def _bound(
         velocity.append(torch.stack([one.velocity_B for one in drawn]).mean(0) / rows.length)
     nats_N = torch.cat(total)
     mean, error = float(nats_N.mean()), float(nats_N.std() / count**0.5)
+    if not mean <= LARGEST:
+        raise TrainingError(
+            f"the bound on {rows.folder} is {mean} nats a token: that is no perplexity",
+            hint="the model says nothing finite of it: look at its training and at runtime.dtype",
+        )
     return Perplexity(math.exp(mean), mean, error, count, count * draws, float(torch.cat(velocity).mean()))
 
 

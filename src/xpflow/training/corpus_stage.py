@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from xpflow.artifacts.io import atomic_write_text, json_line, write_jsonl
-from xpflow.corpora.store import read_rows
+from xpflow.corpora.store import Rows, read_rows
 from xpflow.corpora.tokenizers import text_tokenizer
+from xpflow.errors import DataError
 from xpflow.runtime.machine import Machine
 from xpflow.runtime.processes import joined
+from xpflow.study.config.corpus import TRAIN
 from xpflow.study.config.root import StudyConfig
-from xpflow.study.corpus import corpus_recipe, corpus_text, sample_files
-from xpflow.study.text import TextJob
+from xpflow.study.corpus import RowsJob, corpus_recipe, corpus_text, rows_facts, sample_files
+from xpflow.study.text import TextJob, start_of
 from xpflow.training.corpus_folder import Network, sampled_rows, train_rows
 from xpflow.training.corpus_measure import measured, orders_on
-from xpflow.training.row_model import TrainedRows, load_rows_model
+from xpflow.training.row_model import OF_ROWS, TrainedRows, load_rows_model
+from xpflow.training.run_folder import require_run
 from xpflow.training.text_run import TextRecipe, forwards_of
 
 
@@ -37,23 +40,42 @@ def train_run(
     """
     text, recipe = corpus_text(study, job.world), TextRecipe(**corpus_recipe(study, job))
     recipe = replace(recipe, settings={**recipe.settings, **(files or {})})
+    before = start_of(study, job)
+    if before is not None and start is not None:
+        require_run(start, before.world, TextRecipe(**corpus_recipe(study, before)), OF_ROWS)
     folder = text.tokenizer_directory
     tokenizer = text_tokenizer(text.tokenizer, Path(folder) if folder else None)
     network = Network(text.architecture, text.sizes)
     with joined(study.runtime.device) as (team, device):
         machine = Machine.of(study.runtime, team, device)
-        train_rows(job.world, read_rows(rows), recipe, network, tokenizer, out, machine, code, start)
+        train_rows(
+            job.world, _rows(study, job, TRAIN, rows), recipe, network, tokenizer, out, machine, code, start
+        )
 
 
-def model_of(study: StudyConfig, folder: Path) -> TrainedRows:
-    """Return the model of a run's folder on the study's device."""
+def _rows(study: StudyConfig, job: TextJob, name: str, folder: Path) -> Rows:
+    """Open packed rows; raises DataError where they are not those that the study packs under that name."""
+    found = read_rows(folder)
+    for key, value in rows_facts(study, RowsJob(job.world, name)).items():
+        if found.about.get(key) != value:
+            raise DataError(
+                f"{folder} holds other rows than {name} of {job.world}: {key} is {found.about.get(key)!r}"
+                f" there, {value!r} in the study",
+                hint=f"`xpflow corpus pack {job.world} {name}` makes them",
+            )
+    return found
+
+
+def model_of(study: StudyConfig, job: TextJob, folder: Path) -> TrainedRows:
+    """Return the model of a run's folder on the study's device; ArtifactError where it is another run's."""
+    require_run(folder, job.world, TextRecipe(**corpus_recipe(study, job)), OF_ROWS)
     return load_rows_model(folder, Machine.of(study.runtime), study.text.corpus.batch_size)
 
 
 def measure_run(study: StudyConfig, job: TextJob, folder: Path, rows: Path, out: Path) -> dict[str, float]:
     """Write what a model has as bounds on all rows that are measured; returns its perplexities by name."""
-    trained, parts = model_of(study, folder), corpus_text(study, job.world).measured
-    places = {part.name: (read_rows(rows / part.name), part.limit) for part in parts}
+    trained, parts = model_of(study, job, folder), corpus_text(study, job.world).measured
+    places = {part.name: (_rows(study, job, part.name, rows / part.name), part.limit) for part in parts}
     found = measured(trained, places, study.text.corpus.draws)
     orders = orders_on(trained, places[parts[0].name][0])
     each = forwards_of(trained.recipe)
@@ -73,7 +95,7 @@ def measure_run(study: StudyConfig, job: TextJob, folder: Path, rows: Path, out:
 
 def sample_run(study: StudyConfig, job: TextJob, folder: Path, out: Path) -> list[Path]:
     """Write a model's texts, a file for each number of steps; returns the files."""
-    trained, count = model_of(study, folder), corpus_text(study, job.world).samples
+    trained, count = model_of(study, job, folder), corpus_text(study, job.world).samples
     made = []
     for name in sample_files(study, job):
         kind, _, steps = name.removesuffix(".jsonl").partition("-")

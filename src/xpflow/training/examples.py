@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from xpflow.artifacts.io import whole_text
 from xpflow.errors import DataError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class OwnAnswers:
 
 def response_ids(tokenizer: PreTrainedTokenizerBase, answer: str, length: int) -> tuple[int, ...] | None:
     """Return an answer's `length` response ids (answer, end of turn, EOS padding); None if it is too long."""
-    ids = list(tokenizer(answer, add_special_tokens=False)["input_ids"])
+    ids = list(tokenizer(whole_text(answer), add_special_tokens=False)["input_ids"])
     end_of_turn = tokenizer.convert_tokens_to_ids("<|eot_id|>")
     ids += [end_of_turn] if isinstance(end_of_turn, int) and end_of_turn != tokenizer.unk_token_id else []
     ids += [int(tokenizer.eos_token_id)]

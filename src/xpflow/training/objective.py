@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -117,19 +117,24 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What a plug-in file says of its objective: settings model, maker, one line of help, examples, cost."""
+    """What a plug-in file says of its objective: settings model, maker, one line of help, examples, cost.
+
+    only_with: settings that others can leave without effect, with what they need in words and as a test of
+    all settings.
+    """
 
     settings: type[BaseModel]
     make: Callable[[Any], Loss]
     about: str
     examples: tuple[Mapping[str, Any], ...] = ({},)
     cost: Callable[[Any], Cost] = lambda settings: Cost()
+    only_with: Mapping[str, tuple[str, Callable[[Any], bool]]] = field(default_factory=dict)
 
     def checked(self, values: Mapping[str, Any] | None = None, name: str = "") -> Any:
         """Return its settings from plain values; `name` is how a message calls it.
 
         Raises:
-            ConfigError: it does not have or accept a setting, or one is not finite.
+            ConfigError: it does not have or accept a setting, one is not finite, or does nothing.
         """
         where, known = f"objective {name!r}" if name else "objective", list(self.settings.model_fields)
         try:
@@ -137,9 +142,16 @@ class Objective:
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"]) or "settings"
-            raise ConfigError(f"{where}, {key}: {first['msg']}", hint=nearest(key, known)) from None
+            hint = "see `xpflow objectives`" if key in known else nearest(key, known)
+            raise ConfigError(f"{where}, {key}: {first['msg']}", hint=hint) from None
         if wrong := not_finite(found.model_dump()):
             raise ConfigError(f"{where}, {wrong[0]}: not a finite number", hint="give a number")
+        for key, value in dict(values or {}).items():
+            words, used = self.only_with.get(key, ("", bool))
+            if words and not used(found) and value != self.settings.model_fields[key].default:
+                raise ConfigError(
+                    f"{where}, {key}: it does nothing here, it needs {words}", hint="leave it out"
+                )
         return found
 
 

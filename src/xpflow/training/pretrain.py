@@ -39,6 +39,7 @@ from xpflow.training.corpus import Corpus
 from xpflow.training.guard import config_facts, tokenizer_sha256
 from xpflow.training.objective import Loss, make_loss
 from xpflow.training.optimizers import muon_and_adamw
+from xpflow.training.pretrain_check import VALIDATION, check_pretrain
 from xpflow.training.student import Student
 from xpflow.training.trainer import Course, Row, Trainer, prepared
 
@@ -134,6 +135,7 @@ def pretrain_to_folder(model: str, out: Path, study: StudyConfig, code: str = ""
     torch.set_num_threads(study.runtime.threads or 1)
     out.mkdir(parents=True, exist_ok=True)
     recipe = Recipe.of(model, study)
+    check_pretrain(study, "the study", at_work=True)
     network, tokenizer = new_micro_model(model, recipe.seed, world=recipe.world)
     trainer = pretrainer(network, tokenizer, recipe, code)
 
@@ -190,7 +192,7 @@ def validation_counts(
     settings = settings_from(study.pretrain.decoder, {"gen_length": length, "suppress": "special"})
     counts = {}
     for name in study.pretrain.benchmarks:
-        problems = load_benchmark(name, "validation")
+        problems = load_benchmark(name, VALIDATION)
         prompts = [prompter.encode(problem) for problem in problems]
         rows = decode(model, prompts, settings).tokens.tolist()
         verdicts = grader.grade(answered(prompter, problems, rows))

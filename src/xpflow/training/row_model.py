@@ -6,24 +6,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from xpflow.artifacts.io import json_once, read_text
 from xpflow.masking.mask_noise import NoiseShape
 from xpflow.masking.schedule import make_schedule
 from xpflow.masking.subs import subs_log_p
-from xpflow.models.extra import EXTRA
 from xpflow.models.load import load_model
 from xpflow.runtime.machine import Machine
 from xpflow.training.masked_model import MaskedModel
 from xpflow.training.objective import make_loss
 from xpflow.training.objectives import OBJECTIVES
+from xpflow.training.run_folder import CHECKPOINT, load_modules, read_recipe
 from xpflow.training.text_run import TextRecipe, schedule_of
 from xpflow.training.trainer import prepared
 
-CHECKPOINT, RECIPE = "checkpoint", "recipe.json"
+OF_ROWS = ("length",)  # what recipe.json has besides: tokens of a row
 FROM_FILES = ("coupling", "words", "noise_from")  # settings of an objective that only training needs
 
 
@@ -60,17 +58,15 @@ def load_rows_model(folder: Path, machine: Machine, rows: int) -> TrainedRows:
         rows: of a forward.
 
     Raises:
-        ArtifactError: the folder has no recipe. ModelLoadError: its checkpoint cannot be loaded.
+        ArtifactError: the folder has no recipe of such a run. ModelLoadError: its checkpoint cannot be read.
     """
-    about = json_once(read_text(folder / RECIPE))
-    length = about.pop("length")
-    recipe = TextRecipe(**{key: value for key, value in about.items() if key != "world"})
+    recipe, about = read_recipe(folder, OF_ROWS)
+    length = int(about["length"])
     kept = {key: value for key, value in recipe.settings.items() if key not in FROM_FILES}
     network, tokenizer = load_model(folder / CHECKPOINT)
     student, _ = prepared(network, make_loss(recipe.objective, kept), machine, recipe.seed)
     shape = None
-    if len(student.extra):
-        student.extra.load_state_dict(load_file(folder / CHECKPOINT / EXTRA))
+    load_modules(student, folder)
     if "noise" in student.extra:
         shape = OBJECTIVES[recipe.objective].checked(kept, recipe.objective).shape
     student.eval()

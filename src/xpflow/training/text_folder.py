@@ -7,30 +7,29 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 
-from xpflow.artifacts.io import atomic_write_text, json_line, json_once, read_text, sha256_file, write_jsonl
+from xpflow.artifacts.io import atomic_write_text, json_line, sha256_file, write_jsonl
 from xpflow.errors import ConfigError
 from xpflow.masking.couplings import Couplings, make_couplings
 from xpflow.masking.mask_noise import NoiseShape
 from xpflow.microtext.tokenizer import tokenizer_of
 from xpflow.microtext.world import World
 from xpflow.microtext.worlds import WORLDS
+from xpflow.models.aligned import CAUSAL
 from xpflow.models.checkpoint import save_checkpoint
-from xpflow.models.extra import EXTRA, save_extra
+from xpflow.models.extra import save_extra
 from xpflow.models.load import load_model
 from xpflow.runtime.machine import Machine
 from xpflow.training.masked_model import evaluating
 from xpflow.training.objective import make_loss
 from xpflow.training.objectives import OBJECTIVES
+from xpflow.training.run_folder import CHECKPOINT, RECIPE, load_modules, read_recipe
 from xpflow.training.state import remove
 from xpflow.training.text_measure import TextModel
 from xpflow.training.text_oracle import curve_guard, curve_watch, scores
 from xpflow.training.text_run import TextRecipe, schedule_of, text_model, text_prompt, text_trainer
 from xpflow.training.text_scores import SCORES, Measuring, TextScores
 from xpflow.training.trainer import Row, prepared
-
-CHECKPOINT, RECIPE = "checkpoint", "recipe.json"
 
 
 def train_text(
@@ -57,7 +56,13 @@ def train_text(
     first = base = None
     if start is not None:
         files["start"] = sha256_file(start / CHECKPOINT / "model.safetensors")
-        first, base = (load_model(start / CHECKPOINT)[0] for _ in range(2))
+        opened = [load_model(start / CHECKPOINT, causal_too=True) for _ in range(2)]
+        first, base = (model for model, _ in opened)
+        if opened[0][1].get_vocab() != tokenizer_of(world).get_vocab():
+            raise ConfigError(
+                f"{start} has a model of other words than {world.name}'s",
+                hint="start from a run on this world, or on another domain of it",
+            )
     elif make_loss(recipe.objective, recipe.settings).needs_reference:
         base = text_model(world, recipe)
     facts = {"code": code, "files": files, "curve": curve_guard(recipe, measuring)}
@@ -71,7 +76,9 @@ def train_text(
     rows = trainer.run(report, state)
     write_jsonl(out / "log.jsonl", rows)
     network = trainer.student.model
-    save_checkpoint(trainer.model(network.dtype), tokenizer_of(world), out / CHECKPOINT)
+    # A causal model would be read as a masked one, which it looks like: its config.json says what it is.
+    said = {"objective": CAUSAL, "updates": recipe.updates} if recipe.objective == CAUSAL else None
+    save_checkpoint(trainer.model(network.dtype), tokenizer_of(world), out / CHECKPOINT, alignment=said)
     save_extra(trainer.held.extra(), recipe.objective, recipe.settings, out / CHECKPOINT)
     about = {"world": world.name, **asdict(recipe)}
     atomic_write_text(out / RECIPE, json_line(about).decode())
@@ -85,20 +92,19 @@ def load_text(folder: Path) -> tuple[TextModel, TextRecipe]:
     """Return the model of a run's folder, to be asked in words, and its recipe.
 
     Raises:
-        ArtifactError: the folder has no recipe. ModelLoadError: its checkpoint cannot be loaded.
+        ArtifactError: the folder has no recipe of such a run. ModelLoadError: its checkpoint cannot be read.
         ConfigError: the model is a causal one, and has no masks to be asked at.
     """
-    about = json_once(read_text(folder / RECIPE))
-    world, recipe = WORLDS[about.pop("world")], TextRecipe(**about)
-    if recipe.objective == "causal":
+    recipe, about = read_recipe(folder)
+    world = WORLDS[about["world"]]
+    if recipe.objective == CAUSAL:
         raise ConfigError(f"{folder} holds a causal model, which reads no masks", hint="name a masked one")
     kept = {
         key: value for key, value in recipe.settings.items() if key not in ("coupling", "words", "noise_from")
     }
     loss = make_loss(recipe.objective, kept)
     student, _ = prepared(load_model(folder / CHECKPOINT)[0], loss, Machine(), recipe.seed)
-    if len(student.extra):
-        student.extra.load_state_dict(load_file(folder / CHECKPOINT / EXTRA))
+    load_modules(student, folder)
     return TextModel(student, world, schedule_of(recipe), text_prompt(world, recipe)), recipe
 
 

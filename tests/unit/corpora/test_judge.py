@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from xpflow.cli import main
-from xpflow.corpora.judge import Judge, judged, load_judge, unigram_entropy
+from xpflow.corpora.judge import Judge, judged, load_judge, read_samples, unigram_entropy
 from xpflow.corpora.judge_repo import GPT2_LARGE
-from xpflow.errors import DataError
+from xpflow.errors import ConfigError, DataError, ModelLoadError
 
 END, WORDS = "<|endoftext|>", "a b c d e f g"
 
@@ -81,6 +83,59 @@ def test_entropy_tells_a_sample_that_repeats_itself(judge: Judge) -> None:
 def test_nothing_to_predict_is_an_error(judge: Judge) -> None:
     with pytest.raises(DataError, match="no sample has a token to predict"):
         judged(judge, ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"model_type": "llada"}, "holds a 'llada', and samples are judged by a gpt2"),
+        ({"n_layer": 3}, "missing tensor transformer.h.2."),
+        ({"eos_token_id": None}, "do not fit"),
+        ({"n_embd": 8}, "the judge cannot be read"),
+    ],
+)
+def test_a_judge_that_is_no_whole_gpt2_is_refused(
+    folder: Path, tmp_path: Path, change: dict[str, object], says: str
+) -> None:
+    shutil.copytree(folder, tmp_path / "j")
+    config = json.loads((folder / "config.json").read_text())
+    (tmp_path / "j/config.json").write_text(json.dumps(config | change))
+    with pytest.raises(ModelLoadError, match=says):
+        load_judge(tmp_path / "j")
+
+
+def test_a_judge_with_weights_that_are_not_finite_is_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "j")
+    weights = load_file(folder / "model.safetensors")
+    weights["transformer.ln_f.weight"][3] = math.nan
+    save_file(weights, tmp_path / "j/model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelLoadError, match=r"ln_f\.weight holds NaN"):
+        load_judge(tmp_path / "j")
+
+
+@pytest.mark.parametrize("device", ["cuda:x", "cuda:99", "nowhere"])
+def test_a_judge_is_not_sought_on_a_device_that_is_not_there(folder: Path, device: str) -> None:
+    with pytest.raises(ModelLoadError, match="device"):
+        load_judge(folder, device)
+
+
+def test_a_sample_that_is_longer_than_the_judge_is_named_not_a_traceback(judge: Judge) -> None:
+    with pytest.raises(ConfigError, match="a sample has 20 tokens, and the judge 16 places"):
+        judged(judge, ["a " * 20])
+    assert judged(judge, ["a " * 20], length=16).tokens == 15
+
+
+def test_half_a_character_takes_no_other_sample_with_it(judge: Judge) -> None:
+    assert judged(judge, [*TEXTS, "a \ud83d b"]).samples == len(TEXTS) + 1
+
+
+@pytest.mark.parametrize(
+    "row", [{"words": "a"}, {"text": 3}, {"text": "a b", "ids": "ab"}, {"text": "a b", "ids": [1, -2]}]
+)
+def test_a_row_that_is_no_sample_is_named(row: dict[str, object], tmp_path: Path) -> None:
+    (tmp_path / "s.jsonl").write_text('{"text": "a b", "ids": [0, 1]}\n' + json.dumps(row) + "\n")
+    with pytest.raises(DataError, match="row 2: "):
+        read_samples(tmp_path / "s.jsonl")
 
 
 def test_the_judge_is_pinned() -> None:

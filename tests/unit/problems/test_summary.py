@@ -115,3 +115,18 @@ def test_training_pairs_are_the_prompt_and_answer_that_are_asked_for() -> None:
     assert microsum.load("test")[0].source == "microsum"
     with pytest.raises(DataError, match="no split 'dev'"):
         microsum.load("dev")
+
+
+@pytest.mark.parametrize(
+    "fact", ["most Friday 47.5", "best-seller|most 3", "most| Friday", "| 3", "most $47", "most •"]
+)
+def test_a_fact_that_no_answer_can_say_is_the_row_s_fault(fact: str) -> None:
+    with pytest.raises(DataError, match="no answer can say"):
+        Problem.from_row({**ROW, "facts": ["rose 31", fact]})
+
+
+@pytest.mark.parametrize("reference", ["", "今日は晴れです", "Понедельник был лучшим", "—"])
+def test_a_reference_that_rouge_cannot_read_has_no_rouge_rather_than_0(reference: str) -> None:
+    measures = judge(Problem.from_row({**ROW, "summary": reference}), reference).measures
+    assert not {"rouge1", "rouge2", "rougeL"} & measures.keys()
+    assert measures["degenerate"] in (0.0, 1.0)

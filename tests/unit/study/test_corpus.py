@@ -17,6 +17,7 @@ from xpflow.study.corpus import corpus_couplings, corpus_recipe, find_corpus_run
 from xpflow.study.needs import repos_of
 from xpflow.study.stages import stage_fingerprint, stage_plugins
 from xpflow.study.text import start_of, text_jobs
+from xpflow.training.corpus_check import check_corpora
 
 ROOT = Path(__file__).parents[3]
 LM1B: dict[str, Any] = {
@@ -88,6 +89,13 @@ def test_runs_on_texts_are_jobs_apart_from_those_on_worlds() -> None:
         ({}, {"runs": [{"name": "ar", "objective": "causal"}]}, "a causal model is not measured on 'lm1b'"),
         ({}, {"runs": [{**MASKED, "worlds": ["owt"]}]}, "'owt' is not known here"),
         ({}, {"runs": [{**MASKED, "published": {"owt": {}}}]}, "'owt' is not known here"),
+        ({}, {"runs": [{**MASKED, "published": {"lm1b": {"tset": 31.8}}}]}, "'tset' is not known here"),
+        ({}, {"runs": [{**MASKED, "published": {"lm1b": {"own-5": 31.8}}}]}, "'own-5' is not known here"),
+        ({}, {"runs": [{**MASKED, "published": {"lm1b": {"test": 0}}}]}, "0 is no perplexity"),
+        ({"steps": [0]}, {}, "greater than 0"),
+        ({"steps": [4, -8]}, {}, "greater than 0"),
+        ({}, {"steps": [0, 2]}, "greater than 0"),
+        ({"train": {"corpus": "lm1b", "file": "a", "revision": "b"}}, {}, "has no `revision`"),
     ],
 )
 def test_what_no_stage_could_use_is_named(text: dict[str, Any], block: dict[str, Any], told: str) -> None:
@@ -95,12 +103,51 @@ def test_what_no_stage_could_use_is_named(text: dict[str, Any], block: dict[str,
         study(text, **block)
 
 
+@pytest.mark.parametrize(
+    ("text", "block", "told"),
+    [
+        ({"sizes": {"hiden_dim": 16}}, {}, "'hiden_dim' is no size of a mdlm"),
+        ({"sizes": {"vocab_size": 9}}, {}, "'vocab_size' is no size"),
+        ({"sizes": {"dropout": 0.3}}, {}, "'dropout' is no size"),
+        ({"sizes": {"time_conditioning": True}}, {}, "'time_conditioning' is no size"),
+        ({"sizes": {"hidden_dim": 30.5}}, {}, "expected a whole number"),
+        ({"sizes": {"hidden_dim": 30, "n_heads": 4}}, {}, "one even width"),
+        (
+            {"train": {"corpus": "lm1b", "file": "nowhere.jsonl"}},
+            {},
+            "train.file: there is no 'nowhere.jsonl'",
+        ),
+        (
+            {"measured": [{"name": "test", "corpus": "ptb", "file": "no"}]},
+            {},
+            r"measured\[test\].file: there is no",
+        ),
+        ({"tokenizer_directory": "nowhere"}, {}, "tokenizer_directory: nowhere: no tokenizer.json"),
+    ],
+)
+def test_what_a_training_would_find_later_is_found_by_the_check(
+    text: dict[str, Any], block: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ConfigError, match=told):
+        check_corpora(study(text, **block), "c.yaml")
+
+
+def test_a_judge_of_another_kind_is_found_before_the_first_update(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "llada"}')
+    texts = {**LM1B, "sizes": {"model_length": 128, "hidden_dim": 16, "n_blocks": 1, "n_heads": 2}}
+    for folder, told in ((tmp_path, "holds a 'llada'"), (tmp_path / "no", "judge_directory")):
+        block = {"corpus": {"texts": [texts], "judge_directory": str(folder)}, "runs": [MASKED]}
+        with pytest.raises(ConfigError, match=told):
+            check_corpora(study(**block), "c.yaml")
+        check_corpora(study(**block), "c.yaml", here=False)
+
+
 def test_what_comes_from_the_hub_is_pinned_and_local_files_do_not() -> None:
     assert [repo.name for repo in repos_of(study())] == ["lm1b", "bert-tokenizer", "gpt2-large"]
     assert all(len(repo.revision) == 40 for repo in repos_of(study()))
     assert [repo.name for repo in repos_of(study({"steps": []}))] == ["lm1b", "bert-tokenizer"]
     local = {"tokenizer_directory": "t", "train": {"corpus": "ptb", "file": "a"}}
-    found = study({**local, "measured": [{"name": "ptb", "corpus": "ptb", "file": "b"}], "steps": []})
+    found = study({**local, "measured": [{"name": "test", "corpus": "ptb", "file": "b"}], "steps": []})
     assert repos_of(found) == []
     for name in ("lomdm-paper", "imdm-paper"):
         repos = {repo.name: repo for repo in repos_of(load_study(ROOT / f"config/{name}.yaml"))}

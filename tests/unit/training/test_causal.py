@@ -8,10 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from xpflow.errors import ConfigError
+from xpflow.errors import ConfigError, ModelLoadError
 from xpflow.microtext import WORLDS
 from xpflow.microtext.splits import load
 from xpflow.microtext.tokenizer import special_ids
+from xpflow.models.load import load_model
 from xpflow.training.examples import Batch
 from xpflow.training.objectives.causal import causal_inputs
 from xpflow.training.text_causal import CausalModel, causal_bound, causal_sample
@@ -90,6 +91,13 @@ def test_a_causal_run_has_an_exact_score_samples_in_l_steps_and_no_one_step(tmp_
     assert "one_step" not in (tmp_path / "scores.json").read_text()
     with pytest.raises(ConfigError, match="causal"):
         load_text(tmp_path)
+    with pytest.raises(ModelLoadError, match="holds a causal model, which reads no masks"):
+        load_model(tmp_path / "checkpoint")  # what every decoder does
+    masked = TextRecipe("masked", {}, 1, 2, width=32, heads=2)
+    train_text(
+        world, masked, tmp_path / "on", start=tmp_path, measuring=Measuring(samples=2, test=2, curve=0)
+    )
+    load_model(tmp_path / "on" / "checkpoint")  # it has seen masks
 
 
 def test_samples_follow_the_model_s_own_probabilities() -> None:

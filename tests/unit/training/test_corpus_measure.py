@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from itertools import permutations
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from xpflow.cli import main
-from xpflow.corpora.store import Rows, read_rows, write_rows
+from xpflow.corpora.store import Rows, read_rows, require_fit, write_rows
 from xpflow.errors import DataError
 from xpflow.masking.subs import subs_denoiser
 from xpflow.models.mdlm import MDLMConfig
 from xpflow.models.untrained import new_model
+from xpflow.training import corpus_measure
 from xpflow.training.corpus_measure import perplexity
+from xpflow.training.finite import TrainingError
 
 MADE = [[0, 3, 1, 5], [0, 2, 2, 5], [0, 4, 3, 5], [0, 1, 4, 5], [0, 3, 3, 5]]
 
@@ -74,6 +77,56 @@ def test_the_command_prints_it(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("xpflow.models.load.load_model", lambda *_: (model, None))
+    monkeypatch.setattr("xpflow.models.load.load_model", lambda *_: (model, Words()))
     assert main(["text", "perplexity", "mdlm-owt", str(tmp_path / "rows"), "--seed", "3"]) == 0
     assert f"at most {perplexity(model, rows, seed=3).value:.2f} " in capsys.readouterr().out
+
+
+class Words:
+    """A tokenizer, as far as it is asked which words it has."""
+
+    def __init__(self, words: int = 6, begin: int = 0) -> None:
+        self.words, self.bos_token_id, self.eos_token_id = words, begin, 5
+
+    def __len__(self) -> int:
+        return self.words
+
+
+@pytest.mark.parametrize("tokenizer", [Words(9), Words(begin=1)])
+def test_rows_of_another_tokenizer_have_no_perplexity(model: Any, tokenizer: Words, tmp_path: Path) -> None:
+    write_rows(tmp_path / "r", MADE, 4, 6, {"packed": True, "tokenizer": "gpt2", "begin": 0, "end": 5})
+    require_fit(read_rows(tmp_path / "r"), model, Words())
+    require_fit(read_rows(tmp_path / "r"), model, Words(7))  # the mask is one of its words
+    with pytest.raises(DataError, match="was packed by gpt2 of 6 words"):
+        require_fit(read_rows(tmp_path / "r"), model, tokenizer)
+
+
+def test_rows_longer_than_the_model_have_none(model: Any, tmp_path: Path) -> None:
+    write_rows(tmp_path / "r", [[0, 1, 2, 3, 5]], 5, 6, {"packed": True})
+    with pytest.raises(DataError, match="rows of 5 tokens, and the model 4 places"):
+        require_fit(read_rows(tmp_path / "r"), model, Words())
+
+
+@pytest.mark.parametrize(
+    ("about", "says"),
+    [("{", "not JSON"), ("[]", "lacks one of"), ('{"rows": 5, "length": 4}', "lacks one of"), (None, "hash")],
+)
+def test_rows_are_what_was_packed(rows: Rows, about: str | None, says: str) -> None:
+    if about is None:
+        data = bytearray((rows.folder / "tokens.bin").read_bytes())
+        data[2] ^= 1
+        (rows.folder / "tokens.bin").write_bytes(data)
+    else:
+        (rows.folder / "corpus.json").write_text(about)
+    with pytest.raises(DataError, match=says):
+        read_rows(rows.folder, whole=True)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 3e3])
+def test_a_bound_that_is_no_number_is_no_perplexity(
+    model: Any, rows: Rows, value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = SimpleNamespace(total_B=torch.full((5,), 4 * value), velocity_B=torch.zeros(5))
+    monkeypatch.setattr(corpus_measure, "draw_bound", lambda *_: SimpleNamespace(parts=parts))
+    with pytest.raises(TrainingError, match="that is no perplexity"):
+        perplexity(model, rows, batch=5)

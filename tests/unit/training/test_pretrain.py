@@ -13,13 +13,15 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from xpflow.decoding.decoders import DECODERS
-from xpflow.errors import ArtifactError, ConfigError, ModelLoadError
+from xpflow.errors import ArtifactError, ConfigError, ModelLoadError, SandboxUnavailable
 from xpflow.models.registry import model_folder
 from xpflow.models.untrained import SpecialIds, micro_config, new_model
-from xpflow.study.config import load_study
+from xpflow.study.config import load_study, study_from_mapping
 from xpflow.study.config.root import StudyConfig
+from xpflow.training import pretrain_check
 from xpflow.training.corpus import Corpus
 from xpflow.training.pretrain import Recipe, new_micro_model, pretrainer, write_card
+from xpflow.training.pretrain_check import check_pretrain
 from xpflow.training.trainer import Course, Row
 
 RECIPE = Recipe(steps=4, batch_size=4, warmup_steps=1, log_every=1, checkpoint_every=1, autocast=False)
@@ -133,3 +135,53 @@ def test_the_card_tells_counts_intervals_recipe_and_hash(tmp_path: Path) -> None
     card = (tmp_path / "MODEL_CARD.md").read_text()
     assert "80/100 = 80.0 % | 71.1 to 86.7 %" in card
     assert json.dumps(RECIPE.steps) in card
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("steps", {"llada-micro": 0}),
+        ("learning_rate", {"llada-micro": -1e-3}),
+        ("embedding_learning_rate", {"llada-micro": 0.0}),
+        ("decay_share", {"llada-micro": 1.5}),
+        ("batch_size", 5000),
+    ],
+)
+def test_numbers_of_a_recipe_are_in_their_range(key: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"pretrain.{key}"):
+        study_from_mapping({"pretrain": {key: value}}, source="s.yaml")
+
+
+@pytest.mark.parametrize(
+    ("block", "told"),
+    [
+        ({"benchmarks": ["micropy-hee"]}, r"pretrain.benchmarks\[micropy-hee\].*did you mean"),
+        ({"benchmarks": ["micropy-personas"]}, "has no split 'validation'"),
+        ({"decoder": "mask_predicton"}, "pretrain.decoder"),
+        ({"world": "micropi"}, "pretrain.world"),
+        ({"objective": "maskd"}, "pretrain.objective"),
+    ],
+)
+def test_what_the_card_needs_is_asked_before_the_first_step(block: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=f"(?s){told}"):
+        check_pretrain(study_from_mapping({"pretrain": block}, source="s.yaml"), "s.yaml")
+
+
+def test_a_jail_that_does_not_work_is_found_before_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(name: str | None) -> None:
+        raise SandboxUnavailable("no namespaces")
+
+    monkeypatch.setattr(pretrain_check, "choose_jail", broken)
+    study = study_from_mapping({"pretrain": {"benchmarks": ["micropy-he"]}}, source="s.yaml")
+    check_pretrain(study, "s.yaml")  # on this machine nothing is run yet
+    with pytest.raises(ConfigError, match="no namespaces"):
+        check_pretrain(study, "s.yaml", at_work=True)
+    reports = study_from_mapping({"pretrain": {"benchmarks": ["microsum"]}}, source="s.yaml")
+    check_pretrain(reports, "s.yaml", at_work=True)  # summaries need no jail
+
+
+def test_answers_that_are_all_too_long_are_an_error_and_no_endless_search(
+    tokenizer: PreTrainedTokenizerBase,
+) -> None:
+    with pytest.raises(ConfigError, match="answers of micropy fit 1 tokens"):
+        Corpus(tokenizer, 1).examples(0, 4)

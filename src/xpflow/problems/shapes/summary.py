@@ -7,7 +7,8 @@ Without facts nothing can be right or wrong: an answer counts unless it is degen
 it is. Texts are compared on the trusted side and never run.
 
 Measures of every answer (`MEASURES`): shares of facts, F1 of ROUGE-1, 2 and L (the package rouge-score, with
-stemming), words, the share of its trigrams that stood in it before, and whether it is degenerate.
+stemming; none for a reference without Latin letters or digits), words, the share of its trigrams that stood
+in it before, and whether it is degenerate.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from xpflow.errors import DataError
 from xpflow.problems.problem import Problem
 from xpflow.problems.shape import Fields, Judgement, Shape
 
@@ -29,6 +31,7 @@ LONGEST = 20_000  # characters of an answer that are read
 FEWEST_WORDS, MOST_REPEATED, MOST_IN_A_ROW = 4, 0.3, 3  # what is not degenerate
 _SENTENCE = re.compile(r"[.;!?]+(?:\s|$)")
 _WORD = re.compile(r"\w+")
+_ROUGE_WORD = re.compile("[a-z0-9]")  # rouge-score knows no other letters
 
 
 def instruction(problem: Problem) -> str:
@@ -119,6 +122,9 @@ def _words(text: str) -> list[str]:
 
 
 def _rouge(reference: str, text: str) -> dict[str, float]:
+    """Return ROUGE's F1; nothing for a reference that it reads no word of, where all answers would have 0."""
+    if not _ROUGE_WORD.search(reference.casefold()):
+        return {}
     return {name: float(score.fmeasure) for name, score in _scorer().score(reference, text).items()}
 
 
@@ -136,6 +142,13 @@ def from_row(row: Mapping[str, Any], where: str) -> Problem:
     facts = fields.texts("facts") if "facts" in row else ()
     if any(not line.strip() for line in facts):
         raise fields.wrong("facts", "lines of words", facts)
+    for line in facts:
+        head, rest = fact_of(line)
+        if never := [word for word in (*sorted(head), *rest) if not _WORD.fullmatch(word)]:
+            raise DataError(
+                f"{where}, field 'facts': no answer can say {never[0]!r} of the fact {line!r:.60}",
+                hint="a fact is words of letters and digits: 47.5 is read as two words, `47 5`",
+            )
     return Problem(
         task_id=fields.task_id(),
         prompt=fields.text("document"),

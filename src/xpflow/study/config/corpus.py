@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Self
+
 from pydantic import Field, model_validator
 
 from xpflow.study.config.base import Block, Scalar
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"
+Steps = tuple[Annotated[int, Field(gt=0)], ...]
 TRAIN = "train"  # the rows that a model is trained on, among those that are measured on
 
 
@@ -21,6 +24,12 @@ class CorpusPart(Block):
     revision: str | None = Field(
         default=None, description="Commit of the hub data set, where none is pinned or another is wanted"
     )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.file is not None and self.revision is not None:
+            raise ValueError("a local `file` has no `revision`: give one of them")
+        return self
 
 
 class MeasuredPart(CorpusPart):
@@ -49,7 +58,7 @@ class CorpusText(Block):
         description="Fields of its config.json, over the published ones; words and special tokens are those "
         "of the tokenizer",
     )
-    steps: tuple[int, ...] = Field(default=(), description="Steps in which texts are sampled; none: no texts")
+    steps: Steps = Field(default=(), description="Steps in which texts are sampled; none: no texts")
     samples: int = Field(default=1024, gt=1, description="Texts for each number of steps")
 
     @model_validator(mode="after")

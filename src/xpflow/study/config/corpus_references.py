@@ -10,7 +10,7 @@ from xpflow.errors import XpflowError, nearest
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.study.config.corpus import CorpusPart, CorpusText
 from xpflow.study.config.references import Place, Problem, unknown, unlisted
-from xpflow.study.config.text import TextBlock
+from xpflow.study.config.text import TextBlock, TextRun
 
 UNMASKED = "causal"  # the objective whose models read no masks
 
@@ -25,11 +25,23 @@ def bad_corpus(block: TextBlock) -> Iterator[Problem]:
         yield from unlisted((*loc, "architecture"), text.architecture, ARCHITECTURES)
         yield from _bad_parts(loc, text)
     runs = {run.name: index for index, run in enumerate(block.runs)}
+    texts = {text.name: text for text in block.corpus.texts}
     for name, run in block.corpus_pairs:
         loc = ("text", "runs", runs[run.name])
         yield from unknown((*loc, "published"), run.published, block.corpus.names)
+        yield from _bad_published((*loc, "published", name), run, texts[name])
         if run.objective == UNMASKED:
             yield (*loc, "objective"), f"a causal model is not measured on {name!r}"
+
+
+def _bad_published(loc: Place, run: TextRun, text: CorpusText) -> Iterator[Problem]:
+    """A paper's number stands beside one of ours: of rows that are measured, or of samples in some steps."""
+    rows = [part.name for part in text.measured]
+    samples = [f"{kind}-{steps}" for kind in ("own", "off") for steps in text.steps]
+    for key, value in run.published.get(text.name, {}).items():
+        yield from unknown(loc, [key], [*rows, *samples])
+        if value < 1:
+            yield (*loc, key), f"{value:g} is no perplexity: it is 1 at least"
 
 
 def _bad_parts(loc: Place, text: CorpusText) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from xpflow.errors import ConfigError, nearest
 from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.protocols import PROTOCOLS
 from xpflow.study.config.base import Block, budget_text
+from xpflow.study.config.claim_references import bad_comparisons
 from xpflow.study.config.evaluation import Arm, EvaluationBlock
 from xpflow.study.config.factorial import FactorialBlock, factorial_cells
 from xpflow.study.config.frontier import FrontierBlock, arms_of
@@ -94,6 +95,7 @@ class StudyConfig(Block):
             *bad_noisy(self),
             *bad_cells(self),
             *bad_readings(self),
+            *bad_comparisons(self),
             *bad_text(self),
             *needs_models(self),
             *_bad_claims(self),

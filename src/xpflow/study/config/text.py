@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from xpflow.study.config.base import Block, Scalar
-from xpflow.study.config.corpus import CorpusBlock
+from xpflow.study.config.corpus import CorpusBlock, Steps
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 # What a claim may be about. Bounds are in nats a token; the last column says which further key it needs.
@@ -130,7 +130,7 @@ class TextBlock(Block):
     width: int = Field(default=64, gt=0, description="Width of the models")
     layers: int = Field(default=2, gt=0, description="Blocks of the models")
     heads: int = Field(default=4, gt=0, description="Heads of a block")
-    steps: tuple[int, ...] = Field(
+    steps: Steps = Field(
         default=(1, 2, 4, 8, 16), min_length=1, description="Steps in which sentences are sampled"
     )
     samples: int = Field(default=256, gt=1, description="Sentences sampled for each number of steps")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -242,23 +242,23 @@ class PretrainBlock(Block):
         default=("micropy-he", "micropy-mbpp"), description="Whose validation problems these are of"
     )
     seed: int = Field(default=0, ge=0, description="Seed of weights, data order and masks")
-    steps: dict[str, int] = Field(
+    steps: dict[str, Annotated[int, Field(gt=0)]] = Field(
         default_factory=lambda: {"llada-micro": 2400, "llada2-micro": 2600},
         description="Optimizer steps of each model",
     )
-    batch_size: int = Field(default=64, gt=0, description="Sequences per step")
+    batch_size: int = Field(default=64, gt=0, le=4096, description="Sequences per step")
     response_length: int = Field(default=32, gt=0, description="N, response tokens")
-    learning_rate: dict[str, float] = Field(
+    learning_rate: dict[str, Annotated[float, Field(gt=0)]] = Field(
         default_factory=lambda: {"llada-micro": 0.0013, "llada2-micro": 0.008},
         description="Peak learning rate of each model's matrices (Muon); LLaDA has no QK norm and bears less",
     )
-    embedding_learning_rate: dict[str, float] = Field(
+    embedding_learning_rate: dict[str, Annotated[float, Field(gt=0)]] = Field(
         default_factory=lambda: {"llada-micro": 0.0015, "llada2-micro": 0.004},
         description="Peak learning rate of each model's embeddings, head and norms (AdamW)",
     )
     weight_decay: float = Field(default=0.01, ge=0, description="Decoupled weight decay of the matrices")
     warmup_steps: int = Field(default=100, ge=0, description="Linear warm-up, in steps")
-    decay_share: dict[str, float] = Field(
+    decay_share: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
         default_factory=lambda: {"llada-micro": 0.375, "llada2-micro": 0.4},
         description="Share of each model's steps, at the end, that lower the rate to zero",
     )

@@ -14,7 +14,7 @@ that ends with a block is never drawn (the public code draws it, and such a row 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -36,6 +36,11 @@ class CertaintySettings(Block):
 
     certainty_weight: float = Field(default=2.0, ge=0, description="Weight of the entropy where it is right")
     temperature: float = Field(default=0.5, gt=0, description="T of the distribution whose entropy is taken")
+
+
+OF_CERTAINTY: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "temperature": ("a certainty_weight above 0", lambda settings: settings.certainty_weight > 0),
+}
 
 
 class CertaintyForcingSettings(CertaintySettings):
@@ -111,5 +116,6 @@ OBJECTIVE = Objective(
     make=CertaintyForcing,
     about="own answers, and certainty wherever the model is right (dParallel)",
     examples=({}, {"block": 4, "complement": False}),
+    only_with=OF_CERTAINTY,
     cost=cost,
 )

@@ -202,4 +202,11 @@ OBJECTIVE = Objective(
         {"teacher": "distribution", "looks": 3, "keep_weight": 0.5, "keep_below": 0.9},
     ),
     cost=cost,
+    only_with={
+        "looks": ("teacher: distribution", lambda settings: settings.teacher == "distribution"),
+        "keep_below": ("a keep_weight above 0", lambda settings: settings.keep_weight > 0),
+        **dict.fromkeys(
+            ("tau_low", "tau_high"), ("tau_zero below 1", lambda settings: settings.tau_zero < 1)
+        ),
+    },
 )

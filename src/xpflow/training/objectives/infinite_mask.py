@@ -11,7 +11,7 @@ the model is the plain one, bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self, cast
@@ -49,6 +49,12 @@ class NoiseSettings(Block):
     def shape(self) -> NoiseShape:
         """Return the noise's shape."""
         return NoiseShape(self.noise, self.width, self.masks)
+
+
+OF_NOISE: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "width": ("noise that is uniform or gaussian", lambda settings: settings.noise != "table"),
+    "masks": ("noise: table", lambda settings: settings.noise == "table"),
+}
 
 
 class InfiniteMaskSettings(NoiseSettings):
@@ -102,6 +108,16 @@ class InfiniteMask(NoisyMasks):
         self.couplings: Couplings | None = None
         if settings.coupling not in ("none", "signs", "sum"):
             self.couplings = load_couplings(Path(settings.coupling))
+
+    def modules(self, model: Any) -> Mapping[str, nn.Module]:
+        """Return g; raises ConfigError where couplings are of another language than the model's."""
+        if self.couplings is not None and int(self.couplings.ids_ML.max()) >= model.config.vocab_size:
+            raise ConfigError(
+                f"couplings have the id {int(self.couplings.ids_ML.max())}, and the model"
+                f" {model.config.vocab_size} words",
+                hint="make couplings by a model of the same words",
+            )
+        return super().modules(model)
 
     def corrupt(self, batch: Batch, model: Any, generator: torch.Generator) -> Corrupted:
         """Return hard-masked sequences with noise, coupled as the settings say.
@@ -160,4 +176,5 @@ OBJECTIVE = Objective(
     make=InfiniteMask,
     about="masks with noise of their own, alone or coupled to sentences (IMDM, ReDi)",
     examples=({}, {"noise": "table", "masks": 3}, {"coupling": "signs", "words": 8}),
+    only_with=OF_NOISE,
 )

@@ -139,5 +139,6 @@ OBJECTIVE = Objective(
     make=MixedStates,
     about="the answer from states between mask and token, as flow visits them by the student's confidence",
     examples=({}, {"states": 2, "power": 1.0, "own": 1.0, "reedit": False, "over": "open"}),
+    only_with={"reedit_margin": ("reedit: true", lambda settings: settings.reedit)},
     cost=lambda settings: Cost(trained=settings.states, logit_bytes=12 * (settings.states - 1)),
 )

@@ -114,4 +114,5 @@ OBJECTIVE = Objective(
     about="answers from masks and from the model's own drafts (DMax)",
     examples=({}, {"both": True, "draft": "sample", "noise_low": 0.3, "over": "masked"}),
     cost=cost,
+    only_with={"on_policy": ("both: false", lambda settings: not settings.both)},
 )

@@ -29,7 +29,12 @@ from pydantic import Field, model_validator
 from xpflow.training.corruption import Corrupted, laid_out
 from xpflow.training.examples import Batch
 from xpflow.training.objective import Cost, Loss, Objective, Term
-from xpflow.training.objectives.certainty_forcing import CertaintySettings, Halves, certainty_terms
+from xpflow.training.objectives.certainty_forcing import (
+    OF_CERTAINTY,
+    CertaintySettings,
+    Halves,
+    certainty_terms,
+)
 from xpflow.training.states import (
     count_within,
     deciding_keys,
@@ -116,5 +121,6 @@ OBJECTIVE = Objective(
     make=PseudoTrajectory,
     about="masks in the order in which the teacher decided its answer (d3LLM)",
     examples=({}, {"trajectory": "random", "window_first": 2, "window_last": 6, "ratio_low": 0.2}),
+    only_with=OF_CERTAINTY,
     cost=lambda settings: Cost(logit_bytes=8 * (settings.certainty_weight > 0)),
 )

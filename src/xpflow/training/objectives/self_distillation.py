@@ -27,7 +27,7 @@ from xpflow.masking.rollout import rollout_targets
 from xpflow.training.corruption import Corrupted, laid_out, noisy_ids
 from xpflow.training.examples import Batch
 from xpflow.training.objective import Cost, Objective, Term
-from xpflow.training.objectives.infinite_mask import NoiseSettings, NoisyMasks
+from xpflow.training.objectives.infinite_mask import OF_NOISE, NoiseSettings, NoisyMasks
 from xpflow.training.student import Student
 
 
@@ -135,5 +135,17 @@ OBJECTIVE = Objective(
     make=SelfDistillation,
     about="one step learns several of the model as it was (SDTT), with plain or noisy masks",
     examples=({"dt": 0.25}, {"dt": 0.25, "infinite": False, "divergence": "forward"}),
+    only_with={
+        **{
+            name: (
+                f"infinite: true, and {words}",
+                lambda settings, used=used: settings.infinite and used(settings),
+            )
+            for name, (words, used) in OF_NOISE.items()
+        },
+        **dict.fromkeys(
+            ("noise", "noise_rate", "noise_from"), ("infinite: true", lambda settings: settings.infinite)
+        ),
+    },
     cost=lambda settings: Cost(free=settings.steps, reference=True, logit_bytes=16),
 )
