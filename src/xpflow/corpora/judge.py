@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -93,13 +93,14 @@ def _gpt2(place: Path) -> GPT2LMHeadModel:
 
     require_judge(place)
     try:
-        model, about = GPT2LMHeadModel.from_pretrained(
+        loaded: Any = GPT2LMHeadModel.from_pretrained(
             place,
             local_files_only=True,
             use_safetensors=True,
             dtype=torch.float32,
             output_loading_info=True,
         )
+        model, about = cast("tuple[GPT2LMHeadModel, dict[str, Any]]", loaded)
     except Exception as error:  # transformers and safetensors raise of many kinds
         said = str(error).partition("\n")[0]
         raise ModelLoadError(f"{place}: the judge cannot be read: {said:.200}", hint=ANOTHER) from error
@@ -108,8 +109,7 @@ def _gpt2(place: Path) -> GPT2LMHeadModel:
     for name, weight in model.named_parameters():
         if not bool(weight.isfinite().all()):
             raise ModelLoadError(f"{place}: tensor {name} holds NaN or infinity", hint=ANOTHER)
-    found: GPT2LMHeadModel = model
-    return found
+    return model
 
 
 def judged(
@@ -185,7 +185,7 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-_COLUMNS = {
+_COLUMNS: Mapping[str, Callable[[Any], bool]] = {
     "text": lambda value: isinstance(value, str),
     "ids": lambda value: isinstance(value, list) and all(map(_is_count, value)),
     "nfe": lambda value: isinstance(value, int | float) and 0 <= value < math.inf,

@@ -68,6 +68,11 @@ class Probing:
     settings: tuple[str, ...] = ("evaluation.batch_size",)
 
     @property
+    def parts(self) -> list[Workload | Reading]:
+        """Return all that one job does with a model."""
+        return [*self.decodes, *self.readings]
+
+    @property
     def detail(self) -> str:
         """Return how much is decoded and read."""
         decoded, read = (sum(one.forwards for one in part) for part in (self.decodes, self.readings))
@@ -76,7 +81,7 @@ class Probing:
     @property
     def forwards(self) -> float:
         """Return the forwards of all rows together."""
-        return float(self.jobs * sum(one.forwards for one in (*self.decodes, *self.readings)))
+        return float(self.jobs * sum(one.forwards for one in self.parts))
 
     @property
     def programs(self) -> int:
@@ -86,11 +91,11 @@ class Probing:
     def works(self, gpus: int) -> list[Work]:
         """Return the work of the GPU that has most to do: a job runs on one."""
         share = -(-self.jobs // min(gpus, self.jobs))
-        return [work.scaled(share) for one in (*self.decodes, *self.readings) for work in one.works()]
+        return [work.scaled(share) for one in self.parts for work in one.works()]
 
     def memory(self, gpus: int) -> Memory:
         """Return the memory of what needs most."""
-        found = [one.memory() for one in (*self.decodes, *self.readings)]
+        found = [one.memory() for one in self.parts]
         return max(found, key=lambda memory: memory.total)
 
 

@@ -14,7 +14,7 @@ Deviation: no moving average of the weights is kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -130,6 +130,11 @@ def _words(logits: Tensor, hidden: list[int]) -> Tensor:
     return logits.masked_fill(mask, -torch.inf).log_softmax(-1)
 
 
+def _infinite_and(used: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Return what says whether a setting of the noise is used: masks carry noise, and `used` holds."""
+    return lambda settings: settings.infinite and used(settings)
+
+
 OBJECTIVE = Objective(
     settings=DistillationSettings,
     make=SelfDistillation,
@@ -137,10 +142,7 @@ OBJECTIVE = Objective(
     examples=({"dt": 0.25}, {"dt": 0.25, "infinite": False, "divergence": "forward"}),
     only_with={
         **{
-            name: (
-                f"infinite: true, and {words}",
-                lambda settings, used=used: settings.infinite and used(settings),
-            )
+            name: (f"infinite: true, and {words}", _infinite_and(used))
             for name, (words, used) in OF_NOISE.items()
         },
         **dict.fromkeys(
