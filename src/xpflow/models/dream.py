@@ -21,24 +21,15 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForCausalLM,
-    AutoModelForMaskedLM,
-    PretrainedConfig,
-    PreTrainedModel,
-)
+from transformers import PretrainedConfig
 
+from xpflow.models.contract import MaskedLM, Seen, enter_auto
 from xpflow.models.layers import (
     MaskedLMOutput,
     OutLinear,
     RMSNorm,
     attend,
-    embed,
     initialise,
-    key_mask,
-    require_supported,
     rotary_tables,
     rotate,
     split_heads,
@@ -125,23 +116,25 @@ class DreamStack(nn.Module):
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
 
-class DreamModel(PreTrainedModel):  # type: ignore[no-untyped-call]
-    """Dream with its output head, under the published class and tensor names."""
+class DreamModel(MaskedLM):  # type: ignore[no-untyped-call]
+    """Dream with its output head, under the published class and tensor names; logits in the model's dtype."""
 
     config: DreamConfig
     config_class = DreamConfig
-    base_model_prefix = "model"
-    _supports_sdpa = True
+    TABLE, HEAD = "model.embed_tokens", "lm_head"
     _no_split_modules = ["DreamDecoderLayer"]  # noqa: RUF012 (the base class declares it so)
 
-    def __init__(self, config: DreamConfig) -> None:
-        require_supported(config)
-        super().__init__(config)
+    def build(self, config: DreamConfig) -> None:
+        """Make all modules."""
         self.model = DreamStack(config)
         self.lm_head: nn.Module = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
-        self.post_init()  # type: ignore[no-untyped-call]
 
-    def forward(
+    def turns(self, x_BSD: Tensor, length: int) -> tuple[Tensor, Tensor]:
+        """Return cos and sin [S, R]."""
+        head_width = self.config.hidden_size // self.config.num_attention_heads
+        return rotary_tables(length, head_width, self.config.rope_theta, x_BSD)
+
+    def forward(  # type: ignore[override]
         self,
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
@@ -149,41 +142,19 @@ class DreamModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         logits_positions_BN: Tensor | None = None,
         head: bool = True,
     ) -> MaskedLMOutput:
-        """Return logits [B, S, V] in the model's dtype, or [B, N, V] at `logits_positions_BN` only.
+        """Return logits as `MaskedLM.forward` does; there are no `position_ids`.
 
-        What stands at place i predicts token i: it was computed at place i - 1. Without the `head`, the
-        hidden states that it would read, moved alike: [B, S, D] or [B, N, D].
-
-        Exactly one of `input_ids` [B, S] and `inputs_embeds` [B, S, D]. `attention_mask`: 2-D [B, S],
-        non-zero where a key may be seen, or 4-D [B or 1, 1 or H, S, S], bool or additive.
+        What stands at place i predicts token i: it was computed at place i - 1. Hidden states move alike.
         """
-        x_BSD = embed(self.model.embed_tokens, input_ids, inputs_embeds)
-        head_width = self.config.hidden_size // self.config.num_attention_heads
-        cos_SR, sin_SR = rotary_tables(x_BSD.shape[1], head_width, self.config.rope_theta, x_BSD)
-        mask = key_mask(attention_mask)
+        return super().forward(input_ids, attention_mask, inputs_embeds, logits_positions_BN, head=head)
+
+    def run(self, x_BSD: Tensor, seen: Seen) -> MaskedLMOutput:
+        """Run all layers, the last one's MLP where predictions are computed."""
         for layer in self.model.layers[:-1]:
-            x_BSD = layer(x_BSD, cos_SR, sin_SR, mask, None)
-        places_BN = predicting_places(logits_positions_BN, x_BSD)
-        x_BND = self.model.layers[-1](x_BSD, cos_SR, sin_SR, mask, places_BN)
-        hidden_BND = self.model.norm(x_BND)
-        if not head:
-            return MaskedLMOutput(hidden=hidden_BND)
-        return MaskedLMOutput(logits=self.lm_head(hidden_BND))
-
-    def get_input_embeddings(self) -> nn.Module:
-        """Return the embedding table (its `weight` is W_in of the paper)."""
-        table: nn.Module = self.model.embed_tokens
-        return table
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        self.model.embed_tokens = value
-
-    def get_output_embeddings(self) -> nn.Module:
-        head: nn.Module = self.lm_head
-        return head
-
-    def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
-        self.lm_head = new_embeddings
+            x_BSD = layer(x_BSD, seen.cos_SR, seen.sin_SR, seen.mask, None)
+        places_BN = predicting_places(seen.places_BN, x_BSD)
+        x_BND = self.model.layers[-1](x_BSD, seen.cos_SR, seen.sin_SR, seen.mask, places_BN)
+        return MaskedLMOutput(hidden=self.model.norm(x_BND))
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -202,6 +173,4 @@ def predicting_places(positions_BN: Tensor | None, x_BSD: Tensor) -> Tensor:
     return (positions_BN - 1).clamp(min=0)
 
 
-AutoConfig.register("Dream", DreamConfig, exist_ok=True)
-for _auto in (AutoModel, AutoModelForMaskedLM, AutoModelForCausalLM):
-    _auto.register(DreamConfig, DreamModel, exist_ok=True)
+enter_auto(DreamConfig, DreamModel)

@@ -15,15 +15,9 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForCausalLM,
-    AutoModelForMaskedLM,
-    PretrainedConfig,
-    PreTrainedModel,
-)
+from transformers import PretrainedConfig
 
+from xpflow.models.contract import MaskedLM, Seen, enter_auto
 from xpflow.models.layers import (
     FeatureBlock,
     MaskedLMOutput,
@@ -31,10 +25,7 @@ from xpflow.models.layers import (
     RMSNorm,
     at_least_fp32,
     attend,
-    embed,
     initialise,
-    key_mask,
-    require_supported,
     rotary_tables,
     rotate,
     split_heads,
@@ -132,72 +123,31 @@ class LLaDATransformer(nn.Module):
             }
         )
 
-    def part(self, name: str) -> nn.Module:
-        """Return the module `transformer.<name>`."""
-        return self.get_submodule(f"transformer.{name}")
 
-
-class LLaDAModelLM(PreTrainedModel):  # type: ignore[no-untyped-call]
-    """LLaDA with its output head, under the published class and tensor names."""
+class LLaDAModelLM(MaskedLM):  # type: ignore[no-untyped-call]
+    """LLaDA with its output head, under the published class and tensor names; logits in the model's dtype."""
 
     config: LLaDAConfig
     config_class = LLaDAConfig
-    base_model_prefix = "model"
-    _supports_sdpa = True
+    TABLE, HEAD = "model.transformer.wte", "model.transformer.ff_out"
     _no_split_modules = ["LLaDABlock"]  # noqa: RUF012 (the base class declares it so)
 
-    def __init__(self, config: LLaDAConfig) -> None:
-        require_supported(config)
-        super().__init__(config)
+    def build(self, config: LLaDAConfig) -> None:
+        """Make all modules."""
         self.model = LLaDATransformer(config)
-        self.post_init()  # type: ignore[no-untyped-call]
 
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        logits_positions_BN: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        head: bool = True,
-    ) -> MaskedLMOutput:
-        """Return logits [B, S, V] in the model's dtype, or [B, N, V] at `logits_positions_BN` only.
-
-        Without the `head`, the hidden states that it would read: [B, S, D] or [B, N, D].
-
-        Exactly one of `input_ids` [B, S] and `inputs_embeds` [B, S, D]. `attention_mask`: 2-D [B, S],
-        non-zero where a key may be seen, or 4-D [B or 1, 1 or H, S, S], bool or additive. `position_ids`
-        [B, S], all below S, replace 0..S-1 in the rotary embedding.
-        """
-        parts = self.model.transformer
-        x_BSD = embed(parts["wte"], input_ids, inputs_embeds)
+    def turns(self, x_BSD: Tensor, length: int) -> tuple[Tensor, Tensor]:
+        """Return cos and sin [S, R]."""
         head_width = self.config.d_model // self.config.n_heads
-        cos_SR, sin_SR = rotary_tables(x_BSD.shape[1], head_width, self.config.rope_theta, x_BSD)
-        if position_ids is not None:
-            cos_SR, sin_SR = (table_SR[position_ids].unsqueeze(1) for table_SR in (cos_SR, sin_SR))
-        mask = key_mask(attention_mask)
+        return rotary_tables(length, head_width, self.config.rope_theta, x_BSD)
+
+    def run(self, x_BSD: Tensor, seen: Seen) -> MaskedLMOutput:
+        """Run all blocks, the last one's MLP where states are wanted."""
+        parts = self.model.transformer
         for block in parts["blocks"][:-1]:
-            x_BSD = block(x_BSD, cos_SR, sin_SR, mask, None)
-        x_BND = parts["blocks"][-1](x_BSD, cos_SR, sin_SR, mask, logits_positions_BN)
-        hidden_BND = parts["ln_f"](x_BND)
-        if not head:
-            return MaskedLMOutput(hidden=hidden_BND)
-        return MaskedLMOutput(logits=parts["ff_out"](hidden_BND))
-
-    def get_input_embeddings(self) -> nn.Module:
-        """Return the embedding table (its `weight` is W_in of the paper)."""
-        table: nn.Module = self.model.part("wte")
-        return table
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        self.model.transformer["wte"] = value
-
-    def get_output_embeddings(self) -> nn.Module:
-        head: nn.Module = self.model.part("ff_out")
-        return head
-
-    def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
-        self.model.transformer["ff_out"] = new_embeddings
+            x_BSD = block(x_BSD, seen.cos_SR, seen.sin_SR, seen.mask, None)
+        x_BND = parts["blocks"][-1](x_BSD, seen.cos_SR, seen.sin_SR, seen.mask, seen.places_BN)
+        return MaskedLMOutput(hidden=parts["ln_f"](x_BND))
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -228,6 +178,4 @@ class LLaDAFeatureBlock(FeatureBlock):
         return found
 
 
-AutoConfig.register("llada", LLaDAConfig, exist_ok=True)
-for _auto in (AutoModel, AutoModelForMaskedLM, AutoModelForCausalLM):
-    _auto.register(LLaDAConfig, LLaDAModelLM, exist_ok=True)
+enter_auto(LLaDAConfig, LLaDAModelLM)

@@ -17,16 +17,10 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForCausalLM,
-    AutoModelForMaskedLM,
-    PretrainedConfig,
-    PreTrainedModel,
-)
+from transformers import PretrainedConfig
 
 from xpflow.models.cache import BlockCache, CacheWindow
+from xpflow.models.contract import MaskedLM, Seen, at_positions, enter_auto
 from xpflow.models.layers import (
     MaskedLMOutput,
     OutLinear,
@@ -34,10 +28,8 @@ from xpflow.models.layers import (
     at_least_fp32,
     attend,
     block_causal_mask,
-    embed,
     initialise,
     key_mask,
-    require_supported,
     rotary_tables,
     rotate,
     split_heads,
@@ -156,21 +148,32 @@ class LLaDA2Stack(nn.Module):
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
 
-class LLaDA2MoeModelLM(PreTrainedModel):  # type: ignore[no-untyped-call]
-    """LLaDA2 with its output head, under the published class and tensor names."""
+class LLaDA2MoeModelLM(MaskedLM):  # type: ignore[no-untyped-call]
+    """LLaDA2 with its output head, under the published class and tensor names; logits in fp32 or wider."""
 
     config: LLaDA2MoeConfig
     config_class = LLaDA2MoeConfig
-    base_model_prefix = "model"
-    _supports_sdpa = True
+    TABLE, HEAD = "model.word_embeddings", "lm_head"
     _no_split_modules = ["LLaDA2Layer"]  # noqa: RUF012 (the base class declares it so)
 
-    def __init__(self, config: LLaDA2MoeConfig) -> None:
-        require_supported(config)
-        super().__init__(config)
+    def build(self, config: LLaDA2MoeConfig) -> None:
+        """Make all modules."""
         self.model = LLaDA2Stack(config)
         self.lm_head: nn.Module = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
-        self.post_init()  # type: ignore[no-untyped-call]
+
+    def turns(self, x_BSD: Tensor, length: int) -> tuple[Tensor, Tensor]:
+        """Return cos and sin [S, R] of the part of a head that is turned."""
+        rotated = int(head_width(self.config) * self.config.partial_rotary_factor)
+        return rotary_tables(length, rotated, self.config.rope_theta, x_BSD)
+
+    def visible(self, attention_mask: Tensor | None, length: int, like: Tensor) -> Tensor | None:
+        """Return the block-causal mask, under which a caller's 2-D one is; a 4-D one replaces it."""
+        return block_causal_mask(key_mask(attention_mask), length, self.config.block_length, like.device)
+
+    def logits(self, hidden_BND: Tensor) -> Tensor:
+        """Return what the head says, in fp32 or wider."""
+        found = super().logits(hidden_BND)
+        return found.to(at_least_fp32(found.dtype))
 
     def forward(
         self,
@@ -179,48 +182,40 @@ class LLaDA2MoeModelLM(PreTrainedModel):  # type: ignore[no-untyped-call]
         inputs_embeds: Tensor | None = None,
         logits_positions_BN: Tensor | None = None,
         position_ids: Tensor | None = None,
-        cache: CacheWindow | None = None,
         head: bool = True,
+        cache: CacheWindow | None = None,
     ) -> MaskedLMOutput:
-        """Return fp32 logits [B, S, V], or [B, N, V] at `logits_positions_BN` only.
+        """Return logits as `MaskedLM.forward` does.
 
-        Without the `head`, the hidden states that it would read: [B, S, D] or [B, N, D].
-
-        Exactly one of `input_ids` [B, S] and `inputs_embeds` [B, S, D]. `attention_mask`: None or 2-D [B, S]
-        (non-zero where a key may be seen), both under the block-causal mask, or 4-D [B or 1, 1 or H, S, S],
-        bool or additive, which replaces it. `position_ids` [B, S], all below S, replace 0..S-1 in the rotary
-        embedding (training on a clean and a noisy copy needs it). In training, `router_load` [MoE layers, E]
-        counts tokens per expert (in the last layer of those at `logits_positions_BN`, where alone it runs).
+        `position_ids` come from training on a clean and a noisy copy. In training, `router_load`
+        [MoE layers, E] counts tokens per expert (in the last layer of those at `logits_positions_BN`, where
+        alone it runs).
 
         With `cache` (from `new_cache(...).window(...)`) the inputs [B, W] are the window's positions only;
         what they attend to before it comes from the cache. Masks and `position_ids` must be None then, and
         `logits_positions_BN` counts from the window's start.
         """
-        x_BSD = embed(self.model.word_embeddings, input_ids, inputs_embeds)
-        rotated = int(head_width(self.config) * self.config.partial_rotary_factor)
-        S = x_BSD.shape[1] if cache is None else cache.end
-        cos_SR, sin_SR = rotary_tables(S, rotated, self.config.rope_theta, x_BSD)
-        if cache is not None:
-            if attention_mask is not None or position_ids is not None:
-                raise ValueError("a cache brings its own positions and mask: give neither")
-            position_ids, mask = cache.positions_BW, cache.mask(self.config.block_length)
-        else:
-            mask = block_causal_mask(key_mask(attention_mask), S, self.config.block_length, x_BSD.device)
-        if position_ids is not None:
-            cos_SR, sin_SR = (table_SR[position_ids].unsqueeze(1) for table_SR in (cos_SR, sin_SR))
+        if cache is None:
+            given = (input_ids, attention_mask, inputs_embeds, logits_positions_BN, position_ids)
+            return super().forward(*given, head)
+        if attention_mask is not None or position_ids is not None:
+            raise ValueError("a cache brings its own positions and mask: give neither")
+        x_BSD = self.embedded(input_ids, inputs_embeds)
+        cos_SR, sin_SR = at_positions(self.turns(x_BSD, cache.end), cache.positions_BW)
+        mask = cache.mask(self.config.block_length)
+        return self.told(self.run(x_BSD, Seen(cos_SR, sin_SR, mask, logits_positions_BN, cache)), head)
+
+    def run(self, x_BSD: Tensor, seen: Seen) -> MaskedLMOutput:
+        """Run all layers, the last one's MLP where states are wanted; tell the experts' load."""
         loads: list[Tensor] = []
         last = len(self.model.layers) - 1
         for index, layer in enumerate(self.model.layers):
-            positions_BN = logits_positions_BN if index == last else None
-            keep = None if cache is None else partial(cache.extend, index)
-            x_BSD, load_E = layer(x_BSD, cos_SR, sin_SR, mask, positions_BN, keep)
+            places_BN = seen.places_BN if index == last else None
+            keep = None if seen.cache is None else partial(seen.cache.extend, index)
+            x_BSD, load_E = layer(x_BSD, seen.cos_SR, seen.sin_SR, seen.mask, places_BN, keep)
             loads += [] if load_E is None else [load_E]
         load_LE = torch.stack(loads) if loads else None
-        hidden_BSD = self.model.norm(x_BSD)
-        if not head:
-            return MaskedLMOutput(hidden=hidden_BSD, router_load=load_LE)
-        logits = self.lm_head(hidden_BSD)
-        return MaskedLMOutput(logits=logits.to(at_least_fp32(logits.dtype)), router_load=load_LE)
+        return MaskedLMOutput(hidden=self.model.norm(x_BSD), router_load=load_LE)
 
     def new_cache(self, rows: int, length: int) -> BlockCache:
         """Return an empty key-value cache for `rows` canvases of `length` positions."""
@@ -238,21 +233,6 @@ class LLaDA2MoeModelLM(PreTrainedModel):  # type: ignore[no-untyped-call]
         for router, load_E in zip(routers, router_load.float(), strict=True):
             router.expert_bias += rate * torch.sign(load_E.mean() - load_E).to(router.expert_bias)
 
-    def get_input_embeddings(self) -> nn.Module:
-        """Return the embedding table (its `weight` is W_in of the paper)."""
-        table: nn.Module = self.model.word_embeddings
-        return table
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        self.model.word_embeddings = value
-
-    def get_output_embeddings(self) -> nn.Module:
-        head: nn.Module = self.lm_head
-        return head
-
-    def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
-        self.lm_head = new_embeddings
-
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         initialise(module, self.config.initializer_range, self.config.num_hidden_layers)
@@ -266,6 +246,4 @@ def head_width(config: LLaDA2MoeConfig) -> int:
     return config.head_dim or config.hidden_size // config.num_attention_heads
 
 
-AutoConfig.register("llada2_moe", LLaDA2MoeConfig, exist_ok=True)
-for _auto in (AutoModel, AutoModelForMaskedLM, AutoModelForCausalLM):
-    _auto.register(LLaDA2MoeConfig, LLaDA2MoeModelLM, exist_ok=True)
+enter_auto(LLaDA2MoeConfig, LLaDA2MoeModelLM)

@@ -24,23 +24,14 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForCausalLM,
-    AutoModelForMaskedLM,
-    PretrainedConfig,
-    PreTrainedModel,
-)
+from transformers import PretrainedConfig
 
+from xpflow.models.contract import MaskedLM, Seen, enter_auto
 from xpflow.models.layers import (
     FeatureBlock,
     MaskedLMOutput,
     at_least_fp32,
     attend,
-    embed,
-    key_mask,
-    require_supported,
     rotary_tables,
     rotate,
     split_heads,
@@ -229,70 +220,43 @@ class MDLMBackbone(nn.Module):
         self.output_layer = OutputLayer(config)
 
 
-class MDLM(PreTrainedModel):  # type: ignore[no-untyped-call]
-    """The diffusion transformer with its head, under the published class and tensor names."""
+class MDLM(MaskedLM):  # type: ignore[no-untyped-call]
+    """The diffusion transformer with its head, under the published class and tensor names.
+
+    Logits have the projections' precision, hidden states fp32 or wider.
+    """
 
     config: MDLMConfig
     config_class = MDLMConfig
     base_model_prefix = "mdlm"
-    _supports_sdpa = True
+    TABLE, HEAD = "backbone.vocab_embed", "backbone.output_layer.linear"
     _no_split_modules = ["MDLMBlock"]  # noqa: RUF012 (the base class declares it so)
 
-    def __init__(self, config: MDLMConfig) -> None:
-        require_supported(config)
-        super().__init__(config)
+    def build(self, config: MDLMConfig) -> None:
+        """Make all modules."""
         self.backbone = MDLMBackbone(config)
-        self.post_init()  # type: ignore[no-untyped-call]
 
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        logits_positions_BN: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        head: bool = True,
-    ) -> MaskedLMOutput:
-        """Return logits [B, S, V] in the projections' precision, or [B, N, V] at `logits_positions_BN` only.
+    def turns(self, x_BSD: Tensor, length: int) -> tuple[Tensor, Tensor]:
+        """Return cos and sin [S, R]."""
+        return turns(self.config, x_BSD)
 
-        Without the `head`, the hidden states that it would read, in fp32 or wider: [B, S, D] or [B, N, D].
+    def embedded(self, input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
+        """Return the start of the residual stream, [B, S, D], in fp32 or wider."""
+        x_BSD = super().embedded(input_ids, inputs_embeds)
+        return x_BSD.to(at_least_fp32(x_BSD.dtype))
 
-        Exactly one of `input_ids` [B, S] and `inputs_embeds` [B, S, D]. `attention_mask`: 2-D [B, S],
-        non-zero where a key may be seen, or 4-D [B or 1, 1 or H, S, S], bool or additive. `position_ids`
-        [B, S], all below S, replace 0..S-1 in the rotary embedding.
-        """
-        parts = self.backbone
-        x_BSD = embed(parts.vocab_embed, input_ids, inputs_embeds)
-        x_BSD = x_BSD.to(at_least_fp32(x_BSD.dtype))
+    def run(self, x_BSD: Tensor, seen: Seen) -> MaskedLMOutput:
+        """Run all blocks, the last one's MLP where states are wanted."""
+        parts, told = self.backbone, (seen.cos_SR, seen.sin_SR, seen.mask)
         time_1C = parts.sigma_map()
-        cos_SR, sin_SR = turns(self.config, x_BSD)
-        if position_ids is not None:
-            cos_SR, sin_SR = (table_SR[position_ids].unsqueeze(1) for table_SR in (cos_SR, sin_SR))
-        mask = key_mask(attention_mask)
         for block in parts.blocks[:-1]:
-            x_BSD = block(x_BSD, time_1C, cos_SR, sin_SR, mask, None)
-        x_BND = parts.blocks[-1](x_BSD, time_1C, cos_SR, sin_SR, mask, logits_positions_BN)
-        hidden_BND = parts.output_layer(x_BND, time_1C)
-        if not head:
-            return MaskedLMOutput(hidden=hidden_BND)
-        return MaskedLMOutput(logits=parts.output_layer.linear(hidden_BND))
+            x_BSD = block(x_BSD, time_1C, *told, None)
+        x_BND = parts.blocks[-1](x_BSD, time_1C, *told, seen.places_BN)
+        return MaskedLMOutput(hidden=parts.output_layer(x_BND, time_1C))
 
     def constants(self) -> dict[str, Tensor]:
         """Return the tensors of the layout that are no weights, with the values that a file must have."""
         return {"backbone.rotary_emb.inv_freq": frequencies(self.config.hidden_dim // self.config.n_heads)}
-
-    def get_input_embeddings(self) -> nn.Module:
-        """Return the embedding table (its `weight` is W_in of the paper)."""
-        return self.backbone.vocab_embed
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        self.backbone.vocab_embed = value  # type: ignore[assignment]
-
-    def get_output_embeddings(self) -> nn.Module:
-        return self.backbone.output_layer.linear
-
-    def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
-        self.backbone.output_layer.linear = new_embeddings  # type: ignore[assignment]
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -339,6 +303,4 @@ class MDLMFeatureBlock(FeatureBlock):
         return found
 
 
-AutoConfig.register("mdlm", MDLMConfig, exist_ok=True)
-for _auto in (AutoModel, AutoModelForMaskedLM, AutoModelForCausalLM):
-    _auto.register(MDLMConfig, MDLM, exist_ok=True)
+enter_auto(MDLMConfig, MDLM)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xpflow.planning.sizes import ModelSizes
-from xpflow.planning.work import Forward, Memory, Work, layer_bytes
+from xpflow.planning.work import Forward, Memory, Work, layer_bytes, training_sequence
 from xpflow.study.config.machine import RuntimeBlock
 from xpflow.study.config.training import FullSettings, LoraSettings
 
@@ -66,10 +66,7 @@ class Alignment:
 
     def sequence(self, prompt: int) -> tuple[int, int]:
         """Return a training sequence's tokens and the places read; a block-causal one has a noisy copy."""
-        if not (block := self.arch.block_length):
-            return prompt + self.length, self.length
-        width = (-(-self.length // block) + 1) * block
-        return prompt + self.length + width, width
+        return training_sequence(self.arch, prompt, self.length)
 
     def works(self) -> list[Work]:
         """Return the work of one process: all updates, and the forwards that the log takes."""

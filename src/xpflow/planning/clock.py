@@ -40,6 +40,8 @@ RULES = {
     "align": "train",
     "solvable": "filter_solvable",
     "policy": "train_policy",
+    "probe-policy": "train_probe_policy",
+    "probe": "probe",
     "evaluate": "decode_shard",
     "train": "train_corpus",
     "couple": "couple_corpus",
@@ -52,6 +54,12 @@ RULES = {
 # Mean forwards / N of decoders that stop early: 0.14 to 0.41 by decoder, over all settings of the curves of
 # the published study `frontier`. A threshold near 1 takes twice that, one of 0.5 half.
 EARLY = 0.25
+GRADING = (
+    "filter_solvable",
+    "train_policy",
+    "train_probe_policy",
+    "probe",
+)  # jobs that run programs themselves
 UPDATE_S = 0.02  # a forward of a small model with its backward: calls cost more than arithmetic
 SCORES_S = 3.0  # what the oracle says of it
 
@@ -125,7 +133,7 @@ def _job_counts(config: StudyConfig) -> dict[str, int]:
 
 def _planned(config: StudyConfig, jobs: Mapping[str, int]) -> Iterator[tuple[str, float]]:
     """Yield the seconds of a job by rule, as the plan has them."""
-    for rule in jobs.keys() - {"probe", "train_probe_policy"}:  # the plan does not have these
+    for rule in jobs:
         yield rule, {"trace": START_S, "figures": DRAW_S}.get(rule, LIGHT_S)
     given, programs, work = Assumptions(early=EARLY), 0, dict.fromkeys(RULES.values(), 0.0)
     try:
@@ -133,9 +141,7 @@ def _planned(config: StudyConfig, jobs: Mapping[str, int]) -> Iterator[tuple[str
             rule = RULES[stage.name.partition(" ")[0]]
             work[rule] += sum(one.seconds(CPU) for one in stage.works(1))
             programs += stage.programs if rule == "decode_shard" else 0
-            work[rule] += (
-                stage.programs * given.program_s if rule in ("filter_solvable", "train_policy") else 0
-            )
+            work[rule] += stage.programs * given.program_s if rule in GRADING else 0
     except ConfigError:
         return  # a model of unknown size
     for rule, seconds in work.items():

@@ -147,7 +147,7 @@ def policy_costs(study: StudyPlan, machine: Machine) -> list[PolicyCost]:
     for changes in _settings(study):
         planned = StudyPlan(apply_changes(study.config, changes), study.given)
         for stage in planned.stages():
-            if isinstance(stage, Rollouts):
+            if isinstance(stage, Rollouts) and not stage.probed:
                 flop = sum(work.total_flop for work in stage.works(1))
                 works = stage.works(study.config.runtime.processes)
                 found.append(PolicyCost(changes, stage, flop, sum(work.seconds(machine) for work in works)))

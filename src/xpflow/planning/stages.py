@@ -164,7 +164,10 @@ class Aligning:
 
 @dataclass(frozen=True, slots=True)
 class Rollouts:
-    """The training of the step-size policy: `rollouts` is one update's, cut into `shards` batches."""
+    """The training of a step-size policy: `rollouts` is one update's, cut into `shards` batches.
+
+    probed: it is trained for the probes, at a budget of its own.
+    """
 
     name: str
     rollouts: Workload
@@ -175,6 +178,7 @@ class Rollouts:
     warm_start: bool
     validations: Sequence[Workload] = ()
     validation_runs: int = 0
+    probed: bool = False
     settings: tuple[str, ...] = ("grpo.rollout_shards",)
 
     @property

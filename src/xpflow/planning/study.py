@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from xpflow.decoding.decoders import DECODERS
@@ -12,14 +12,17 @@ from xpflow.decoding.registry import settings_from
 from xpflow.planning.alignment import Alignment
 from xpflow.planning.assumptions import Assumptions, Prompt
 from xpflow.planning.corpora import corpus_bytes, corpus_stages
+from xpflow.planning.probes import probe_stages
 from xpflow.planning.sizes import ModelSizes, published, sizes_of
 from xpflow.planning.stages import Aligning, Decoding, Rollouts, Stage, Workload
 from xpflow.planning.texts import Texts, text_bytes, texts_of
 from xpflow.planning.work import Decode
 from xpflow.problems.benchmarks import BENCHMARKS
-from xpflow.study.config.base import budget_text
+from xpflow.study.config.base import budget_text, parse_budget
+from xpflow.study.config.evaluation import Arm
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.config.training import PROBES
+from xpflow.study.probes import policy_trainings, trained_policies
 from xpflow.study.rows import Row, expand, jobs_of, policy_seeds, trained_runs
 from xpflow.study.settings import arm_settings
 from xpflow.training.objectives import OBJECTIVES
@@ -36,7 +39,7 @@ class StudyPlan:
     def benchmarks(self) -> tuple[str, ...]:
         """Return every benchmark that prompts come from."""
         names = [*self.config.benchmark_names, *([self.config.selfdata.benchmark] if self.models else [])]
-        if policy_seeds(self.config):
+        if policy_seeds(self.config) or trained_policies(self.config):
             names.append(self.config.solvable.benchmark)
         return tuple(dict.fromkeys(names))
 
@@ -64,8 +67,9 @@ class StudyPlan:
 
     def stages(self) -> list[Stage]:
         """Return all stages that need the device."""
-        decoded = [*self._selfdata(), *self._alignments(), *self._policy(), *self._evaluation()]
-        return [*decoded, *corpus_stages(self.config)]
+        decoded = [*self._selfdata(), *self._alignments(), *self._policies(), *self._evaluation()]
+        probed = probe_stages(self.config, self._cell, self.problems)
+        return [*decoded, *probed, *corpus_stages(self.config)]
 
     def texts(self) -> list[Texts]:
         """Return the runs of block `text`, which need no device."""
@@ -115,10 +119,11 @@ class StudyPlan:
             )
             yield Aligning(f"align {model} {variant}", alignment, runs.count((model, variant)))
 
-    def _policy(self) -> Iterator[Stage]:
+    def _policies(self) -> Iterator[Stage]:
+        """Yield the policy that arms ask, those that are trained for the probes, and what both learn from."""
         config, grpo, solvable = self.config, self.config.grpo, self.config.solvable
-        runs = len(policy_seeds(config))
-        if not runs:
+        seeds, probed = len(policy_seeds(config)), [budget for budget, _ in policy_trainings(config)]
+        if not seeds and not probed:
             return
         arch, prompt = self.models[grpo.model], self.prompt(solvable.benchmark, grpo.model)
         count = self.problems(solvable.benchmark, "train", solvable.limit)
@@ -126,12 +131,21 @@ class StudyPlan:
         work = Workload(grpo.model, arch, decode, prompt, count, solvable.batch_size)
         detail = f"{count} problems, {decode.steps(arch, prompt.mean)} steps"
         yield Decoding(f"solvable {grpo.model}", detail, [work], 1, ("solvable.batch_size",), count)
-        answers = grpo.prompts_per_update * grpo.group_size
-        decode = self._decode(solvable.gen_length, grpo.train_budget)
+        if seeds:
+            yield self._rollouts(f"policy {grpo.model}", grpo.train_budget, seeds)
+        for folder in dict.fromkeys(probed):
+            budget, runs = parse_budget(folder.replace("-", "/")), probed.count(folder)
+            name = f"probe-policy {grpo.model} {budget_text(budget)}"
+            yield self._rollouts(name, budget, runs, probed=True)
+
+    def _rollouts(self, name: str, budget: Fraction, runs: int, *, probed: bool = False) -> Rollouts:
+        grpo, solvable = self.config.grpo, self.config.solvable
+        arch, prompt = self.models[grpo.model], self.prompt(solvable.benchmark, grpo.model)
+        answers, every = grpo.prompts_per_update * grpo.group_size, grpo.validate_every
         rows = -(-answers // grpo.rollout_shards)
-        every = grpo.validate_every
-        yield Rollouts(
-            name=f"policy {grpo.model}",
+        decode = self._decode(solvable.gen_length, budget)
+        return Rollouts(
+            name=name,
             rollouts=Workload("rollouts", arch, decode, prompt, answers, rows, embeds=True),
             updates=grpo.updates,
             shards=min(grpo.rollout_shards, answers),
@@ -140,6 +154,7 @@ class StudyPlan:
             warm_start=bool(grpo.warm_start),
             validations=list(self._validations()) if every else (),
             validation_runs=-(-grpo.updates // every) if every else 0,
+            probed=probed,
         )
 
     def _validations(self) -> Iterator[Workload]:
@@ -172,21 +187,24 @@ class StudyPlan:
         return {row: self._workload(row) for row in expand(self.config)}
 
     def _workload(self, row: Row) -> Workload:
-        arm = self.config.arm(row.arm)
         benchmark = {entry.name: entry for entry in self.config.problems.benchmarks}[row.benchmark]
+        problems = self.problems(row.benchmark, benchmark.split, benchmark.limit)
+        found = self._cell(self.config.arm(row.arm), row.model, row.benchmark, row.budget, problems)
+        return replace(found, name=f"{found.name}/{row.seed}")
+
+    def _cell(self, arm: Arm, model: str, benchmark: str, budget: Fraction, problems: int) -> Workload:
+        """Return the work of an arm on so many problems of a benchmark."""
         decoder: Decoder = DECODERS[arm.decoder]
-        settings = settings_from(
-            arm.decoder, arm_settings(self.config, arm, row.model, row.benchmark, row.budget)
-        )
+        settings = settings_from(arm.decoder, arm_settings(self.config, arm, model, benchmark, budget))
         return Workload(
-            name=f"{row.model}/{row.benchmark}/{row.arm}/{budget_text(row.budget)}/{row.seed}",
-            arch=self.models[row.model],
-            decode=self._decode(settings.gen_length, row.budget, settings),
-            prompt=self.prompt(row.benchmark, row.model),
-            problems=self.problems(row.benchmark, benchmark.split, benchmark.limit),
+            name=f"{model}/{benchmark}/{arm.name}/{budget_text(budget)}",
+            arch=self.models[model],
+            decode=self._decode(settings.gen_length, budget, settings),
+            prompt=self.prompt(benchmark, model),
+            problems=problems,
             batch_size=settings.batch_size,
             embeds=decoder.takes_policy,
-            share=self._share(arm.decoder, row.budget),
+            share=self._share(arm.decoder, budget),
         )
 
     def _share(self, decoder: str, budget: Fraction) -> float:

@@ -66,6 +66,14 @@ class Work:
         return Work(self.times * factor, self.flop, self.read_bytes)
 
 
+def training_sequence(arch: ModelSizes, prompt: int, length: int) -> tuple[int, int]:
+    """Return the tokens of a training sequence and the places read; a block-causal one has a noisy copy."""
+    if not (block := arch.block_length):
+        return prompt + length, length
+    width = (-(-length // block) + 1) * block
+    return prompt + length + width, width
+
+
 LOGIT_BYTES = 12
 """Of one logit while decoding: itself, its softmax, and the fp32 copy that the policy's features read."""
 DECISION_BYTES = 60

@@ -19,6 +19,7 @@ from xpflow.decoding.axes.view import AxisState
 from xpflow.decoding.blocks import make_schedule
 from xpflow.decoding.canvas import model_facts
 from xpflow.decoding.decoders.ancestral import Ancestral
+from xpflow.decoding.decoders.latent_refinement import nucleus_mean
 from xpflow.decoding.decoders.remix import nucleus_sum
 from xpflow.decoding.stepper import Setup
 from xpflow.noise import RowRandom
@@ -131,6 +132,25 @@ def test_remix_takes_the_likeliest_tokens_up_to_its_bound(scale: float) -> None:
         taken = max(1, int((order.values[:50].cumsum(-1) <= bound).sum()))
         assert torch.allclose(mass[row, place], order.values[:taken].sum())
         assert torch.allclose(found[row, place], order.values[:taken] @ table[order.indices[:taken]])
+
+
+@pytest.mark.parametrize("scale", [0.1, 3.0, 30.0])
+@pytest.mark.parametrize("top_p", [0.2, 0.9, 1.0])
+def test_lrd_takes_the_likeliest_tokens_up_to_its_mass(scale: float, top_p: float) -> None:
+    """Whether 8 tokens hold it, 64, or only all: flat predictions are among those of each scale."""
+    generator = torch.Generator().manual_seed(5)
+    p = (scale * torch.randn(12, 100, generator=generator, dtype=torch.float64)).softmax(-1)
+    p[:2] = 1 / 100
+    table = torch.randn(100, 7, generator=generator, dtype=torch.float64)
+    found = nucleus_mean(p, table, top_p)
+    for row in range(2, len(p)):
+        order = p[row].sort(descending=True)
+        before = order.values.cumsum(-1) - order.values
+        weights = order.values[before < top_p]
+        mean = weights @ table[order.indices[before < top_p]] / weights.sum()
+        assert torch.allclose(found[row], mean)
+    if top_p == 1.0:
+        assert torch.allclose(found[:2], table.mean(0))
 
 
 LOOP = {"loop_on": 0.5, "loop_off": 0.25, "loop_alpha": 0.6}

@@ -13,6 +13,10 @@ import yaml
 import xpflow
 from xpflow.artifacts.io import read_jsonl
 from xpflow.cli import main
+from xpflow.planning.assumptions import Assumptions
+from xpflow.planning.probes import Probing
+from xpflow.planning.study import StudyPlan
+from xpflow.study.config import load_study
 
 SHIPPED = Path(xpflow.__file__).parent / "policies" / "shipped" / "micro.safetensors"
 STUDY = {
@@ -88,6 +92,17 @@ def test_the_last_snap_is_the_decode_and_a_policy_s_file_is_the_policy(place: Pa
 
 def own_names() -> tuple[str, str]:
     return "shipped", "file"
+
+
+def test_the_plan_counts_what_ran(place: Path) -> None:
+    """Readings and programs exactly, forwards of decodes at most: what ran may end early."""
+    found = StudyPlan(load_study(place / "study.yaml"), Assumptions()).stages()
+    (stage,) = (one for one in found if isinstance(one, Probing))
+    assert sum(one.forwards for one in stage.readings) == stage.jobs * len(rows(place, "validity"))
+    recovery, followed = rows(place, "recovery"), rows(place, "trajectory")
+    assert stage.programs == stage.jobs * len([*recovery, *followed])
+    ran = sum(row["masks"] for row in recovery) + sum(row["nfe"] for row in followed)
+    assert ran <= sum(one.forwards for one in stage.decodes)
 
 
 def test_own_answers_are_what_is_read_back_at_1(place: Path) -> None:

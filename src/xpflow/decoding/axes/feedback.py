@@ -91,12 +91,12 @@ class SoftStepper(AxisStepper):
     def remembered(self, view: View, new: AxisState, commit_BM: Tensor, change: Revision) -> AxisState:
         """Keep the mixtures that the next forward sees at masks."""
         new = super().remembered(view, new, commit_BM, change)
-        x_BME = self.mixed(view, new.memory["m_BME"])
-        kept_BM1 = (new.masked_BM & view.able_BM)[..., None]
-        return new.remember(
-            x_BME=torch.where(kept_BM1, x_BME.to(new.memory["m_BME"].dtype), new.memory["m_BME"])
-        )
+        m_BME, kept_BM = new.memory["m_BME"], new.masked_BM & view.able_BM
+        if not bool(kept_BM.any()):  # the last step of a block, of all its rows
+            return new.remember(x_BME=m_BME)
+        x_BME = self.mixed(view, m_BME, kept_BM)
+        return new.remember(x_BME=torch.where(kept_BM[..., None], x_BME.to(m_BME.dtype), m_BME))
 
-    def mixed(self, view: View, m_BME: Tensor) -> Tensor:
-        """Return what stands at masks in the next forward, `[B, M, E]`."""
+    def mixed(self, view: View, m_BME: Tensor, kept_BM: Tensor) -> Tensor:
+        """Return what stands at masks in the next forward, `[B, M, E]`; anything outside of `kept_BM`."""
         raise NotImplementedError

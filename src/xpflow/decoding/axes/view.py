@@ -115,10 +115,24 @@ class View:
         spread_BM.flatten(0, 1).index_copy_(0, rows, found)
         return spread_BM
 
+    @cached_property
+    def number_BM(self) -> Tensor:
+        """Return the number of each place among those read; 0 where it was not."""
+        number_K = torch.arange(self.logits.values_BKV.shape[1], device=self.logits.values_BKV.device)
+        return self.spread(number_K.expand(self.logits.values_BKV.shape[:2]))
+
     def kept(self, name: str, table_BKV: Tensor) -> dict[str, Tensor]:
-        """Return a table at the places read as memories, from which `recall` takes it in a later step."""
-        place_K = torch.arange(table_BKV.shape[1], device=table_BKV.device)
-        return {name: table_BKV, f"{name}_at_BM": self.spread(place_K.expand(table_BKV.shape[:2]))}
+        """Return a table at the places read as memories, from which `recalled` takes it in a later step."""
+        return {name: table_BKV, f"{name}_at_BM": self.number_BM}
+
+    def read_at(self, rows_C: Tensor, places_C: Tensor) -> Tensor:
+        """Return the logits at some places of some rows, `[C, V]`; each was read."""
+        return _chosen(self.logits.values_BKV, self.number_BM, rows_C, places_C)
+
+    def recalled(self, name: str, rows_C: Tensor, places_C: Tensor) -> Tensor:
+        """Return a kept table at some places of some rows, `[C, V]`; each was read then."""
+        memory = self.state.memory
+        return _chosen(memory[name], memory[f"{name}_at_BM"], rows_C, places_C)
 
     def recall(self, name: str) -> Tensor:
         """Return a kept table at the places read now; each must have been read then."""
@@ -135,5 +149,11 @@ class View:
 
 def entropy(p: Tensor) -> Tensor:
     """Return the entropies in nats of distributions along the last dimension."""
-    total: Tensor = (p * p.clamp(min=torch.finfo(p.dtype).tiny).log_()).sum(-1)
+    total: Tensor = p.clamp(min=torch.finfo(p.dtype).tiny).log_().mul_(p).sum(-1)
     return -total
+
+
+def _chosen(table_BKV: Tensor, number_BM: Tensor, rows_C: Tensor, places_C: Tensor) -> Tensor:
+    """Return rows of a table `[B, K, V]`, given where in it each place of a block is."""
+    number_C = rows_C * table_BKV.shape[1] + number_BM[rows_C, places_C]
+    return table_BKV.flatten(0, 1).index_select(0, number_C)

@@ -22,7 +22,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from xpflow.decoding.axes.feedback import SoftStepper, mixture
+from xpflow.decoding.axes.feedback import SoftStepper, mixture, weighted
 from xpflow.decoding.axes.general import AxisSettings, Revision
 from xpflow.decoding.axes.view import AxisState, View
 from xpflow.decoding.blocks import Block
@@ -31,7 +31,7 @@ from xpflow.decoding.entry import Decoder, Knob
 from xpflow.decoding.stepper import Logits, StepInfo
 from xpflow.decoding.tokens import TokenState, most_confident
 
-FEW = 32  # tokens that are sorted first
+FEW = (8, 64)  # tokens that are sorted before all of them are
 
 
 class LatentRefinementSettings(AxisSettings):
@@ -61,29 +61,24 @@ class Settling(View):
     over: str
 
     @cached_property
-    def p_BMV(self) -> Tensor:
-        """Return the distributions of the whole block; 0 where nothing was read."""
-        return self.spread(self.p_BKV)
+    def logs_BKV(self) -> Tensor:
+        """Return the logarithms of the distributions at the places read."""
+        return self.p_BKV.clamp(min=torch.finfo(self.p_BKV.dtype).tiny).log_()
 
     @cached_property
-    def logs_BMV(self) -> Tensor:
-        """Return their logarithms."""
-        return self.p_BMV.clamp(min=torch.finfo(self.p_BMV.dtype).tiny).log()
+    def entropy_BK(self) -> Tensor:
+        """Return H in nats at the places read, from the logarithms that are there."""
+        return -(self.p_BKV * self.logs_BKV).sum(-1)
 
     @cached_property
     def moved_B(self) -> Tensor:
         """Return the mean KL of distributions to those of the step before, `[B]`; infinite at first."""
         if self.info.step == 0:
             return torch.full(self.masked_BM.shape[:1], torch.inf, device=self.masked_BM.device)
-        kl_BM = (self.p_BMV * (self.logs_BMV - self.state.memory["logs_BMV"])).sum(-1)
-        kl_BM = kl_BM.clamp(min=0.0)  # rounding: what stands still is no less than 0
+        kl_BK = (self.logs_BKV - self.recall("logs")).mul_(self.p_BKV).sum(-1)
+        kl_BM = self.spread(kl_BK).clamp(min=0.0)  # rounding: what stands still is no less than 0
         counts_BM = self.able_BM if self.over == "masks" else self.info.block.open_BM
         return kl_BM.masked_fill(~counts_BM, 0.0).sum(-1) / counts_BM.sum(-1).clamp(min=1)
-
-
-def _moved(view: View) -> Tensor:
-    assert isinstance(view, Settling)
-    return view.moved_B
 
 
 class LatentRefinement(SoftStepper):
@@ -92,11 +87,9 @@ class LatentRefinement(SoftStepper):
     settings: LatentRefinementSettings
 
     def first_memory(self, state: AxisState, block: Block, canvas: Canvas) -> dict[str, Tensor]:
-        """Return plain masks and no distribution; `ready_B`: whether refinement is over."""
-        plain = super().first_memory(state, block, canvas)
-        none_BMV = torch.zeros(*state.ids_BM.shape, self.facts.vocabulary, device=state.ids_BM.device)
+        """Return plain masks; `ready_B`: whether refinement is over."""
         ready_B = torch.full_like(state.masks_B, self.most == 0)
-        return {**plain, "logs_BMV": none_BMV, "ready_B": ready_B}
+        return {**super().first_memory(state, block, canvas), "ready_B": ready_B}
 
     def scored(self, state: AxisState, logits: Logits, info: StepInfo) -> View:
         """Return predictions, and what says whether beliefs have settled."""
@@ -117,51 +110,59 @@ class LatentRefinement(SoftStepper):
         """Return nothing while beliefs settle, then the masks of lowest entropy, at last all."""
         low_BM = (-view.entropy_BM).masked_fill(~view.able_BM, -torch.inf)
         best_BM = most_confident(low_BM, self.settings.per_step, self.settings.tie_break, view.info.block)
-        ready_B = view.state.memory["ready_B"] > 0
-        all_B = ready_B & (_moved(view) < self.settings.stop)
-        return (best_BM | (all_B[:, None] & view.able_BM)) & ready_B[:, None]
+        ready_B1 = view.state.memory["ready_B"][:, None] > 0
+        if self.settings.stop > 0:
+            best_BM = best_BM | ((_settling(view).moved_B < self.settings.stop)[:, None] & view.able_BM)
+        return best_BM & ready_B1
 
     def remembered(self, view: View, new: AxisState, commit_BM: Tensor, change: Revision) -> AxisState:
-        """Keep mixtures and distributions, and end refinement where it is over."""
-        over_B = (_moved(view) < self.settings.settled) | (view.info.step + 1 >= self.most)
-        ready_B = (new.memory["ready_B"] > 0) | over_B
-        kept = super().remembered(view, new, commit_BM, change)
-        assert isinstance(view, Settling)
-        return kept.remember(logs_BMV=view.logs_BMV, ready_B=ready_B.to(new.memory["ready_B"]))
+        """Keep mixtures, distributions where the next step asks them, and end refinement where it is over."""
+        seen, step = _settling(view), view.info.step
+        ready_B = new.memory["ready_B"]
+        if step + 1 >= self.most:
+            ready_B = torch.ones_like(ready_B)
+        else:
+            ready_B = ready_B | (seen.moved_B < self.settings.settled).to(ready_B)
+        kept = super().remembered(view, new, commit_BM, change).remember(ready_B=ready_B)
+        asked = self.settings.stop > 0 or step + 2 < self.most
+        return kept.remember(**view.kept("logs", seen.logs_BKV)) if asked else kept
 
-    def mixed(self, view: View, m_BME: Tensor) -> Tensor:
+    def mixed(self, view: View, m_BME: Tensor, kept_BM: Tensor) -> Tensor:
         """Return m moved towards the mean of the nucleus, the further the lower the entropy."""
-        u_BME = nucleus_mean(view.p_BMV, self.embed.weight, self.settings.top_p)
+        kept_BK = view.at_read(kept_BM)
+        u_BKE = m_BME.new_zeros(*kept_BK.shape, m_BME.shape[-1])
+        u_BKE[kept_BK] = nucleus_mean(view.p_BKV[kept_BK], self.embed.weight, self.settings.top_p).to(u_BKE)
         w_BM = self.settings.weight * (1 - view.entropy_BM / math.log(self.facts.vocabulary)).clamp(min=0)
-        return mixture(m_BME, u_BME, w_BM, "linear")
+        return mixture(m_BME, view.spread(u_BKE), w_BM, "linear")
 
     def cap(self, block: Block) -> Tensor:
         """Return the budget's steps, or one per open position and those of refinement."""
         return super().cap(block) + (self.most if self.uncapped else 0)
 
 
-def nucleus_mean(p_BMV: Tensor, table_VE: Tensor, top_p: float) -> Tensor:
-    """Return the mean embedding of the likeliest tokens that hold a mass of top_p, `[B, M, E]`.
+def nucleus_mean(p_RV: Tensor, table_VE: Tensor, top_p: float) -> Tensor:
+    """Return the mean embedding of the likeliest tokens that hold a mass of top_p, `[R, E]`.
 
-    The likeliest `FEW` are sorted first, and all of them only where these hold less.
+    Few tokens are sorted first, and more only where these hold less: most predictions are sure of something.
     """
-    p_RV = p_BMV.flatten(0, 1)
-    weights_RV = torch.zeros_like(p_RV)
-    short_R = _weigh(p_RV, weights_RV, top_p, min(FEW, p_RV.shape[-1]))
-    if bool(short_R.any()):
-        whole_RV = torch.zeros_like(p_RV[short_R])
-        _weigh(p_RV[short_R], whole_RV, top_p, p_RV.shape[-1])
-        weights_RV[short_R] = whole_RV
-    weights_RV /= weights_RV.sum(-1, keepdim=True).clamp(min=torch.finfo(p_RV.dtype).tiny)
-    return (weights_RV.to(table_VE.dtype) @ table_VE).view(*p_BMV.shape[:2], -1)
+    size, mean_RE = p_RV.shape[-1], table_VE.new_zeros(len(p_RV), table_VE.shape[-1])
+    rows = torch.arange(len(p_RV), device=p_RV.device)
+    for most in (*(few for few in FEW if few < size), size):
+        best_RT, ids_RT = p_RV.topk(most, dim=-1)
+        sums_RT = best_RT.cumsum(-1)
+        inside_RT = best_RT * (sums_RT - best_RT < top_p)
+        inside_RT /= inside_RT.sum(-1, keepdim=True).clamp(min=torch.finfo(p_RV.dtype).tiny)
+        mean_RE[rows] = weighted(table_VE, ids_RT, inside_RT)
+        on = ((sums_RT[:, -1] < top_p) & (best_RT[:, -1] > 0)).nonzero()[:, 0]
+        if not len(on):
+            break
+        rows, p_RV = rows[on], p_RV[on]
+    return mean_RE
 
 
-def _weigh(p_RV: Tensor, weights_RV: Tensor, top_p: float, most: int) -> Tensor:
-    """Write the nucleus of at most `most` tokens into zeros; return where it may go on, `[R]`."""
-    best_RT, ids_RT = p_RV.topk(most, dim=-1)
-    sums_RT = best_RT.cumsum(-1)
-    weights_RV.scatter_(-1, ids_RT, best_RT * (sums_RT - best_RT < top_p))
-    return (sums_RT[:, -1] < top_p) & (best_RT[:, -1] > 0)
+def _settling(view: View) -> Settling:
+    assert isinstance(view, Settling)
+    return view
 
 
 DECODER = Decoder(

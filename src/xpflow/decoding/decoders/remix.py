@@ -90,7 +90,7 @@ class Remix(SoftStepper):
         """Return what is confident enough, the best at least, up to the ceiling."""
         return up_to_ceiling(view, self.settings, self.settings.threshold)
 
-    def mixed(self, view: View, m_BME: Tensor) -> Tensor:
+    def mixed(self, view: View, m_BME: Tensor, kept_BM: Tensor) -> Tensor:
         """Return m with part of the distribution."""
         target_BKE, mass_BK = nucleus_sum(view.p_BKV, self.embed.weight)
         mass_BM1 = view.spread(mass_BK[..., None]).to(m_BME.dtype)

@@ -112,7 +112,7 @@ class SoftTokens(SoftStepper):
         fits_BM = by_entropy(order_BM, view.entropy_BM, view.able_BM, chosen.gamma)
         return at_least(fits_BM, order_BM, 1, chosen.tie_break, block)
 
-    def mixed(self, view: View, m_BME: Tensor) -> Tensor:
+    def mixed(self, view: View, m_BME: Tensor, kept_BM: Tensor) -> Tensor:
         """Return m, or what was shown last, moved towards the mean of the best tokens."""
         u_BME = view.spread(self.mixing.target(view.p_BKV))
         return self.mixing.moved(u_BME, view.entropy_BM, m_BME, view.state.memory["x_BME"])
