@@ -80,10 +80,13 @@ def chance(alpha: Alpha, t: float, s: float) -> Tensor:
 def draw_words(log_p_BLV: Tensor, generator: torch.Generator) -> Tensor:
     """Draw a word of each place from log-probabilities on any device, [B, L] on the CPU, in float64.
 
+    Where no word is possible (all are -inf, as the oracle of a language says beside words that never stand
+    together) it is the first.
+
     Raises:
         DecodingError: they are no numbers; the first word would be drawn, and nobody told.
     """
-    if not bool(log_p_BLV.amax(-1).isfinite().all()):  # NaN passes through a maximum
+    if not bool((log_p_BLV.amax(-1) < torch.inf).all()):  # NaN passes through a maximum, and is not less
         raise DecodingError(
             "the model's probabilities are not finite: there is no word to draw",
             hint="its weights are finite, so logits overflow: use runtime.dtype: float32, or train again",
@@ -93,7 +96,10 @@ def draw_words(log_p_BLV: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def words_at(log_p_BLV: Tensor, uniform_BL: Tensor) -> Tensor:
-    """Return the word of each place at which its cumulative probability passes a uniform number, [B, L]."""
+    """Return the word of each place at which its cumulative probability passes a uniform number, [B, L].
+
+    Where no word is possible it is the first.
+    """
     total_BLV = log_p_BLV.double().exp().cumsum(-1)
     index_BL = (total_BLV <= uniform_BL[..., None].double() * total_BLV[..., -1:]).sum(-1)
-    return index_BL.clamp(max=log_p_BLV.shape[-1] - 1)
+    return index_BL.clamp(max=log_p_BLV.shape[-1] - 1) * (total_BLV[..., -1] > 0)

@@ -80,8 +80,11 @@ class World:
         return self.chains.conditionals(ids_BL, open_BL)
 
     def denoiser(self, ids_BL: Tensor, open_BL: Tensor) -> Tensor:
-        """Return log p(x_i = v | words that are not open), [B, L, V]: the perfect denoiser."""
-        return self.conditionals(ids_BL, open_BL).log()
+        """Return log p(x_i = v | words that are not open), [B, L, V]: the perfect denoiser.
+
+        Beside words that never stand together no word is possible: -inf for all.
+        """
+        return self.conditionals(ids_BL, open_BL).nan_to_num(nan=0.0).log()
 
     def text(self, ids: Sequence[int]) -> str:
         """Return a sentence as people read it: its words with spaces between, none after its end."""

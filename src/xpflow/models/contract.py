@@ -19,6 +19,7 @@ from transformers import (
     PreTrainedModel,
 )
 
+from xpflow.models.auto import enter_when_used
 from xpflow.models.cache import CacheWindow
 from xpflow.models.layers import MaskedLMOutput, embed, key_mask, require_supported
 
@@ -141,3 +142,7 @@ def enter_auto(config: type[PretrainedConfig], model: type[MaskedLM]) -> None:
     AutoConfig.register(config.model_type, config, exist_ok=True)
     for auto in (AutoModel, AutoModelForMaskedLM, AutoModelForCausalLM):
         auto.register(config, model, exist_ok=True)
+
+
+# The import of the Auto classes above asked for all architectures, which then found this module half made.
+enter_when_used()

@@ -142,7 +142,7 @@ def test_packing_joins_documents_and_puts_begin_and_end_around_every_piece() -> 
 @pytest.mark.parametrize("vocabulary", [12, 70_000])
 def test_rows_come_back_from_disk_and_every_epoch_sees_each_once(vocabulary: int, tmp_path: Path) -> None:
     made = [[number, number + 1][: 1 + number % 2] for number in range(10)]
-    assert write_rows(tmp_path / "r", made, 2, vocabulary, {"corpus": "tiny"}) == 10
+    assert write_rows(tmp_path / "r", made, 2, vocabulary, {"corpus": "tiny", "packed": False}) == 10
     rows = read_rows(tmp_path / "r")
     assert [list(rows.row(number)) for number in range(10)] == made
     assert (len(rows), rows.length, rows.about["corpus"]) == (10, 2, "tiny")
@@ -162,7 +162,7 @@ def test_rows_that_do_not_fit_or_are_cut_short_are_refused(tmp_path: Path) -> No
         write_rows(tmp_path / "r", [], 2, 12, {})
     with pytest.raises(DataError, match="no packed corpus"):
         read_rows(tmp_path / "r")
-    write_rows(tmp_path / "r", [[1, 2]] * 3, 2, 12, {})
+    write_rows(tmp_path / "r", [[1, 2]] * 3, 2, 12, {"packed": True})
     with open(tmp_path / "r/tokens.bin", "r+b") as file:
         file.truncate(10)
     with pytest.raises(DataError, match="10 bytes, not 12"):

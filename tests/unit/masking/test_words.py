@@ -19,9 +19,12 @@ def test_no_word_is_drawn_from_what_is_no_probability(said: float) -> None:
         draw_words(log_p_BLV, torch.Generator().manual_seed(0))
 
 
-def test_a_place_where_every_word_is_impossible_has_none() -> None:
+def test_where_no_word_is_possible_it_is_the_first() -> None:
+    """An oracle says so beside words that never stand together; a model cannot: its softmax is NaN then."""
+    drawn_BL = draw_words(torch.full((1, 1, 3), -math.inf), torch.Generator().manual_seed(0))
+    assert drawn_BL.tolist() == [[0]]
     with pytest.raises(DecodingError, match="not finite"):
-        draw_words(torch.full((1, 1, 3), -math.inf), torch.Generator().manual_seed(0))
+        draw_words(torch.full((1, 1, 3), -math.inf).log_softmax(-1), torch.Generator().manual_seed(0))
 
 
 def test_words_that_are_impossible_are_none_of_those_drawn() -> None:

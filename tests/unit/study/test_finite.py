@@ -14,6 +14,12 @@ from xpflow.study.config import StudyConfig, load_study
 from xpflow.study.config.base import model_in
 
 
+def kinds(annotation: Any) -> Iterator[Any]:
+    """Yield what an annotation is made of, bounds of numbers looked through."""
+    for one in get_args(annotation):
+        yield from (one, *get_args(one)[:1])
+
+
 def places(model: type[BaseModel], where: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the dotted key of every number of a study with its type; lists of blocks are not entered."""
     for name, field in model.model_fields.items():
@@ -21,7 +27,7 @@ def places(model: type[BaseModel], where: str = "") -> Iterator[tuple[str, Any]]
         inner = model_in(annotation)
         if inner is annotation and inner is not None:
             yield from places(inner, f"{key}.")
-        elif annotation in (float, int) or {float, int} & set(get_args(annotation)):
+        elif annotation in (float, int) or {float, int} & set(kinds(annotation)):
             yield key, annotation
 
 

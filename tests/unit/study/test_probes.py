@@ -22,6 +22,7 @@ BASE = {"name": "base", "model": "llada-micro"}
 PAPER = {"name": "paper", "model": "llada-micro", "weights": "paper"}
 SHIPPED, QUARTER = {"name": "shipped", "policy": "shipped"}, {"name": "quarter", "train_budget": "1/4"}
 CLAIM = {"id": "one", "text": "It does.", "measure": "read_oracle", "place_a": "base", "place_b": "base"}
+AGAINST = {**CLAIM, "place_b": "paper"}
 NATS = {**CLAIM, "measure": "nats", "passes_a": 1, "passes_b": 1}
 SNAP = {**CLAIM, "measure": "recovered", "policy_a": "shipped", "policy_b": "shipped"}
 
@@ -101,9 +102,10 @@ def test_a_job_s_place_and_names_agree() -> None:
 def test_only_what_a_job_reads_makes_it_stale() -> None:
     [job] = probe_jobs(study())
     before = probe_fingerprint(study(), job)
-    assert before == probe_fingerprint(study(places=[BASE, PAPER], region=0.9, preregistration=[CLAIM]), job)
+    assert before == probe_fingerprint(
+        study(places=[BASE, PAPER], region=0.9, preregistration=[AGAINST]), job
+    )
     soft, passes = {**BASE, "soft": {"weight": 0.5}}, {"passes": 2}
-    assert before == probe_fingerprint(study(places=[soft]), job)  # nothing is mixed where nothing is passed
     assert probe_fingerprint(study(**passes), job) != probe_fingerprint(study(places=[soft], **passes), job)
     for changed in ({"share": 0.25}, {"snap_at": [0.9]}, {"answers": "own"}, {"policies": [QUARTER]}):
         assert before != probe_fingerprint(study(**changed), job)
