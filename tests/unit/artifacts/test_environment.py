@@ -48,6 +48,29 @@ def test_new_files_count_where_git_is_told_not_to_list_them(tmp_path: Path) -> N
     assert environment._git(package) == {"commit": commit, "changed": True}
 
 
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+def test_files_that_git_is_told_not_to_look_at_are_vouched_for_by_no_commit(
+    tmp_path: Path, flag: str
+) -> None:
+    package, commit = checkout(tmp_path)
+    git(tmp_path, "update-index", flag, "src/xpflow/__init__.py")
+    (package / "__init__.py").write_text("another = 1\n")
+    assert git(tmp_path, "status", "--porcelain") == ""
+    assert environment._git(package) == {"commit": commit, "changed": True}
+
+
+def test_without_git_a_checkout_in_a_larger_one_is_none_that_could_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, commit = checkout(tmp_path / "vendor" / "xpflow")
+    shutil.move(tmp_path / "vendor/xpflow/.git", tmp_path / ".git")
+    installed = tmp_path / "venv/lib/python3/site-packages/xpflow"
+    installed.mkdir(parents=True)
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    assert environment._git(package) == {"commit": None, "changed": True}
+    assert environment._git(installed) is None
+
+
 @pytest.mark.parametrize("names", [("GIT_DIR",), ("GIT_DIR", "GIT_WORK_TREE"), ("GIT_INDEX_FILE",)])
 def test_variables_that_name_another_repository_do_not_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
