@@ -27,6 +27,9 @@ from xpflow.errors import ArtifactError
 LARGE = 200_000_000  # bytes; hashing more takes seconds
 HINTS = {
     errno.ENOSPC: "free some disk space and start again",
+    errno.EFBIG: "files may not be so large here: raise the limit (`ulimit -f`), or use another folder",
+    errno.EMFILE: "too many files are open: raise the limit (`ulimit -n`)",
+    errno.ENFILE: "too many files are open on this machine: try again later",
     errno.EDQUOT: "the quota is used up: free some space and start again",
     errno.EROFS: "the file system is read-only: use another folder",
     errno.EACCES: "you may not write there: use another folder, or change its permissions",
@@ -59,7 +62,7 @@ def atomic_writer(path: str | Path) -> Iterator[Path]:
         try:
             yield temporary
             _sync(temporary)
-            temporary.chmod(default_mode())
+            give_mode(temporary)
             os.replace(temporary, target)
             _sync_folder(target.parent)
         finally:
@@ -257,8 +260,18 @@ def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):  # of some network file systems
+            raise
     finally:
         os.close(handle)
+
+
+def give_mode(path: Path, most: int = 0o666) -> None:
+    """Give a file (0o777: a folder) that was made for its owner's eyes only the mode of the umask, where the
+    file system knows modes: exFAT and some network file systems refuse."""
+    with suppress(PermissionError):
+        path.chmod(default_mode(most))
 
 
 def default_mode(most: int = 0o666) -> int:

@@ -62,7 +62,7 @@ def test_files_that_git_is_told_not_to_look_at_are_vouched_for_by_no_commit(
 def test_without_git_a_checkout_in_a_larger_one_is_none_that_could_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package, commit = checkout(tmp_path / "vendor" / "xpflow")
+    package, _ = checkout(tmp_path / "vendor" / "xpflow")
     shutil.move(tmp_path / "vendor/xpflow/.git", tmp_path / ".git")
     installed = tmp_path / "venv/lib/python3/site-packages/xpflow"
     installed.mkdir(parents=True)
