@@ -1,4 +1,4 @@
-"""Line ends and letters that nobody sees, fences of two kinds, half a fence: the program is found, and works."""
+"""Line ends and letters that nobody sees, fences of two kinds, half a fence: programs are found."""
 
 from __future__ import annotations
 
