@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from errno import ENOENT
 from importlib import import_module
 from io import TextIOWrapper
 
@@ -130,6 +131,8 @@ def _of_system(error: OSError) -> str:
     what, hint = error.strerror or str(error), HINTS.get(error.errno or 0, "")
     if "temporary directory" in what:
         hint = "name a folder that can be written, as TMPDIR=FOLDER"
+    if error.errno == ENOENT and os.stat(".").st_nlink == 0:
+        what, hint = "the working folder is not there any more", "change to another one, or to it again"
     if not hint:
         raise error
     return f"{what}\n  hint: {hint}"

@@ -169,3 +169,18 @@ def test_a_home_folder_that_nobody_knows_is_named(
     monkeypatch.setenv("XPFLOW_CACHE", "~nobody-here/cache")
     assert main(["cache", "list"]) == EXIT_ERROR
     assert "'~nobody-here/cache': it is not known where that home folder is" in capsys.readouterr().err
+
+
+def test_a_working_folder_that_is_gone_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"task_id": "a"}\n')
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    try:
+        assert main(["merge", "rows", f"{tmp_path}/rows.jsonl", "--out", f"{tmp_path}/out"]) == EXIT_ERROR
+    finally:
+        monkeypatch.chdir(tmp_path)
+    assert "error: the working folder is not there any more" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
