@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from xpflow.errors import ArtifactError
+from xpflow.errors import ArtifactError, XpflowError
 
 LARGE = 200_000_000  # bytes; hashing more takes seconds
 HINTS = {
@@ -41,6 +41,9 @@ HINTS = {
     errno.ENAMETOOLONG: "the name is too long: shorten it",
     errno.ELOOP: "a link leads to itself: name another place",
 }
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 @contextmanager
@@ -74,13 +77,26 @@ def explained(target: Path) -> Iterator[None]:
     """Turn a full disk, or a folder that may not be written to, into an error that says what to do."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in HINTS:
+    except XpflowError:
+        raise
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else _full(error)
+        if number not in HINTS:
             raise
         raise ArtifactError(
-            f"cannot write {target}: {error.strerror}",
-            hint=f"{HINTS[error.errno]}; what was there before stays",
+            f"cannot write {target}: {os.strerror(number)}",
+            hint=f"{HINTS[number]}; what was there before stays",
         ) from error
+
+
+def _full(error: BaseException) -> int | None:
+    """Return the number of the system's error behind one of a library that writes files by itself, where it
+    says that there is no more room: those of Rust have it in their text, torch's writer raises its own."""
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    behind = error.errno if isinstance(error, OSError) else int(number[1]) if number else None
+    if behind in FULL:
+        return behind
+    return None if error.__context__ is None else _full(error.__context__)
 
 
 def atomic_write_bytes(path: str | Path, data: bytes) -> None:

@@ -52,13 +52,13 @@ def relative(path: Path, root: Path) -> str:
 
 
 def at_home(text: str) -> Path:
-    """Return a path as a user writes it in a variable or a setting, `~` being a home folder, made absolute.
+    """Return a path as a user writes it in a variable or a setting, `~` being a home folder.
 
     Raises:
         ArtifactError: nobody knows that home folder.
     """
     try:
-        return Path(text).expanduser().absolute()
+        return Path(text).expanduser()
     except RuntimeError as error:
         raise ArtifactError(
             f"{text!r}: it is not known where that home folder is", hint="write the path in full, or set HOME"

@@ -68,7 +68,7 @@ class HuggingFaceHub:
         """Return the free space of the file system of HF_HUB_CACHE."""
         from huggingface_hub import constants
 
-        folder = at_home(constants.HF_HUB_CACHE)
+        folder = at_home(constants.HF_HUB_CACHE).absolute()
         while not folder.exists():
             folder = folder.parent
         return shutil.disk_usage(folder).free

@@ -126,7 +126,7 @@ def _hub_cache(environment: MutableMapping[str, str]) -> list[str]:
     """Return the folder that huggingface_hub uses, made if need be, and tell the jobs of it."""
     generic = environment.get("XDG_CACHE_HOME", "~/.cache")
     home = environment.get("HF_HOME", f"{generic}/huggingface")
-    folder = at_home(environment.get("HF_HUB_CACHE", f"{home}/hub"))
+    folder = at_home(environment.get("HF_HUB_CACHE", f"{home}/hub")).absolute()
     _make(folder, "the model hub's cache", "HF_HOME")  # else there is nothing to bind until `fetch` has run
     environment[f"{_prefix()}ENV_HF_HUB_CACHE"] = str(folder)
     return [str(folder)]
@@ -136,7 +136,7 @@ def _shared_cache(environment: MutableMapping[str, str]) -> list[str]:
     """Return the folder of the shared cache of checkpoints, made if need be, and tell the jobs of it."""
     if not (named := environment.get(SHARED_CACHE)):
         return []
-    folder = at_home(named)
+    folder = at_home(named).absolute()
     _make(folder, "the shared cache", SHARED_CACHE)
     environment[f"{_prefix()}ENV_{SHARED_CACHE}"] = str(folder)
     return [str(folder)]

@@ -251,18 +251,18 @@ def _staged(target: Path) -> Iterator[Path]:
     with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
-    try:
-        yield stage
-        give_mode(stage, 0o777)
-        for file in stage.iterdir():
-            give_mode(file)  # safetensors makes files for their owner's eyes only
-            _sync(file)
-        if target.exists():
-            _move_files(stage, target)
-        else:
-            os.replace(stage, target)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
+        try:
+            yield stage
+            give_mode(stage, 0o777)
+            for file in stage.iterdir():
+                give_mode(file)  # safetensors makes files for their owner's eyes only
+                _sync(file)
+            if target.exists():
+                _move_files(stage, target)
+            else:
+                os.replace(stage, target)
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
 
 
 def _move_files(stage: Path, target: Path) -> None:
