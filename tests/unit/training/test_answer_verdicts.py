@@ -12,6 +12,7 @@ from xpflow.artifacts.io import read_jsonl, write_jsonl
 from xpflow.artifacts.manifest import read_manifest
 from xpflow.cli import main
 from xpflow.errors import ConfigError, DataError
+from xpflow.models.load import named_tokenizer
 from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.problems.micropy.training_problems import training_problems, with_tests
 from xpflow.problems.problem import Problem
@@ -65,6 +66,12 @@ def made_for(problem: Problem, verdict: str) -> str:
 def few_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the benchmark have 60 prompts, which take no time to draw."""
     monkeypatch.setattr("xpflow.problems.benchmarks.micropy_training.COUNT", 60)
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerBase:
+    """Return the tokenizer that ships with the model, which the command reads answers by."""
+    return named_tokenizer("llada-micro")
 
 
 @pytest.fixture
