@@ -28,6 +28,7 @@ TABLES = {
     "imdm": 17,
     "soft": 23,
     "dsl": 32,
+    "few-step": 26,
 }
 STUDIES = [
     "micro-full",
@@ -36,7 +37,7 @@ STUDIES = [
     "imdm",
     *(
         pytest.param(one, marks=pytest.mark.long)
-        for one in ("factorial", "multiverse", "probes", "soft", "dsl")
+        for one in ("factorial", "multiverse", "probes", "soft", "dsl", "few-step")
     ),
 ]
 

@@ -1,8 +1,9 @@
 """What a model's config.json says of its alignment: whether a training run has aligned it, and how.
 
 The key `xpflow_alignment` holds an object: `objective`, `run`, `updates`, `base` (the hash of the weights
-that the run started from, see `weights_sha256`), and `after`, the same of the run before where there was one.
-Nothing is computed from it. Weights of older versions have no such key, though they may have been aligned.
+that the run started from, see `weights_sha256`), `everywhere` (whether tokens that stand had a loss, not
+masks alone) and `after`, the same of the run before where there was one. Nothing is computed from it.
+Weights of older versions lack the key, or `everywhere`, though they may have been aligned.
 """
 
 from __future__ import annotations
@@ -30,11 +31,17 @@ def alignment_of(folder: str | Path) -> dict[str, Any] | None:
     return said if isinstance(said, dict) and said else None
 
 
-def alignment(objective: str, run: str, updates: int, start: str | Path) -> dict[str, Any]:
+def alignment(objective: str, run: str, updates: int, start: str | Path, everywhere: bool) -> dict[str, Any]:
     """Return what the weights of a run say of it; `start`: the folder of those that it started from."""
-    said = {"objective": objective, "run": run, "updates": updates, "base": weights_sha256(start)}
+    base = weights_sha256(start)
+    said = {"objective": objective, "run": run, "updates": updates, "base": base, "everywhere": everywhere}
     before = alignment_of(start)
     return {**said, "after": before} if before else said
+
+
+def reads_embeddings(said: dict[str, Any] | None) -> bool:
+    """Return whether weights that say this were trained beside masks too, in any of their runs."""
+    return bool(said) and (said.get("everywhere", True) is not False or reads_embeddings(said.get("after")))
 
 
 def weights_sha256(folder: str | Path) -> str:
@@ -47,7 +54,7 @@ def weights_sha256(folder: str | Path) -> str:
 
 
 def aligned_models(like: str | Path) -> list[str]:
-    """Return the shipped models of the architecture of `like` that say that they were aligned."""
+    """Return the shipped models of the architecture of `like` that were aligned for embeddings."""
     kind = architecture_name(like)
     shipped = [entry for entry in MODELS.values() if entry.repo is None and entry.architecture == kind]
-    return [entry.name for entry in shipped if alignment_of(entry.shipped_folder)]
+    return [entry.name for entry in shipped if reads_embeddings(alignment_of(entry.shipped_folder))]

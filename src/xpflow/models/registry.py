@@ -96,6 +96,8 @@ DREAM_CODER_7B = HubRepo(
     about="Dream-Coder 7B Instruct, as published",
 )
 ALIGNED = "the same, aligned for flow by the preserving loss; shipped"
+FEW_STEP = "the same, trained for few forwards; shipped"
+MIXED = "the same, trained on flow's mixed states; shipped"
 MODELS: dict[str, ModelEntry] = {
     entry.name: entry
     for entry in (
@@ -103,6 +105,8 @@ MODELS: dict[str, ModelEntry] = {
         ModelEntry("llada2-micro", "LLaDA2, 1 M parameters, trained on MicroPy; shipped", "llada2_moe"),
         ModelEntry("llada-micro-aligned", ALIGNED, "llada", base="llada-micro"),
         ModelEntry("llada2-micro-aligned", ALIGNED, "llada2_moe", base="llada2-micro"),
+        ModelEntry("llada-micro-few-step", FEW_STEP, "llada", base="llada-micro"),
+        ModelEntry("llada-micro-mixed", MIXED, "llada", base="llada-micro"),
         ModelEntry(LLADA_8B.name, LLADA_8B.about, "llada", LLADA_8B),
         ModelEntry(LLADA2_MINI.name, LLADA2_MINI.about, "llada2_moe", LLADA2_MINI),
         *(

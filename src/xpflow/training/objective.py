@@ -61,11 +61,14 @@ class Loss(ABC):
 
     needs_reference: whether `student.reference` is asked for, the model as it was before the run.
     needs_steps: whether the data must say when the teacher decided its tokens (`selfdata.steps`).
+    everywhere: whether what stands, or is between mask and token, has a loss as masks do, which decoders that
+        move embeddings need. Weights note it (models/aligned.py).
     rates: peak learning rates of modules of its own, where they differ from the run's.
     """
 
     needs_reference: bool = False
     needs_steps: bool = False
+    everywhere: bool = False
     rates: Mapping[str, float] = {}
 
     def modules(self, model: Any) -> Mapping[str, nn.Module]:

@@ -266,7 +266,8 @@ def train_to_folder(
         trained, extra = trainer.model(stored), trainer.held.extra()
         if team.leads:
             large = sum(tensor.nbytes for tensor in trained.state_dict().values()) > SHARD_BYTES
-            said = alignment(chosen.objective, run, trainer.course.updates, model_folder(source))
+            updates, everywhere = trainer.course.updates, trainer.objective.everywhere
+            said = alignment(chosen.objective, run, updates, model_folder(source), everywhere)
             save_checkpoint(trained, tokenizer, out, SHARD_BYTES if large else None, said)
             save_extra(extra, chosen.objective, chosen.settings, out)
             write_jsonl(out / "log.jsonl", log)

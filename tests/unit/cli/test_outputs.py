@@ -233,9 +233,14 @@ def test_the_warning_names_what_to_use_instead(
     said = capsys.readouterr().err
     assert "--model llada-micro-aligned, or a decoder" in said
     assert "mask_prediction, for one" in said
-    (here / "folder" / "config.json").write_text(json.dumps({ALIGNMENT: {"objective": "x_prediction"}}))
+    config = here / "folder" / "config.json"
+    config.write_text(json.dumps({ALIGNMENT: {"objective": "x_prediction"}}))
     warn_unaligned("flow", "folder")
     assert capsys.readouterr().err == ""
+    (here / "folder" / "log.jsonl").write_text("{}\n")
+    config.write_text(json.dumps({ALIGNMENT: {"objective": "forced", "everywhere": False}}))
+    warn_unaligned("flow", "folder")
+    assert "weights that were trained at masks alone, by forced: folder" in capsys.readouterr().err
 
 
 def test_a_budget_that_is_none_is_an_error_of_ours_everywhere() -> None:

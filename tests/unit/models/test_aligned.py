@@ -5,10 +5,17 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from xpflow.models.aligned import aligned_models, alignment, alignment_of, weights_sha256
+from xpflow.models.aligned import (
+    aligned_models,
+    alignment,
+    alignment_of,
+    reads_embeddings,
+    weights_sha256,
+)
 from xpflow.models.checkpoint import load_checkpoint, read_config, save_checkpoint
 from xpflow.models.keys import ALIGNMENT
 from xpflow.models.registry import MICRO_NAMES, MODELS, ModelEntry, model_folder
@@ -18,16 +25,16 @@ MICRO = model_folder("llada-micro")
 
 @pytest.fixture
 def aligned(tmp_path: Path) -> Path:
-    said = alignment("x_prediction", "paper", 40, MICRO)
+    said = alignment("x_prediction", "paper", 40, MICRO, everywhere=True)
     save_checkpoint(load_checkpoint(MICRO), None, tmp_path / "aligned", alignment=said)
     return tmp_path / "aligned"
 
 
 def test_weights_say_how_they_were_aligned_and_after_what(aligned: Path) -> None:
     base = sha256((MICRO / "model.safetensors").read_bytes()).hexdigest()
-    first = {"objective": "x_prediction", "run": "paper", "updates": 40, "base": base}
+    first = {"objective": "x_prediction", "run": "paper", "updates": 40, "base": base, "everywhere": True}
     assert alignment_of(aligned) == first
-    again = alignment("preserving", "second", 10, aligned)
+    again = alignment("masked", "second", 10, aligned, everywhere=False)
     assert again["after"] == first
     assert again["base"] == weights_sha256(aligned)
 
@@ -50,6 +57,22 @@ def test_weights_without_a_word_and_no_weights_say_nothing(tmp_path: Path) -> No
     assert alignment_of(tmp_path) is None
 
 
+@pytest.mark.parametrize(
+    ("said", "reads"),
+    [
+        (None, False),
+        ({}, False),
+        ({"objective": "x_prediction"}, True),  # of a version that did not note it
+        ({"objective": "x_prediction", "everywhere": True}, True),
+        ({"objective": "forced", "everywhere": False}, False),
+        ({"objective": "forced", "everywhere": False, "after": {"objective": "x_prediction"}}, True),
+        ({"objective": "forced", "everywhere": False, "after": {"everywhere": False}}, False),
+    ],
+)
+def test_weights_that_learned_at_masks_alone_read_no_embeddings(said: Any, reads: bool) -> None:
+    assert reads_embeddings(said) is reads
+
+
 def test_shards_have_one_hash(tmp_path: Path) -> None:
     save_checkpoint(load_checkpoint(MICRO), None, tmp_path / "shards", max_shard_bytes=1_000_000)
     assert len(weights_sha256(tmp_path / "shards")) == 64
@@ -58,11 +81,12 @@ def test_shards_have_one_hash(tmp_path: Path) -> None:
 
 def test_aligned_models_that_ship_are_found_by_what_they_say(aligned: Path, monkeypatch) -> None:
     for name in MICRO_NAMES:
-        [found] = aligned_models(name)
-        said = alignment_of(model_folder(found))
-        assert said is not None
-        assert said["base"] == weights_sha256(model_folder(name))
-        assert MODELS[found].base == name
+        assert f"{name}-aligned" in aligned_models(name)
+        for found in aligned_models(name):
+            said = alignment_of(model_folder(found))
+            assert said is not None
+            assert said["base"] == weights_sha256(model_folder(name))
+            assert MODELS[found].base == name
         assert alignment_of(model_folder(name)) is None
     monkeypatch.setattr("xpflow.models.registry.SHIPPED", aligned.parent)
     entries = {"aligned": ModelEntry("aligned", "", "llada")}

@@ -59,8 +59,8 @@ def test_reference_answers_are_not_decoded(paper_like: Make) -> None:
 def test_programs_of_graded_answers_are_counted_once_for_each_model_and_seed(paper_like: Make) -> None:
     """However many runs learn only from those that pass, and none where no run does."""
     runs = [{"name": "paper", "answers": "passed"}, {"name": "preserving", "answers": "passed"}]
-    for answers, graded in (({"runs": runs}, 2), ({}, 0)):
-        config = paper_like(training=answers)
+    for graded in (2, 0):
+        config = paper_like(training={"runs": runs} if graded else {})
         found = {one.name: one.programs for one in make_plan(config, [GPUS["h200"]], [1]).stages}
         seeds, prompts = len(config.study.seeds), config.selfdata.prompts
         assert found["selfdata llada-8b-instruct"] == seeds * prompts * (graded > 0)

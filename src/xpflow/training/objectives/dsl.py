@@ -53,6 +53,8 @@ class DslSettings(Block):
 class Dsl(Loss):
     """Cross-entropy at response places that hold noisy codes."""
 
+    everywhere = True
+
     def __init__(self, settings: DslSettings) -> None:
         self.settings = settings
         self.law = SnrLaw(settings.any_order, settings.log_mean, settings.log_std, settings.cap)

@@ -65,6 +65,8 @@ class Walk:
 class MixedStates(Loss):
     """Cross-entropy to the answer, over the states of a walk."""
 
+    everywhere = True
+
     def __init__(self, settings: MixedStatesSettings) -> None:
         self.settings = settings
 

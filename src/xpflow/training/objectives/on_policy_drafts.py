@@ -55,6 +55,8 @@ class OnPolicyDraftsSettings(Block):
 class OnPolicyDrafts(Loss):
     """Cross-entropy to the answer, from masks and from the student's drafts."""
 
+    everywhere = True
+
     def __init__(self, settings: OnPolicyDraftsSettings) -> None:
         self.settings = settings
 

@@ -31,6 +31,8 @@ class SelfConditionedSettings(Block):
 class SelfConditioned(MaskedLoss):
     """Cross-entropy at places that hold masks or the model's own predictions."""
 
+    everywhere = True
+
     def __init__(self, settings: SelfConditionedSettings) -> None:
         self.settings = settings
 

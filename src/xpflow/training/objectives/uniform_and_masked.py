@@ -50,6 +50,8 @@ class UniformSettings(Block):
 class UniformAndMasked(Loss):
     """The bound, or cross-entropy, over responses with masks and random tokens in them."""
 
+    everywhere = True
+
     def __init__(self, settings: UniformSettings) -> None:
         self.settings = settings
 

@@ -43,6 +43,8 @@ class XPredictionSettings(Block):
 class XPredictionLoss(Loss):
     """||X_pred - X0||^2, and beside it what keeps the model's predictions."""
 
+    everywhere = True
+
     def __init__(self, settings: XPredictionSettings) -> None:
         self.weights = {"error": 1.0, "kl": settings.kl_weight, "ce": settings.clean_weight}
         self.needs_reference = settings.kl_weight > 0
