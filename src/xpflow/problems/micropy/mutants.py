@@ -130,8 +130,10 @@ def behaviour(code: str, inputs: Sequence[tuple[Any, ...]], ticks: int | None = 
     """
     clock = _Clock()
     scope: dict[str, Any] = {_TICK: clock, _SMALL: _small}
-    tree = ast.parse(code) if ticks is None else _Ticking().visit(ast.parse(code))
-    exec(compile(ast.fix_missing_locations(tree), "<micropy>", "exec", dont_inherit=True), scope)
+    program: Any = code  # as text, a third of the time is saved; a tree is needed only for its ticks
+    if ticks is not None:
+        program = ast.fix_missing_locations(_Ticking().visit(ast.parse(code)))
+    exec(compile(program, "<micropy>", "exec", dont_inherit=True), scope)
     *_, function = scope.values()
     found = []
     for arguments in inputs:
