@@ -16,6 +16,7 @@ from xpflow.problems.problem import Problem
 from xpflow.protocols.prompter import Prompter
 from xpflow.runtime.answers import answered, make_grader, passed
 from xpflow.study.config.root import StudyConfig
+from xpflow.training.examples import require_answers
 
 Row = dict[str, Any]
 
@@ -32,11 +33,12 @@ def answer_verdicts(
         prompter: of the model that answered, with its protocol and tokenizer. rows: all of a seed. report: is
             told how many programs are done, of how many.
     Raises:
-        DataError: an answer is to none of the benchmark's problems.
+        DataError: rows are no answers, or one is to none of the benchmark's problems.
         GradingError: a problem has no tests, or a program got no verdict: that says nothing about it.
     """
+    require_answers(rows)
     asked = [row for row in rows if row["kind"] == "train"]
-    problems = problems_of_answers(study, [row["task_id"] for row in asked])
+    problems = problems_of_answers(study, [str(row.get("task_id")) for row in asked])
     with make_grader(study) as grader:
         verdicts = grader.grade(answered(prompter, problems, [row["response"] for row in asked]), report)
     passed(verdicts)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xpflow.errors import DataError
+from xpflow.training.examples import require_answers
 
 Row = dict[str, Any]
 PASSED = "passed"
@@ -40,16 +41,17 @@ def keep_passed(rows: Sequence[Row], verdicts: Sequence[Row], least: int) -> Kep
         rows: as `xpflow selfdata` wrote them. verdicts: as `xpflow grade-answers` wrote them. least: the
             rows of a batch.
     Raises:
-        DataError: an answer has no verdict, or fewer than `least` passed.
+        DataError: rows are no answers, one has no verdict, or fewer than `least` passed.
     """
-    said = {row["task_id"]: row["verdict"] for row in verdicts}
-    asked = [row["task_id"] for row in rows if row["kind"] == "train"]
+    require_answers(rows)
+    said = {str(row.get("task_id")): row.get("verdict") for row in verdicts}
+    asked = [str(row.get("task_id")) for row in rows if row["kind"] == "train"]
     if missing := [task for task in asked if task not in said]:
         raise DataError(
             f"{len(missing)} of {len(asked)} answers have no verdict (first: {missing[0]})",
             hint="grade these answers: xpflow grade-answers",
         )
-    kept = [row for row in rows if row["kind"] != "train" or said[row["task_id"]] == PASSED]
+    kept = [row for row in rows if row["kind"] != "train" or said[str(row.get("task_id"))] == PASSED]
     count = sum(row["kind"] == "train" for row in kept)
     if count < least:
         raise DataError(

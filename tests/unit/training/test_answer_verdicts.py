@@ -119,6 +119,10 @@ def test_fewer_than_a_batch_or_an_answer_without_verdict_is_an_error(rows: list[
     assert "selfdata.prompts" in caught.value.hint
     with pytest.raises(DataError, match=r"1 of 6 answers have no verdict \(first: MicroPy-Training/0\)"):
         keep_passed(rows, verdicts_of(rows)[1:], least=1)
+    with pytest.raises(DataError, match="row 1 of the answers, field 'prompt_ids': found None"):
+        keep_passed(verdicts_of(rows), verdicts_of(rows), least=1)
+    with pytest.raises(DataError, match="row 2 of the answers, field 'kind': found 'other'"):
+        OwnAnswers.from_rows([rows[0], {**rows[1], "kind": "other"}])
 
 
 def test_tests_of_training_prompts_change_no_prompt_and_hold_of_their_solutions() -> None:
