@@ -34,13 +34,13 @@ TESTS = {
     "frames": ("frames.py", "remote.py", "oracle.py"),
     "packing": ("packing.py", "unpacking.py"),
     "unpacking": ("unpacking.py", "packing.py"),
-    "testcode": ("testcode.py", "oracle.py"),
-    "outcome": ("outcome.py", "oracle.py"),
+    "testcode": ("testcode.py", "oracle.py", "trusted_code.py"),
+    "outcome": ("outcome.py", "oracle.py", "trusted_code.py"),
     "remote": ("remote.py", "changes.py", "oracle.py"),
-    "oracle": ("oracle.py",),
+    "oracle": ("oracle.py", "trusted_code.py"),
     "journal": ("journal.py",),
-    "doubt": ("fault.py", "grade.py"),
-    "extraction/markdown": ("extract_markdown.py",),
+    "doubt": ("fault.py", "grade.py", "trusted_code.py"),
+    "extraction/markdown": ("extract_markdown.py", "extract_more_markdown.py"),
     "verdict": tuple(f"grade.py::test_{name}" for name in ROWS),
 }
 SLOWER = 10  # times as long as its tests take without it, a mutant may take

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from xpflow.study.config import load_study
 from xpflow.study.rows import jobs_of
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"
+ANSWERS = {"plain": "all", "correct": "passed", "other": "passed"}  # of three runs
 
 
 def counts(output: str) -> dict[str, int]:
@@ -51,9 +53,39 @@ def test_a_dry_run_counts_one_job_for_each_part_of_the_study(
     assert found["answer_prompts"] == models * seeds * shards
     assert found["train"] == models * seeds * len(study.training.runs)
     assert found["train_policy"] == seeds
+    assert "grade_answers" not in found
     assert found["decode_shard"] == found["grade_shard"] == jobs * shards
     assert sum(number for rule, number in found.items() if rule.startswith("merge_")) == jobs + models * seeds
     assert found["tables"] == found["figures"] == found["prompts"] == found["filter_solvable"] == 1
+
+
+def test_answers_are_graded_between_their_merge_and_the_runs_that_want_those_that_passed(
+    workflow_in: Callable[[str], Any], tmp_path: Path
+) -> None:
+    runs = [{"name": name, "objective": "masked", "answers": wanted} for name, wanted in ANSWERS.items()]
+    arms = [{"name": name, "decoder": "mask_prediction", "weights": name} for name in ANSWERS]
+    study = {
+        "study": {"name": "kept", "seeds": [0, 1]},
+        "problems": {"benchmarks": [{"name": "micropy-he", "limit": 2}]},
+        "models": [{"name": "llada-micro", "training": "full"}],
+        "selfdata": {"benchmark": "micropy-training", "prompts": 8, "heldout": 2},
+        "training": {"runs": runs},
+        "grpo": {"weights": "base"},
+        "evaluation": {"arms": arms},
+    }
+    (tmp_path / "kept.yaml").write_text(yaml.safe_dump(study))
+    done = workflow_in("kept").run("--dry-run", "--printshellcmds", config=tmp_path / "kept.yaml")
+    assert done.returncode == 0, done.stdout
+    found = counts(done.stdout)
+    assert (found["merge_answers"], found["grade_answers"], found["train"]) == (2, 2, 6)
+    for seed in (0, 1):
+        answers = f"results/kept/llada-micro/selfdata/seed{seed}.jsonl"
+        verdicts = f"results/kept/llada-micro/selfdata/verdicts/seed{seed}.jsonl"
+        assert f"--data {answers} --out {verdicts}" in done.stdout
+        trained = [line for line in done.stdout.splitlines() if "xpflow train" in line and answers in line]
+        with_verdicts = [line for line in trained if f"--verdicts {verdicts}" in line]
+        assert (len(trained), len(with_verdicts)) == (3, 2)
+        assert not [line for line in with_verdicts if "--run plain" in line]
 
 
 def test_published_tables_are_no_reason_to_do_nothing(workflow_in: Callable[[str], Any]) -> None:

@@ -304,6 +304,19 @@ def get_start(wildcards):
     return get_trained(wildcards.model, STUDY.run(wildcards.run).start, wildcards.seed)
 
 
+def get_verdicts(wildcards):
+    """Return the verdicts on own answers that a training run needs, where it learns from those that passed."""
+    wanted = STUDY.run(wildcards.run).answers == "passed"
+    return LAYOUT.answer_verdicts(wildcards.model, wildcards.seed) if wanted else []
+
+
+def get_training_options(wildcards, input):
+    """Return the options of `xpflow train` for the run that it starts from and the verdicts on its answers."""
+    start = f"--from {Path(str(input.start)).parent}" if input.start else ""
+    verdicts = f"--verdicts {input.verdicts}" if input.verdicts else ""
+    return f"{start} {verdicts}".strip()
+
+
 def get_policy(trained, seed):
     """Return the trained policy, where one is needed."""
     return LAYOUT.policy_file(seed) if trained else []

@@ -67,3 +67,36 @@ rule merge_answers:
         "Merge the answers of {wildcards.model}, seed {wildcards.seed}"
     shell:
         "xpflow merge rows {input.answers} --out {output} > {log} 2>&1"
+
+
+# For runs that learn only from answers that passed (training.runs, `answers: passed`); asked for by no others.
+rule grade_answers:
+    input:
+        unpack(
+            given(
+                LAYOUT.answer_verdicts("{model}", "{seed}"),
+                data=LAYOUT.selfdata("{model}", "{seed}"),
+                problems=get_data(STUDY.selfdata.benchmark),
+                base=lambda wildcards: get_base(wildcards.model),
+            )
+        ),
+    output:
+        LAYOUT.answer_verdicts("{model}", "{seed}"),
+    log:
+        f"{LOGS}/grade_answers/{{model}}.seed{{seed}}.log",
+    benchmark:
+        f"{TIMES}/grade_answers/{{model}}.seed{{seed}}.tsv"
+    priority: 30
+    conda:
+        ENVIRONMENT
+    threads: STUDY.grading.workers
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(60),
+    params:
+        config=STUDY_FILE,
+    message:
+        "Run the answers of {wildcards.model}, seed {wildcards.seed}, against their tests"
+    shell:
+        "xpflow grade-answers --config {params.config} --model {wildcards.model} --seed {wildcards.seed}"
+        " --data {input.data} --out {output} > {log} 2>&1"

@@ -5,6 +5,7 @@ rule train:
                 manifest_of(LAYOUT.run("{model}", "{run}", "{seed}") / "train"),
                 LAYOUT.run_log("{model}", "{run}", "{seed}"),
                 data=LAYOUT.selfdata("{model}", "{seed}"),
+                verdicts=get_verdicts,
                 base=lambda wildcards: get_base(wildcards.model),
                 start=get_start,
             )
@@ -28,12 +29,10 @@ rule train:
         nodes=1,
     params:
         config=STUDY_FILE,
-        start=lambda wildcards, input: (
-            f"--from {Path(str(input.start)).parent}" if input.start else ""
-        ),
+        options=get_training_options,
         folder=lambda wildcards, output: Path(output.manifest).parent,
     message:
         f"Train {{wildcards.model}} on {STUDY.selfdata.told}, run {{wildcards.run}}, seed {{wildcards.seed}}"
     shell:
-        "xpflow train --config {params.config} --model {wildcards.model} --run {wildcards.run} {params.start}"
+        "xpflow train --config {params.config} --model {wildcards.model} --run {wildcards.run} {params.options}"
         " --seed {wildcards.seed} --data {input.data} --out {params.folder} > {log} 2>&1"

@@ -55,6 +55,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "fetch": ("xpflow.cli.fetch", "Fetch models and data of the hub, at pinned revisions"),
         "pretrain": ("xpflow.cli.pretrain", "Train a micro model from nothing"),
         "selfdata": ("xpflow.cli.selfdata", "Decode a model's own answers for self-alignment"),
+        "grade-answers": ("xpflow.cli.grade_answers", "Run a model's own answers against their tests"),
         "train": ("xpflow.cli.train", "Train a model on its own answers, as x-prediction alignment"),
         "solvable": ("xpflow.cli.solvable", "Keep the training prompts that the base model solves"),
         "grpo": ("xpflow.cli.grpo", "Train a step-size policy (Eq. 18)"),

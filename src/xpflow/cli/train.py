@@ -26,6 +26,9 @@ def train(
     start: Annotated[
         Path | None, typer.Option("--from", help="Checkpoint of the run that this one starts from")
     ] = None,
+    verdicts: Annotated[
+        Path | None, typer.Option(help="What `xpflow grade-answers` wrote, for a run with `answers: passed`")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of data order, masks and adapters")] = 0,
     config: Annotated[Path, typer.Option(help="Study")] = Path("config/micro.yaml"),
 ) -> None:
@@ -46,21 +49,28 @@ def train(
             f"run {run!r} starts from {study.run(run).start!r}",
             hint="give --from FOLDER for a run that starts from another, and for no other",
         )
+    if (verdicts is None) != (study.run(run).answers == "all"):
+        raise ConfigError(
+            f"run {run!r} learns from answers: {study.run(run).answers}",
+            hint="give --verdicts FILE for a run that learns from those that passed, and for no other",
+        )
 
     def work() -> None:
         from xpflow.runtime.models import set_up
         from xpflow.training.tuning import train_to_folder
 
         set_up(study)
-        train_to_folder(study, model, run, seed, data, out, start, record.code)
+        train_to_folder(study, model, run, seed, data, out, start, record.code, verdicts)
 
     record = stage_record(study, "train", model=model, run=run, seed=seed)
     if keeps_record():
-        record.read(data, *([start] if start else base_files(study, model)))
+        weights = [start] if start else base_files(study, model)
+        record.read(data, *filter(None, [verdicts]), *weights)
         if taken(record, out, "train"):
             return
     options = {"model": model, "data": data, "out": out, "run": run, "seed": seed, "config": config}
     options |= {"from": start} if start else {}
+    options |= {"verdicts": verdicts} if verdicts else {}
     arguments = [part for key, value in options.items() for part in (f"--{key}", str(value))]
     run_in_processes(study.runtime.processes, ["train", *arguments], work)
     if keeps_record():

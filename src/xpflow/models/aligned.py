@@ -41,7 +41,9 @@ def alignment(objective: str, run: str, updates: int, start: str | Path, everywh
 
 def reads_embeddings(said: dict[str, Any] | None) -> bool:
     """Return whether weights that say this were trained beside masks too, in any of their runs."""
-    return bool(said) and (said.get("everywhere", True) is not False or reads_embeddings(said.get("after")))
+    if not said:
+        return False
+    return said.get("everywhere", True) is not False or reads_embeddings(said.get("after"))
 
 
 def weights_sha256(folder: str | Path) -> str:

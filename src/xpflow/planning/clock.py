@@ -16,6 +16,7 @@ from xpflow.errors import ConfigError
 from xpflow.planning.assumptions import Assumptions, Machine
 from xpflow.planning.study import StudyPlan
 from xpflow.planning.texts import Texts, texts_of
+from xpflow.study.answers import graded_answers
 from xpflow.study.config.root import StudyConfig
 from xpflow.study.corpus import (
     corpus_couplings,
@@ -55,6 +56,7 @@ GRADING = (
     "train_probe_policy",
     "probe",
 )  # jobs that run programs themselves
+GRADED = {"decode_shard": "grade_shard", "answer_prompts": "grade_answers"}  # by jobs of their own
 # Mean forwards / N of decoders that stop early: 0.14 to 0.41 by decoder, over all settings of the curves of
 # the published study `frontier`. A threshold near 1 takes twice that, one of 0.5 half.
 EARLY = 0.25
@@ -105,6 +107,7 @@ def _job_counts(config: StudyConfig) -> dict[str, int]:
         "export_problems": len(config.benchmark_names),
         "answer_prompts": answers * shards,
         "merge_answers": answers,
+        "grade_answers": len(graded_answers(config)),
         "train": len(runs),
         "export_training_problems": int(trained > 0),
         "filter_solvable": int(trained > 0),
@@ -133,20 +136,23 @@ def _planned(config: StudyConfig, jobs: Mapping[str, int]) -> Iterator[tuple[str
     """Yield the seconds of a job by rule, as the plan has them."""
     for rule in jobs:
         yield rule, {"trace": START_S, "figures": DRAW_S}.get(rule, LIGHT_S)
-    given, programs, work = Assumptions(early=EARLY), 0, dict.fromkeys(RULES.values(), 0.0)
+    given, work = Assumptions(early=EARLY), dict.fromkeys(RULES.values(), 0.0)
+    programs = dict.fromkeys(GRADED, 0)
     try:
         for stage in StudyPlan(config, given).stages():
             rule = RULES[stage.name.partition(" ")[0]]
             work[rule] += sum(one.seconds(CPU) for one in stage.works(1))
-            programs += stage.programs if rule == "decode_shard" else 0
+            if rule in GRADED:
+                programs[rule] += stage.programs
             work[rule] += stage.programs * given.program_s if rule in GRADING else 0
     except ConfigError:
         return  # a model of unknown size
     for rule, seconds in work.items():
         if rule in jobs:
             yield rule, START_S + seconds / jobs[rule]
-    if shards := jobs.get("grade_shard"):
-        yield "grade_shard", LIGHT_S + programs * given.program_s / config.grading.workers / shards
+    for rule, count in programs.items():
+        if graders := jobs.get(GRADED[rule]):
+            yield GRADED[rule], LIGHT_S + count * given.program_s / config.grading.workers / graders
     if runs := jobs.get("train_text"):
         yield "train_text", START_S + sum(map(_text_seconds, texts_of(config))) / runs
 

@@ -18,6 +18,7 @@ from xpflow.planning.stages import Aligning, Decoding, Rollouts, Stage, Workload
 from xpflow.planning.texts import Texts, text_bytes, texts_of
 from xpflow.planning.work import Decode
 from xpflow.problems.benchmarks import BENCHMARKS
+from xpflow.study.answers import graded_answers
 from xpflow.study.config.base import budget_text, parse_budget
 from xpflow.study.config.evaluation import Arm
 from xpflow.study.config.root import StudyConfig
@@ -96,7 +97,8 @@ class StudyPlan:
             steps = decode.steps(work.arch, prompt.mean)
             detail = f"{count:,} answers of {block.gen_length} tokens, {steps} steps"
             ways = len(found) * config.runtime.shards
-            yield Decoding(f"selfdata {model}", detail, [work], ways, ("selfdata.batch_size",))
+            programs = block.prompts * sum(name == model for name, _ in graded_answers(config))
+            yield Decoding(f"selfdata {model}", detail, [work], ways, ("selfdata.batch_size",), programs)
 
     def _alignments(self) -> Iterator[Stage]:
         config, block = self.config, self.config.training

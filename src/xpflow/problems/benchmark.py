@@ -46,6 +46,11 @@ class PromptLengths:
     zero_shot: tuple[int, int] | None = None
 
 
+def as_loaded(problems: Sequence[Problem]) -> Sequence[Problem]:
+    """Return problems as they are: `load` gave them their tests."""
+    return problems
+
+
 @dataclass(frozen=True, slots=True)
 class Benchmark:
     """A named source of problems.
@@ -64,6 +69,8 @@ class Benchmark:
         revision: the setting of `problems.sources` that names another revision.
         prompts, download_bytes: what a plan reckons with; bytes are an upper bound.
         tasks: how the names of its problems begin, whatever file they come from.
+        tested: problems of it -> the same with all of their tests, where `load` leaves tests out because they
+            take long to make. None: they are prompts only, and have no tests.
         seen_in: files, folders and packages that hold its tests: no image of a jail may have them.
         license, made: for the card of a data set (`xpflow problems dataset`): the hub's name of its licence,
             and how its problems were made, with seeds.
@@ -83,6 +90,7 @@ class Benchmark:
     prompts: PromptLengths = field(default=PromptLengths())
     download_bytes: float = 0.0
     tasks: str = ""
+    tested: Callable[[Sequence[Problem]], Sequence[Problem]] | None = as_loaded
     seen_in: frozenset[str] = frozenset()
     license: str = ""
     made: str = ""

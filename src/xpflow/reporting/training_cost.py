@@ -78,10 +78,13 @@ def training_cost_table(
         facts=(*facts(plan, reading=False), ("Cells", HOW.format(reference=config.frontier.reference_name))),
         columns=(Column("where"), Column("curve"), *(Column(name, "", "r") for name in COLUMNS), *at),
         sections=tuple(sections),
-        notes=tuple(
-            f"{model}, {run}: what it took was not noted when it was trained."
-            for (model, run), cost in costs.items()
-            if cost is None
+        notes=(
+            *(
+                f"{model}, {run}: what it took was not noted when it was trained."
+                for (model, run), cost in costs.items()
+                if cost is None
+            ),
+            *(_kept(config, results, *key) for key in costs if config.run(key[1]).answers == "passed"),
         ),
         records=tuple(records),
     )
@@ -97,19 +100,33 @@ def _cost(config: StudyConfig, results: Path, model: str, run: str) -> Spent | N
 
 
 def _spent(config: StudyConfig, results: Path, model: str, run: str, seed: int) -> Spent | None:
-    layout, total = Layout.of_results(results), Spent(0, 0, 0, 0)
+    total = Spent(0, 0, 0, 0)
     while run != BASE:
-        try:
-            noted = read_manifest(manifest_of(layout.run(model, run, seed) / "train")).facts.get("training")
-        except ArtifactError:
-            return None
-        if not isinstance(noted, dict):
+        if (noted := _noted(results, model, run, seed)) is None:
             return None
         forwards = noted["forwards"] + BACKWARD * noted["backwards"]
         own = (noted["updates"], noted["tokens"], forwards, noted["seconds"])
         total = Spent(*(getattr(total, name) + value for name, value in zip(COLUMNS, own, strict=True)))
         run = config.run(run).start
     return total
+
+
+def _noted(results: Path, model: str, run: str, seed: int) -> dict[str, Any] | None:
+    """Return what a training noted in its manifest; None where there is nothing."""
+    folder = Layout.of_results(results).run(model, run, seed)
+    try:
+        noted = read_manifest(manifest_of(folder / "train")).facts.get("training")
+    except ArtifactError:
+        return None
+    return noted if isinstance(noted, dict) else None
+
+
+def _kept(config: StudyConfig, results: Path, model: str, run: str) -> str:
+    """Return, in words, how many answers a run learned from that takes only those that passed."""
+    noted = [_noted(results, model, run, seed) or {} for seed in config.study.seeds]
+    counts = [(one.get("answers_passed"), one.get("answers_asked")) for one in noted]
+    told = ", ".join("not noted" if passed is None else f"{passed} of {asked}" for passed, asked in counts)
+    return f"{model}, {run}: learned from answers that passed their tests alone, by seed {told}."
 
 
 def _points(gain: Compared | None) -> float | None:

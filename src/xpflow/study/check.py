@@ -22,6 +22,7 @@ from xpflow.models.registry import architecture_name, model_entry
 from xpflow.models.stored import read_fields, read_json
 from xpflow.problems.benchmarks import BENCHMARKS
 from xpflow.protocols import PROTOCOLS
+from xpflow.study.answers import check_answers
 from xpflow.study.config.evaluation import Arm
 from xpflow.study.config.inputs import BenchmarkChoice
 from xpflow.study.config.root import StudyConfig
@@ -217,9 +218,9 @@ def _check_trace_problem(config: StudyConfig) -> None:
 def _check_selfdata(config: StudyConfig) -> None:
     block = config.selfdata
     size = _require_split(config, block.benchmark, block.split)
-    seed = max(seed for _, _, seed in trained_runs(config))
     if not is_local(config, block.benchmark):
-        block.asked(seed, size)
+        block.asked(max(seed for _, _, seed in trained_runs(config)), size)
+    check_answers(config)
 
 
 def _check_shards(config: StudyConfig) -> None:
@@ -346,5 +347,4 @@ def _check_objective(name: str, values: Mapping[str, Any]) -> Any:
     """Return an objective as its training would build it."""
     from xpflow.training.objectives import OBJECTIVES
 
-    objective = OBJECTIVES[name]
-    return objective.make(objective.checked(values, name))
+    return OBJECTIVES[name].make(OBJECTIVES[name].checked(values, name))

@@ -53,6 +53,12 @@ def selfdata(config: StudyConfig, model: str) -> str:
     )
 
 
+def grade_answers(config: StudyConfig, model: str) -> str:
+    """Return the fingerprint of the verdicts on a model's own answers; the answers are an input."""
+    tests = (config.selfdata.benchmark, config.selfdata.split, config.problems.sources)
+    return fingerprint(tests, _verdicts(config), _base(config, model), _protocols(config, model))
+
+
 def train(config: StudyConfig, model: str, run: str) -> str:
     """Return the fingerprint of a training run."""
     block, how, chosen = config.training, config.model(model).training, config.run(run)
@@ -196,8 +202,8 @@ def _without_muon(how: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run(run: dict[str, Any]) -> dict[str, Any]:
-    """Return a training run; where it has no sizes of its own, as before there were any."""
-    return _without(run, {"updates": None, "batch_size": None})
+    """Return a training run, without keys that say what was so before there were any."""
+    return _without(run, {"updates": None, "batch_size": None, "answers": "all"})
 
 
 def _text(block: dict[str, Any]) -> dict[str, Any]:

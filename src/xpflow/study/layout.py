@@ -121,6 +121,10 @@ class Layout:
         """A shard of a model's own answers."""
         return self.results / model / PARTS / SELFDATA / f"seed{seed}" / f"{shard}.jsonl"
 
+    def answer_verdicts(self, model: str, seed: Name) -> Path:
+        """The verdicts on a model's own answers."""
+        return self.results / model / SELFDATA / "verdicts" / f"seed{seed}.jsonl"
+
     def run(self, model: str, run: str, seed: Name) -> Path:
         """Folder of the checkpoint that a training run ends with."""
         folder = self.results / model / "runs" / run / f"seed{seed}"
@@ -230,6 +234,7 @@ class Layout:
             _form(self.training_problems(benchmark)),
             _form(self.problems(benchmark)),
             _form(self.selfdata(model, seed)),
+            _form(self.answer_verdicts(model, seed)),
             _form(self.selfdata_part(model, seed, shard)),
             _form(self.run(model, run, seed) / "{file}"),
             _form(self.solvable(model)),

@@ -81,6 +81,16 @@ def selfdata(study: StudyConfig, name: str) -> Chosen:
     return {f"decoder:{block.decoder}", *read, *asking(study, name), *model(study, name)}
 
 
+def grade_answers(study: StudyConfig, name: str) -> Chosen:
+    """Return those of the verdicts on a model's own answers; its tokenizer reads them.
+
+    Prompts of one benchmark may have several shapes: the rules of all that the protocol knows count.
+    """
+    protocol = PROTOCOLS[study.model(name).protocol]
+    rules = {f"extraction:{protocol.extraction(one)}" for one in protocol.recipes}
+    return {*judging(study, name, study.selfdata.benchmark), *rules, *model(study, name)}
+
+
 def train(study: StudyConfig, name: str, run: str) -> Chosen:
     """Return those of a training run."""
     return {f"objective:{study.run(run).objective}", *model(study, name)}

@@ -215,6 +215,10 @@ STAGES: dict[str, Stage] = {
         lambda study, names: fp.selfdata(study, names["model"]),
         lambda study, names: plugins.selfdata(study, names["model"]),
     ),
+    "grade-answers": Stage(
+        lambda study, names: fp.grade_answers(study, names["model"]),
+        lambda study, names: plugins.grade_answers(study, names["model"]),
+    ),
     "train": Stage(
         lambda study, names: fp.train(study, names["model"], names["run"]),
         lambda study, names: plugins.train(study, names["model"], names["run"]),

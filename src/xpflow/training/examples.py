@@ -8,6 +8,7 @@ as in LLaDA's fine-tuning data), then right padding. Rows of a batch are cut to 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ from xpflow.errors import DataError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+
+KINDS = ("train", "probe", "heldout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,8 @@ class OwnAnswers:
     @classmethod
     def from_rows(cls, rows: list[dict[str, Any]]) -> OwnAnswers:
         """Sort the rows that `xpflow selfdata` wrote by kind; raises DataError with none to train on."""
-        groups: dict[str, list[Example]] = {"train": [], "probe": [], "heldout": []}
+        groups: dict[str, list[Example]] = {kind: [] for kind in KINDS}
+        require_answers(rows)
         for row in rows:
             ids = tuple(row["prompt_ids"]), tuple(row["response"])
             groups[row["kind"]].append(Example(*ids, tuple(row.get("steps", ()))))
@@ -86,6 +91,18 @@ class OwnAnswers:
         groups = (self.train, self.probe, self.heldout)
         steps = [example.steps for group in groups for example in group]
         return hashlib.sha256(repr((*groups, steps) if any(steps) else groups).encode()).hexdigest()
+
+
+def require_answers(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Raise DataError for rows that `xpflow selfdata` did not write, with the first field amiss."""
+    for number, row in enumerate(rows, start=1):
+        flaw = next((name for name in ("prompt_ids", "response") if not isinstance(row.get(name), list)), "")
+        if flaw or row.get("kind") not in KINDS:
+            name = flaw or "kind"
+            raise DataError(
+                f"row {number} of the answers, field {name!r}: found {row.get(name)!r:.60}",
+                hint="is it the file that `xpflow selfdata` wrote?",
+            )
 
 
 def response_ids(tokenizer: PreTrainedTokenizerBase, answer: str, length: int) -> tuple[int, ...] | None:

@@ -32,6 +32,7 @@ from xpflow.training.corruption import Corrupted, masked
 from xpflow.training.examples import Batch, Example, OwnAnswers, epoch_order
 from xpflow.training.finite import require_finite
 from xpflow.training.guard import model_facts, tokenizer_sha256
+from xpflow.training.kept_answers import keep_passed
 from xpflow.training.objective import Loss, make_loss, row_mean
 from xpflow.training.objectives import OBJECTIVES
 from xpflow.training.optimizers import muon_and_adamw
@@ -212,6 +213,7 @@ def train_to_folder(
     out: Path,
     start: Path | None = None,
     code: str = "",
+    verdicts: Path | None = None,
 ) -> None:
     """Train `model` on `data` as a run of the study says; writes checkpoint and `log.jsonl` into `out`.
 
@@ -220,10 +222,16 @@ def train_to_folder(
 
     Args:
         start: folder of the weights that the run starts from; without it they are the model's own. code: the
-        fingerprint of the code of this stage: a saved state must agree with it.
+        fingerprint of the code of this stage: a saved state must agree with it. verdicts: those on the
+        answers, for a run that learns only from what passed.
+    Raises:
+        DataError: fewer of them than a batch passed, or one has no verdict.
     """
     full, chosen = study.model(model).training == "full", study.run(run)
-    answers, state = OwnAnswers.from_rows(read_jsonl(data)), out.with_name(out.name + ".state")
+    rows, state, kept = read_jsonl(data), out.with_name(out.name + ".state"), None
+    if verdicts is not None:
+        kept = keep_passed(rows, read_jsonl(verdicts), study.training.of(chosen, full=full).batch_size)
+    answers = OwnAnswers.from_rows(kept.rows if kept else rows)
 
     def report(row: Row) -> None:
         shown = " ".join(
@@ -235,6 +243,8 @@ def train_to_folder(
 
     with joined(study.runtime.device) as (team, device):
         machine = Machine.of(study.runtime, team, device)
+        if kept and team.leads:
+            print(f"train {model} {run}: {kept}", file=sys.stderr, flush=True)
         where = "cpu" if team.size > 1 and full else device  # sharded: a layer at a time leaves the CPU
         source = start or model_source(study, model)
         base, tokenizer = load_model(source, where, None)
@@ -262,5 +272,6 @@ def train_to_folder(
             save_extra(extra, chosen.objective, chosen.settings, out)
             write_jsonl(out / "log.jsonl", log)
             entry = OBJECTIVES[chosen.objective]
-            note_spent(out, spent(trainer, entry.cost(entry.checked(chosen.settings))))
+            took = spent(trainer, entry.cost(entry.checked(chosen.settings)))
+            note_spent(out, {**took, **(kept.facts if kept else {})})
             remove(state)

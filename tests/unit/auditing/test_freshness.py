@@ -135,6 +135,7 @@ def test_each_place_of_a_study_is_known_by_its_names(inside: Path) -> None:
         layout.training_problems("b"): {"benchmark": "b", "split": "train"},
         layout.selfdata("m", 1): {"model": "m", "seed": "1"},
         layout.selfdata_part("m", 1, "2-of-3"): {"model": "m", "seed": "1", "shard": "2/3"},
+        layout.answer_verdicts("m", 1): {"model": "m", "seed": "1"},
         layout.run_log("m", "r", 1): {"model": "m", "run": "r", "seed": "1", "file": "log.jsonl"},
         layout.solvable("m"): {"model": "m"},
         layout.policy_file(1): {"seed": "1", "file": "policy.safetensors"},

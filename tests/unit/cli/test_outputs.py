@@ -63,6 +63,7 @@ WRITES = {
     "evaluate": "evaluate --model m --benchmark b --problems file --out {}",
     "grade": "grade --benchmark humaneval --samples samples.jsonl --out {}",
     "selfdata": "selfdata --model m --out {}",
+    "grade-answers": "grade-answers --model m --data file --out {}",
     "solvable": "solvable --model m --problems file --out {}",
     "pack": "pack results/s --out {}",
     "rows": "merge rows samples.jsonl other.jsonl --out {}",

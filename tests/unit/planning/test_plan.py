@@ -11,9 +11,11 @@ import pytest
 from xpflow.errors import ConfigError
 from xpflow.planning import make_plan
 from xpflow.planning.assumptions import GPUS, Assumptions, find_gpu, parse_prompt_tokens
+from xpflow.planning.clock import times_of
 from xpflow.planning.remedies import apply_changes, misfits, policy_costs, remedies
 from xpflow.planning.stages import Aligning
 from xpflow.study.config import StudyConfig, study_from_mapping
+from xpflow.study.config.machine import RuntimeBlock
 from xpflow.study.rows import expand
 
 Make = Callable[..., StudyConfig]
@@ -52,6 +54,18 @@ def test_every_stage_and_every_decoding_is_planned(paper_like: Make) -> None:
 def test_reference_answers_are_not_decoded(paper_like: Make) -> None:
     plan = make_plan(paper_like(selfdata={"answers": "reference"}), [GPUS["h200"]], [1])
     assert [stage.name.partition(" ")[0] for stage in plan.stages[:4]] == ["align"] * 4
+
+
+def test_programs_of_graded_answers_are_counted_once_for_each_model_and_seed(paper_like: Make) -> None:
+    """However many runs learn only from those that pass, and none where no run does."""
+    runs = [{"name": "paper", "answers": "passed"}, {"name": "preserving", "answers": "passed"}]
+    for graded in (2, 0):
+        config = paper_like(training={"runs": runs} if graded else {})
+        found = {one.name: one.programs for one in make_plan(config, [GPUS["h200"]], [1]).stages}
+        seeds, prompts = len(config.study.seeds), config.selfdata.prompts
+        assert found["selfdata llada-8b-instruct"] == seeds * prompts * (graded > 0)
+        jobs = times_of(config.model_copy(update={"runtime": RuntimeBlock()}), Path("nowhere")).jobs
+        assert jobs.get("grade_answers", 0) == seeds * graded
 
 
 def test_what_an_update_takes_is_what_its_objective_says(paper_like: Make) -> None:

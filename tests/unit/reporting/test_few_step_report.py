@@ -84,15 +84,28 @@ def test_a_table_says_what_each_point_gained_has_cost(made: Made) -> None:
     assert "over threshold with their interval" in told
 
 
-def test_what_was_not_noted_is_a_dash_and_said(made: Made) -> None:
-    config, results = made
+def test_what_was_not_noted_is_a_dash_and_said_and_so_is_how_many_answers_passed(made: Made) -> None:
+    made_of, results = made
+    runs = [
+        run.model_copy(update={"answers": "passed"}) if run.name in ("forced", "control") else run
+        for run in made_of.training.runs
+    ]
+    training = made_of.training.model_copy(update={"runs": tuple(runs)})
+    config = made_of.model_copy(update={"training": training})
     note(config, results)
+    kept = {**TOOK, "answers_passed": 3801, "answers_asked": 4096}
+    path = manifest_of(Layout.of_results(results).run("llada-micro", "forced", 0) / "train")
+    write_manifest(path, Manifest((), {"command": "train"}, ("xpflow",), {}, "", facts={"training": kept}))
     manifest_of(Layout.of_results(results).run("llada-micro", "sdtt-1", 0) / "train").unlink()
     out = results.parent / "unknown"
     produce_tables(config, results, out)
     found = pd.read_csv(out / "training_cost.csv", comment="#").set_index("curve")
     assert found["seconds"].isna().tolist() == [name == "threshold-sdtt" for name in found.index]
-    assert "llada-micro, sdtt: what it took was not noted" in (out / "training_cost.md").read_text()
+    told, alone = (out / "training_cost.md").read_text(), "learned from answers that passed their tests alone"
+    assert "llada-micro, sdtt: what it took was not noted" in told
+    assert f"llada-micro, forced: {alone}, by seed 3801 of 4096." in told
+    assert f"llada-micro, control: {alone}, by seed not noted." in told
+    assert told.count(alone) == 2
 
 
 @pytest.mark.long

@@ -100,6 +100,27 @@ def test_sizes_of_a_run_s_own_concern_its_trainings_and_none_are_as_before() -> 
         assert fp.report(study_from_mapping({"training": {"runs": runs}})) != fp.report(DEFAULT)
 
 
+def test_answers_that_passed_concern_the_training_of_a_run_and_all_answers_are_as_before() -> None:
+    plain = [{"name": "paper"}, {"name": "preserving", "settings": {"kl_weight": 0.3, "clean_weight": 0.3}}]
+    same = [plain[0], {**plain[1], "answers": "all"}]
+    assert changed({"training": {"runs": same}}) == set()
+    assert fp.report(study_from_mapping({"training": {"runs": same}})) == fp.report(DEFAULT)
+    runs = [plain[0], {**plain[1], "answers": "passed"}]
+    assert changed({"training": {"runs": runs}}) == {
+        "train llada-micro preserving",
+        "train llada2-micro preserving",
+    }
+    assert fp.report(study_from_mapping({"training": {"runs": runs}})) != fp.report(DEFAULT)
+
+
+def test_verdicts_on_own_answers_depend_on_tests_and_limits_and_not_on_how_answers_were_decoded() -> None:
+    before = fp.grade_answers(DEFAULT, "llada-micro")
+    for same in ({"selfdata": {"budget": "1/2"}}, {"grading": {"workers": 7}}):
+        assert fp.grade_answers(study_from_mapping(same), "llada-micro") == before
+    for other in ({"selfdata": {"benchmark": "micropy-training"}}, {"grading": {"cpu_s": 1.5}}):
+        assert fp.grade_answers(study_from_mapping(other), "llada-micro") != before
+
+
 def test_a_protocol_concerns_what_its_model_decodes_and_its_grading() -> None:
     models = [entry.model_dump(mode="json") for entry in DEFAULT.models]
     models[1]["protocol"] = "llada2-chat"

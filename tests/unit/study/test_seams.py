@@ -26,7 +26,7 @@ def stages_of(study: StudyConfig) -> dict[str, dict[str, Any]]:
         {"command": "problems", "benchmark": study.solvable.benchmark, "split": "train"},
         *(
             {"command": command, "model": one}
-            for command in ("selfdata", "pretrain")
+            for command in ("selfdata", "grade-answers", "pretrain")
             for one in study.model_names
         ),
         *({"command": "train", "model": one, "run": run} for one, run, _ in trained_runs(study)),

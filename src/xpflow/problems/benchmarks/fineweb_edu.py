@@ -62,6 +62,7 @@ BENCHMARK = Benchmark(
     about="beginnings of web pages and how they go on, to learn from; no tests",
     shape="summary",
     load=load,
+    tested=None,
     sizes={"train": PAGES},
     default_split="train",
     takes_file=True,

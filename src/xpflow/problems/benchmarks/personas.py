@@ -66,6 +66,7 @@ BENCHMARK = Benchmark(
     about="Tulu 3 persona code prompts, no tests",
     shape=SHAPE,
     load=load,
+    tested=None,
     sizes={"train": 34_999},
     default_split="train",
     file="tulu3_personas",

@@ -94,6 +94,10 @@ class TrainingRun(Block):
     batch_size: int | None = Field(
         default=None, gt=0, description="Sequences per step; null: those of training.full or training.lora"
     )
+    answers: Literal["all", "passed"] = Field(
+        default="all",
+        description="Answers it learns from: all, or those that passed their problem's tests (graded for it)",
+    )
 
 
 class FullSettings(Block):
