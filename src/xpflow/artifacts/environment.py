@@ -87,14 +87,25 @@ def check_environment() -> None:
 
 def _git(folder: Path) -> dict[str, Any] | None:
     """Return the commit of the checkout that `folder` is tracked in, and whether our source differs."""
+    unknown = {"commit": None, "changed": True}
     try:
         commit = _git_output(folder, "rev-parse", "HEAD")
         changes = _git_output(folder, "status", "--porcelain", "--untracked-files=normal", "--", ".")
-        tracked = _git_output(folder, "ls-files", "--", "__init__.py")
+        changes += _git_output(folder, "ls-files", "--others", "--", "*.py")  # also those it shall ignore
+        tracked = _git_output(folder, "ls-files", "-v", "--", ".").splitlines()
     except (OSError, subprocess.SubprocessError):
-        checkout = (folder.parents[1] / ".git").exists()
-        return {"commit": None, "changed": True} if checkout else None
-    return {"commit": commit, "changed": bool(changes)} if tracked else None
+        return unknown if _in_checkout(folder) else None
+    if not any(line[2:] == "__init__.py" for line in tracked):  # or core.worktree names another place
+        return unknown if (folder.parents[1] / ".git").exists() else None
+    # what git was told to take for unchanged (small letters, or S) it does not look at
+    unseen = any(line[:1].islower() or line.startswith("S") for line in tracked)
+    return {"commit": commit, "changed": bool(changes) or unseen}
+
+
+def _in_checkout(folder: Path) -> bool:
+    """Return whether a folder lies in a checkout and not in an environment in one, by its places alone."""
+    installed = "site-packages" in folder.parts or "dist-packages" in folder.parts
+    return not installed and any((above / ".git").exists() for above in folder.parents)
 
 
 def _git_output(folder: Path, *arguments: str) -> str:

@@ -22,11 +22,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from xpflow.errors import ArtifactError
+from xpflow.errors import ArtifactError, XpflowError
 
 LARGE = 200_000_000  # bytes; hashing more takes seconds
 HINTS = {
     errno.ENOSPC: "free some disk space and start again",
+    errno.EFBIG: "files may not be so large here: raise the limit (`ulimit -f`), or use another folder",
+    errno.EMFILE: "too many files are open: raise the limit (`ulimit -n`)",
+    errno.ENFILE: "too many files are open on this machine: try again later",
     errno.EDQUOT: "the quota is used up: free some space and start again",
     errno.EROFS: "the file system is read-only: use another folder",
     errno.EACCES: "you may not write there: use another folder, or change its permissions",
@@ -38,6 +41,9 @@ HINTS = {
     errno.ENAMETOOLONG: "the name is too long: shorten it",
     errno.ELOOP: "a link leads to itself: name another place",
 }
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 @contextmanager
@@ -59,7 +65,7 @@ def atomic_writer(path: str | Path) -> Iterator[Path]:
         try:
             yield temporary
             _sync(temporary)
-            temporary.chmod(default_mode())
+            give_mode(temporary)
             os.replace(temporary, target)
             _sync_folder(target.parent)
         finally:
@@ -71,13 +77,26 @@ def explained(target: Path) -> Iterator[None]:
     """Turn a full disk, or a folder that may not be written to, into an error that says what to do."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in HINTS:
+    except XpflowError:
+        raise
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else _full(error)
+        if number not in HINTS:
             raise
         raise ArtifactError(
-            f"cannot write {target}: {error.strerror}",
-            hint=f"{HINTS[error.errno]}; what was there before stays",
+            f"cannot write {target}: {os.strerror(number)}",
+            hint=f"{HINTS[number]}; what was there before stays",
         ) from error
+
+
+def _full(error: BaseException) -> int | None:
+    """Return the number of the system's error behind one of a library that writes files by itself, where it
+    says that there is no more room: those of Rust have it in their text, torch's writer raises its own."""
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    behind = error.errno if isinstance(error, OSError) else int(number[1]) if number else None
+    if behind in FULL:
+        return behind
+    return None if error.__context__ is None else _full(error.__context__)
 
 
 def atomic_write_bytes(path: str | Path, data: bytes) -> None:
@@ -257,8 +276,18 @@ def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):  # of some network file systems
+            raise
     finally:
         os.close(handle)
+
+
+def give_mode(path: Path, most: int = 0o666) -> None:
+    """Give a file (0o777: a folder) that was made for its owner's eyes only the mode of the umask, where the
+    file system knows modes: exFAT and some network file systems refuse."""
+    with suppress(PermissionError):
+        path.chmod(default_mode(most))
 
 
 def default_mode(most: int = 0o666) -> int:

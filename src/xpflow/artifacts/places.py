@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePosixPath
 
+from xpflow.errors import ArtifactError
+
 RESULTS, FIGURES = "results", "paper_figures"
 LOGS, TIMES = "logs", "benchmarks"  # folders of a study that hold no artifacts
 PARTS, SELFDATA = "parts", "selfdata"  # folders of a model: shards, and its own answers
@@ -47,3 +49,17 @@ def absolute(path: Path) -> Path:
 def relative(path: Path, root: Path) -> str:
     """Return a path relative to the root, with forward slashes; links are not followed."""
     return os.path.relpath(path, root).replace(os.sep, "/")
+
+
+def at_home(text: str) -> Path:
+    """Return a path as a user writes it in a variable or a setting, `~` being a home folder.
+
+    Raises:
+        ArtifactError: nobody knows that home folder.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ArtifactError(
+            f"{text!r}: it is not known where that home folder is", hint="write the path in full, or set HOME"
+        ) from error

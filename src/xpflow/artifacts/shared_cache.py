@@ -25,8 +25,9 @@ from typing import Any
 
 from xpflow.artifacts.canonical import digest
 from xpflow.artifacts.environment import SHARED_CACHE, environment_facts
-from xpflow.artifacts.io import atomic_writer, default_mode, explained
+from xpflow.artifacts.io import atomic_writer, explained, give_mode
 from xpflow.artifacts.manifest import ENDING, FileRecord, Manifest, read_manifest, write_manifest
+from xpflow.artifacts.places import at_home
 from xpflow.artifacts.record import Record, now
 from xpflow.errors import ArtifactError
 
@@ -60,7 +61,7 @@ class SharedCache:
     def of_environment(cls, environment: Mapping[str, str] = os.environ) -> SharedCache | None:
         """Return the cache that XPFLOW_CACHE names, or None."""
         named = environment.get(SHARED_CACHE)
-        return cls(Path(named).expanduser()) if named else None
+        return cls(at_home(named)) if named else None
 
     def take(self, record: Record, out: Path, name: str) -> Manifest | None:
         """Put the files that a record's stage would make into a folder, with a manifest; None without them.
@@ -102,7 +103,7 @@ class SharedCache:
                     raise ArtifactError(f"{manifest_path.parent / one.path} changed while it was shared")
             write_manifest(beside / manifest_path.name, manifest)
             with explained(place):
-                beside.chmod(default_mode(0o777))
+                give_mode(beside, 0o777)
                 if place.is_dir():
                     self.remove(key)  # it was damaged
                 _rename(beside, place)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from errno import ENOENT
 from importlib import import_module
 from io import TextIOWrapper
 
@@ -76,37 +78,74 @@ EXIT_PIPE = 141  # 128 + SIGPIPE
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (without the program's name) and return its exit code.
 
-    An XpflowError is printed as message and hint with exit code 2, and so is what the system says of a file;
+    An XpflowError is printed as message and hint with exit code 2, and so is what the system says of a file
+    or a full disk, be it where the output goes;
     with XPFLOW_DEBUG=1 both are raised, so that the traceback shows. Any other exception is a bug and is
     raised.
     """
     _print_anything()
     xpflow.AUTO_CLASSES = False
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(help_text())
-        return 0
-    if arguments[0] == "--version":
-        print(f"xpflow {__version__}")
-        return 0
     try:
-        return _run(arguments[0], arguments[1:])
+        code = _answer(arguments)
+        _flush()
+        return code
     except XpflowError as error:
         return _said(error, str(error))
     except BrokenPipeError:  # `xpflow ... | head`: whoever read has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE
     except OSError as error:
-        if error.filename is None:
-            raise
-        return _said(error, f"{error.filename}: {error.strerror}\n  hint: is it the file that was meant?")
+        return _said(error, _of_system(error))
+
+
+def _answer(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(help_text())
+        return 0
+    if arguments[0] == "--version":
+        print(f"xpflow {__version__}")
+        return 0
+    return _run(arguments[0], arguments[1:])
+
+
+def _flush() -> None:
+    """Write what was printed while an error of it can still be said: at the end of Python none can."""
+    if sys.stdout is not None:  # closed by `>&-`
+        sys.stdout.flush()
+
+
+def _drop_unwritten() -> None:
+    """Forget what cannot be printed: Python would try again at its end, and say so with a traceback."""
+    try:
+        _flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _of_system(error: OSError) -> str:
+    """Return what the system says of a file or of this machine, as of a full disk; raise any other error."""
+    from xpflow.artifacts.io import HINTS
+
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}\n  hint: is it the file that was meant?"
+    what, hint = error.strerror or str(error), HINTS.get(error.errno or 0, "")
+    if "temporary directory" in what:
+        hint = "name a folder that can be written, as TMPDIR=FOLDER"
+    if error.errno == ENOENT and os.stat(".").st_nlink == 0:
+        what, hint = "the working folder is not there any more", "change to another one, or to it again"
+    if not hint:
+        raise error
+    return f"{what}\n  hint: {hint}"
 
 
 def _said(error: Exception, text: str) -> int:
     """Print an error and return its exit code; raise it where the traceback is wanted."""
     if os.environ.get("XPFLOW_DEBUG") == "1":
         raise error
-    print(f"error: {text.encode('utf-8', 'backslashreplace').decode()}", file=sys.stderr)
+    with suppress(OSError):  # stderr may be full itself
+        print(f"error: {text.encode('utf-8', 'backslashreplace').decode()}", file=sys.stderr, flush=True)
+    _drop_unwritten()
     return EXIT_ERROR
 
 

@@ -138,7 +138,8 @@ def row_seed(seed: int, task_id: str, sample: int = 0) -> int:
     That of sample 0 is that of the only sample, where there is one.
     """
     text = f"{sample}/{seed}:{task_id}" if sample else f"{seed}:{task_id}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
+    data = text.encode("utf-8", "surrogatepass")  # a name may hold half a character
+    return int.from_bytes(hashlib.sha256(data).digest()[:7], "big")
 
 
 def parse_shard(text: str) -> tuple[int, int]:

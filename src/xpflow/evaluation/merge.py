@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from xpflow.artifacts.io import read_jsonl, write_jsonl
+from xpflow.artifacts.places import is_plain
 from xpflow.errors import ArtifactError, DataError
 from xpflow.study.config.base import parse_budget
 from xpflow.study.layout import SAMPLES, VERDICTS, row_folder
@@ -36,9 +37,15 @@ def tasks_of(problems: Path) -> list[str]:
     """Return the tasks of a file of problems, in its order; what else a problem says does not matter here.
 
     Raises:
-        DataError: a row has no task_id.
+        DataError: a row has no task_id, or that of an earlier one.
     """
-    return [_task(row, problems) for row in read_jsonl(problems)]
+    tasks = [_task(row, problems) for row in read_jsonl(problems)]
+    if len(set(tasks)) < len(tasks):
+        twice = next(task for task in tasks if tasks.count(task) > 1)
+        raise DataError(
+            f"{problems}: {twice} comes twice", hint="each problem counts once: remove one of them"
+        )
+    return tasks
 
 
 def merge_evaluation(parts: Iterable[Path], tasks: Sequence[str], out: Path) -> list[Path]:
@@ -52,7 +59,7 @@ def merge_evaluation(parts: Iterable[Path], tasks: Sequence[str], out: Path) -> 
         out: results/<study>/<model>/eval/<benchmark>.
     Raises:
         DataError: a run lacks a task or a sample of one, or has one twice, or a shard's two files do not fit
-            together.
+            together, or there is no row at all. ArtifactError: a row does not say which run it is of.
     """
     runs: dict[str, dict[Answer, tuple[Fields, Fields]]] = defaultdict(dict)
     for part in parts:
@@ -61,6 +68,8 @@ def merge_evaluation(parts: Iterable[Path], tasks: Sequence[str], out: Path) -> 
             if answer in runs[run]:
                 raise DataError(f"{part}: {answer} comes twice in {run}", hint="are these shards of one job?")
             runs[run][answer] = (sample, verdict)
+    if not runs:
+        raise DataError("the shards hold no samples", hint="are these the folders of a decoding job?")
     for run, pairs in sorted(runs.items()):
         _check_tasks(run, {answer.task for answer in pairs}, tasks)
         samples = 1 + max(answer.sample for answer in pairs)
@@ -80,8 +89,12 @@ def _pairs(part: Path) -> list[tuple[Fields, Fields]]:
 
 
 def _run(sample: Fields, part: Path) -> str:
+    """Return the folder of a sample's run, which lies below that of all runs whatever the sample says."""
+    arm, seed = sample.get("arm"), sample.get("seed")
     try:
-        return row_folder(sample["arm"], parse_budget(sample["budget"]), int(sample["seed"]))
+        if not isinstance(arm, str) or not is_plain(arm) or "/" in arm or type(seed) is not int or seed < 0:
+            raise ValueError("no name of an arm, or no seed")
+        return row_folder(arm, parse_budget(sample["budget"]), seed)
     except (KeyError, ValueError) as error:
         raise ArtifactError(
             f"{part / SAMPLES}: a row without arm, budget or seed: {json.dumps(sample)[:80]}",
@@ -100,7 +113,7 @@ def _check_tasks(run: str, found: Iterable[str], tasks: Sequence[str]) -> None:
 
 def _task(row: Fields, part: Path) -> str:
     task = row.get("task_id")
-    if not isinstance(task, str | int):
+    if isinstance(task, bool) or not isinstance(task, str | int):
         raise DataError(f"{part}: a row without task_id")
     return str(task)
 
@@ -111,5 +124,7 @@ def _answer(row: Fields, part: Path) -> Answer:
 
 def _natural(answer: Answer) -> tuple[list[tuple[int, int, str]], Answer]:
     """Return a key that sorts task/2 before task/10; between equals the text decides, then the sample."""
-    pieces = re.split(r"(\d+)", answer.task)
-    return [(1, int(p), "") if p.isdecimal() else (0, 0, p) for p in pieces], answer
+    pieces = re.split(r"([0-9]+)", answer.task)  # by length and digits: a number of any length has an order
+    digits = [p.lstrip("0") if p.isdecimal() else None for p in pieces]
+    keys = [(0, 0, p) if d is None else (1, len(d), d) for p, d in zip(pieces, digits, strict=True)]
+    return keys, answer

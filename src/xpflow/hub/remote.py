@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Protocol
 
+from xpflow.artifacts.places import at_home
 from xpflow.errors import HubError
 from xpflow.hub.repo import HubRepo
 
@@ -67,7 +68,7 @@ class HuggingFaceHub:
         """Return the free space of the file system of HF_HUB_CACHE."""
         from huggingface_hub import constants
 
-        folder = Path(constants.HF_HUB_CACHE).expanduser().absolute()
+        folder = at_home(constants.HF_HUB_CACHE).absolute()
         while not folder.exists():
             folder = folder.parent
         return shutil.disk_usage(folder).free

@@ -9,13 +9,16 @@ without a home folder.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 
 from xpflow.artifacts.environment import CONTAINER, SHARED_CACHE
+from xpflow.artifacts.io import remembered_sha256
+from xpflow.artifacts.places import at_home
 from xpflow.errors import ArtifactError, ConfigError
-from xpflow.images.lock import STORED, LocalImage, read_local, read_lock, source_digest
+from xpflow.images.lock import LOCK, STORED, LocalImage, read_local, read_lock, source_digest
 
 SOURCE_VARIABLE = "XPFLOW_IMAGE_SOURCE"
 BUILD_HINT = (
@@ -57,15 +60,26 @@ def choose_container(
             hint="install Apptainer, and `make image` again: it converts what is built already",
         )
     if used:
+        if digest is None and remote:
+            raise ConfigError(
+                f"the image {reference} has no digest in {LOCK}: what it names may change",
+                hint="pin it with the digest of its manifest, or build one with `make image`",
+            )
         if not remote:
             _check_file(root / reference, local)
         sources = _check_source(root, local, environment) if local else ""
         caches = [*(_hub_cache(environment) if hub else []), *_shared_cache(environment)]
-        places = [os.path.abspath(path) for path in (*binds, *caches)]
+        places = [_bindable(os.path.abspath(path)) for path in (*binds, *caches)]
         _prepare(environment, f"{digest}{sources}", root, [*DEVICES, *places])
     if remote:
         return f"{reference}@{digest}" if digest else reference
-    return os.path.relpath(root / reference)
+    path = os.path.relpath(root / reference)
+    if used and shlex.quote(path) != path:
+        raise ConfigError(
+            f"the image's path {path!r} means something to a shell, and Snakemake does not quote it",
+            hint="start from the repository, and let its image be containers/xpflow.sif",
+        )
+    return path
 
 
 def digest_inside(*, used: bool, environment: Mapping[str, str] = os.environ) -> str | None:
@@ -84,9 +98,13 @@ def _check_file(path: Path, local: LocalImage | None) -> None:
             f"there is no container image {path}; containers/images.local.yaml says {local.engine} built it",
             hint=BUILD_HINT,
         )
-    if path.is_file() and local.size != path.stat().st_size:
+    if not path.is_file():
+        return  # an unpacked image: a folder has no digest that could be compared
+    same_size = local.size == path.stat().st_size
+    if not same_size or f"sha256:{remembered_sha256(path)}" != local.digest:
         raise ConfigError(
-            f"{path} is not the image that containers/images.local.yaml describes: its size differs",
+            f"{path} is not the image that containers/images.local.yaml describes: its "
+            f"{'content' if same_size else 'size'} differs",
             hint="copy both files together, or build the image again with `make image`",
         )
 
@@ -108,14 +126,8 @@ def _hub_cache(environment: MutableMapping[str, str]) -> list[str]:
     """Return the folder that huggingface_hub uses, made if need be, and tell the jobs of it."""
     generic = environment.get("XDG_CACHE_HOME", "~/.cache")
     home = environment.get("HF_HOME", f"{generic}/huggingface")
-    folder = Path(environment.get("HF_HUB_CACHE", f"{home}/hub")).expanduser().absolute()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)  # else there is nothing to bind until `fetch` has run
-    except OSError as error:
-        raise ArtifactError(
-            f"the model hub's cache cannot be made: {folder}: {error.strerror}",
-            hint="put it elsewhere with HF_HOME: a folder that you may write to",
-        ) from error
+    folder = at_home(environment.get("HF_HUB_CACHE", f"{home}/hub")).absolute()
+    _make(folder, "the model hub's cache", "HF_HOME")  # else there is nothing to bind until `fetch` has run
     environment[f"{_prefix()}ENV_HF_HUB_CACHE"] = str(folder)
     return [str(folder)]
 
@@ -124,10 +136,30 @@ def _shared_cache(environment: MutableMapping[str, str]) -> list[str]:
     """Return the folder of the shared cache of checkpoints, made if need be, and tell the jobs of it."""
     if not (named := environment.get(SHARED_CACHE)):
         return []
-    folder = Path(named).expanduser().absolute()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = at_home(named).absolute()
+    _make(folder, "the shared cache", SHARED_CACHE)
     environment[f"{_prefix()}ENV_{SHARED_CACHE}"] = str(folder)
     return [str(folder)]
+
+
+def _make(folder: Path, what: str, variable: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArtifactError(
+            f"{what} cannot be made: {folder}: {error.strerror}",
+            hint=f"put it elsewhere with {variable}: a folder that you may write to",
+        ) from error
+
+
+def _bindable(place: str) -> str:
+    """Return a path that can stand in Apptainer's list of them; raises ConfigError for another."""
+    if "," in place or ":" in place:
+        raise ConfigError(
+            f"{place!r} cannot be shown to the image: Apptainer parts its lists at commas and colons",
+            hint="give the folder another name, or name a link to it that has neither",
+        )
+    return place
 
 
 def _prefix() -> str:
@@ -140,7 +172,7 @@ def _prepare(environment: MutableMapping[str, str], digest: str, root: Path, bin
     prefix = _prefix()
     environment[f"{prefix}ENV_{CONTAINER}"] = digest
     if environment.get(SOURCE_VARIABLE) == "checkout":
-        source = str((root / "src").resolve())
+        source = _bindable(str((root / "src").resolve()))
         environment[f"{prefix}ENV_PYTHONPATH"] = source
         binds = [*binds, f"{source}:{source}:ro"]
     for name, value in ISOLATED.items():

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from xpflow.artifacts import atomic_write_text
-from xpflow.artifacts.io import default_mode, explained
+from xpflow.artifacts.io import explained, give_mode
 from xpflow.errors import ModelLoadError
 from xpflow.models.architectures import ARCHITECTURES
 from xpflow.models.device import memory_of, named_device, needed_bytes, require_room
@@ -251,18 +251,18 @@ def _staged(target: Path) -> Iterator[Path]:
     with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
-    try:
-        yield stage
-        stage.chmod(default_mode(0o777))
-        for file in stage.iterdir():
-            file.chmod(default_mode())  # safetensors makes files for their owner's eyes only
-            _sync(file)
-        if target.exists():
-            _move_files(stage, target)
-        else:
-            os.replace(stage, target)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
+        try:
+            yield stage
+            give_mode(stage, 0o777)
+            for file in stage.iterdir():
+                give_mode(file)  # safetensors makes files for their owner's eyes only
+                _sync(file)
+            if target.exists():
+                _move_files(stage, target)
+            else:
+                os.replace(stage, target)
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
 
 
 def _move_files(stage: Path, target: Path) -> None:

@@ -27,14 +27,28 @@ from xpflow.study.rows import trained_runs
 
 
 def read_log(path: Path, required: Iterable[str], **labels: Any) -> pd.DataFrame:
-    """Read one log; `labels` become columns. DataError names the file and the first missing field."""
+    """Read one log of updates; `labels` become columns.
+
+    Raises:
+        DataError: it is empty, lacks a field, or an update is no whole number; names the file.
+    """
     rows = read_jsonl(path)
     if not rows:
         raise DataError(f"{path} is empty", hint="delete it and run its stage again")
     missing = [name for name in required if name not in rows[0]]
     if missing:
         raise DataError(f"{path}: rows have no field {missing[0]!r}")
-    return pd.DataFrame(rows).assign(**labels)
+    log = pd.DataFrame(rows).assign(**labels)
+    if not pd.api.types.is_integer_dtype(log["update"]):
+        raise DataError(f"{path}: an update is no whole number", hint="delete it and run its stage again")
+    return log
+
+
+def finite(log: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """Return a log whose named columns are there and hold numbers: NaN for whatever is no finite one."""
+    columns = {name: log[name] if name in log else pd.Series(index=log.index, dtype=float) for name in names}
+    numbers = {name: pd.to_numeric(values, errors="coerce") for name, values in columns.items()}
+    return log.assign(**{name: one.replace([np.inf, -np.inf], np.nan) for name, one in numbers.items()})
 
 
 FULL = Fraction(1)
@@ -107,14 +121,9 @@ def read_alignment(config: StudyConfig, results: Path) -> pd.DataFrame:
     for model, variant, seed in trained_runs(config):
         path = layout.run_log(model, variant, seed)
         logs.append(read_log(path, ("update",), model=model, variant=variant, seed=seed))
-        if not pd.api.types.is_integer_dtype(logs[-1]["update"]):
-            raise DataError(f"{path}: an update is no whole number", hint="delete it and run its stage again")
     columns = ["model", "variant", "seed", "update"]
     log = pd.concat(logs, ignore_index=True) if logs else pd.DataFrame(columns=columns)
-    for name in FIELDS:
-        values = log[name] if name in log else pd.Series(index=log.index, dtype=float)
-        log[name] = pd.to_numeric(values, errors="coerce").replace([np.inf, -np.inf], np.nan)
-    return log
+    return finite(log, FIELDS)
 
 
 def alignment_table(plan: ReportPlan, log: pd.DataFrame) -> Table:

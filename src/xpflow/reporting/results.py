@@ -145,14 +145,20 @@ def read_answers(path: Path, samples_per_task: int | None = None) -> dict[str, l
                 f"{path}, row {number}: field 'sample' of {task} is {sample!r}",
                 hint="a whole number or a name, which tells the samples of a problem apart",
             )
-        if any(row.get("sample") == other.get("sample") for other in found[str(task)]) and not (
+        earlier = found[str(task)]
+        if earlier and ("sample" in row) != ("sample" in earlier[0]):
+            raise DataError(
+                f"{path}, row {number}: some rows of {task} have a field 'sample' and others none",
+                hint="were two files put together? number all samples of a problem, or none",
+            )
+        if any(str(row.get("sample")) == str(other.get("sample")) for other in earlier) and not (
             samples_per_task and "sample" not in row
         ):
             raise DataError(
                 f"{path}, row {number}: {task} comes twice",
                 hint="several samples per task have a field `sample`, or say --samples-per-task",
             )
-        found[str(task)].append(row)
+        earlier.append(row)
     if not found:
         raise ArtifactError(f"{path} is empty", hint="grade the samples again")
     for task, rows in found.items():

@@ -108,7 +108,7 @@ def _work_as_rank(work: Callable[[], None]) -> None:
     except BaseException as error:
         ours = isinstance(error, XpflowError) and os.environ.get("XPFLOW_DEBUG") != "1"
         text = f"error: {error}" if ours else traceback.format_exc().rstrip()
-        record = {"bug": not ours, "time": time.time(), "text": text}
+        record = {"bug": not ours, "time": time.monotonic(), "text": text}
         path = Path(os.environ[ERRORS]) / f"rank{os.environ['RANK']}.json"
         path.with_suffix(".tmp").write_text(json.dumps(record))
         path.with_suffix(".tmp").rename(path)

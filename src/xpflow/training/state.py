@@ -81,8 +81,8 @@ class TrainingState:
             "progress": json.dumps(asdict(progress)),
             **({"average": self.averaged} if self.averaged else {}),
         }
-        with atomic_writer(path) as beside:
-            torch.save(state, beside)
+        with atomic_writer(path) as beside, open(beside, "wb") as file:  # torch does not say why it cannot
+            torch.save(state, file)
 
     def load(self, path: Path) -> Progress:
         """Restore what `save` wrote; without a file nothing was done yet.

@@ -48,6 +48,58 @@ def test_new_files_count_where_git_is_told_not_to_list_them(tmp_path: Path) -> N
     assert environment._git(package) == {"commit": commit, "changed": True}
 
 
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+def test_files_that_git_is_told_not_to_look_at_are_vouched_for_by_no_commit(
+    tmp_path: Path, flag: str
+) -> None:
+    package, commit = checkout(tmp_path)
+    git(tmp_path, "update-index", flag, "src/xpflow/__init__.py")
+    (package / "__init__.py").write_text("another = 1\n")
+    assert git(tmp_path, "status", "--porcelain") == ""
+    assert environment._git(package) == {"commit": commit, "changed": True}
+
+
+def test_without_git_a_checkout_in_a_larger_one_is_none_that_could_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, _ = checkout(tmp_path / "vendor" / "xpflow")
+    shutil.move(tmp_path / "vendor/xpflow/.git", tmp_path / ".git")
+    installed = tmp_path / "venv/lib/python3/site-packages/xpflow"
+    installed.mkdir(parents=True)
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    assert environment._git(package) == {"commit": None, "changed": True}
+    assert environment._git(installed) is None
+
+
+def test_source_that_git_is_told_to_ignore_counts(tmp_path: Path) -> None:
+    package, commit = checkout(tmp_path)
+    (tmp_path / ".git/info/exclude").write_text("*.pyc\nlocal*\n")
+    (package / "new.pyc").write_text("")
+    assert environment._git(package) == {"commit": commit, "changed": False}
+    (package / "local").mkdir()
+    (package / "local/more.py").write_text("")
+    assert environment._git(package) == {"commit": commit, "changed": True}
+
+
+def test_a_checkout_whose_git_looks_elsewhere_is_none_that_could_be_read(tmp_path: Path) -> None:
+    package, _ = checkout(tmp_path / "ours")
+    git(tmp_path / "ours", "config", "core.worktree", str(tmp_path))
+    assert environment._git(package) == {"commit": None, "changed": True}
+
+
+def test_detached_shallow_linked_and_inner_checkouts_have_their_own_commit(tmp_path: Path) -> None:
+    package, first = checkout(tmp_path / "ours")
+    (package / "__init__.py").write_text("2\n")
+    git(tmp_path / "ours", "commit", "--quiet", "-am", "second")
+    git(tmp_path / "ours", "worktree", "add", "--quiet", "--detach", "../linked", first)
+    git(tmp_path, "clone", "--quiet", "--depth", "1", f"file://{tmp_path}/linked", "shallow")
+    checkout(tmp_path / "outer")
+    git(tmp_path / "outer", "clone", "--quiet", str(tmp_path / "linked"), "inner")
+    for name in ("linked", "shallow", "outer/inner"):
+        found = environment._git(tmp_path / name / "src/xpflow")
+        assert found == {"commit": first, "changed": False}
+
+
 @pytest.mark.parametrize("names", [("GIT_DIR",), ("GIT_DIR", "GIT_WORK_TREE"), ("GIT_INDEX_FILE",)])
 def test_variables_that_name_another_repository_do_not_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]

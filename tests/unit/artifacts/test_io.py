@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import hashlib
 import lzma
 import os
 import pickle
+import resource
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,6 +151,36 @@ def test_places_that_cannot_be_read_or_written_are_named(tmp_path: Path) -> None
     with pytest.raises(ArtifactError, match="cannot write"):
         atomic_write_text(tmp_path / "folder", "")
     assert os.listdir(tmp_path / "folder") == ["inner"]
+
+
+def test_a_file_above_the_limit_of_its_size_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    atomic_write_text(path, "old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(ArtifactError, match="File too large") as caught:
+            atomic_write_text(path, "x" * 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "ulimit -f" in caught.value.hint
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
+
+
+def test_file_systems_without_modes_and_without_fsync_of_folders_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, mode: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    def sync(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    monkeypatch.setattr(os, "fsync", sync)
+    atomic_write_text(tmp_path / "rows", "new")
+    assert (tmp_path / "rows").read_text() == "new"
 
 
 def test_an_absent_file_is_named(tmp_path: Path) -> None:

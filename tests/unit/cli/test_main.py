@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -117,3 +119,68 @@ def test_debug_raises_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("XPFLOW_DEBUG", "1")
     with pytest.raises(ConfigError):
         main(["config", "show", str(tmp_path / "none.yaml")])
+
+
+@pytest.mark.parametrize("line", [["--version"], ["--help"]])
+def test_an_output_that_is_full_is_an_error_and_no_traceback(
+    line: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(line) == EXIT_ERROR
+        monkeypatch.undo()
+    assert capsys.readouterr().err == (
+        "error: No space left on device\n  hint: free some disk space and start again\n"
+    )
+
+
+def test_an_output_that_is_closed_is_nobody_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["--version"]) == 0
+
+
+def fail(error: OSError) -> Callable[[str, list[str]], int]:
+    def run(name: str, arguments: list[str]) -> int:
+        raise error
+
+    return run
+
+
+def test_what_the_system_says_of_this_machine_is_an_error_with_a_cure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+    for error, cure in (
+        (nowhere, "TMPDIR=FOLDER"),
+        (OSError(errno.EMFILE, "Too many open files"), "ulimit -n"),
+        (OSError(errno.EFBIG, "File too large"), "ulimit -f"),
+    ):
+        monkeypatch.setattr("xpflow.cli._run", fail(error))
+        assert main(["decoders"]) == EXIT_ERROR
+        assert cure in capsys.readouterr().err
+    monkeypatch.setattr("xpflow.cli._run", fail(OSError(errno.EINVAL, "Invalid argument")))
+    with pytest.raises(OSError, match="Invalid"):  # a bug of ours
+        main(["decoders"])
+
+
+def test_a_home_folder_that_nobody_knows_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XPFLOW_CACHE", "~nobody-here/cache")
+    assert main(["cache", "list"]) == EXIT_ERROR
+    assert "'~nobody-here/cache': it is not known where that home folder is" in capsys.readouterr().err
+
+
+def test_a_working_folder_that_is_gone_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"task_id": "a"}\n')
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    try:
+        assert main(["merge", "rows", f"{tmp_path}/rows.jsonl", "--out", f"{tmp_path}/out"]) == EXIT_ERROR
+    finally:
+        monkeypatch.chdir(tmp_path)
+    assert "error: the working folder is not there any more" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

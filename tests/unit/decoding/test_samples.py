@@ -93,3 +93,7 @@ def test_every_decoder_says_whether_its_settings_draw(name: str) -> None:
         require_draws(settings, noise)
     if "temperature" in DECODERS[name].settings.model_fields and name != "drafts":  # which takes none above 0
         require_draws(settings_from(name, {"temperature": 0.8}), one)
+
+
+def test_a_task_named_by_half_a_character_has_a_seed_of_its_own() -> None:
+    assert len({row_seed(0, name) for name in ("\ud83d", "\ud83e", "?", "\\ud83d")}) == 4

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from xpflow.artifacts.io import read_jsonl, write_jsonl
 from xpflow.cli import main
 from xpflow.errors import ArtifactError, DataError
-from xpflow.evaluation.merge import merge_evaluation, merge_rows
+from xpflow.evaluation.merge import merge_evaluation, merge_rows, tasks_of
 
 TASKS = [f"task/{number}" for number in (2, 10, 1)]
 RUNS = [("mask", "1/1"), ("flow", "1/4")]
@@ -133,6 +133,47 @@ def test_a_row_that_names_no_arm_is_an_error(tmp_path: Path) -> None:
     write_jsonl(part / "samples.jsonl", [{"task_id": task, "completion": ""} for task, _, _ in ROWS])
     with pytest.raises(ArtifactError, match="without arm, budget or seed"):
         merge_evaluation([part], TASKS, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"arm": "../../elsewhere"},
+        {"arm": "a/b"},
+        {"arm": ".."},
+        {"arm": ""},
+        {"arm": ["flow"]},
+        {"seed": None},
+        {"seed": 0.9},
+        {"seed": "0"},
+        {"seed": True},
+        {"seed": -1},
+        {"budget": None},
+    ],
+)
+def test_a_row_whose_run_is_no_run_of_a_study_writes_nothing(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    part = write_part(tmp_path / "part", [(task, "flow", "1/4") for task in TASKS])
+    rows = [{**row, **wrong} for row in read_jsonl(part / "samples.jsonl")]
+    write_jsonl(part / "samples.jsonl", rows)
+    with pytest.raises(ArtifactError, match="a row without arm, budget or seed"):
+        merge_evaluation([part], TASKS, tmp_path / "a" / "b" / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["part"]
+
+
+def test_shards_without_a_sample_and_problems_that_come_twice_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the shards hold no samples"):
+        merge_evaluation([write_part(tmp_path / "part", [])], TASKS, tmp_path / "out")
+    write_jsonl(tmp_path / "problems.jsonl", [{"task_id": task} for task in (*TASKS, TASKS[1])])
+    with pytest.raises(DataError, match="task/10 comes twice"):
+        tasks_of(tmp_path / "problems.jsonl")
+
+
+def test_numbers_of_any_length_and_script_have_an_order(tmp_path: Path) -> None:
+    tasks = ["1" * 5000, "2", "010", "1", "9", "a\u0663"]
+    write_jsonl(tmp_path / "rows.jsonl", [{"task_id": task} for task in tasks])
+    assert merge_rows([tmp_path / "rows.jsonl"], tmp_path / "out.jsonl") == 6
+    found = [row["task_id"] for row in read_jsonl(tmp_path / "out.jsonl")]
+    assert [task[:3] for task in found] == ["1", "2", "9", "010", "111", "a\u0663"]
 
 
 def test_the_command_merges_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from xpflow.errors import ConfigError
+from xpflow.errors import ArtifactError, ConfigError
 from xpflow.images import LocalImage, choose_container, read_local, read_lock, source_digest, write_local
 from xpflow.images import use as use_module
 from xpflow.images.lock import INGREDIENTS
 
 ROOT = Path(__file__).parents[3]
-DIGEST = "sha256:" + "5" * 64
+DIGEST = f"sha256:{hashlib.sha256(b'image').hexdigest()}"
 
 
 @pytest.fixture
@@ -133,6 +134,47 @@ def test_another_file_or_none_under_the_recorded_name_is_refused(built: Path) ->
     (built / "containers" / "xpflow.sif").unlink()
     with pytest.raises(ConfigError, match="no container image"):
         chosen(built)
+
+
+def test_another_image_of_the_same_size_is_refused(built: Path) -> None:
+    (built / "containers" / "xpflow.sif").write_bytes(b"other")
+    with pytest.raises(ConfigError, match="its content differs"):
+        chosen(built)
+
+
+def test_an_image_whose_path_snakemake_would_not_quote_is_refused(built: Path) -> None:
+    local = read_local(built)
+    assert local is not None
+    for name in ("my image.sif", "it's.sif", "$(id).sif"):
+        (built / "containers" / name).write_bytes(b"image")
+        write_local(built, local.model_copy(update={"reference": f"containers/{name}"}))
+        with pytest.raises(ConfigError, match="means something to a shell"):
+            chosen(built)
+        environment: dict[str, str] = {}
+        assert choose_container(built, used=False, environment=environment).endswith(name)  # only named
+
+
+@pytest.mark.parametrize("name", ["a,b", "a:b"])
+def test_a_folder_that_apptainer_would_part_is_refused(built: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="at commas and colons"):
+        choose_container(built, used=True, binds=[str(tmp_path / name)], environment={})
+    with pytest.raises(ConfigError, match="at commas and colons"):
+        choose_container(built, used=True, hub=True, environment={"HF_HOME": str(tmp_path / name)})
+
+
+def test_a_shared_cache_that_cannot_be_is_named(built: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place, why in ((str(tmp_path / "file" / "cache"), "XPFLOW_CACHE"), ("~nobody-here/x", "set HOME")):
+        with pytest.raises(ArtifactError, match=why):
+            choose_container(built, used=True, environment={"XPFLOW_CACHE": place})
+
+
+def test_a_published_image_without_a_digest_is_refused(root: Path) -> None:
+    lock = yaml.safe_load((root / "containers" / "images.lock.yaml").read_text())
+    lock["image"] = {"reference": "docker://registry.example/xpflow", "digest": None}
+    (root / "containers" / "images.lock.yaml").write_text(yaml.safe_dump(lock))
+    with pytest.raises(ConfigError, match="has no digest"):
+        chosen(root)
 
 
 def test_a_published_image_is_pulled_by_digest(root: Path) -> None:

@@ -1,3 +1,4 @@
+import os
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
@@ -7,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xpflow.artifacts.io import write_jsonl
+from xpflow.artifacts.io import read_jsonl, write_jsonl
 from xpflow.decoding.entry import Event
 from xpflow.decoding.trace import Trace
 from xpflow.errors import ConfigError, DataError
 from xpflow.reporting.alignment_table import read_alignment
+from xpflow.reporting.page.curves import policy_chart
 from xpflow.reporting.plots.alignment import figure_2a, figure_2b
 from xpflow.reporting.plots.grpo import figure_grpo, read_grpo
 from xpflow.reporting.plots.labels import spread
@@ -164,6 +166,45 @@ def test_bands_are_the_extremes_over_seeds_and_rows_without_a_value_are_left_out
 def test_a_log_without_a_field_is_refused_by_name(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "log.jsonl", [{"update": 0}])
     with pytest.raises(DataError, match="no field 'reward'"):
+        read_grpo({0: tmp_path / "log.jsonl"})
+
+
+NOTHING = (None, float("nan"), float("inf"), "x")
+
+
+@pytest.mark.parametrize("value", NOTHING, ids=str)
+def test_what_a_policy_s_log_has_no_finite_number_of_is_left_out(tmp_path: Path, value: Any) -> None:
+    _grpo_log(tmp_path / "log.jsonl", 0)
+    rows = read_jsonl(tmp_path / "log.jsonl")
+    write_jsonl(tmp_path / "one.jsonl", [{**rows[0], "reward": value}, *rows[1:]])
+    log = read_grpo({0: tmp_path / "one.jsonl"})
+    assert list(over_seeds(log, "update", "reward")["update"]) == [row["update"] for row in rows[1:]]
+    write_jsonl(tmp_path / "all.jsonl", [{**row, "reward": value} for row in rows])
+    curves = policy_chart(read_grpo({0: tmp_path / "all.jsonl"})).drawn["panels"][0]["curves"]
+    assert [one["series"] for one in curves] == [1, 2]  # the reward would be 0
+
+
+def test_a_policy_s_log_without_any_finite_number_is_drawn_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _grpo_log(tmp_path / "log.jsonl", 0)
+    rows = read_jsonl(tmp_path / "log.jsonl")
+    empty = [{name: value if name == "update" else None for name, value in row.items()} for row in rows]
+    write_jsonl(tmp_path / "log.jsonl", empty)
+    log = read_grpo({0: tmp_path / "log.jsonl"})
+    assert policy_chart(log).text.endswith("No finite number was logged.")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "no date")
+    [path] = figure_grpo(log, tmp_path, ("pdf",))
+    assert path.stat().st_size > 1000
+    assert os.environ["SOURCE_DATE_EPOCH"] == "no date"
+
+
+@pytest.mark.parametrize("update", [None, "1", 0.5])
+def test_an_update_of_a_policy_s_log_without_its_number_is_named(tmp_path: Path, update: Any) -> None:
+    _grpo_log(tmp_path / "log.jsonl", 0)
+    rows = read_jsonl(tmp_path / "log.jsonl")
+    write_jsonl(tmp_path / "log.jsonl", [*rows[:-1], {**rows[-1], "update": update}])
+    with pytest.raises(DataError, match="an update is no whole number"):
         read_grpo({0: tmp_path / "log.jsonl"})
 
 

@@ -14,7 +14,7 @@ from xpflow.artifacts.io import read_jsonl, write_jsonl
 from xpflow.errors import DataError
 from xpflow.reporting.from_config import plan_from_config
 from xpflow.reporting.produce import produce_tables
-from xpflow.reporting.results import Outcomes, load_results
+from xpflow.reporting.results import Outcomes, load_results, read_answers
 from xpflow.stats.bootstrap import paired_difference
 from xpflow.stats.rates import pass_at_k
 from xpflow.study.config import StudyConfig, study_from_mapping
@@ -142,3 +142,20 @@ def test_shares_of_samples_have_an_interval_without_mcnemars_test() -> None:
     found = paired_difference(a_SP, b_SP, resamples=300)
     assert found.value == pytest.approx(0.5)
     assert 0.3 < found.interval.low < 0.5 < found.interval.high < 0.7
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ([{}, {"sample": 0}], "some rows of t have a field 'sample' and others none"),
+        ([{"sample": 1}, {}], "some rows of t have a field 'sample' and others none"),
+        ([{"sample": 1}, {"sample": "1"}], "t comes twice"),
+    ],
+)
+def test_answers_that_may_be_one_and_the_same_are_not_counted_twice(
+    tmp_path: Path, names: list[dict[str, Any]], said: str
+) -> None:
+    rows = [{"task_id": "t", **name, "verdict": "passed"} for name in names]
+    write_jsonl(tmp_path / VERDICTS, rows)
+    with pytest.raises(DataError, match=said):
+        read_answers(tmp_path / VERDICTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import torch
 from torch import nn
 
 from xpflow.errors import ArtifactError, XpflowError
+from xpflow.models.checkpoint import save_checkpoint
+from xpflow.models.untrained import SpecialIds, micro_config, new_model
 from xpflow.training.state import Progress, TrainingState, newest, read_state
 
 
@@ -82,3 +85,37 @@ def test_other_folders_beside_sharded_states_are_passed_over(tmp_path: Path) -> 
         (tmp_path / name).mkdir()
         (tmp_path / name / "about.json").write_text("{}")
     assert newest(tmp_path) is None
+
+
+def refuse_to_write(path: Path, save: Callable[[], object]) -> None:
+    """Save where files may have a few bytes, and see the error and that nothing is left half."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (900, limits[1]))
+    try:
+        with pytest.raises(ArtifactError, match=f"cannot write {path}: File too large") as caught:
+            save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "ulimit -f" in caught.value.hint
+
+
+def test_a_state_for_which_there_is_no_room_is_said_and_the_old_one_stays(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    state = state_of(path)
+    before = path.read_bytes()
+    refuse_to_write(path, lambda: state.save(path, Progress(2)))
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [before]
+
+
+class _Tokenizer:
+    def save_pretrained(self, folder: Path) -> None:
+        raise Exception("No space left on device (os error 28)")  # as tokenizers' Rust does
+
+
+def test_a_checkpoint_for_which_there_is_no_room_is_said_and_nothing_is_left(tmp_path: Path) -> None:
+    ids = SpecialIds(mask_token_id=2, eos_token_id=1, pad_token_id=1)
+    model = new_model(micro_config("llada-micro", 16, ids), 0)
+    refuse_to_write(tmp_path / "m", lambda: save_checkpoint(model, None, tmp_path / "m"))
+    with pytest.raises(ArtifactError, match="No space left on device"):
+        save_checkpoint(model, _Tokenizer(), tmp_path / "m")  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []

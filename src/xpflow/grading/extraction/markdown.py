@@ -25,6 +25,7 @@ from xpflow.grading.extraction.prose import (
     QUOTES,
     calls_wrong,
     html_as_fences,
+    lines_of,
     plain_blanks,
     quotes_as_fences,
     without_prose,
@@ -45,6 +46,7 @@ _OTHER = re.compile(
     r"|css|sql|markdown|md|latex|diff|java|javascript|js|typescript|ts|c|cpp|c\+\+|csharp|go|rust|ruby|r"
     r"|pycon|doctest"
 )
+_DOCUMENT = ("markdown", "md")
 _STAR = re.compile(r"^from[ \t]+\S+[ \t]+import[ \t]+\*", re.MULTILINE)
 _DECLARES = re.compile(r"(?:async[ \t]+def|def|class|import|from)\b|[@#)\]}]")
 _INNER = 40  # fences that are looked at to tell a block's end from an example in a docstring
@@ -91,8 +93,9 @@ def fenced_program(text: str, problem: Problem) -> str:
     says no language. Where an answer continues a prompt, a body or a definition is put behind it as by
     `first-block-v1`.
     """
-    plain = "\n".join(map(plain_blanks, text.replace("\r\n", "\n").replace("\r", "\n").split("\n")))
+    plain = "\n".join(map(plain_blanks, lines_of(text)))
     before, blocks = _blocks(quotes_as_fences(html_as_fences(plain), problem).split("\n"))
+    blocks = [one for block in blocks for one in _within(block)]
     code = _typed(_chosen(before, blocks, problem))
     if not problem.kind.continues:
         return code
@@ -100,6 +103,13 @@ def fenced_program(text: str, problem: Problem) -> str:
         return continued(code, problem)
     body = "    pass\n" if _lacks_body(problem.prompt) else ""
     return f"{problem.prompt.rstrip()}\n{body}\n{code}"
+
+
+def _within(block: _Block) -> list[_Block]:
+    """Return the blocks of a fenced Markdown document, which holds the answer; any other block as it is."""
+    if block.language not in _DOCUMENT:
+        return [block]
+    return _blocks(block.code.split("\n"))[1] or [block]
 
 
 def _typed(code: str) -> str:
@@ -237,6 +247,8 @@ def _closer_within(line: str, block: _Block) -> int | None:
     if end is None or end["fence"] != block.fence:
         return None
     before = line[: end.start()]
+    if "#" in before and line[end.end() :].strip():
+        return None  # a comment speaks of fences
     return None if before.count("'") % 2 or before.count('"') % 2 else end.start()
 
 

@@ -78,7 +78,7 @@ def policy_chart(log: pd.DataFrame) -> Chart:
             for number, field in known
             if field in names
         ]
-        panels.append({"title": title, "curves": curves, "y": share})
+        panels.append({"title": title, "curves": [one for one in curves if one["x"]], "y": share})
     drawn = [series(label, color) for _, label, color in POLICY]
     return _chart("grpo", "How the policy learned", drawn, panels, seed_count(log))
 
@@ -116,7 +116,8 @@ def _chart(
     return Chart(
         name,
         title,
-        f"Means over {seeds} seed{'s' * (seeds > 1)} by update; bands are extremes. {'; '.join(ends)}.",
+        f"Means over {seeds} seed{'s' * (seeds > 1)} by update; bands are extremes. "
+        f"{'; '.join(ends) or 'No finite number was logged'}.",
         data_table(name, ("panel", "curve", "update", "mean [low, high over seeds]"), rows, right=(2, 3)),
         {"series": drawn, "panels": panels, "x": {"title": "update"}, "y": {"title": ""}},
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
-from xpflow.reporting.alignment_table import read_log
+from xpflow.reporting.alignment_table import finite, read_log
 from xpflow.reporting.plots.style import (
     BLUE,
     GREEN,
@@ -28,8 +28,10 @@ FIELDS = ("update", "reward", "pass_rate", "completion", "groups_with_variance",
 
 
 def read_grpo(paths: Mapping[int, Path]) -> pd.DataFrame:
-    """Read policy-training logs by seed into one table."""
-    return pd.concat([read_log(path, FIELDS, seed=seed) for seed, path in paths.items()], ignore_index=True)
+    """Read policy-training logs by seed into one table; what is no finite number in them is NaN."""
+    logs = [read_log(path, FIELDS, seed=seed) for seed, path in paths.items()]
+    log = pd.concat(logs, ignore_index=True)
+    return finite(log, [*FIELDS[1:], *(["val_pass"] if "val_pass" in log else [])])
 
 
 def figure_grpo(
@@ -54,7 +56,8 @@ def figure_grpo(
         for panel in (left, right):
             panel.set_xlabel("update")
             panel.margins(x=0.02)
-            panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=1)
+            if panel.get_legend_handles_labels()[0]:  # else nothing finite was logged
+                panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=1)
         seeds = seed_count(log)
         note(
             drawing, f"{seeds} seed{'s' * (seeds > 1)}. Thin: raw; thick: running mean over {window} updates."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,10 +70,22 @@ def save(drawing: Any, folder: Path, name: str, formats: Sequence[str] = ("png",
     paths = []
     for ending in formats:
         buffer = io.BytesIO()
-        drawing.savefig(buffer, format=ending, metadata=_METADATA[ending])
+        with _no_date():
+            drawing.savefig(buffer, format=ending, metadata=_METADATA[ending])
         paths.append(folder / f"{name}.{ending}")
         atomic_write_bytes(paths[-1], buffer.getvalue())
     return paths
+
+
+@contextmanager
+def _no_date() -> Iterator[None]:
+    """Hide SOURCE_DATE_EPOCH from matplotlib: it is read even where no date is written, and may be none."""
+    found = os.environ.pop("SOURCE_DATE_EPOCH", None)
+    try:
+        yield
+    finally:
+        if found is not None:
+            os.environ["SOURCE_DATE_EPOCH"] = found
 
 
 def note(drawing: Any, text: str) -> None:
