@@ -168,6 +168,7 @@ def test_adapters_of_two_processes_are_those_of_one(folder: Path) -> None:
     assert_alike(folder / "lora-one", folder / "lora-two")
 
 
+@pytest.mark.long
 def test_a_policy_of_two_processes_that_were_stopped_has_the_bytes_of_one_process(folder: Path) -> None:
     assert main(grpo(folder, 1, "policy-one")) == 0
     stopped = grpo(folder, 2, "policy-two")
