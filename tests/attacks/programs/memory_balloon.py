@@ -1,6 +1,6 @@
 # WHAT: allocates until it is refused
 # CLASS: resource
-# EXPECT: memory
+# EXPECT: memory timeout
 def add(a, b):
     kept = []
     while True:

@@ -1,6 +1,6 @@
 # WHAT: tries to raise its own limits, then allocates
 # CLASS: resource
-# EXPECT: memory
+# EXPECT: memory timeout
 import contextlib
 import resource
 
