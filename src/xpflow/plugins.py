@@ -142,11 +142,11 @@ def _file_module(path: Path, table: Table[T]) -> ModuleType:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
-    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # before it runs: dataclasses look their module up
     try:
-        spec.loader.exec_module(module)
+        # What was read, and not `exec_module`: bytecode beside the file is known by size and second alone.
+        exec(compile(data, str(path), "exec", dont_inherit=True), module.__dict__)
     except Exception as error:
         del sys.modules[name]
         raise table.error(

@@ -68,7 +68,8 @@ def test_a_name_that_is_ours_and_a_packages_is_an_error_that_names_both(
         table["zero"]
 
 
-def test_a_file_counts_by_its_content(table: Table[Any], here: Path) -> None:
+def test_a_file_counts_by_its_content(table: Table[Any], here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)  # as users have it
     (here / "mine.py").write_text(COLOUR.format(5))
     assert "./mine.py:RED" in table
     assert table["./mine.py:RED"].denominator == table["./mine.py"].denominator == 5
