@@ -166,6 +166,7 @@ def test_adapters_of_two_processes_are_those_of_one(folder: Path) -> None:
     code, errors = finish(align(folder, "llada2-micro", 2, "lora-two"))
     assert code == 0, errors
     assert_alike(folder / "lora-one", folder / "lora-two")
+    assert (alignment_of(folder / "lora-two") or {})["everywhere"] is True
 
 
 @pytest.mark.long

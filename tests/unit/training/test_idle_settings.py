@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from xpflow.errors import ConfigError
+from xpflow.training.objective import make_loss
 from xpflow.training.objectives import OBJECTIVES
 
 IDLE: list[tuple[str, dict[str, Any], str]] = [
@@ -39,3 +40,16 @@ def test_a_setting_that_does_nothing_is_refused(name: str, values: dict[str, Any
 def test_what_an_objective_shows_as_examples_does_something(name: str) -> None:
     for values in OBJECTIVES[name].examples:
         OBJECTIVES[name].checked(values, name)
+
+
+def test_these_objectives_have_a_loss_beside_masks_as_flow_needs() -> None:
+    """It is noted with the weights: flow on those of all others is warned of."""
+    found = {name for name in OBJECTIVES if make_loss(name, OBJECTIVES[name].examples[0]).everywhere}
+    assert found == {
+        "dsl",
+        "mixed_states",
+        "on_policy_drafts",
+        "self_conditioned",
+        "uniform_and_masked",
+        "x_prediction",
+    }
