@@ -31,7 +31,7 @@ GRADING, UNIT = "src/xpflow/grading", "tests/unit/grading"
 ROWS = ("verdict_rows_are_read_back_equal", "a_row_holds_a_reason_and_what_there_is_to_say")
 # Each file with the tests that are about it.
 TESTS = {
-    "frames": ("frames.py", "remote.py", "oracle.py"),
+    "frames": ("frames.py", "relay.py", "remote.py", "oracle.py"),
     "packing": ("packing.py", "unpacking.py"),
     "unpacking": ("unpacking.py", "packing.py"),
     "testcode": ("testcode.py", "oracle.py", "trusted_code.py"),
