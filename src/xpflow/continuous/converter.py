@@ -21,6 +21,13 @@ from xpflow.continuous.codes import largest_snr, unit_codes
 from xpflow.noise import Noise
 
 
+def keys_of(codes_VC: Tensor) -> Tensor:
+    """Return [codes, 0; 0, log V], `[V + 1, C + 1]`: with a code and a 1 its product is K z + b, uncopied."""
+    keys = torch.nn.functional.pad(codes_VC, (0, 1, 0, 1))
+    keys[-1, -1] = math.log(len(codes_VC))
+    return keys
+
+
 class Converter(nn.Module):
     """Codes, s_max, and the map from z [..., C] to inputs of a model [..., E].
 
@@ -34,8 +41,10 @@ class Converter(nn.Module):
     ) -> None:
         super().__init__()
         self.codes: Tensor
+        self.keys: Tensor
         self.snr_max: Tensor
         self.register_buffer("codes", codes_VC.clone())
+        self.register_buffer("keys", keys_of(codes_VC), persistent=False)
         self.register_buffer("snr_max", torch.full((1,), float(snr_max)))
         self.beta = nn.Parameter(torch.full((1,), float(beta)))
         table = torch.cat((table_VE, mask_E[None]))
@@ -66,9 +75,8 @@ class Converter(nn.Module):
 
     def shares(self, z: Tensor, sharpness: float = 1.0) -> Tensor:
         """Return p, [..., V + 1], the mask's share last; `sharpness` multiplies beta."""
-        logits = sharpness * self.beta * (z @ self.codes.T)
-        rest = logits.new_full((*logits.shape[:-1], 1), math.log(len(self.codes)))
-        return torch.cat((logits, rest), dim=-1).softmax(-1)
+        scaled = torch.nn.functional.pad(sharpness * self.beta * z, (0, 1), value=1.0)
+        return (scaled @ self.keys.T).softmax(-1)
 
     def forward(self, z: Tensor, sharpness: float = 1.0) -> Tensor:
         """Return what the model reads for z, [..., E], in the precision of the converter."""

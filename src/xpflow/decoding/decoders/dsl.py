@@ -30,7 +30,7 @@ from torch import Tensor
 from xpflow.continuous.converter import Converter
 from xpflow.continuous.heun import ahead, corrected
 from xpflow.continuous.snr import noise_of_steps, snr_grid, steps_of
-from xpflow.decoding.axes.feedback import top_mean
+from xpflow.decoding.axes.feedback import weighted
 from xpflow.decoding.blocks import Block
 from xpflow.decoding.canvas import Canvas, ModelFacts
 from xpflow.decoding.entry import COMMIT, Decoder, DecodeSettings, Event
@@ -180,8 +180,9 @@ class Dsl:
 
     def _moved(self, state: DslState, values_BMV: Tensor, info: StepInfo) -> DslState:
         """Return the state after a prediction (even steps) or its correction; rows at their end stay."""
-        p_BMV = values_BMV.to(torch.promote_types(values_BMV.dtype, torch.float32)).softmax(-1)
-        x_BMC = top_mean(p_BMV, self.converter.codes, self.top)
+        best_BMT, ids_BMT = values_BMV.topk(self.top, dim=-1)
+        shares_BMT = best_BMT.to(self.converter.codes.dtype).softmax(-1)  # p, renormalised over the top
+        x_BMC = weighted(self.converter.codes, ids_BMT, shares_BMT)
         here, there = (min(info.step // 2 + more, state.grid_BG.shape[1] - 1) for more in (0, 1))
         s, s_next = (state.grid_BG[:, place, None, None] for place in (here, there))
         if info.step % 2 == 0:
