@@ -129,3 +129,39 @@ def test_shared_mode_is_a_property_of_the_problem() -> None:
     assert mode_of(Problem("p", "", *plain)) == "strict"
     unknown = ("longest", ("assert longest([Pair()]) == 1",), "not Python (", "t", "t", "mbpp")
     assert mode_of(Problem("p", "", *unknown)) == "strict"
+
+
+@pytest.mark.parametrize(
+    ("test", "wanted"),
+    [
+        ("assert f(1) == 2", True),
+        ("assert 2 == f(1)", True),
+        ("x = 1\nassert f(x) == 2", True),
+        ("assert f(1) == f(1)", False),  # one answer of any kind will do
+        ("assert g(1) == 2", False),
+        ("assert f == 2", False),
+        ("assert f(1) != 2", False),
+        ("assert f(1) == 2 == x", False),
+        ("assert f(1)", False),
+        ("f(1) == 2", False),
+        ("if x:\n    assert f(1) == 2", False),  # may be passed by
+        ("for x in []:\n    return\nassert f(1) == 2", False),
+    ],
+)
+def test_tests_that_want_a_certain_answer_are_known(test: str, wanted: bool) -> None:
+    assert testcode.wants_one_answer(test, "f", is_check=False) is wanted
+    body = "\n".join(f"    {line}" for line in test.splitlines())
+    asked = f"import math\ndef check(f):\n{body}\n"
+    assert testcode.wants_one_answer(asked, "name_of_the_problem", is_check=True) is wanted
+
+
+def test_a_check_that_is_none_wants_nothing() -> None:
+    body = "\n    assert f(1) == 2\n"
+    for text in (
+        f"def check():{body}",
+        f"def other(f):{body}",
+        f"def check(f):{body}" * 2,
+        "assert f(1) == 2",
+    ):
+        assert testcode.wants_one_answer(text, "f", is_check=True) is False
+    assert testcode.wants_one_answer(f"def check(f):{body}", "f", is_check=False) is False
