@@ -148,7 +148,8 @@ def trainer_on(
 def text_examples(world: World, recipe: TextRecipe, update: int) -> list[Example]:
     """Return the sentences of an update, all places as the response."""
     rows = stream(world, recipe.seed, update, recipe.batch_size).tolist()
-    return [Example(text_prompt(world, recipe), tuple(row)) for row in rows]
+    prompt = text_prompt(world, recipe)
+    return [Example(prompt, tuple(row)) for row in rows]
 
 
 def text_prompt(world: World, recipe: TextRecipe) -> tuple[int, ...]:
