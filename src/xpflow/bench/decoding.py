@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -90,7 +90,8 @@ def bench_model(name: str, rows: int, batch_size: int, repeats: int = REPEATS) -
     else:
         for decoder in DECODERS:
             settings = settings_from(decoder, _quarter(length, batch_size))
-            yield compare_with_cache(model, prompts, settings, repeats)
+            if takes_cache(settings):
+                yield compare_with_cache(model, prompts, settings, repeats)
     yield from policy_overhead(model, prompts[:SINGLE_ROWS], length, 1, repeats)
     yield from policy_overhead(model, prompts, length, batch_size, repeats)
     yield from every_decoder(model, prompts, length, batch_size, repeats)
@@ -184,6 +185,11 @@ def every_decoder(
         _overhead(f"{one.decoder} at 1/4, batch {batch_size}", model, prompts, one, None, repeats)
         for one in chosen
     ]
+
+
+def takes_cache(settings: DecodeSettings) -> bool:
+    """Return whether a decoder can be told to keep a cache."""
+    return "on" in get_args(type(settings).model_fields["kv_cache"].annotation)
 
 
 def compare_with_cache(

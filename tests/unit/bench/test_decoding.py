@@ -13,6 +13,7 @@ from xpflow.bench.decoding import (
     compare_with_official,
     every_decoder,
     policy_overhead,
+    takes_cache,
 )
 from xpflow.bench.official import official_block_loop, official_loop
 from xpflow.decoding import settings_from
@@ -65,3 +66,14 @@ def test_best_of_takes_turns_and_drops_the_first_run():
     calls = []
     best_of([lambda: calls.append("a"), lambda: calls.append("b")], 2)
     assert "".join(calls) == "ababab"
+
+
+def test_every_decoder_that_takes_a_cache_is_compared_and_one_with_a_shadow_takes_none():
+    model = new_model(micro_config("llada2-micro", 61, SpecialIds(4, 1, 0)), 0).double().eval()
+    model.newline_token_ids = (5,)  # as of a tokenizer
+    values = {"gen_length": 16, "budget": "1/4", "batch_size": 2}
+    chosen = [settings_from(name, values) for name in DECODERS]
+    assert [one.decoder for one in chosen if not takes_cache(one)] == ["wino"]
+    for settings in filter(takes_cache, chosen):
+        found = compare_with_cache(model, PROMPTS[:2], settings, repeats=1)
+        assert found.note.startswith("2 of 2 rows token-identical"), found.name
