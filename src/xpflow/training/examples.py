@@ -52,12 +52,9 @@ class Batch:
     @classmethod
     def of(cls, examples: list[Example], pad_id: int, multiple: int = 16) -> Batch:
         """Return the batch of some examples; S is a multiple of `multiple`."""
-        longest = max(len(e.prompt) + len(e.response) for e in examples)
-        size = -(-longest // multiple) * multiple
-        canvas_BS = torch.full((len(examples), size), pad_id, dtype=torch.long)
-        for row, example in enumerate(examples):
-            ids = example.prompt + example.response
-            canvas_BS[row, : len(ids)] = torch.tensor(ids)
+        rows = [example.prompt + example.response for example in examples]
+        size = -(-max(map(len, rows)) // multiple) * multiple
+        canvas_BS = torch.tensor([row + (pad_id,) * (size - len(row)) for row in rows])
         prompt_B = torch.tensor([len(e.prompt) for e in examples])
         known = all(example.steps for example in examples)
         steps_BN = torch.tensor([example.steps for example in examples]) if known else None

@@ -36,7 +36,7 @@ class TextRecipe:
 
     average: decay of a moving average of the weights, which a run ends with; 0: none (`training.average`).
     begin: the begin-of-text token stands in front of every sentence, as a prompt: the decoders of
-    `xpflow.decoding` need one. It costs a place, and batches are padded to multiples of 16.
+    `xpflow.decoding` need one. It costs a place.
     """
 
     objective: str = "masked"
@@ -67,6 +67,7 @@ class TextRecipe:
             log_every=self.log_every,
             save_every=self.save_every,
             average=self.average,
+            multiple=1,  # a world's sentences have one length
         )
 
 

@@ -51,7 +51,7 @@ class Course:
 
     balance_rate: step of the balancing bias of a mixture's experts after every update; 0: it stays. average:
     decay of a moving average of the weights, which takes their place after the last update
-    (`training.average`); 0: none is kept.
+    (`training.average`); 0: none is kept. multiple: batches are padded to lengths that are multiples of it.
     """
 
     updates: int
@@ -62,6 +62,7 @@ class Course:
     save_every: int = 50
     balance_rate: float = 0.0
     average: float = 0.0
+    multiple: int = 16
 
     def rate(self, update: int) -> float:
         """Return the share of the peak learning rate: linear warm-up, constant, linear decay to zero."""
@@ -184,7 +185,8 @@ class Trainer:
     def update(self, number: int) -> dict[str, Tensor]:
         """Do one update; returns this process's share of the loss and of its terms."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
-        clean = Batch.of(self.examples(number), self.student.model.config.pad_token_id)
+        pad_id = self.student.model.config.pad_token_id
+        clean = Batch.of(self.examples(number), pad_id, self.course.multiple)
         self.objective.begin(number / self.course.updates)
         batch, size = self.objective.corrupt(clean, self.student.model, generator), len(clean.prompt_B)
         self.student.train()

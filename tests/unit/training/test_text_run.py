@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,15 @@ def test_a_model_s_ids_are_the_world_s_and_its_words_sum_to_one() -> None:
     torch.testing.assert_close(p_BLV.sum(-1), torch.ones(4, 16, dtype=torch.float64))
     hidden = model.denoiser(ids_BL.masked_fill(open_BL, 3), open_BL).exp()
     assert torch.equal(hidden, p_BLV), "open places are not looked at"
+
+
+@pytest.mark.parametrize(("begin", "width"), [(False, 3), (True, 4)])
+def test_sentences_are_trained_on_without_padding(begin: bool, width: int) -> None:
+    trainer, seen = text_trainer(AGREEMENT, replace(recipe("masked", 1), begin=begin)), []
+    embed = trainer.student.model.get_input_embeddings()
+    embed.register_forward_hook(lambda module, given, made: seen.append(tuple(made.shape)))
+    trainer.run(lambda row: None)
+    assert set(seen) == {(32, width, 32)}
 
 
 @pytest.mark.parametrize("schedule", ["constant", "ordered", "learned"])
