@@ -34,8 +34,8 @@ class OwnModules:
     path, objective = Path("objective.safetensors"), "ours"
 
     def __init__(self, model: Any, width: int = 8) -> None:
-        noise, generator = noise_of(model.config), torch.Generator().manual_seed(1)
-        converter = Converter.fresh(model.get_input_embeddings().weight, noise, width, generator)
+        table_VE = model.get_input_embeddings().weight
+        converter = Converter.fresh(table_VE, noise_of(model.config), width, seed=1)
         scalars = SoftMask()
         self.states = {"converter": converter.state_dict(), "soft_mask": scalars.state_dict()}
 

@@ -8,6 +8,7 @@ Legend: V vocabulary, C width of a code, n draws.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -22,6 +23,14 @@ def unit_codes(vocabulary: int, width: int, generator: torch.Generator) -> Tenso
     codes_VC = torch.randn(vocabulary, width, generator=generator)
     unit_VC: Tensor = codes_VC / codes_VC.norm(dim=-1, keepdim=True)
     return unit_VC
+
+
+@lru_cache(maxsize=4)
+def codes_of_seed(vocabulary: int, width: int, seed: int) -> tuple[Tensor, float]:
+    """Return codes [V, C] and their s_max, on the CPU, drawn from a seed; they are shared: change a copy."""
+    generator = torch.Generator().manual_seed(seed)
+    codes_VC = unit_codes(vocabulary, width, generator)
+    return codes_VC, largest_snr(codes_VC, generator)
 
 
 def noisy_code(codes_VC: Tensor, ids: Tensor, snr: Tensor, noise: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from xpflow.continuous.codes import largest_snr, unit_codes
+from xpflow.continuous.codes import codes_of_seed
 from xpflow.noise import Noise
 
 
@@ -52,18 +52,16 @@ class Converter(nn.Module):
         self.bias = nn.Parameter(torch.zeros(table.shape[1]))
 
     @classmethod
-    def fresh(
-        cls, table_VE: Tensor, noise: Noise, width: int, generator: torch.Generator, beta: float = 1.0
-    ) -> Converter:
-        """Return an untrained one, with codes of a width and s_max drawn from `generator` (on the CPU).
+    def fresh(cls, table_VE: Tensor, noise: Noise, width: int, seed: int = 0, beta: float = 1.0) -> Converter:
+        """Return an untrained one, with codes of a width and s_max drawn from a seed.
 
         The mask's embedding is the mean of a model's masks; 0, the mean of its noise, where that is no token.
         """
         table_VE = table_VE.detach().float()
-        codes_VC = unit_codes(len(table_VE), width, generator).to(table_VE.device)
+        codes_VC, snr_max = codes_of_seed(len(table_VE), width, seed)
         masks = list(noise.ids)
         mask_E = table_VE[masks].mean(0) if masks else torch.zeros_like(table_VE[0])
-        return cls(codes_VC, table_VE, mask_E, largest_snr(codes_VC, generator), beta)
+        return cls(codes_VC.to(table_VE.device), table_VE, mask_E, snr_max, beta)
 
     @classmethod
     def of_state(cls, state: dict[str, Tensor]) -> Converter:

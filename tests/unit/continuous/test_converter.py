@@ -24,7 +24,7 @@ def table() -> Tensor:
 @pytest.fixture
 def converter(table: Tensor) -> Converter:
     """Return a converter with codes of width 8."""
-    return Converter.fresh(table, OneMask(MASK), 8, torch.Generator().manual_seed(1))
+    return Converter.fresh(table, OneMask(MASK), 8, seed=1)
 
 
 def test_nothing_seen_is_half_a_mask_also_after_training(converter: Converter) -> None:
@@ -62,7 +62,7 @@ def test_without_training_it_is_the_posterior_mean_of_token_or_mask(
     ],
 )
 def test_the_mask_slot_holds_the_mean_of_what_open_places_start_with(noise, mask, table: Tensor) -> None:
-    found = Converter.fresh(table, noise, 8, torch.Generator().manual_seed(1))
+    found = Converter.fresh(table, noise, 8, seed=1)
     torch.testing.assert_close(found.weight[-1], mask(table))
 
 

@@ -221,8 +221,7 @@ def converter_of(model: Any, facts: ModelFacts, which: str = "auto", width: int 
                 hint="weights and converter must be of one training run",
             )
         return found.requires_grad_(False)
-    generator = torch.Generator().manual_seed(0)
-    return Converter.fresh(table_VE, facts.noise, width, generator).requires_grad_(False)
+    return Converter.fresh(table_VE, facts.noise, width).requires_grad_(False)
 
 
 def states(trace: Trace) -> Iterator[Replayed]:

@@ -63,9 +63,9 @@ class Dsl(Loss):
     def modules(self, model: Any) -> Mapping[str, nn.Module]:
         """Return the converter, made from the model's own embeddings."""
         table_VE = model.get_input_embeddings().weight
-        generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
+        seed = int(torch.randint(2**62, ()))
         found = Converter.fresh(
-            table_VE, noise_of(model.config), self.settings.width, generator, self.settings.beta
+            table_VE, noise_of(model.config), self.settings.width, seed, self.settings.beta
         )
         return {"converter": found.to(table_VE.device)}
 
