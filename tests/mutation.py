@@ -35,7 +35,7 @@ TESTS = {
     "packing": ("packing.py", "unpacking.py"),
     "unpacking": ("unpacking.py", "packing.py"),
     "testcode": ("testcode.py", "oracle.py", "trusted_code.py"),
-    "outcome": ("outcome.py", "oracle.py", "trusted_code.py"),
+    "outcome": ("outcome.py", "oracle.py", "trusted_code.py", "fault.py"),
     "remote": ("remote.py", "changes.py", "oracle.py"),
     "oracle": ("oracle.py", "trusted_code.py"),
     "journal": ("journal.py",),

@@ -12,7 +12,7 @@ import pytest
 from xpflow import grading
 from xpflow.grading.frames import CANDIDATE, KEEPER, frame
 from xpflow.grading.outcome import Broken, JailLost, Untestable
-from xpflow.grading.remote import Jail
+from xpflow.grading.remote import PART, Jail, Program
 
 FAKE_WORKER = Path(__file__).parents[2] / "fakes" / "worker.py"
 SOURCE = Path(grading.__file__).parents[2]
@@ -79,3 +79,46 @@ def test_a_message_that_cannot_be_written_is_no_verdict(tmp_path: Path) -> None:
     with pytest.raises(Untestable, match="cannot be carried over"):
         jail.say(CANDIDATE, [object()])
     jail.process.kill()
+
+
+class Answering:
+    """A jail whose program answers every call with 7; `said` has what came in."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[int, Any]] = []
+
+    def say(self, channel: int, message: Any) -> None:
+        """Note a message."""
+        self.said.append((channel, message))
+
+    def read(self) -> tuple[int, Any]:
+        """Answer the last call."""
+        return CANDIDATE, ["value", self.said[-1][1][0], 7, []]
+
+
+@pytest.mark.parametrize(
+    ("length", "parts"),
+    [(0, 0), (1, 0), (PART, 0), (PART + 1, 1), (2 * PART - 1, 1), (2 * PART, 2), (2 * PART + 3, 2)],
+)
+def test_a_long_program_goes_over_in_parts_and_whole(length: int, parts: int) -> None:
+    text = ("abcdefghij" * (length // 10 + 1))[:length]
+    program = Program(jail := Answering())  # type: ignore[arg-type]
+    program.hand_over({"program": text, "names": ["f"]})
+    assert program.started
+    assert {channel for channel, _ in jail.said} == {KEEPER}
+    *earlier, last = [message for _, message in jail.said]
+    assert [len(message["part"]) for message in earlier] == [PART] * parts
+    assert last["names"] == ["f"]
+    assert "".join(message["part"] for message in earlier) + last["program"] == text
+    assert len(last["program"]) <= PART
+
+
+def test_calls_are_counted_and_go_out_under_numbers_that_differ() -> None:
+    program = Program(jail := Answering())  # type: ignore[arg-type]
+    assert program.last_call() == ""
+    assert [program.call("f", (number,), {}) for number in range(3)] == [7, 7, 7]
+    assert program.calls == 3
+    assert program.last_call() == "f(2)"
+    assert program.value("x") == 7
+    assert (program.calls, program.last_call()) == (4, "f(2)")
+    assert len({message[0] for _, message in jail.said}) == 4
