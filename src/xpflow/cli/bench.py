@@ -103,11 +103,8 @@ def _show(measurements: Iterator[tuple[str, Measurement]], found: list[dict[str,
     for subject, measurement in measurements:
         row = {"model": subject, **measurement.to_row()}
         found.append(row)
-        print(
-            f"{subject:13} {row['name']:40} {row['seconds']:8.3f} s {row['nfe']:6d} NFE "
-            f"{row['nfe_per_s']:8.1f} NFE/s  {row['note']}",
-            flush=True,
-        )
+        forwards = f"{row['nfe']:6d} NFE {row['nfe_per_s']:8.1f} NFE/s  " if row["nfe"] else ""
+        print(f"{subject:13} {row['name']:40} {row['seconds']:8.3f} s  {forwards}{row['note']}", flush=True)
 
 
 def _mutants(count: int, seed: int, mbpp: Path | None, workers: int, jail: str | None) -> None:
