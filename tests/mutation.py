@@ -37,9 +37,9 @@ TESTS = {
     "testcode": ("testcode.py", "oracle.py", "trusted_code.py"),
     "outcome": ("outcome.py", "oracle.py", "trusted_code.py", "fault.py"),
     "remote": ("remote.py", "changes.py", "oracle.py"),
-    "oracle": ("oracle.py", "trusted_code.py"),
+    "oracle": ("oracle.py", "trusted_code.py", "fault.py"),
     "journal": ("journal.py",),
-    "doubt": ("fault.py", "grade.py", "trusted_code.py"),
+    "doubt": ("doubt.py", "fault.py", "grade.py", "trusted_code.py"),
     "extraction/markdown": ("extract_markdown.py", "extract_more_markdown.py"),
     "verdict": tuple(f"grade.py::test_{name}" for name in ROWS),
 }
