@@ -28,7 +28,6 @@ from xpflow.bench.mutants import _change, _changeable
 
 ROOT = Path(__file__).parents[1]
 GRADING, UNIT = "src/xpflow/grading", "tests/unit/grading"
-ROWS = ("verdict_rows_are_read_back_equal", "a_row_holds_a_reason_and_what_there_is_to_say")
 # Each file with the tests that are about it.
 TESTS = {
     "frames": ("frames.py", "relay.py", "remote.py", "oracle.py"),
@@ -40,8 +39,10 @@ TESTS = {
     "oracle": ("oracle.py", "trusted_code.py", "fault.py"),
     "journal": ("journal.py",),
     "doubt": ("doubt.py", "fault.py", "grade.py", "trusted_code.py"),
-    "extraction/markdown": ("extract_markdown.py", "extract_more_markdown.py"),
-    "verdict": tuple(f"grade.py::test_{name}" for name in ROWS),
+    "extraction/markdown": tuple(
+        f"extract{one}.py" for one in ("", "_markdown", "_more_markdown", "_odd_marks")
+    ),
+    "verdict": ("verdict.py",),
 }
 SLOWER = 10  # times as long as its tests take without it, a mutant may take
 LEAST_S = 20.0

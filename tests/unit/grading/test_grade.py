@@ -14,7 +14,7 @@ from xpflow.grading.jails import JAILS
 from xpflow.grading.jails.base import Jail, Launch
 from xpflow.grading.jails.choose import choose_jail
 from xpflow.grading.samples import grade_samples
-from xpflow.grading.verdict import Limits, Verdict, VerdictName
+from xpflow.grading.verdict import Limits
 from xpflow.problems import Problem
 from xpflow.problems.benchmark import load_benchmark
 
@@ -163,22 +163,6 @@ def test_samples_are_graded_in_order_and_bad_rows_are_named() -> None:
         grade_samples([ADD], [{"task_id": "sub", "completion": ""}], fake())
     with pytest.raises(DataError, match=r"sample 2, field 'completion'"):
         grade_samples([ADD], [rows[0], {"task_id": "add"}], fake())
-
-
-def test_verdict_rows_are_read_back_equal() -> None:
-    verdict = Verdict("add", "wrong", "because", 0.5, 12.0, 0.25, "shared", "assert x", "add(1)", "2", "3")
-    assert Verdict.from_row(verdict.to_row()) == verdict
-    assert Verdict.from_row({"task_id": "add", "verdict": "passed"}) == Verdict("add", "passed")
-    with pytest.raises(DataError, match="passed"):
-        Verdict.from_row({"task_id": "add", "verdict": "pased"})
-
-
-@pytest.mark.parametrize("name", ["passed", "wrong", "error", "timeout", "memory", "infrastructure"])
-def test_a_row_holds_a_reason_and_what_there_is_to_say(name: VerdictName) -> None:
-    row = Verdict("add", name).to_row()
-    numbers = {"time_s": 0.0, "memory_mib": 0.0, "cpu_s": 0.0}
-    assert row == {"task_id": "add", "verdict": name, "reason": "", "mode": "strict", **numbers}
-    assert Verdict.from_row(row).passed == (name == "passed")
 
 
 def test_an_unknown_jail_is_named_with_its_neighbour() -> None:
