@@ -190,6 +190,8 @@ def test_a_message_out_of_place_is_an_error_and_never_a_pass(answer: Any, reason
     found = run(FakeJail(answer))
     assert found["verdict"] == "error"
     assert reason in found["reason"]
+    carried = "cannot be carried over" in reason  # the solution's answer may be no better
+    assert found.get("doubt", False) == carried
 
 
 def test_a_programs_own_words_are_cut_short_in_its_verdict() -> None:
@@ -287,6 +289,11 @@ def test_a_limit_that_was_hit_while_the_tests_ran_counts_unless_they_passed() ->
     for limit in ("cpu", "wall"):
         assert run(FakeJail(value(4), how={"stopped": limit}))["verdict"] == "timeout"
         assert run(FakeJail(value(3), how={"stopped": limit}))["verdict"] == "passed"
+        for broken in (
+            say("unwritable", "N", "too deep"),
+            say("raised", "N", "MemoryError", "MemoryError", ""),
+        ):
+            assert run(FakeJail(broken, how={"stopped": limit}))["verdict"] == "timeout"
     assert run(FakeJail(value(4), how={"stopped": "output"}))["verdict"] == "wrong"
 
 
@@ -327,6 +334,7 @@ def test_shared_mode_believes_only_its_nonce() -> None:
         said = {"verdict": verdict, "reason": "why"}
         found = run(jail := Shared(lambda nonce, said=said: ["verdict", nonce, said]), mode="shared")
         assert (found["verdict"], found["reason"], found["mode"]) == (verdict, "why", "shared")
+        assert found["doubt"] == (verdict in ("error", "memory"))
         (told,) = jail.told
         assert {**told, "nonce": ""} == {
             "program": "",
@@ -391,6 +399,7 @@ def test_tests_that_do_not_end_are_a_timeout(monkeypatch: pytest.MonkeyPatch) ->
     found = run(FakeJail(value(3)), {"tests": ["while add(1, 2): pass"]})
     signal.signal(signal.SIGALRM, before)
     assert (found["verdict"], found["reason"]) == ("timeout", "its answers keep the tests busy")
+    assert found["doubt"] is True
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
