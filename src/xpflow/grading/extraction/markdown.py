@@ -40,7 +40,8 @@ _CODE = re.compile(
     r"(?:(?:def|class|import|from|return|async|for|while|if|with|try)\b|@\w|[A-Za-z_]\w*\s*=[^=])"
 )
 _LANGUAGE = re.compile(r"[ \t]*[{.]*([A-Za-z][\w+#.-]*)?\}?[ \t]*")
-_PYTHON = re.compile(r"(?:i?py|python|sage)[\d.+-]*", re.IGNORECASE)
+_PYTHON = re.compile(r"(?:i?py|i?python|sage)[\d.+-]*", re.IGNORECASE)
+_CLOSER_WITHIN = re.compile(r"(?<!`)(?P<fence>`{3,})(?!['\"])")
 _OTHER = re.compile(
     r"bash|sh|shell|zsh|console|terminal|cmd|powershell|text|txt|plain|plaintext|output|json|yaml|toml|xml|html"
     r"|css|sql|markdown|md|latex|diff|java|javascript|js|typescript|ts|c|cpp|c\+\+|csharp|go|rust|ruby|r"
@@ -217,8 +218,8 @@ def _opened(line: str, found: re.Match[str] | None) -> _Block | None:
             language = ""
     block = _Block(language, found["fence"], lead)
     if _CODE.match(code):
-        end = FENCE_WITHIN.search(code)
-        block.lines.append(code[: end.start()] if end else code)
+        end = _closer_within(code, block)
+        block.lines.append(code[:end])
         block.closed = end is not None
     return block
 
@@ -243,7 +244,7 @@ def _ends(block: _Block, found: re.Match[str], fences: Sequence[tuple[int, str]]
 
 def _closer_within(line: str, block: _Block) -> int | None:
     """Return where a fence in the middle of a line ends a block; in a string of the program it does not."""
-    end = FENCE_WITHIN.search(line)
+    end = _CLOSER_WITHIN.search(line)
     if end is None or end["fence"] != block.fence:
         return None
     before = line[: end.start()]

@@ -14,7 +14,7 @@ from xpflow.problems.problem import Problem
 QUOTES = re.compile(r'"{3}|\'{3}')
 FENCE_WITHIN = re.compile(r"(?<![`'\"])(?P<fence>`{3,})(?!['\"])")
 _QUOTED = re.compile(
-    r"^(?P<quotes>\'{3}|\"{3})(?:i?py|python)?[\d.]*[ \t]*\n(?P<code>.*?)(?:^(?P=quotes)[ \t]*$|\Z)",
+    r"^(?P<quotes>\'{3}|\"{3})(?:i?py|i?python)?[\d.]*[ \t]*\n(?P<code>.*?)(?:^(?P=quotes)[ \t]*$|\Z)",
     re.DOTALL | re.MULTILINE | re.IGNORECASE,
 )
 # Lines that no program has outside of a string: a fence of another kind or cut short, a token of a model.
