@@ -25,6 +25,7 @@ TABLES = {
     "multiverse": 23,
     "probes": 23,
     "lomdm": 17,
+    "lomdm-full": 17,
     "imdm": 17,
     "soft": 23,
     "dsl": 32,
@@ -40,7 +41,7 @@ LEFT_OUT = {
     "dsl": 1,
     "few-step": 12,
 }
-LONG = {"factorial", "multiverse", "probes", "soft", "dsl", "few-step"}
+LONG = {"factorial", "multiverse", "probes", "soft", "dsl", "few-step", "lomdm"}
 STUDIES = [pytest.param(one, marks=pytest.mark.long) if one in LONG else one for one in TABLES]
 
 
