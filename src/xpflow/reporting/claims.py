@@ -66,11 +66,14 @@ class Claim:
     @property
     def word(self) -> str:
         """The judgement; where no direction was claimed, which side is ahead."""
-        of_numbers = self.family == TEXT or self.unit in LIKELIHOODS  # where more is not ahead
-        asked_only = self.direction == "different" and not of_numbers
-        if not asked_only or self.judgement.startswith("undecided"):
+        if not asked_only(self.family, self.unit, self.direction) or self.judgement.startswith("undecided"):
             return self.judgement
         return "ahead" if self.low > 0 else "behind"
+
+
+def asked_only(family: str, unit: str, direction: str) -> bool:
+    """Return whether a claim only asked who is ahead; numbers of which more is not ahead have a verdict."""
+    return direction == "different" and family != TEXT and unit not in LIKELIHOODS
 
 
 def judge_claims(plan: ReportPlan, outcomes: Outcomes, contrasts: list[ContrastResult]) -> list[Claim]:

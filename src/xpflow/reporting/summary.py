@@ -145,12 +145,15 @@ def _verdicts(claims: Iterable[Record], names: _Names) -> Iterator[Verdict]:
     Claims are told apart by family, id and text. One that has all of these in common with another, as two
     ablations of the same part may, is another where a place comes a second time.
     """
+    from xpflow.reporting.claims import asked_only
+    from xpflow.reporting.text_units import SHARE
+
     found: dict[tuple[str, str, str, int], Counter[str]] = {}
     first: dict[tuple[str, str, str, int], Record] = {}
     seen: Counter[tuple[str, ...]] = Counter()
     for claim in claims:
-        if claim["direction"] == "different":
-            continue  # only asked
+        if asked_only(claim["family"], claim.get("unit", SHARE), claim["direction"]):
+            continue
         asked = claim["family"], claim.get("id", ""), without_aside(claim["text"])
         place = *asked, claim.get("model", ""), claim.get("benchmark", "")
         key = *asked, seen[place]

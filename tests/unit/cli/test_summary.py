@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,14 @@ def test_it_shows_table_claims_report_and_what_is_next(
     cells = [row for row in rows if row[2:4] == ["mask-base", "1/4"]]
     assert all(f"{float(cell[8]):.1f} ({float(cell[12]):.1f})" in row for cell in cells)
     assert len(cells) == 4
+
+
+def test_a_difference_of_numbers_that_was_claimed_either_way_has_its_verdict() -> None:
+    figures = ROOT / "paper_figures" / "lomdm-full"
+    judged = Counter(one["judgement"] for one in json.loads((figures / "claims.json").read_text()))
+    layout = Layout(Path("results"), figures)
+    told = summarize(load_study(ROOT / "config" / "lomdm-full.yaml"), layout).verdicts
+    assert sum((one.counts for one in told), Counter()) == judged == Counter(confirmed=4, undecided=6)
 
 
 def test_in_short_it_has_neither_table_nor_single_claims(
