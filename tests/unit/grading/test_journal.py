@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,18 @@ def test_an_empty_one_leaves_nothing_and_a_place_that_cannot_be_is_named(tmp_pat
     (tmp_path / "file").write_text("")
     with pytest.raises(ArtifactError, match="cannot write"):
         Journal(tmp_path / "file" / "v.part", ABOUT)
+
+
+def test_a_new_folder_and_one_that_is_there_hold_it_for_all_who_may_write(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        for name in ("v.part", "w.part"):
+            with Journal(tmp_path / "new" / "folder" / name, ABOUT) as journal:
+                assert (tmp_path / "new" / "folder" / name).stat().st_mode & 0o777 == 0o666
+                journal.finish()
+                journal.finish()  # it is gone already
+    finally:
+        os.umask(before)
 
 
 def test_a_key_is_of_program_tests_and_mode() -> None:

@@ -257,8 +257,23 @@ def test_a_jail_that_is_lost_after_the_tests_is_no_verdict() -> None:
 def test_an_argument_that_cannot_travel_is_no_verdict_on_the_program() -> None:
     for test in ("assert add(len, 2) == 3", "assert add(1, b=len) == 3"):
         found = run(FakeJail(value(3)), {"tests": [test]})
-        assert found["verdict"] == "infrastructure"
+        assert (found["verdict"], found["untestable"]) == ("infrastructure", True)
         assert "cannot be carried over" in found["reason"]
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("TOTAL = 1 + 'a'", "TypeError"), ("assert False", "AssertionError"), ("x = math.pi", "NameError")],
+)
+def test_a_prompt_that_cannot_be_run_is_no_verdict_on_the_program(code: str, error: str) -> None:
+    problem = {
+        "prompt": f"{code}\ndef add(a, b):\n",
+        "check": "add",
+        "tests": ["def check(c): assert c(1, 2) == 3"],
+    }
+    found = run(FakeJail(value(3)), problem)
+    assert (found["verdict"], found["untestable"]) == ("infrastructure", True)
+    assert found["reason"].startswith(f"its prompt cannot be run: {error}")
 
 
 @pytest.mark.parametrize(
@@ -283,6 +298,7 @@ def test_every_end_of_a_program_has_its_verdict(how: dict[str, Any], verdict: st
     assert (found["verdict"], found["reason"]) == (verdict, reason)
     assert found.get("killed", False) == (reason == "killed (SIGKILL)")
     assert jail.ends == 0
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
 def test_a_limit_that_was_hit_while_the_tests_ran_counts_unless_they_passed() -> None:
@@ -365,6 +381,7 @@ def test_memory_that_an_answer_takes_before_any_test_sees_it_is_the_programs() -
 
     found = run(Large(value(3)), mode="shared")
     assert (found["verdict"], found["reason"]) == ("memory", "its answers are too large for the tests")
+    assert found["doubt"] is True
 
 
 def test_the_process_serves_request_after_request_until_its_input_ends(tmp_path: Path) -> None:

@@ -85,6 +85,16 @@ def test_what_may_not_be_the_programs_fault_is_in_doubt(
     assert found.get("call") == ("f(1)" if wrong or calls else None)
 
 
+def test_words_without_end_are_cut_at_300_and_values_at_200() -> None:
+    program: Any = Asked(1)
+    found = failure(ValueError("x" * 1000), 1, Watcher([]), program, "")
+    assert len(found["reason"]) == 300
+    with pytest.raises(Untestable) as caught:
+        require_tests_own(ValueError("x" * 1000), Asked(0), (), "tests")  # type: ignore[arg-type]
+    assert len(str(caught.value)) == 300
+    assert (SHOWN, len(shown("x" * 1000)) <= 200) == (200, True)
+
+
 def test_memory_is_always_in_doubt() -> None:
     program: Any = Asked(1)
     found = failure(MemoryError(), 1, Watcher([]), program, "")
@@ -132,6 +142,7 @@ def test_an_end_before_the_tests_were_over_has_its_verdict() -> None:
     assert ended("died", 3 << 8) == {"verdict": "error", "reason": exited}
     assert ended("died", signal.SIGXCPU)["verdict"] == "timeout"
     assert ended("died", signal.SIGKILL, 2.1)["verdict"] == "timeout"
+    assert ended("died", signal.SIGKILL, 2.0)["verdict"] == "error"  # at its limit, not over it
     assert ended("died", signal.SIGKILL) == {"verdict": "error", "reason": "killed (SIGKILL)", "killed": True}
     crashed = {"verdict": "error", "reason": "crashed (SIGSEGV)", "doubt": True}
     assert ended("died", signal.SIGSEGV) == crashed

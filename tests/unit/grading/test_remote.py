@@ -103,14 +103,30 @@ class Answering:
 def test_a_long_program_goes_over_in_parts_and_whole(length: int, parts: int) -> None:
     text = ("abcdefghij" * (length // 10 + 1))[:length]
     program = Program(jail := Answering())  # type: ignore[arg-type]
+    states = [program.started]
     program.hand_over({"program": text, "names": ["f"]})
-    assert program.started
+    states.append(program.started)
+    assert states == [False, True]
     assert {channel for channel, _ in jail.said} == {KEEPER}
     *earlier, last = [message for _, message in jail.said]
     assert [len(message["part"]) for message in earlier] == [PART] * parts
     assert last["names"] == ["f"]
     assert "".join(message["part"] for message in earlier) + last["program"] == text
     assert len(last["program"]) <= PART
+
+
+def test_parts_have_half_a_million_characters() -> None:
+    assert PART == 524_288  # up to 6 MiB of JSON, where a message may have 8
+
+
+def test_a_value_has_no_arguments_that_could_change() -> None:
+    class Changing(Answering):
+        def read(self) -> tuple[int, Any]:
+            return CANDIDATE, ["value", self.said[-1][1][0], 7, [[0, 1]]]
+
+    program = Program(Changing())  # type: ignore[arg-type]
+    with pytest.raises(Broken, match="not a list of changes"):
+        program.value("x")
 
 
 def test_calls_are_counted_and_go_out_under_numbers_that_differ() -> None:
