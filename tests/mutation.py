@@ -40,7 +40,7 @@ TESTS = {
     "journal": ("journal.py",),
     "doubt": ("doubt.py", "fault.py", "grade.py", "trusted_code.py"),
     "extraction/markdown": tuple(
-        f"extract{one}.py" for one in ("", "_markdown", "_more_markdown", "_odd_marks")
+        f"extract{one}.py" for one in ("", "_fences", "_markdown", "_more_markdown", "_odd_marks")
     ),
     "verdict": ("verdict.py",),
 }
