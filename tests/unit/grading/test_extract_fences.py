@@ -56,7 +56,7 @@ def test_a_fence_that_is_shorter_or_of_the_other_kind_ends_nothing(opener: str) 
 
 @pytest.mark.parametrize("mark", ["'", '"'])
 def test_a_fence_in_a_string_ends_nothing_and_one_behind_it_does(mark: str) -> None:
-    code = f"def add(a, b):\n    fence = {mark}```{mark}\n    return a + b\n"
+    code = f"def add(a, b):\n    fence, words = {mark}```{mark}, {mark}a ``` b{mark}\n    return a + b\n"
     assert program(f"```python\n{code}```\nDone.") == code
     assert program(f"```python\nx = {mark}y{mark}\n{FULL.rstrip()}```\nDone.") == f"x = {mark}y{mark}\n{FULL}"
     assert program(f"```python\n{FULL}x = {mark}y{mark}```\n") == f"{FULL}x = {mark}y{mark}\n"
