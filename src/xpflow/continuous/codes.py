@@ -25,7 +25,7 @@ def unit_codes(vocabulary: int, width: int, generator: torch.Generator) -> Tenso
     return unit_VC
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def codes_of_seed(vocabulary: int, width: int, seed: int) -> tuple[Tensor, float]:
     """Return codes [V, C] and their s_max, on the CPU, drawn from a seed; they are shared: change a copy."""
     generator = torch.Generator().manual_seed(seed)

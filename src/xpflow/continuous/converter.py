@@ -41,10 +41,8 @@ class Converter(nn.Module):
     ) -> None:
         super().__init__()
         self.codes: Tensor
-        self.keys: Tensor
         self.snr_max: Tensor
         self.register_buffer("codes", codes_VC.clone())
-        self.register_buffer("keys", keys_of(codes_VC), persistent=False)
         self.register_buffer("snr_max", torch.full((1,), float(snr_max)))
         self.beta = nn.Parameter(torch.full((1,), float(beta)))
         table = torch.cat((table_VE, mask_E[None]))
@@ -74,7 +72,7 @@ class Converter(nn.Module):
     def shares(self, z: Tensor, sharpness: float = 1.0) -> Tensor:
         """Return p, [..., V + 1], the mask's share last; `sharpness` multiplies beta."""
         scaled = torch.nn.functional.pad(sharpness * self.beta * z, (0, 1), value=1.0)
-        return (scaled @ self.keys.T).softmax(-1)
+        return (scaled @ keys_of(self.codes).T).softmax(-1)
 
     def forward(self, z: Tensor, sharpness: float = 1.0) -> Tensor:
         """Return what the model reads for z, [..., E], in the precision of the converter."""

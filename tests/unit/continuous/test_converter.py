@@ -73,6 +73,10 @@ def test_it_comes_back_from_its_state(converter: Converter) -> None:
     z = torch.randn(5, 8)
     again = Converter.of_state(converter.state_dict())
     assert torch.equal(again(z), converter(z))
+    into = Converter.fresh(converter.weight[:-1], OneMask(MASK), 8, seed=2)  # whose codes are others
+    assert not torch.equal(into(z), converter(z))
+    into.load_state_dict(converter.state_dict())
+    assert torch.equal(into(z), converter(z))
     assert torch.equal(again.snr_max, converter.snr_max)
 
 
