@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from fakes.answers import FULL, HE, MBPP, PROMPT, RULE
 from xpflow.grading.extraction.rule import extract
 from xpflow.problems import Problem
 
-RULE = "markdown-v1"
-PROMPT = 'def add(a, b):\n    """Add."""\n'
-HE = Problem("h", PROMPT, "add", ("def check(add):\n    assert add(1, 2) == 3\n",), "", "t", "t", "humaneval")
-MBPP = Problem("m", "Add.", "add", ("assert add(1, 2) == 3",), "", "t", "t", "mbpp")
-FULL = "def add(a, b):\n    return a + b\n"
 MINUS = "def add(a, b):\n    return a - b\n"
 
 
@@ -50,7 +46,7 @@ def test_an_indented_block_is_measured_from_its_own_fence() -> None:
 
 @pytest.mark.parametrize("opener", ["````", "~~~", "~~~~"])
 def test_a_fence_that_is_shorter_or_of_the_other_kind_ends_nothing(opener: str) -> None:
-    code = f'{FULL}# """\n    ```\n'.replace('# """\n', "")
+    code = f"{FULL}    ```\n"
     assert program(f"{opener}python\n{code}{opener}\nDone.") == code
 
 
@@ -61,6 +57,8 @@ def test_a_fence_in_a_string_ends_nothing_and_one_behind_it_does(mark: str) -> N
     assert program(f"```python\nx = {mark}y{mark}\n{FULL.rstrip()}```\nDone.") == f"x = {mark}y{mark}\n{FULL}"
     assert program(f"```python\n{FULL}x = {mark}y{mark}```\n") == f"{FULL}x = {mark}y{mark}\n"
     assert program(f"```python\n{FULL}x = {mark}y{mark}```") == f"{FULL}x = {mark}y{mark}\n"
+    twice = f"x = {mark}a ``` b{mark}"
+    assert program(f"```python\n{FULL}{twice}```\nDone.") == f"{FULL}{twice}\n"
     line = f"add = lambda a, b: a + b or {mark}none{mark}"
     assert program(f"It is ```{line}``` as you see.") == f"{line}\n"
 

@@ -6,14 +6,10 @@ import time
 
 import pytest
 
+from fakes.answers import FULL, HE, MBPP, PROMPT, RULE
 from xpflow.grading.extraction.rule import extract
 from xpflow.problems import Problem
 
-RULE = "markdown-v1"
-PROMPT = 'def add(a, b):\n    """Add."""\n'
-HE = Problem("h", PROMPT, "add", ("def check(add):\n    assert add(1, 2) == 3\n",), "", "t", "t", "humaneval")
-MBPP = Problem("m", "Add.", "add", ("assert add(1, 2) == 3",), "", "t", "t", "mbpp")
-FULL = "def add(a, b):\n    return a + b\n"
 BODY = "    return a + b\n"
 WRONG = "def add(a, b):\n    return a - b\n"
 HELPED = "def add(a, b):\n    return plus(a, b)\n"

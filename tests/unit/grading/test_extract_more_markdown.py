@@ -7,15 +7,11 @@ from typing import Any
 
 import pytest
 
+from fakes.answers import FULL, HE, MBPP, RULE
 from xpflow.grading.extraction.rule import extract
 from xpflow.problems import Problem
 
-RULE = "markdown-v1"
-PROMPT = 'def add(a, b):\n    """Add."""\n'
-HE = Problem("h", PROMPT, "add", ("def check(add):\n    assert add(1, 2) == 3\n",), "", "t", "t", "humaneval")
-MBPP = Problem("m", "Add.", "add", ("assert add(1, 2) == 3",), "", "t", "t", "mbpp")
 BARE = replace(HE, prompt="def add(a, b):\n")
-FULL = "def add(a, b):\n    return a + b\n"
 TYPED = ">>> def add(a, b):\n...     return a + b\n...\n>>> add(1, 2)\n3\n"
 FLAT = f'def add(a, b):\n    """Add.\n\n```python\nadd(1, 2)\n```\n"""\n{FULL.partition(chr(10))[2]}'
 

@@ -6,14 +6,10 @@ from typing import Any
 
 import pytest
 
+from fakes.answers import FULL, HE, MBPP, RULE
 from xpflow.grading.extraction.rule import extract
 from xpflow.problems import Problem
 
-RULE = "markdown-v1"
-PROMPT = 'def add(a, b):\n    """Add."""\n'
-HE = Problem("h", PROMPT, "add", ("def check(add):\n    assert add(1, 2) == 3\n",), "", "t", "t", "humaneval")
-MBPP = Problem("m", "Add.", "add", ("assert add(1, 2) == 3",), "", "t", "t", "mbpp")
-FULL = "def add(a, b):\n    return a + b\n"
 BLOCK = f"```python\n{FULL}```\nDone."
 LINE_ENDS = {"vertical tab": "\v", "next line": "\x85", "line separator": "\u2028", "paragraph": "\u2029"}
 UNSEEN = {"soft hyphen": "\xad", "non-joiner": "\u200c", "left to right": "\u200e", "isolate": "\u2066"}

@@ -244,13 +244,13 @@ def _ends(block: _Block, found: re.Match[str], fences: Sequence[tuple[int, str]]
 
 def _closer_within(line: str, block: _Block) -> int | None:
     """Return where a fence in the middle of a line ends a block; in a string of the program it does not."""
-    end = _CLOSER_WITHIN.search(line)
-    if end is None or end["fence"] != block.fence:
-        return None
-    before = line[: end.start()]
-    if "#" in before and line[end.end() :].strip():
-        return None  # a comment speaks of fences
-    return None if before.count("'") % 2 or before.count('"') % 2 else end.start()
+    for end in _CLOSER_WITHIN.finditer(line):
+        before = line[: end.start()]
+        if end["fence"] != block.fence or before.count("'") % 2 or before.count('"') % 2:
+            continue
+        spoken_of = "#" in before and line[end.end() :].strip()  # in a comment
+        return None if spoken_of else end.start()
+    return None
 
 
 def _names_language(info: str) -> bool:
