@@ -67,7 +67,7 @@ class TextRecipe:
             log_every=self.log_every,
             save_every=self.save_every,
             average=self.average,
-            multiple=1,  # a world's sentences have one length
+            multiple=1,  # sentences of a world have one length, and so have packed rows
         )
 
 

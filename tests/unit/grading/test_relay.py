@@ -31,6 +31,7 @@ def oracle() -> Iterator[tuple[Link, int, int]]:
     """The keeper's link to the oracle, and what the oracle reads from and writes to."""
     read_here, sink = os.pipe()
     source, write_here = os.pipe()
+    os.set_blocking(read_here, False)  # what never came fails a test, and does not hang it
     yield Link(source, sink), read_here, write_here
     for descriptor in (read_here, sink, source, write_here):
         os.close(descriptor)
